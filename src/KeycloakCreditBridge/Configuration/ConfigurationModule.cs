@@ -1,0 +1,24 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Configuration;
+
+/// <summary>Where settings come from and how each feature claims its section.</summary>
+internal static class ConfigurationModule
+{
+    /// <summary>Adds `*_FILE` secrets on top of appsettings.json and the environment.</summary>
+    public static void AddSecretFiles(this IHostApplicationBuilder builder) =>
+        builder.Configuration.Sources.Add(new SecretFileSource(Environment.GetEnvironmentVariables()));
+
+    /// <summary>Binds a section to its options, validated when the host starts.</summary>
+    public static void AddSection<TOptions, TValidator>(this IHostApplicationBuilder builder, string section)
+        where TOptions : class
+        where TValidator : class, IValidateOptions<TOptions>
+    {
+        builder.Services.AddSingleton(new BoundSection(section, typeof(TOptions)));
+        builder.Services.AddSingleton<IValidateOptions<TOptions>, TValidator>();
+        builder.Services.AddOptions<TOptions>().BindConfiguration(section).ValidateOnStart();
+    }
+}
+
+/// <summary>A section of the configuration and the type it is bound to.</summary>
+internal sealed record BoundSection(string Name, Type Type);

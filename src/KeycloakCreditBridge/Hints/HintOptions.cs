@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>How hints are worked through.</summary>
+internal sealed class HintOptions
+{
+    public const string Section = "Hints";
+
+    /// <summary>How many hints one worker takes at once, 1 to 10,000.</summary>
+    public int BatchSize { get; set; } = 200;
+
+    /// <summary>How long a worker keeps what it took; then another one may take it over.</summary>
+    public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often a hint is tried before it is dead.</summary>
+    public int MaxAttempts { get; set; } = 10;
+
+    /// <summary>How long a user that Keycloak does not know may still appear: some senders report before they commit.</summary>
+    public TimeSpan MissingGrace { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a judged user is left alone when it is merely seen.</summary>
+    public TimeSpan SeenAgainAfter { get; set; } = TimeSpan.FromDays(1);
+}
+
+internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
+{
+    public ValidateOptionsResult Validate(string? name, HintOptions options)
+    {
+        List<string> problems = [];
+        if (options.BatchSize is < 1 or > 10_000)
+            problems.Add($"Hints:BatchSize is {options.BatchSize}: choose 1 to 10000.");
+        if (options.Lease < TimeSpan.FromSeconds(1))
+            problems.Add($"Hints:Lease is {options.Lease}: choose at least 00:00:01.");
+        if (options.MaxAttempts < 1)
+            problems.Add($"Hints:MaxAttempts is {options.MaxAttempts}: choose at least 1.");
+        if (options.MissingGrace < TimeSpan.Zero)
+            problems.Add($"Hints:MissingGrace is {options.MissingGrace}: choose 00:00:00 or more.");
+        if (options.SeenAgainAfter < TimeSpan.Zero)
+            problems.Add($"Hints:SeenAgainAfter is {options.SeenAgainAfter}: choose 00:00:00 or more.");
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+}

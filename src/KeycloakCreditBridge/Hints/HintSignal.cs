@@ -1,0 +1,26 @@
+using System.Threading.Channels;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>Wakes this process's worker. Raised many times while nobody waits, it wakes once.</summary>
+internal sealed class HintSignal(TimeProvider clock)
+{
+    private readonly Channel<bool> raised = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    public void Raise() => raised.Writer.TryWrite(true);
+
+    /// <summary>Ends when raised, or after <paramref name="atMost"/>.</summary>
+    public async Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(atMost, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            await raised.Reader.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            // Nobody raised it: time to look for hints whose retry is due.
+        }
+    }
+}

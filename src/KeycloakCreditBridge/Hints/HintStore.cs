@@ -1,0 +1,128 @@
+using Dapper;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>The table of hints: one row a user, however many hints came.</summary>
+internal sealed class HintStore(NpgsqlDataSource dataSource)
+{
+    /// <summary>The channel on which replicas tell each other that hints wait.</summary>
+    public const string Channel = "user_hints";
+
+    // Sorted, because two batches that lock the same rows in different orders deadlock.
+    private const string AddSql =
+        """
+        with added as (
+            insert into user_hints (realm, keycloak_id, version, source, cause, says_deleted, hinted_at, due_at)
+            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.says_deleted, @Now, @Now
+            from unnest(@Realms, @KeycloakIds, @Sources, @Causes, @SaysDeleted, @MerelySeen)
+                as h (realm, keycloak_id, source, cause, says_deleted, merely_seen)
+            where not h.merely_seen or not exists (
+                select from keycloak_users k
+                where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter)
+            order by h.realm collate "C", h.keycloak_id collate "C"
+            on conflict (realm, keycloak_id) do update set
+                version = excluded.version, source = excluded.source, cause = excluded.cause, says_deleted = excluded.says_deleted,
+                hinted_at = excluded.hinted_at, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
+            returning 1)
+        select count(*)::int as added, (select pg_notify('user_hints', '') where exists (select from added)) is null as silent from added
+        """;
+
+    // Counted before the try, so that a hint that crashes its worker is counted too.
+    private const string ClaimSql =
+        """
+        with due as (
+            select realm, keycloak_id from user_hints
+            where state = 'waiting' and due_at <= @Now
+            order by due_at
+            limit @Limit
+            for update skip locked)
+        update user_hints h
+        set version = nextval('user_hints_version'), due_at = @LeaseEnd, attempts = h.attempts + 1
+        from due
+        where h.realm = due.realm and h.keycloak_id = due.keycloak_id
+        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.says_deleted, h.hinted_at, h.attempts
+        """;
+
+    // Skips what a new hint is just renewing: that row is due again anyway.
+    private const string PostponeSql =
+        """
+        with mine as (
+            select h.ctid as row, p.due_at, p.attempts, p.dead, p.error
+            from unnest(@Realms, @KeycloakIds, @Versions, @DueAts, @Attempts, @Dead, @Errors)
+                as p (realm, keycloak_id, version, due_at, attempts, dead, error)
+            join user_hints h on h.realm = p.realm and h.keycloak_id = p.keycloak_id and h.version = p.version
+            for update of h skip locked)
+        update user_hints h
+        set due_at = mine.due_at, attempts = mine.attempts, state = case when mine.dead then 'dead' else 'waiting' end, error = mine.error
+        from mine
+        where h.ctid = mine.row
+        """;
+
+    private const string BacklogSql =
+        """
+        select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'dead') as dead,
+            min(hinted_at) filter (where state = 'waiting') as oldest
+        from user_hints
+        """;
+
+    /// <summary>Stores hints, one a user, and wakes the workers. Returns how many were worth storing.</summary>
+    public async Task<int> AddAsync(
+        IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<int>(new CommandDefinition(
+            AddSql,
+            new
+            {
+                Realms = hints.Select(hint => hint.Realm).ToArray(),
+                KeycloakIds = hints.Select(hint => hint.UserId).ToArray(),
+                Sources = hints.Select(hint => hint.Source).ToArray(),
+                Causes = hints.Select(hint => hint.Cause).ToArray(),
+                SaysDeleted = hints.Select(hint => hint.Kind == HintKind.Deleted).ToArray(),
+                MerelySeen = hints.Select(hint => hint.Kind == HintKind.Seen).ToArray(),
+                Now = now,
+                SeenAfter = seenAfter,
+            },
+            cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Takes hints that are due, until <paramref name="leaseEnd"/>.</summary>
+    public async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
+        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var rows = await connection.QueryAsync<ClaimedHint>(new CommandDefinition(
+            ClaimSql, new { Limit = limit, Now = now, LeaseEnd = leaseEnd }, cancellationToken: cancellationToken));
+        return [.. rows];
+    }
+
+    /// <summary>Gives hints back to be tried later or buries them, unless they were renewed or taken over meanwhile.</summary>
+    public async Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(
+            PostponeSql,
+            new
+            {
+                Realms = postponed.Select(item => item.Hint.Realm).ToArray(),
+                KeycloakIds = postponed.Select(item => item.Hint.KeycloakId).ToArray(),
+                Versions = postponed.Select(item => item.Hint.Version).ToArray(),
+                DueAts = postponed.Select(item => item.DueAt.UtcDateTime).ToArray(),
+                Attempts = postponed.Select(item => item.Attempts).ToArray(),
+                Dead = postponed.Select(item => item.Dead).ToArray(),
+                Errors = postponed.Select(item => item.Error).ToArray(),
+            },
+            cancellationToken: cancellationToken));
+    }
+
+    /// <summary>How many hints wait, how many are dead, and since when the oldest waits.</summary>
+    public async Task<HintBacklog> BacklogAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleAsync<HintBacklog>(new CommandDefinition(BacklogSql, cancellationToken: cancellationToken));
+    }
+}
+
+internal sealed record HintBacklog(long Waiting, long Dead, DateTimeOffset? Oldest);

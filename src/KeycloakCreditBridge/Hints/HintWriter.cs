@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>
+/// Stores hints durably. Callers that wait at the same time share one commit: whoever gets the gate writes for all, so load raises
+/// the size of a batch and not the number of commits.
+/// </summary>
+internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<HintOptions> options, TimeProvider clock) : IDisposable
+{
+    private const int MaxBatch = 5_000;
+
+    private readonly ConcurrentQueue<Pending> waiting = new();
+    private readonly SemaphoreSlim gate = new(1, 1);
+
+    /// <summary>Returns when the hints are committed; throws when they are not, or when nobody knows.</summary>
+    /// <exception cref="NpgsqlException">The database did not confirm the commit: to be repeated, repeating is harmless.</exception>
+    public async Task WriteAsync(IReadOnlyCollection<UserHint> hints, CancellationToken cancellationToken)
+    {
+        if (hints.Count == 0)
+            return;
+        var mine = new Pending(hints);
+        waiting.Enqueue(mine);
+        await gate.WaitAsync(cancellationToken);
+        try
+        {
+            // Another caller may have written mine; a batch has a limit, so mine may also need more than one.
+            while (!mine.Written.Task.IsCompleted)
+                await WriteBatchAsync();
+        }
+        finally
+        {
+            gate.Release();
+        }
+
+        await mine.Written.Task;
+    }
+
+    public void Dispose() => gate.Dispose();
+
+    private async Task WriteBatchAsync()
+    {
+        List<Pending> batch = [];
+        for (var count = 0; count < MaxBatch && waiting.TryDequeue(out var next); count += next.Hints.Count)
+            batch.Add(next);
+        try
+        {
+            await StoreAsync(batch.SelectMany(pending => pending.Hints));
+            batch.ForEach(pending => pending.Written.SetResult());
+        }
+        catch (PostgresException exception) when (batch.Count > 1 && PostgresErrors.IsCausedByData(exception))
+        {
+            foreach (var pending in batch)
+                await WriteAloneAsync(pending);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            batch.ForEach(pending => pending.Written.SetException(exception));
+        }
+    }
+
+    private async Task WriteAloneAsync(Pending pending)
+    {
+        try
+        {
+            await StoreAsync(pending.Hints);
+            pending.Written.SetResult();
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            pending.Written.SetException(exception);
+        }
+    }
+
+    // Not cancelled by any one caller, as it writes for several.
+    private async Task StoreAsync(IEnumerable<UserHint> hints)
+    {
+        var now = clock.GetUtcNow();
+        UserHint[] coalesced = [.. hints.GroupBy(hint => (hint.Realm, hint.UserId)).Select(Strongest)];
+        if (await store.AddAsync(coalesced, now, now - options.Value.SeenAgainAfter, CancellationToken.None) > 0)
+            signal.Raise();
+    }
+
+    private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) =>
+        ofOneUser.Aggregate((last, next) => next.Kind == HintKind.Seen ? last : next);
+
+    private sealed record Pending(IReadOnlyCollection<UserHint> Hints)
+    {
+        public TaskCompletionSource Written { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,15 @@
+using KeycloakCreditBridge.Configuration;
+
+namespace KeycloakCreditBridge.Hints;
+
+internal static class HintsModule
+{
+    public static void AddHints(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<HintOptions, HintOptionsValidator>(HintOptions.Section);
+        builder.Services.AddSingleton<HintStore>();
+        builder.Services.AddSingleton<HintSignal>();
+        builder.Services.AddSingleton<HintWriter>();
+        builder.Services.AddHostedService<HintListener>();
+    }
+}

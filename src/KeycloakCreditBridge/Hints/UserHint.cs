@@ -1,0 +1,40 @@
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>How much a hint says about a user.</summary>
+internal enum HintKind
+{
+    /// <summary>The user was created or changed: always worth a look.</summary>
+    Changed,
+
+    /// <summary>The user was deleted, says the event. Keycloak is asked all the same.</summary>
+    Deleted,
+
+    /// <summary>The user was seen, at a login for example: worth a look only if unknown, or not looked at for a day.</summary>
+    Seen,
+}
+
+/// <summary>Somebody said that this user may have changed.</summary>
+/// <param name="Realm">Name of the realm.</param>
+/// <param name="UserId">Keycloak's id of the user, opaque text of at most 255 characters.</param>
+/// <param name="Kind">How much the hint says.</param>
+/// <param name="Cause">What happened, in Keycloak's words: `REGISTER`, `USER-CREATE`.</param>
+/// <param name="Source">Who said so: see <see cref="HintSources"/>.</param>
+internal sealed record UserHint(string Realm, string UserId, HintKind Kind, string Cause, string Source);
+
+/// <summary>Who looks at users; written to accounts and ledger as their source.</summary>
+internal static class HintSources
+{
+    public const string Webhook = "webhook";
+    public const string Poll = "poll";
+    public const string Reconciliation = "reconciliation";
+    public const string Backfill = "backfill";
+}
+
+/// <summary>A hint in the hands of one worker until its lease ends.</summary>
+/// <param name="Version">Fences the settling: renewed by every new hint and every claim.</param>
+/// <param name="Attempts">How often the hint was claimed since it last came, this claim included.</param>
+internal sealed record ClaimedHint(
+    string Realm, string KeycloakId, long Version, string Source, string Cause, bool SaysDeleted, DateTimeOffset HintedAt, int Attempts);
+
+/// <summary>A hint to be tried again later, or never again.</summary>
+internal sealed record PostponedHint(ClaimedHint Hint, DateTimeOffset DueAt, int Attempts, bool Dead, string Error);

@@ -1,0 +1,48 @@
+using Dapper;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Storage;
+
+/// <summary>The table of applied migrations, and the lock that lets one migrator in.</summary>
+internal sealed class MigrationStore(NpgsqlConnection connection)
+{
+    private const string LockSql = "select pg_advisory_lock(hashtext('keycloak-credit-bridge migrations'))";
+
+    private const string UnlockSql = "select pg_advisory_unlock(hashtext('keycloak-credit-bridge migrations'))";
+
+    private const string ExistsSql = "select to_regclass('schema_migrations') is not null";
+
+    private const string CreateSql =
+        "create table if not exists schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)";
+
+    private const string AppliedSql = "select version, name, checksum from schema_migrations order by version";
+
+    private const string RecordSql =
+        "insert into schema_migrations (version, name, checksum, applied_at) values (@Version, @Name, @Checksum, @Now)";
+
+    public Task LockAsync(CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(new CommandDefinition(LockSql, commandTimeout: 0, cancellationToken: cancellationToken));
+
+    public Task UnlockAsync() => connection.ExecuteAsync(UnlockSql);
+
+    public async Task<IReadOnlyList<AppliedMigration>> AppliedAsync(CancellationToken cancellationToken)
+    {
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(ExistsSql, cancellationToken: cancellationToken)))
+            return [];
+        var rows = await connection.QueryAsync<AppliedMigration>(new CommandDefinition(AppliedSql, cancellationToken: cancellationToken));
+        return [.. rows];
+    }
+
+    public async Task ApplyAsync(Migration migration, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(CreateSql, null);
+        await ExecuteAsync(migration.Sql, null);
+        await ExecuteAsync(RecordSql, new { migration.Version, migration.Name, migration.Checksum, Now = now });
+        await transaction.CommitAsync(cancellationToken);
+
+        // Indexes on an existing ledger may take long: a migration has no time limit.
+        Task ExecuteAsync(string sql, object? parameters) => connection.ExecuteAsync(
+            new CommandDefinition(sql, parameters, transaction, commandTimeout: 0, cancellationToken: cancellationToken));
+    }
+}

@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Storage;
+
+/// <summary>
+/// Opens when PostgreSQL is reachable and migrated. Loops wait for it; the HTTP server does not, so that a sender meets 503, which
+/// it repeats, and not a closed port, which loses its delivery.
+/// </summary>
+internal sealed partial class SchemaGate(
+    Migrator migrator, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+
+    private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public bool IsOpen => opened.Task.IsCompletedSuccessfully;
+
+    /// <summary>Ends when the schema is ready.</summary>
+    public Task WaitAsync(CancellationToken cancellationToken) => opened.Task.WaitAsync(cancellationToken);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        string? reported = null;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await TryOpenAsync(stoppingToken))
+                {
+                    LogReady();
+                    opened.SetResult();
+                    return;
+                }
+
+                Report("the schema is not migrated: run `KeycloakCreditBridge migrate` or set Storage:MigrateOnStart to true");
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                Report(exception.Message.ReplaceLineEndings(" "));
+            }
+
+            await Task.Delay(RetryAfter, clock, stoppingToken);
+        }
+
+        void Report(string reason)
+        {
+            if (reason == reported)
+                return;
+            reported = reason;
+            LogWaiting(reason);
+        }
+    }
+
+    private async Task<bool> TryOpenAsync(CancellationToken cancellationToken)
+    {
+        if (!options.Value.MigrateOnStart)
+            return await migrator.IsCurrentAsync(cancellationToken);
+        await migrator.MigrateAsync(cancellationToken);
+        return true;
+    }
+
+    [LoggerMessage(EventId = 100, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
+    private partial void LogReady();
+
+    [LoggerMessage(EventId = 101, Level = LogLevel.Warning, Message = "Waiting for PostgreSQL: {Reason}")]
+    private partial void LogWaiting(string reason);
+}
