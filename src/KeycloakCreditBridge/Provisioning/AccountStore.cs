@@ -1,0 +1,169 @@
+using System.Data;
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>The only writer of accounts: converges a batch of users in one statement, which is one transaction.</summary>
+internal sealed class AccountStore(NpgsqlDataSource dataSource)
+{
+    // One statement, so that account, ledger row, audit row, known user and settled hint stand or fall together. Every set that locks
+    // rows is sorted: batches that lock the same rows in different orders deadlock. What makes it safe to repeat:
+    // - an account is opened by ON CONFLICT DO NOTHING, and its grant is written only for an account opened here;
+    // - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
+    // - an older reading of Keycloak (`current` is false) changes no status and no known user;
+    // - the bridge ends only a hold or a closing of its own.
+    private const string ConvergeSql =
+        """
+        with wanted as (
+            select w.*, coalesce(w.named_account, k.account_id) as account_id, coalesce(k.checked_at <= w.read_at, true) as current,
+                k.keycloak_id is not null as known
+            from unnest(@Realms, @KeycloakIds, @AccountIds, @Dispositions, @CreatedAts, @Tiers, @Amounts, @Caps, @Unlimited, @PeriodEnds,
+                    @ReadAts, @Sources, @HintVersions)
+                as w (realm, keycloak_id, named_account, disposition, created_at, tier, amount, monthly_cap, unlimited, period_end,
+                    read_at, source, hint_version)
+            left join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        ),
+        opened as (
+            insert into user_credits (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
+                created_at, updated_at, status, status_reason, source)
+            select w.account_id, coalesce(earlier.balance, 0) + case when earlier.granted then 0 else w.amount end, w.amount, w.tier,
+                w.monthly_cap, w.unlimited, w.period_end, @Now, @Now,
+                case w.disposition when 'held' then 'held' else 'active' end, case w.disposition when 'held' then 'disabled' end, w.source
+            from wanted w
+            left join lateral (
+                select sum(t.amount) as balance, bool_or(t.grant_key = 'signup') as granted
+                from credit_transactions t where t.user_id = w.account_id) earlier on true
+            where w.disposition in ('account', 'held')
+                and not exists (select from user_credits c where c.user_id = w.account_id)
+            order by w.account_id collate "C"
+            on conflict (user_id) do nothing
+            returning user_id, credits_remaining, tier, last_reset
+        ),
+        granted as (
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+            select o.user_id, w.amount, o.credits_remaining, 'purchase',
+                jsonb_build_object('tier', w.tier, 'reason', 'initial_allocation', 'source', w.source), @Now, 'signup'
+            from opened o join wanted w on w.account_id = o.user_id
+            on conflict (user_id, grant_key) do nothing
+        ),
+        turned as (
+            select c.user_id, w.disposition, w.realm, w.keycloak_id, w.source
+            from wanted w
+            join user_credits c on c.user_id = w.account_id
+            where w.current and w.disposition in ('account', 'held', 'deleted')
+                and c.status <> case w.disposition when 'account' then 'active' when 'held' then 'held' else 'closed' end
+                and (c.status = 'active' or c.status_reason in ('disabled', 'deleted'))
+            order by c.user_id collate "C"
+            for update of c
+        ),
+        changed as (
+            update user_credits c
+            set status = case t.disposition when 'account' then 'active' when 'held' then 'held' else 'closed' end,
+                status_reason = case t.disposition when 'held' then 'disabled' when 'deleted' then 'deleted' end,
+                updated_at = @Now
+            from turned t
+            where c.user_id = t.user_id
+            returning c.user_id, c.status, c.tier, c.credits_remaining, t.realm, t.keycloak_id, t.source
+        ),
+        audited as (
+            insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
+            select @Now, o.user_id, 'credit.create', 'success', 'user_credits', o.user_id,
+                jsonb_build_object('tier', o.tier, 'allocated', w.amount, 'last_reset', o.last_reset, 'source', w.source, 'realm', w.realm)
+            from opened o join wanted w on w.account_id = o.user_id
+            union all
+            select @Now, c.user_id, case c.status when 'active' then 'credit.reopen' when 'held' then 'credit.hold' else 'credit.close' end,
+                'success', 'user_credits', c.user_id, jsonb_build_object('source', c.source, 'realm', c.realm)
+            from changed c
+        ),
+        judged as (
+            insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, disposition, checked_at)
+            select w.realm, w.keycloak_id, w.account_id, w.created_at, w.disposition, w.read_at
+            from wanted w
+            where w.known or w.disposition <> 'deleted'
+            order by w.realm collate "C", w.keycloak_id collate "C"
+            on conflict (realm, keycloak_id) do update set
+                account_id = coalesce(excluded.account_id, k.account_id), created_at = coalesce(excluded.created_at, k.created_at),
+                disposition = excluded.disposition, checked_at = excluded.checked_at
+            where k.checked_at <= excluded.checked_at
+        ),
+        settled as (
+            delete from user_hints where ctid = any (array(
+                select h.ctid from user_hints h
+                join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and h.version = w.hint_version
+                for update of h skip locked))
+        )
+        select w.realm, w.keycloak_id, o.user_id as account_id, o.tier, o.credits_remaining as balance, true as opened, null as status
+        from opened o join wanted w on w.account_id = o.user_id
+        union all
+        select c.realm, c.keycloak_id, c.user_id, c.tier, c.credits_remaining, false, c.status from changed c
+        """;
+
+    private const string UnrecordedSql =
+        """
+        select u.keycloak_id from unnest(@KeycloakIds) as u (keycloak_id)
+        where not exists (
+            select from keycloak_users k
+            left join user_credits c on c.user_id = k.account_id
+            where k.realm = @Realm and k.keycloak_id = u.keycloak_id
+                and (k.disposition in ('service_account', 'excluded') or k.disposition in ('account', 'held') and c.user_id is not null))
+        """;
+
+    /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
+    public async Task<IReadOnlyList<Change>> ConvergeAsync(
+        IReadOnlyList<Judgement> judgements, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var rows = await connection.QueryAsync<Change>(new CommandDefinition(
+            ConvergeSql, new ConvergeParameters(judgements, now), cancellationToken: cancellationToken));
+        return [.. rows];
+    }
+
+    /// <summary>Which of these users of a realm have no record, or a record without its account.</summary>
+    public async Task<IReadOnlySet<string>> UnrecordedAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var rows = await connection.QueryAsync<string>(new CommandDefinition(
+            UnrecordedSql, new { Realm = realm, KeycloakIds = keycloakIds.ToArray() }, cancellationToken: cancellationToken));
+        return rows.ToHashSet(StringComparer.Ordinal);
+    }
+
+    private sealed class ConvergeParameters(IReadOnlyList<Judgement> batch, DateTimeOffset now) : SqlMapper.IDynamicParameters
+    {
+        public void AddParameters(IDbCommand command, SqlMapper.Identity identity)
+        {
+            var parameters = ((NpgsqlCommand)command).Parameters;
+            Add("Now", NpgsqlDbType.TimestampTz, now.UtcDateTime);
+            AddArray("Realms", NpgsqlDbType.Text, item => item.Realm);
+            AddArray("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId);
+            AddArray("AccountIds", NpgsqlDbType.Text, item => item.AccountId);
+            AddArray("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition));
+            AddArray("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime);
+            AddArray("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier);
+            AddArray("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount);
+            AddArray("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap);
+            AddArray("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited);
+            AddArray("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime);
+            AddArray("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime);
+            AddArray("Sources", NpgsqlDbType.Text, item => item.Source);
+            AddArray("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion);
+
+            void AddArray<T>(string name, NpgsqlDbType type, Func<Judgement, T> select) =>
+                Add(name, NpgsqlDbType.Array | type, batch.Select(select).ToArray());
+
+            void Add(string name, NpgsqlDbType type, object value) =>
+                parameters.Add(new NpgsqlParameter(name, type) { Value = value });
+        }
+    }
+
+    private static string Text(Disposition disposition) => disposition switch
+    {
+        Disposition.Account => "account",
+        Disposition.Held => "held",
+        Disposition.ServiceAccount => "service_account",
+        Disposition.Excluded => "excluded",
+        Disposition.Deleted => "deleted",
+        _ => throw new ArgumentOutOfRangeException(nameof(disposition), disposition, "No such disposition."),
+    };
+}

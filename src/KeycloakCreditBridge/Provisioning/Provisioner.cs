@@ -1,0 +1,72 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>
+/// Converges accounts to judgements. Webhook, poller, scan and operator all end here. A user that the database refuses is named and
+/// left out; the others of its batch are done.
+/// </summary>
+internal sealed partial class Provisioner(AccountStore store, TimeProvider clock, ILogger<Provisioner> logger)
+{
+    /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
+    /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
+    public async Task<ConvergeResult> ConvergeAsync(IEnumerable<Judgement> judgements, CancellationToken cancellationToken)
+    {
+        Judgement[] batch = [.. judgements
+            .GroupBy(item => (item.Realm, item.KeycloakId))
+            .Select(ofOneUser => ofOneUser.MaxBy(item => item.ReadAt)!)];
+        List<Change> changes = [];
+        List<Refusal> refusals = [];
+        if (batch.Length > 0)
+            await ConvergeAsync(batch, changes, refusals, cancellationToken);
+        foreach (var change in changes)
+            Log(change);
+        return new ConvergeResult(changes, refusals);
+    }
+
+    // Halves a refused batch until the users at fault stand alone: 999 of 1,000 are done in a few round trips.
+    private async Task ConvergeAsync(Judgement[] batch, List<Change> changes, List<Refusal> refusals, CancellationToken cancellationToken)
+    {
+        try
+        {
+            changes.AddRange(await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken));
+        }
+        catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
+        {
+            if (batch.Length == 1)
+            {
+                refusals.Add(new Refusal(batch[0], exception.MessageText));
+                return;
+            }
+
+            var middle = batch.Length / 2;
+            await ConvergeAsync(batch[..middle], changes, refusals, cancellationToken);
+            await ConvergeAsync(batch[middle..], changes, refusals, cancellationToken);
+        }
+    }
+
+    private void Log(Change change)
+    {
+        if (change.Opened)
+            LogOpened(change.AccountId, change.Tier, change.Balance, change.Realm, change.KeycloakId);
+        else
+            LogChanged(change.AccountId, change.Status, change.Realm, change.KeycloakId);
+    }
+
+    [LoggerMessage(EventId = 400, Level = LogLevel.Information,
+        Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits (realm {Realm}, user {KeycloakId}).")]
+    private partial void LogOpened(string accountId, string? tier, decimal? balance, string realm, string keycloakId);
+
+    [LoggerMessage(EventId = 401, Level = LogLevel.Information,
+        Message = "Account {AccountId} is now {Status} (realm {Realm}, user {KeycloakId}).")]
+    private partial void LogChanged(string accountId, string? status, string realm, string keycloakId);
+}
+
+/// <param name="Refusals">Users whose data the database refused, with its reason.</param>
+internal sealed record ConvergeResult(IReadOnlyList<Change> Changes, IReadOnlyList<Refusal> Refusals)
+{
+    public int Opened => Changes.Count(change => change.Opened);
+}
+
+internal sealed record Refusal(Judgement Judgement, string Reason);
