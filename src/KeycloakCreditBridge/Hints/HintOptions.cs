@@ -13,6 +13,9 @@ internal sealed class HintOptions
     /// <summary>How long a worker keeps what it took; then another one may take it over.</summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How many users one worker reads from Keycloak at the same time, 1 to 64.</summary>
+    public int Readers { get; set; } = 8;
+
     /// <summary>How often a hint is tried before it is dead.</summary>
     public int MaxAttempts { get; set; } = 10;
 
@@ -32,6 +35,8 @@ internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
             problems.Add($"Hints:BatchSize is {options.BatchSize}: choose 1 to 10000.");
         if (options.Lease < TimeSpan.FromSeconds(1))
             problems.Add($"Hints:Lease is {options.Lease}: choose at least 00:00:01.");
+        if (options.Readers is < 1 or > 64)
+            problems.Add($"Hints:Readers is {options.Readers}: choose 1 to 64.");
         if (options.MaxAttempts < 1)
             problems.Add($"Hints:MaxAttempts is {options.MaxAttempts}: choose at least 1.");
         if (options.MissingGrace < TimeSpan.Zero)

@@ -5,9 +5,9 @@ namespace KeycloakCreditBridge.Hints;
 /// <summary>Wakes this process's worker. Raised many times while nobody waits, it wakes once.</summary>
 internal sealed class HintSignal(TimeProvider clock)
 {
-    private readonly Channel<bool> raised = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _raised = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-    public void Raise() => raised.Writer.TryWrite(true);
+    public void Raise() => _raised.Writer.TryWrite(true);
 
     /// <summary>Ends when raised, or after <paramref name="atMost"/>.</summary>
     public async Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
@@ -16,7 +16,7 @@ internal sealed class HintSignal(TimeProvider clock)
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
-            await raised.Reader.ReadAsync(either.Token);
+            await _raised.Reader.ReadAsync(either.Token);
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

@@ -15,8 +15,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         """
         with added as (
             insert into user_hints (realm, keycloak_id, version, source, cause, says_deleted, hinted_at, due_at)
-            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.says_deleted, @Now, @Now
-            from unnest(@Realms, @KeycloakIds, @Sources, @Causes, @SaysDeleted, @MerelySeen)
+            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.says_deleted, @Now::timestamptz, @Now
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @SaysDeleted::boolean[], @MerelySeen::boolean[])
                 as h (realm, keycloak_id, source, cause, says_deleted, merely_seen)
             where not h.merely_seen or not exists (
                 select from keycloak_users k
@@ -50,7 +50,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         """
         with mine as (
             select h.ctid as row, p.due_at, p.attempts, p.dead, p.error
-            from unnest(@Realms, @KeycloakIds, @Versions, @DueAts, @Attempts, @Dead, @Errors)
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Versions::bigint[], @DueAts::timestamptz[], @Attempts::integer[],
+                    @Dead::boolean[], @Errors::text[])
                 as p (realm, keycloak_id, version, due_at, attempts, dead, error)
             join user_hints h on h.realm = p.realm and h.keycloak_id = p.keycloak_id and h.version = p.version
             for update of h skip locked)

@@ -13,8 +13,8 @@ internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<Hi
 {
     private const int MaxBatch = 5_000;
 
-    private readonly ConcurrentQueue<Pending> waiting = new();
-    private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly ConcurrentQueue<Pending> _waiting = new();
+    private readonly SemaphoreSlim _gate = new(1, 1);
 
     /// <summary>Returns when the hints are committed; throws when they are not, or when nobody knows.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm the commit: to be repeated, repeating is harmless.</exception>
@@ -23,8 +23,8 @@ internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<Hi
         if (hints.Count == 0)
             return;
         var mine = new Pending(hints);
-        waiting.Enqueue(mine);
-        await gate.WaitAsync(cancellationToken);
+        _waiting.Enqueue(mine);
+        await _gate.WaitAsync(cancellationToken);
         try
         {
             // Another caller may have written mine; a batch has a limit, so mine may also need more than one.
@@ -33,18 +33,18 @@ internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<Hi
         }
         finally
         {
-            gate.Release();
+            _gate.Release();
         }
 
         await mine.Written.Task;
     }
 
-    public void Dispose() => gate.Dispose();
+    public void Dispose() => _gate.Dispose();
 
     private async Task WriteBatchAsync()
     {
         List<Pending> batch = [];
-        for (var count = 0; count < MaxBatch && waiting.TryDequeue(out var next); count += next.Hints.Count)
+        for (var count = 0; count < MaxBatch && _waiting.TryDequeue(out var next); count += next.Hints.Count)
             batch.Add(next);
         try
         {

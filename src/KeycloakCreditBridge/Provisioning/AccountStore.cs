@@ -19,8 +19,9 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         with wanted as (
             select w.*, coalesce(w.named_account, k.account_id) as account_id, coalesce(k.checked_at <= w.read_at, true) as current,
                 k.keycloak_id is not null as known
-            from unnest(@Realms, @KeycloakIds, @AccountIds, @Dispositions, @CreatedAts, @Tiers, @Amounts, @Caps, @Unlimited, @PeriodEnds,
-                    @ReadAts, @Sources, @HintVersions)
+            from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @CreatedAts::timestamptz[],
+                    @Tiers::text[], @Amounts::numeric[], @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[],
+                    @ReadAts::timestamptz[], @Sources::text[], @HintVersions::bigint[])
                 as w (realm, keycloak_id, named_account, disposition, created_at, tier, amount, monthly_cap, unlimited, period_end,
                     read_at, source, hint_version)
             left join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
@@ -29,7 +30,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
             insert into user_credits (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
                 created_at, updated_at, status, status_reason, source)
             select w.account_id, coalesce(earlier.balance, 0) + case when earlier.granted then 0 else w.amount end, w.amount, w.tier,
-                w.monthly_cap, w.unlimited, w.period_end, @Now, @Now,
+                w.monthly_cap, w.unlimited, w.period_end, @Now::timestamptz, @Now,
                 case w.disposition when 'held' then 'held' else 'active' end, case w.disposition when 'held' then 'disabled' end, w.source
             from wanted w
             left join lateral (
@@ -44,7 +45,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         granted as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
             select o.user_id, w.amount, o.credits_remaining, 'purchase',
-                jsonb_build_object('tier', w.tier, 'reason', 'initial_allocation', 'source', w.source), @Now, 'signup'
+                jsonb_build_object('tier', w.tier, 'reason', 'initial_allocation', 'source', w.source), @Now::timestamptz, 'signup'
             from opened o join wanted w on w.account_id = o.user_id
             on conflict (user_id, grant_key) do nothing
         ),
@@ -69,7 +70,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         ),
         audited as (
             insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
-            select @Now, o.user_id, 'credit.create', 'success', 'user_credits', o.user_id,
+            select @Now::timestamptz, o.user_id, 'credit.create', 'success', 'user_credits', o.user_id,
                 jsonb_build_object('tier', o.tier, 'allocated', w.amount, 'last_reset', o.last_reset, 'source', w.source, 'realm', w.realm)
             from opened o join wanted w on w.account_id = o.user_id
             union all
@@ -102,7 +103,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
 
     private const string UnrecordedSql =
         """
-        select u.keycloak_id from unnest(@KeycloakIds) as u (keycloak_id)
+        select u.keycloak_id from unnest(@KeycloakIds::text[]) as u (keycloak_id)
         where not exists (
             select from keycloak_users k
             left join user_credits c on c.user_id = k.account_id

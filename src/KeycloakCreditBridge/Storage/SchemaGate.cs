@@ -12,12 +12,12 @@ internal sealed partial class SchemaGate(
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
-    private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public bool IsOpen => opened.Task.IsCompletedSuccessfully;
+    public bool IsOpen => _opened.Task.IsCompletedSuccessfully;
 
     /// <summary>Ends when the schema is ready.</summary>
-    public Task WaitAsync(CancellationToken cancellationToken) => opened.Task.WaitAsync(cancellationToken);
+    public Task WaitAsync(CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -29,7 +29,7 @@ internal sealed partial class SchemaGate(
                 if (await TryOpenAsync(stoppingToken))
                 {
                     LogReady();
-                    opened.SetResult();
+                    _opened.SetResult();
                     return;
                 }
 

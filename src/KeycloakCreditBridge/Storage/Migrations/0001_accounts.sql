@@ -45,7 +45,9 @@ create table if not exists credit_transactions (
 
 alter table credit_transactions
     add column if not exists balance_after numeric(20, 6),
-    add column if not exists grant_key text,
+    add column if not exists grant_key text;
+
+alter table credit_transactions
     alter column amount type numeric(20, 6),
     alter column balance_after type numeric(20, 6),
     alter column cost type numeric(20, 6),

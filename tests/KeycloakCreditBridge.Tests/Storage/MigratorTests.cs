@@ -1,0 +1,76 @@
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace KeycloakCreditBridge.Tests.Storage;
+
+public sealed class MigratorTests(PostgresServer postgres)
+{
+    private static readonly CancellationToken Token = CancellationToken.None;
+
+    // The tables as reference installations have them.
+    private const string ExistingInstallation =
+        """
+        create table user_credits (
+            id uuid primary key default gen_random_uuid(), user_id varchar(255) not null unique,
+            credits_remaining numeric(12, 6) not null default 0, credits_allocated numeric(12, 6) not null default 0,
+            tier varchar(50) not null default 'free', monthly_cap numeric(12, 6), last_reset timestamptz default now(),
+            created_at timestamptz default now(), updated_at timestamptz default now(), email_notifications_enabled boolean default true,
+            constraint credits_remaining_positive check (credits_remaining >= 0),
+            constraint valid_tier check (tier in ('free', 'trial', 'starter', 'professional', 'enterprise')));
+        create table credit_transactions (
+            id uuid primary key default gen_random_uuid(), user_id varchar(255) not null, amount numeric(12, 6) not null,
+            transaction_type varchar(50) not null, provider varchar(100), model varchar(200), tokens_used integer, cost numeric(12, 6),
+            metadata jsonb, created_at timestamptz default now(),
+            constraint valid_transaction_type check (transaction_type in ('usage', 'purchase', 'bonus', 'refund', 'adjustment')));
+        insert into user_credits (user_id, credits_remaining, credits_allocated, tier) values ('ana@example.com', 4.5, 5, 'trial');
+        """;
+
+    [Fact]
+    public async Task A_second_migration_applies_nothing()
+    {
+        await using var database = await postgres.CreateEmptyDatabaseAsync();
+        Assert.True(await Migrator(database).MigrateAsync(Token) > 0);
+        Assert.Equal(0, await Migrator(database).MigrateAsync(Token));
+        Assert.True(await Migrator(database).IsCurrentAsync(Token));
+    }
+
+    [Fact]
+    public async Task Eight_migrators_at_once_apply_each_migration_once()
+    {
+        await using var database = await postgres.CreateEmptyDatabaseAsync();
+        var applied = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Migrator(database).MigrateAsync(Token)));
+        Assert.Equal(await database.ScalarAsync<int>("select count(*)::int from schema_migrations"), applied.Sum());
+        Assert.Single(applied, count => count > 0);
+    }
+
+    [Fact]
+    public async Task An_edited_migration_is_refused_by_name()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync("update schema_migrations set checksum = 'edited' where version = 2");
+        var error = await Assert.ThrowsAsync<MigrationException>(() => Migrator(database).MigrateAsync(Token));
+        Assert.Contains("0002_known_users_and_hints", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_database_newer_than_the_program_is_refused()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync("insert into schema_migrations values (9999, '9999_future', 'x', now())");
+        var error = await Assert.ThrowsAsync<MigrationException>(() => Migrator(database).IsCurrentAsync(Token));
+        Assert.Contains("9999_future", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_existing_installation_is_taken_over_in_place()
+    {
+        await using var database = await postgres.CreateEmptyDatabaseAsync();
+        await database.ExecuteAsync(ExistingInstallation);
+        await Migrator(database).MigrateAsync(Token);
+        var account = await database.QueryAsync<string>("select user_id || ' ' || credits_remaining || ' ' || tier || ' ' || status from user_credits");
+        Assert.Equal(["ana@example.com 4.500000 trial active"], account);
+        await database.ExecuteAsync("update user_credits set credits_remaining = 99999999 where user_id = 'ana@example.com'");
+    }
+
+    private static Migrator Migrator(TestDatabase database) => new(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance);
+}

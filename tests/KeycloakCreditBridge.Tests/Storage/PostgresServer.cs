@@ -1,0 +1,52 @@
+using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+
+namespace KeycloakCreditBridge.Tests.Storage;
+
+/// <summary>One real PostgreSQL for all tests, and in it a migrated database that every test gets a copy of.</summary>
+public sealed class PostgresServer : IAsyncLifetime
+{
+    private const string Template = "migrated";
+
+    private PrivatePostgres? _server;
+    private int _databases;
+
+    private PrivatePostgres Server => _server ?? throw new InvalidOperationException("The fixture has not started.");
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await StartOwnAsync(durable: false);
+        var connectionString = await _server.CreateDatabaseAsync(Template, CancellationToken.None);
+        // Not pooled: a database with sessions cannot be copied.
+        await using var dataSource = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
+        await new Migrator(dataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null)
+            await _server.DisposeAsync();
+    }
+
+    /// <summary>A migrated database of the test's own.</summary>
+    internal Task<TestDatabase> CreateDatabaseAsync() => CreateAsync(Template);
+
+    /// <summary>A database without any table.</summary>
+    internal Task<TestDatabase> CreateEmptyDatabaseAsync() => CreateAsync(null);
+
+    /// <summary>A server of the test's own, to be stopped and killed.</summary>
+    internal static Task<PrivatePostgres> StartOwnAsync(bool durable = true) =>
+        PrivatePostgres.StartAsync(new PrivatePostgresOptions(Path.GetTempPath(), durable), CancellationToken.None);
+
+    private async Task<TestDatabase> CreateAsync(string? template)
+    {
+        var name = $"test_{Interlocked.Increment(ref _databases)}";
+        var connectionString = await Server.CreateDatabaseAsync(name, CancellationToken.None, template);
+        return new TestDatabase(connectionString, () => Server.DropDatabaseAsync(name, CancellationToken.None));
+    }
+}
