@@ -1,0 +1,16 @@
+namespace KeycloakCreditBridge.Keycloak;
+
+/// <summary>What a realm stores of what happens.</summary>
+/// <param name="EventsEnabled">Whether user events are stored.</param>
+/// <param name="EventsExpiration">Seconds that user events are kept; absent or 0 is for ever.</param>
+/// <param name="EnabledEventTypes">Types that are stored; the server spells out its defaults.</param>
+/// <param name="EventsListeners">Listeners that hear of events, webhook plugins among them.</param>
+/// <param name="AdminEventsEnabled">Whether admin events are stored.</param>
+/// <param name="AdminEventsDetailsEnabled">Whether they are stored with the request's body.</param>
+internal sealed record EventsConfig(
+    bool EventsEnabled,
+    long? EventsExpiration,
+    IReadOnlyList<string> EnabledEventTypes,
+    IReadOnlyList<string> EventsListeners,
+    bool AdminEventsEnabled,
+    bool AdminEventsDetailsEnabled);

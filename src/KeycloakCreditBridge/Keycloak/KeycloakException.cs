@@ -1,0 +1,39 @@
+namespace KeycloakCreditBridge.Keycloak;
+
+/// <summary>Keycloak did not do what was asked. The message is one line, names the remedy and holds no token or secret.</summary>
+internal abstract class KeycloakException(string realm, string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>The realm that was asked.</summary>
+    public string Realm { get; } = realm;
+}
+
+/// <summary>Keycloak does not accept the bridge's client, its secret or its token: an operator must act.</summary>
+internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message);
+
+/// <summary>The bridge's client lacks a role: an operator must act.</summary>
+internal sealed class KeycloakForbiddenException(string realm, string role, string message) : KeycloakException(realm, message)
+{
+    /// <summary>The role of the realm's client realm-management that is missing, for example view-users.</summary>
+    public string Role { get; } = role;
+}
+
+/// <summary>There is no such realm, in Keycloak or in the configuration: an operator must act.</summary>
+internal sealed class KeycloakRealmNotFoundException(string realm, string message) : KeycloakException(realm, message)
+{
+    public static KeycloakRealmNotFoundException NotConfigured(string realm) =>
+        new(realm, $"Realm '{realm}' is not configured: add it to {KeycloakOptions.Section}:Realms.");
+}
+
+/// <summary>Keycloak cannot be reached, is overloaded or answered too late, several times in a row: the same call may succeed later.</summary>
+internal sealed class KeycloakUnavailableException(string realm, string message, Exception? inner = null, TimeSpan? retryAfter = null)
+    : KeycloakException(realm, message, inner)
+{
+    /// <summary>How long the server asked callers to wait, where it did.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}
+
+/// <summary>The answer is none of Keycloak's: cut off, not JSON, of another shape or with a status that has no meaning here.</summary>
+internal sealed class KeycloakProtocolException(string realm, string message, Exception? inner = null) : KeycloakException(realm, message, inner);
+
+/// <summary>Keycloak has no usable event store: most often a webhook plugin brought a second one and none was chosen.</summary>
+internal sealed class KeycloakEventStoreException(string realm, string message) : KeycloakException(realm, message);

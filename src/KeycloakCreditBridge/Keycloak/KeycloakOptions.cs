@@ -1,0 +1,58 @@
+namespace KeycloakCreditBridge.Keycloak;
+
+/// <summary>Where Keycloak is, and who the bridge is there.</summary>
+internal sealed class KeycloakOptions
+{
+    /// <summary>The configuration section.</summary>
+    public const string Section = "Keycloak";
+
+    /// <summary>Keycloak's address, for example https://sso.example.com or, with a path prefix, https://sso.example.com/auth.</summary>
+    public string Url { get; set; } = "";
+
+    /// <summary>The client that the bridge signs in as, in every realm that names no other.</summary>
+    public string ClientId { get; set; } = "credit-bridge";
+
+    /// <summary>That client's secret.</summary>
+    public string ClientSecret { get; set; } = "";
+
+    /// <summary>How long one attempt of one request may take.</summary>
+    public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The realms that are watched; at least one.</summary>
+    public List<RealmOptions> Realms { get; set; } = [];
+
+    /// <summary>The realm's settings.</summary>
+    /// <exception cref="KeycloakRealmNotFoundException">The realm is not configured.</exception>
+    public RealmOptions Realm(string realm) =>
+        Realms.Find(candidate => candidate.Name == realm) ?? throw KeycloakRealmNotFoundException.NotConfigured(realm);
+
+    /// <summary>The client to sign in as in this realm.</summary>
+    public string ClientIdOf(string realm) => Realm(realm).ClientId is { Length: > 0 } own ? own : ClientId;
+
+    /// <summary>The secret of <see cref="ClientIdOf"/>.</summary>
+    public string ClientSecretOf(string realm) => Realm(realm).ClientSecret is { Length: > 0 } own ? own : ClientSecret;
+
+    /// <summary>The configuration key that <see cref="ClientSecretOf"/> takes its value from.</summary>
+    public string ClientSecretKeyOf(string realm) => Realm(realm).ClientSecret is { Length: > 0 }
+        ? $"{Section}:Realms:{Realms.IndexOf(Realm(realm))}:ClientSecret"
+        : $"{Section}:ClientSecret";
+
+    /// <summary>The address of a path below Keycloak's, whose segments are escaped already.</summary>
+    public Uri Address(string path) => new($"{Url.TrimEnd('/')}/{path}");
+}
+
+/// <summary>One realm that is watched.</summary>
+internal sealed class RealmOptions
+{
+    /// <summary>The realm's name as it stands in Keycloak's addresses.</summary>
+    public string Name { get; set; } = "";
+
+    /// <summary>Takes the place of <see cref="KeycloakOptions.ClientId"/> in this realm.</summary>
+    public string? ClientId { get; set; }
+
+    /// <summary>Takes the place of <see cref="KeycloakOptions.ClientSecret"/> in this realm.</summary>
+    public string? ClientSecret { get; set; }
+
+    /// <summary>Secrets that webhooks of this realm may be signed with: one, or two while one replaces the other.</summary>
+    public List<string> WebhookSecrets { get; set; } = [];
+}

@@ -1,0 +1,96 @@
+namespace KeycloakCreditBridge.Tests;
+
+/// <summary>A clock that stands still until a test moves it; timers that come due on the way fire in order, on the mover's thread.</summary>
+internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
+{
+    private readonly Lock gate = new();
+    private readonly List<ManualTimer> timers = [];
+    private DateTimeOffset now = start;
+
+    public ManualTimeProvider()
+        : this(new DateTimeOffset(2026, 12, 1, 12, 0, 0, TimeSpan.Zero))
+    {
+    }
+
+    /// <summary>How many timers wait, so that a test can tell that the code under test has begun to.</summary>
+    public int WaitingTimers
+    {
+        get
+        {
+            lock (gate)
+                return timers.Count(timer => timer.Due is not null);
+        }
+    }
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (gate)
+            return now;
+    }
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new ManualTimer(this, () => callback(state));
+        timer.Change(dueTime, period);
+        lock (gate)
+            timers.Add(timer);
+        return timer;
+    }
+
+    public void Advance(TimeSpan span)
+    {
+        var end = GetUtcNow() + span;
+        while (TakeNextDue(end) is { } timer)
+            timer.Fire();
+        lock (gate)
+            now = end;
+    }
+
+    private ManualTimer? TakeNextDue(DateTimeOffset end)
+    {
+        lock (gate)
+        {
+            var next = timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
+            if (next is null)
+                return null;
+            now = next.Due > now ? next.Due.Value : now;
+            next.Due = next.Period > TimeSpan.Zero ? next.Due + next.Period : null;
+            return next;
+        }
+    }
+
+    private sealed class ManualTimer(ManualTimeProvider clock, Action fire) : ITimer
+    {
+        public DateTimeOffset? Due { get; set; }
+
+        public TimeSpan Period { get; private set; }
+
+        public void Fire() => fire();
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (clock.gate)
+            {
+                Due = dueTime == Timeout.InfiniteTimeSpan ? null : clock.now + dueTime;
+                Period = period;
+                return true;
+            }
+        }
+
+        public void Dispose()
+        {
+            lock (clock.gate)
+                clock.timers.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
