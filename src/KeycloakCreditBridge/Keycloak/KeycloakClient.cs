@@ -12,6 +12,9 @@ internal sealed class KeycloakClient
     /// <summary>A page of the realm's people by user name, without attributes. Only an empty page is surely the end.</summary>
     public Task<IReadOnlyList<KeycloakUser>> ListUsersAsync(string realm, int first, int max, CancellationToken cancellationToken) => throw new NotImplementedException();
 
+    /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
+    public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => throw new NotImplementedException();
+
     /// <summary>How many people the realm has; service accounts and federated users without import are not counted.</summary>
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) => throw new NotImplementedException();
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Operations;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
@@ -14,7 +15,7 @@ internal sealed class ReconciliationMetrics
 
     public ReconciliationMetrics(IMeterFactory meters)
     {
-        var meter = meters.Create("KeycloakCreditBridge");
+        var meter = meters.OfBridge();
         runs = meter.CreateCounter<long>("bridge.reconciliation.runs", "{run}", "Reconciliations that ended, by status.");
         seen = meter.CreateCounter<long>("bridge.reconciliation.seen", "{user}", "Users that reconciliations read.");
         missing = meter.CreateCounter<long>("bridge.reconciliation.missing", "{user}", "Users that reconciliations found without a complete record.");

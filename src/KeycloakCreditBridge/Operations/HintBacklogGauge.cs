@@ -1,0 +1,54 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Storage;
+
+namespace KeycloakCreditBridge.Operations;
+
+/// <summary>Shows how many hints wait and how many are dead. Looked up now and then, not for every scrape.</summary>
+internal sealed partial class HintBacklogGauge : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
+
+    private readonly HintStore hints;
+    private readonly SchemaGate gate;
+    private readonly TimeProvider clock;
+    private readonly ILogger logger;
+    private HintBacklog? newest;
+
+    public HintBacklogGauge(HintStore hints, SchemaGate gate, IMeterFactory meters, TimeProvider clock, ILogger<HintBacklogGauge> logger)
+    {
+        (this.hints, this.gate, this.clock, this.logger) = (hints, gate, clock, logger);
+        var meter = meters.OfBridge();
+        meter.CreateObservableGauge("bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
+        meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up.");
+        meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "How long the oldest waiting hint waits.");
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await gate.WaitAsync(stoppingToken);
+        using var timer = new PeriodicTimer(Every, clock);
+        do
+        {
+            try
+            {
+                newest = await hints.BacklogAsync(stoppingToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // A gap in the series says it better than an old value.
+                newest = null;
+                LogUnknown(exception.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (clock.GetUtcNow() - oldest).TotalSeconds) : 0;
+
+    private IEnumerable<Measurement<double>> Measure(Func<HintBacklog, double> select) =>
+        newest is { } backlog ? [new Measurement<double>(select(backlog))] : [];
+
+    [LoggerMessage(EventId = 620, Level = LogLevel.Debug, Message = "The number of waiting hints is not known: {Reason}")]
+    private partial void LogUnknown(string reason);
+}
