@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning;
@@ -35,4 +36,19 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
 }
 
 /// <summary>What the policy looks at.</summary>
-internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bool IsServiceAccount, DateTimeOffset? CreatedAt);
+internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bool IsServiceAccount, DateTimeOffset? CreatedAt)
+{
+    /// <param name="realm">Name of the user's realm.</param>
+    /// <param name="user">The user as read.</param>
+    /// <param name="isPerson">Nothing in the user itself says so: see <see cref="KeycloakClient.IsPersonAsync"/>.</param>
+    public static Subject From(string realm, KeycloakUser user, bool isPerson) => new(
+        realm,
+        user.Id,
+        user.Enabled,
+        !isPerson,
+        Instant(user.CreatedTimestamp));
+
+    // An import may say anything here; what is no instant of the calendar is as good as nothing.
+    private static DateTimeOffset? Instant(long? milliseconds) =>
+        milliseconds is { } value and > -62_135_596_800_000 and < 253_402_300_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+}

@@ -1,0 +1,17 @@
+using KeycloakCreditBridge.Configuration;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+internal static class ProvisioningModule
+{
+    public static void AddProvisioning(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
+        builder.Services.AddSingleton<GrantPolicy>();
+        builder.Services.AddSingleton<AccountStore>();
+        builder.Services.AddSingleton<Provisioner>();
+        builder.Services.AddSingleton<HintJudge>();
+        builder.Services.AddSingleton<ProvisioningWorker>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());
+    }
+}

@@ -1,0 +1,124 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>Works through the hints: claims what is due, asks Keycloak, converges the accounts, settles the hints with them.</summary>
+internal sealed partial class ProvisioningWorker(
+    HintStore hints,
+    HintSignal signal,
+    HintJudge judge,
+    Provisioner provisioner,
+    SchemaGate gate,
+    IOptions<HintOptions> options,
+    TimeProvider clock,
+    ILogger<ProvisioningWorker> logger) : BackgroundService
+{
+    private static readonly TimeSpan IdleLook = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
+
+    private readonly HashSet<string> _unreachable = new(StringComparer.Ordinal);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await gate.WaitAsync(stoppingToken);
+        var failures = 0;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                var claimed = await WorkAsync(stoppingToken);
+                if (failures > 0)
+                    LogRecovered();
+                failures = 0;
+                if (claimed == 0)
+                    await signal.WaitAsync(IdleLook, stoppingToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                if (++failures == 1)
+                    LogInterrupted(exception, exception.Message);
+                await Task.Delay(RetryDelay.After(failures, LongestPause), clock, stoppingToken);
+            }
+        }
+    }
+
+    /// <summary>Works through one batch and returns how many hints it took.</summary>
+    internal async Task<int> WorkAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var claimed = await hints.ClaimAsync(options.Value.BatchSize, now, now + options.Value.Lease, cancellationToken);
+        if (claimed.Count == 0)
+            return 0;
+        HintVerdicts verdicts;
+        try
+        {
+            verdicts = await judge.JudgeAsync(claimed, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            await GiveBackAsync(claimed);
+            throw;
+        }
+
+        Report(verdicts);
+        await SettleAsync(claimed, verdicts);
+        return claimed.Count;
+    }
+
+    // What was judged is written even when the host is stopping: it takes milliseconds, and otherwise waits for the lease to end.
+    private async Task SettleAsync(IReadOnlyList<ClaimedHint> claimed, HintVerdicts verdicts)
+    {
+        var result = await provisioner.ConvergeAsync(verdicts.Judgements, CancellationToken.None);
+        var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
+        List<PostponedHint> postponed = [
+            .. verdicts.Postponed,
+            .. result.Refusals.Select(refusal => judge.Fail(byUser[(refusal.Judgement.Realm, refusal.Judgement.KeycloakId)], refusal.Reason))];
+        if (postponed.Count == 0)
+            return;
+        await hints.PostponeAsync(postponed, CancellationToken.None);
+        foreach (var item in postponed.Where(item => item.Dead))
+            LogBuried(item.Hint.Realm, item.Hint.KeycloakId, item.Attempts, item.Error);
+    }
+
+    private Task GiveBackAsync(IReadOnlyList<ClaimedHint> claimed)
+    {
+        var now = clock.GetUtcNow();
+        return hints.PostponeAsync(
+            [.. claimed.Select(hint => new PostponedHint(hint, now, hint.Attempts - 1, Dead: false, "given back at shutdown"))],
+            CancellationToken.None);
+    }
+
+    // Once when it begins and once when it ends, however many hints meet it.
+    private void Report(HintVerdicts verdicts)
+    {
+        foreach (var (realm, reason) in verdicts.Outages)
+        {
+            if (_unreachable.Add(realm))
+                LogRealmUnreachable(realm, reason);
+        }
+
+        foreach (var realm in verdicts.Judgements.Select(judgement => judgement.Realm).Distinct())
+        {
+            if (!verdicts.Outages.ContainsKey(realm) && _unreachable.Remove(realm))
+                LogRealmReachable(realm);
+        }
+    }
+
+    [LoggerMessage(EventId = 410, Level = LogLevel.Error, Message = "Provisioning is interrupted and goes on by itself: {Reason}")]
+    private partial void LogInterrupted(Exception exception, string reason);
+
+    [LoggerMessage(EventId = 411, Level = LogLevel.Information, Message = "Provisioning goes on.")]
+    private partial void LogRecovered();
+
+    [LoggerMessage(EventId = 412, Level = LogLevel.Warning, Message = "Hints of realm {Realm} wait: {Reason}")]
+    private partial void LogRealmUnreachable(string realm, string reason);
+
+    [LoggerMessage(EventId = 413, Level = LogLevel.Information, Message = "Realm {Realm} can be asked again.")]
+    private partial void LogRealmReachable(string realm);
+
+    [LoggerMessage(EventId = 414, Level = LogLevel.Error,
+        Message = "Gave up on user {KeycloakId} of realm {Realm} after {Attempts} tries: {Reason}")]
+    private partial void LogBuried(string realm, string keycloakId, int attempts, string reason);
+}
