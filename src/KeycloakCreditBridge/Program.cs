@@ -28,6 +28,7 @@ internal static class Program
         builder.AddStorage();
         builder.AddKeycloak();
         builder.AddHints();
+        builder.AddProvisioning();
         builder.AddReconciliation();
         builder.AddOperations();
         return builder;

@@ -9,16 +9,15 @@ internal sealed partial class HintBacklogGauge : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
 
-    private readonly HintStore hints;
-    private readonly SchemaGate gate;
-    private readonly TimeProvider clock;
-    private readonly ILogger logger;
-    private HintBacklog? newest;
+    private readonly HintStore _hints;
+    private readonly SchemaGate _gate;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private HintBacklog? _newest;
 
-    public HintBacklogGauge(HintStore hints, SchemaGate gate, IMeterFactory meters, TimeProvider clock, ILogger<HintBacklogGauge> logger)
+    public HintBacklogGauge(HintStore hints, SchemaGate gate, Meter meter, TimeProvider clock, ILogger<HintBacklogGauge> logger)
     {
-        (this.hints, this.gate, this.clock, this.logger) = (hints, gate, clock, logger);
-        var meter = meters.OfBridge();
+        (_hints, _gate, _clock, _logger) = (hints, gate, clock, logger);
         meter.CreateObservableGauge("bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
         meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up.");
         meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "How long the oldest waiting hint waits.");
@@ -26,29 +25,29 @@ internal sealed partial class HintBacklogGauge : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await gate.WaitAsync(stoppingToken);
-        using var timer = new PeriodicTimer(Every, clock);
+        await _gate.WaitAsync(stoppingToken);
+        using var timer = new PeriodicTimer(Every, _clock);
         do
         {
             try
             {
-                newest = await hints.BacklogAsync(stoppingToken);
+                _newest = await _hints.BacklogAsync(stoppingToken);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 // A gap in the series says it better than an old value.
-                newest = null;
+                _newest = null;
                 LogUnknown(exception.Message);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (clock.GetUtcNow() - oldest).TotalSeconds) : 0;
+    private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (_clock.GetUtcNow() - oldest).TotalSeconds) : 0;
 
     private IEnumerable<Measurement<double>> Measure(Func<HintBacklog, double> select) =>
-        newest is { } backlog ? [new Measurement<double>(select(backlog))] : [];
+        _newest is { } backlog ? [new Measurement<double>(select(backlog))] : [];
 
-    [LoggerMessage(EventId = 620, Level = LogLevel.Debug, Message = "The number of waiting hints is not known: {Reason}")]
+    [LoggerMessage(EventId = 620, Level = LogLevel.Debug, Message = "The number of waiting _hints is not known: {Reason}")]
     private partial void LogUnknown(string reason);
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Globalization;
 
 namespace KeycloakCreditBridge.Operations;
 
@@ -13,22 +12,22 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     public static readonly IReadOnlyList<double> Bounds =
         [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
 
-    private readonly ConcurrentDictionary<(Instrument Instrument, string Labels), Series> series = new();
-    private readonly MeterListener listener = new();
-    private readonly Lock observing = new();
+    private readonly ConcurrentDictionary<(Instrument Instrument, string Labels), Series> _series = new();
+    private readonly MeterListener _listener = new();
+    private readonly Lock _observing = new();
 
     public MetricsCollector(IMeterFactory meters)
     {
-        listener.InstrumentPublished = (instrument, self) =>
+        _listener.InstrumentPublished = (instrument, self) =>
         {
             // Another host of the same process has a meter of the same name, made by another factory.
             if (instrument.Meter.Name == BridgeMeter.Name && ReferenceEquals(instrument.Meter.Scope, meters))
                 self.EnableMeasurementEvents(instrument);
         };
-        listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
-        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Record(instrument, value, tags));
-        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Record(instrument, value, tags));
-        listener.Start();
+        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Record(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Record(instrument, value, tags));
+        _listener.Start();
     }
 
     // A hosted service only so that it listens before any of the others measures.
@@ -39,48 +38,49 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     /// <summary>Asks the observable instruments and returns every series, those of one instrument together.</summary>
     public IReadOnlyList<SeriesSnapshot> Collect()
     {
-        lock (observing)
+        lock (_observing)
         {
-            foreach (var key in series.Keys.Where(key => key.Instrument.IsObservable))
-                series.TryRemove(key, out _);
-            listener.RecordObservableInstruments();
-            return [.. series
-                .Select(entry => entry.Value.Snapshot(entry.Key.Instrument, entry.Key.Labels))
+            foreach (var key in _series.Keys.Where(key => key.Instrument.IsObservable))
+                _series.TryRemove(key, out _);
+            _listener.RecordObservableInstruments();
+            return [.. _series
+                .Select(entry => entry.Value.Snapshot(entry.Key.Labels))
                 .OrderBy(item => item.Instrument.Name, StringComparer.Ordinal)
                 .ThenBy(item => item.Labels, StringComparer.Ordinal)];
         }
     }
 
-    public void Dispose() => listener.Dispose();
+    public void Dispose() => _listener.Dispose();
+
+    /// <summary>Whether an instrument is of one of these generic types.</summary>
+    public static bool IsAnyOf(Instrument instrument, params ReadOnlySpan<Type> types) => types.Contains(instrument.GetType().GetGenericTypeDefinition());
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-        series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static _ => new Series()).Record(instrument, value);
+        _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument)).Record(value);
 
-    private sealed class Series
+    private sealed class Series(Instrument instrument)
     {
-        private readonly Lock gate = new();
-        private readonly long[] buckets = new long[Bounds.Count];
-        private double value;
-        private long count;
+        private readonly Lock _gate = new();
+        private readonly bool _adds = IsAnyOf(instrument, typeof(Counter<>), typeof(UpDownCounter<>), typeof(Histogram<>));
+        private readonly long[] _buckets = new long[Bounds.Count];
+        private double _value;
+        private long _count;
 
-        public void Record(Instrument instrument, double measured)
+        public void Record(double measured)
         {
-            var adds = instrument.GetType().Name is { } type
-                && (type.StartsWith("Counter", StringComparison.Ordinal) || type.StartsWith("UpDown", StringComparison.Ordinal)
-                    || type.StartsWith("Histogram", StringComparison.Ordinal));
-            lock (gate)
+            lock (_gate)
             {
-                value = adds ? value + measured : measured;
-                count++;
-                for (var index = 0; index < buckets.Length; index++)
-                    buckets[index] += measured <= Bounds[index] ? 1 : 0;
+                _value = _adds ? _value + measured : measured;
+                _count++;
+                for (var index = 0; index < _buckets.Length; index++)
+                    _buckets[index] += measured <= Bounds[index] ? 1 : 0;
             }
         }
 
-        public SeriesSnapshot Snapshot(Instrument instrument, string labels)
+        public SeriesSnapshot Snapshot(string labels)
         {
-            lock (gate)
-                return new SeriesSnapshot(instrument, labels, value, count, [.. buckets]);
+            lock (_gate)
+                return new SeriesSnapshot(instrument, labels, _value, _count, [.. _buckets]);
         }
     }
 }

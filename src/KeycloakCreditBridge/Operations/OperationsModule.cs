@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -12,6 +13,7 @@ internal static class OperationsModule
     {
         // Less than the ten seconds that container platforms give, so that what is left is ended by us.
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(8));
+        builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<HealthStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>>(AddRealms);

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
 
@@ -61,12 +62,9 @@ internal static class PrometheusText
 
     private static string Type(SeriesSnapshot item)
     {
-        var type = item.Instrument.GetType().Name;
-        if (type.StartsWith("Histogram", StringComparison.Ordinal))
+        if (MetricsCollector.IsAnyOf(item.Instrument, typeof(Histogram<>)))
             return "histogram";
-        return type.StartsWith("Counter", StringComparison.Ordinal) || type.StartsWith("ObservableCounter", StringComparison.Ordinal)
-            ? "counter"
-            : "gauge";
+        return MetricsCollector.IsAnyOf(item.Instrument, typeof(Counter<>), typeof(ObservableCounter<>)) ? "counter" : "gauge";
     }
 
     private static string Name(string instrument, string? unit, string type)

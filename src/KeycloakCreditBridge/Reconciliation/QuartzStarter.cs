@@ -18,16 +18,16 @@ internal sealed partial class QuartzStarter(
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
-    private readonly TaskCompletionSource<IScheduler> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IScheduler> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Ends when the schedule runs; never where <see cref="ReconciliationOptions.Enabled"/> is false.</summary>
-    public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => started.Task.WaitAsync(cancellationToken);
+    public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => _started.Task.WaitAsync(cancellationToken);
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (started.Task.IsCompletedSuccessfully)
-            await (await started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken);
+        if (_started.Task.IsCompletedSuccessfully)
+            await (await _started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -47,7 +47,7 @@ internal sealed partial class QuartzStarter(
                 await schedule.ApplyAsync(scheduler, stoppingToken);
                 await scheduler.Start(stoppingToken);
                 LogStarted(options.Value.Cron);
-                started.SetResult(scheduler);
+                _started.SetResult(scheduler);
                 return;
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
@@ -65,6 +65,6 @@ internal sealed partial class QuartzStarter(
     [LoggerMessage(EventId = 521, Level = LogLevel.Information, Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
     private partial void LogDisabled();
 
-    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
+    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be _started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
 }

@@ -9,25 +9,25 @@ internal sealed class RealmLease : IAsyncDisposable
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(10);
 
-    private readonly LeaseStore leases;
-    private readonly TimeProvider clock;
-    private readonly string name;
-    private readonly CancellationTokenSource lost = new();
-    private readonly CancellationTokenSource ended = new();
-    private readonly Task renewing;
-    private DateTimeOffset heldUntil;
+    private readonly LeaseStore _leases;
+    private readonly TimeProvider _clock;
+    private readonly string _name;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _renewing;
+    private DateTimeOffset _heldUntil;
 
     private RealmLease(LeaseStore leases, TimeProvider clock, string name, string owner, DateTimeOffset heldUntil)
     {
-        (this.leases, this.clock, this.name, this.heldUntil) = (leases, clock, name, heldUntil);
+        (_leases, _clock, _name, _heldUntil) = (leases, clock, name, heldUntil);
         Owner = owner;
-        renewing = RenewAsync();
+        _renewing = RenewAsync();
     }
 
     /// <summary>Who holds it: this process and this piece of its work.</summary>
     public string Owner { get; }
 
-    public CancellationToken Lost => lost.Token;
+    public CancellationToken Lost => _lost.Token;
 
     /// <summary>Takes the lease for a realm's reconciliation; null when another holds it.</summary>
     public static async Task<RealmLease?> TakeAsync(LeaseStore leases, TimeProvider clock, string realm, CancellationToken cancellationToken)
@@ -40,35 +40,35 @@ internal sealed class RealmLease : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await ended.CancelAsync();
-        await renewing;
+        await _ended.CancelAsync();
+        await _renewing;
         try
         {
-            await leases.ReleaseAsync(name, Owner, CancellationToken.None);
+            await _leases.ReleaseAsync(_name, Owner, CancellationToken.None);
         }
         catch (NpgsqlException)
         {
             // It runs out by itself.
         }
 
-        lost.Dispose();
-        ended.Dispose();
+        _lost.Dispose();
+        _ended.Dispose();
     }
 
     private async Task RenewAsync()
     {
         try
         {
-            using var timer = new PeriodicTimer(RenewEvery, clock);
-            while (await timer.WaitForNextTickAsync(ended.Token))
+            using var timer = new PeriodicTimer(RenewEvery, _clock);
+            while (await timer.WaitForNextTickAsync(_ended.Token))
             {
                 if (await StillMineAsync())
                     continue;
-                await lost.CancelAsync();
+                await _lost.CancelAsync();
                 return;
             }
         }
-        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
         {
             // The work is over.
         }
@@ -76,18 +76,18 @@ internal sealed class RealmLease : IAsyncDisposable
 
     private async Task<bool> StillMineAsync()
     {
-        var now = clock.GetUtcNow();
+        var now = _clock.GetUtcNow();
         try
         {
-            if (!await leases.TakeAsync(name, Owner, Duration, ended.Token))
+            if (!await _leases.TakeAsync(_name, Owner, Duration, _ended.Token))
                 return false;
-            heldUntil = now + Duration;
+            _heldUntil = now + Duration;
             return true;
         }
         catch (NpgsqlException)
         {
             // A database that does not answer takes the lease from nobody before it runs out.
-            return clock.GetUtcNow() < heldUntil - RenewEvery;
+            return _clock.GetUtcNow() < _heldUntil - RenewEvery;
         }
     }
 }
