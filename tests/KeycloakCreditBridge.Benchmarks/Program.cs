@@ -8,6 +8,7 @@ await using var server = await PrivatePostgres.StartAsync(
 List<Result> results =
 [
     await BulkBenchmark.RunAsync(server, quick ? 20_000 : 100_000, quick ? 1 : 3),
+    await SingleUserBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10)),
 ];
 Console.WriteLine($"{Environment.ProcessorCount} cores, PostgreSQL and bridge on the same machine, fsync on.");
 Result.Print(results);

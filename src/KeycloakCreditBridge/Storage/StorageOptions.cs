@@ -19,7 +19,11 @@ internal sealed class StorageOptions
     /// <summary>Whether the service migrates the schema when it starts; otherwise it waits until `migrate` was run.</summary>
     public bool MigrateOnStart { get; set; } = true;
 
-    /// <summary>The connection string with the password, timeouts and keepalives that the bridge relies on.</summary>
+    // Every statement finds its rows by key. A prepared plan that was made while the tables were empty would read them from end to end
+    // for as long as it is kept; and a session that hangs inside a transaction gives its locks back.
+    private const string SessionSettings = "-c enable_seqscan=off -c idle_in_transaction_session_timeout=60s";
+
+    /// <summary>The connection string with the password, timeouts and session settings that the bridge relies on.</summary>
     public string BuildConnectionString()
     {
         var builder = new NpgsqlConnectionStringBuilder(ConnectionString);
@@ -37,6 +41,10 @@ internal sealed class StorageOptions
             builder.KeepAlive = 10;
         if (!builder.ContainsKey("Max Auto Prepare"))
             builder.MaxAutoPrepare = 20;
+        // No session state is left behind that would have to be reset.
+        if (!builder.ContainsKey("No Reset On Close"))
+            builder.NoResetOnClose = true;
+        builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();
         return builder.ConnectionString;
     }
 }

@@ -1,0 +1,90 @@
+namespace KeycloakCreditBridge.Sandbox.Emulator;
+
+/// <summary>Makes happen in a realm what a person does in the account console, what a directory does, and what nobody reports.</summary>
+internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorClock clock)
+{
+    private const string AccountClient = "account";
+
+    public string Id => realm.Id;
+
+    /// <summary>A user who was never created: from a directory, from a realm file, or with an id of any form. No event tells of it.</summary>
+    public void AddUser(EmulatedUser user)
+    {
+        lock (realm.Gate)
+            realm.Users.Add(user);
+    }
+
+    /// <summary>Adds many users without an event: <c>{prefix}0000000</c> and on, each created a millisecond after the one before, the last one now.</summary>
+    public void AddUsers(int count, string prefix = "user")
+    {
+        var first = clock.Milliseconds - count + 1;
+        var users = Enumerable.Range(0, count).Select(number => new EmulatedUser(EmulatedUser.NewId(), $"{prefix}{number:D7}")
+        {
+            Email = $"{prefix}{number:D7}@example.com", CreatedTimestamp = first + number,
+        }).ToArray();
+        lock (realm.Gate)
+            realm.Users.AddRange(users);
+    }
+
+    /// <summary>Changes a user without an event, as a directory or a forced synchronisation does.</summary>
+    public void ChangeUser(string userId, Func<EmulatedUser, EmulatedUser> change)
+    {
+        lock (realm.Gate)
+            realm.Users.Replace(change(realm.User(userId)));
+    }
+
+    /// <summary>Removes a user without an event, as a directory or a workflow does.</summary>
+    public void RemoveUser(string userId)
+    {
+        lock (realm.Gate)
+            realm.Users.Remove(userId);
+    }
+
+    /// <summary>Raises an event of any type. With a time of its own it appears like one of a transaction that took long.</summary>
+    public async Task RaiseAsync(string type, string? userId, Dictionary<string, string>? details = null, DateTimeOffset? at = null)
+    {
+        var transaction = journal.Begin(realm, null);
+        transaction.Raise(type, AccountClient, userId, details, LoginSession.NewSessionId(), at: at?.ToUnixTimeMilliseconds());
+        await transaction.CommitAsync(() => { }, CancellationToken.None);
+    }
+
+    public Task LoginAsync(string userId) => RaiseAsync("LOGIN", userId, new Dictionary<string, string> { ["username"] = realm.User(userId).Username });
+
+    /// <summary>A login of a transient user, who is in no database.</summary>
+    public async Task<string> LoginLightweightAsync()
+    {
+        var userId = $"lightweight-{Guid.NewGuid()}";
+        await RaiseAsync("LOGIN", userId, new Dictionary<string, string> { ["username"] = userId });
+        return userId;
+    }
+
+    /// <summary>The user deletes their own account.</summary>
+    public async Task DeleteAccountAsync(string userId)
+    {
+        var transaction = journal.Begin(realm, null);
+        transaction.Raise("DELETE_ACCOUNT", AccountClient, userId, new Dictionary<string, string> { ["username"] = realm.User(userId).Username });
+        await transaction.CommitAsync(() => realm.Users.Remove(userId), CancellationToken.None);
+    }
+
+    /// <summary>The user changes their e-mail address in the account console.</summary>
+    public async Task UpdateProfileAsync(string userId, string email)
+    {
+        var user = realm.User(userId);
+        var transaction = journal.Begin(realm, null);
+        var details = new Dictionary<string, string> { ["context"] = "ACCOUNT", ["updated_email"] = email };
+        if (user.Email is not null)
+            details["previous_email"] = user.Email;
+        transaction.Raise("UPDATE_PROFILE", AccountClient, userId, details);
+        await transaction.CommitAsync(() => realm.Users.Replace(user with { Email = email, EmailVerified = false }), CancellationToken.None);
+    }
+
+    /// <summary>Stored events of users and of administrators are gone, as when they expired.</summary>
+    public void WipeEvents()
+    {
+        lock (realm.Gate)
+        {
+            realm.UserEvents.Clear();
+            realm.AdminEvents.Clear();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using System.IO.Enumeration;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator;
+
+/// <summary>Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything.</summary>
+internal sealed class Misbehaviour
+{
+    private readonly Lock gate = new();
+    private readonly List<Fault> faults = [];
+
+    /// <summary>By how much the server's clock is wrong.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
+    /// <summary>How long a transaction lasts after its events got their times: until then nobody sees users or events of it.</summary>
+    public TimeSpan CommitDelay { get; set; }
+
+    /// <summary>Answers the next requests with a status, and Retry-After when given.</summary>
+    public void Fail(string path, int count, int status, TimeSpan? retryAfter = null) => Add(path, count, (context, _, _) =>
+    {
+        context.Response.StatusCode = status;
+        if (retryAfter is { } delay)
+            context.Response.Headers.RetryAfter = ((int)delay.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return Task.CompletedTask;
+    });
+
+    /// <summary>Cuts the next bodies in half, with a status that says all is well.</summary>
+    public void Truncate(string path, int count) => Add(path, count, async (context, next, _) =>
+    {
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        await next(context);
+        context.Response.Body = body;
+        context.Response.ContentLength = null;
+        await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length / 2), context.RequestAborted);
+    });
+
+    /// <summary>Never answers the next requests; they end when the caller gives up or the server stops.</summary>
+    public void Hang(string path, int count) =>
+        Add(path, count, (context, _, clock) => Task.Delay(Timeout.InfiniteTimeSpan, clock, context.RequestAborted));
+
+    /// <summary>Takes its time for the next requests and then answers them.</summary>
+    public void Slow(string path, int count, TimeSpan delay) => Add(path, count, async (context, next, clock) =>
+    {
+        await Task.Delay(delay, clock, context.RequestAborted);
+        await next(context);
+    });
+
+    /// <summary>Behaves again.</summary>
+    public void Reset()
+    {
+        lock (gate)
+            faults.Clear();
+        (ClockOffset, CommitDelay) = (TimeSpan.Zero, TimeSpan.Zero);
+    }
+
+    /// <summary>Answers a request, by a fault if one is due.</summary>
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next, TimeProvider clock)
+    {
+        var effect = Take(context.Request.Path.Value ?? "");
+        try
+        {
+            await (effect is null ? next(context) : effect(context, next, clock));
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
+    }
+
+    private void Add(string path, int count, FaultEffect effect)
+    {
+        lock (gate)
+            faults.Add(new Fault(path, effect) { Left = count });
+    }
+
+    private FaultEffect? Take(string path)
+    {
+        lock (gate)
+        {
+            var fault = faults.Find(candidate => candidate.Left > 0 && FileSystemName.MatchesSimpleExpression(candidate.Path, path));
+            if (fault is not null)
+                fault.Left--;
+            return fault?.Effect;
+        }
+    }
+
+    private delegate Task FaultEffect(HttpContext context, RequestDelegate next, TimeProvider clock);
+
+    private sealed record Fault(string Path, FaultEffect Effect)
+    {
+        public int Left { get; set; }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator;
+
+/// <summary>The realms by name; the master realm with its administrator is always there.</summary>
+internal sealed class RealmRegistry
+{
+    public const string Master = "master";
+    public const string AdminClient = "admin-cli";
+
+    private readonly ConcurrentDictionary<string, RealmState> realms = new(StringComparer.Ordinal);
+    private readonly EmulatorClock clock;
+    private readonly ServerModel model;
+
+    public RealmRegistry(EmulatorClock clock, ServerModel model, string adminUser, string adminPassword)
+    {
+        (this.clock, this.model) = (clock, model);
+        var master = new RealmState(Guid.NewGuid().ToString(), Master);
+        master.Clients[AdminClient] = new EmulatedClient(Guid.NewGuid().ToString(), AdminClient, null, true, false, []);
+        master.Users.Add(new EmulatedUser(EmulatedUser.NewId(), adminUser)
+        {
+            Password = adminPassword, CreatedTimestamp = clock.Milliseconds, ClientRoles = ImmutableHashSet.Create(Caller.EverythingRole),
+        });
+        realms[Master] = master;
+    }
+
+    public RealmState? Find(string name) => realms.GetValueOrDefault(name);
+
+    public bool Remove(string name) => realms.TryRemove(name, out _);
+
+    /// <summary>Makes a realm from a realm file. Nobody is told of its users.</summary>
+    public RealmState Import(JsonObject file)
+    {
+        var name = file.Text("realm") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Realm name is missing");
+        var realm = new RealmState(file.Text("id") ?? Guid.NewGuid().ToString(), name);
+        realm.Write(file);
+        foreach (var clientId in new[] { RealmState.Management, "account", AdminClient })
+            realm.Clients[clientId] = new EmulatedClient(Guid.NewGuid().ToString(), clientId, null, true, false, []);
+        foreach (var client in file.Objects("clients").Select(EmulatedClient.From))
+            realm.Clients[client.ClientId] = client;
+        foreach (var provider in file.Objects("identityProviders").Select(IdentityProvider.From))
+            realm.IdentityProviders[provider.Alias] = provider;
+        foreach (var user in file.Objects("users"))
+            realm.Users.Add(EmulatedUser.Imported(user, CreatedOfImport));
+        foreach (var client in realm.Clients.Values.Where(client => client.HasServiceAccount && realm.ServiceAccountOf(client) is null))
+            realm.Users.Add(EmulatedUser.ServiceAccountOf(client, clock.Milliseconds));
+        if (!realms.TryAdd(name, realm))
+            throw RefusalException.Conflict($"Realm {name} already exists");
+        return realm;
+    }
+
+    /// <summary>When an imported user without a creation time was created: older servers do not say.</summary>
+    public long? CreatedOfImport => model is ServerModel.V26_0 ? null : clock.Milliseconds;
+}

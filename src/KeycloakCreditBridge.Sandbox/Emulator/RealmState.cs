@@ -1,0 +1,74 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator;
+
+/// <summary>Everything one realm consists of. Users, events and webhooks are touched only under <see cref="Gate"/>.</summary>
+internal sealed class RealmState(string id, string name)
+{
+    public const string Management = "realm-management";
+
+    public string Id => id;
+
+    public string Name => name;
+
+    public Lock Gate { get; } = new();
+
+    /// <summary>Signs the realm's tokens; a realm made anew under the same name does not take the old ones.</summary>
+    public byte[] Key { get; } = RandomNumberGenerator.GetBytes(32);
+
+    public UserDirectory Users { get; } = new();
+
+    public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
+
+    public EventLog<AdminEvent> AdminEvents { get; } = new(stored => stored.Time);
+
+    public List<WebhookSubscription> Webhooks { get; } = [];
+
+    public ConcurrentDictionary<string, EmulatedClient> Clients { get; } = new(StringComparer.Ordinal);
+
+    public ConcurrentDictionary<string, IdentityProvider> IdentityProviders { get; } = new(StringComparer.Ordinal);
+
+    public ConcurrentDictionary<string, LoginSession> Sessions { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Authorization codes that were handed out and not redeemed, with the user they stand for.</summary>
+    public ConcurrentDictionary<string, string> Codes { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The realm's own fields as they were last written, without users, clients and identity providers.</summary>
+    public JsonObject Settings { get; private set; } = [];
+
+    public EventsConfig Events { get; set; } = EventsConfig.Fresh;
+
+    public bool AllowsRegistration => Settings.Flag("registrationAllowed") is true;
+
+    public bool AllowsRenaming => Settings.Flag("editUsernameAllowed") is true;
+
+    public EmulatedUser User(string userId)
+    {
+        lock (Gate)
+            return Users.ById(userId) ?? throw RefusalException.UserNotFound;
+    }
+
+    public EmulatedClient? ClientByUuid(string uuid) => Clients.Values.FirstOrDefault(client => client.Uuid == uuid);
+
+    /// <summary>The service account of a client, if it has one.</summary>
+    public EmulatedUser? ServiceAccountOf(EmulatedClient client)
+    {
+        lock (Gate)
+            return client.HasServiceAccount ? Users.Everybody.FirstOrDefault(user => user.ServiceAccountClientId == client.ClientId) : null;
+    }
+
+    /// <summary>Takes over what the body names, which is how PUT works on a realm, and its events settings with it.</summary>
+    public void Write(JsonObject body)
+    {
+        var settings = Settings.DeepClone().AsObject();
+        foreach (var (field, value) in body)
+        {
+            if (field is not ("users" or "clients" or "identityProviders"))
+                settings[field] = value?.DeepClone();
+        }
+
+        (Settings, Events) = (settings, Events.WithSettings(body));
+    }
+}

@@ -1,0 +1,100 @@
+namespace KeycloakCreditBridge.Sandbox.Emulator;
+
+/// <summary>The users of a realm, always sorted by name so that a page of a large realm costs no sorting. Used under the realm's lock.</summary>
+internal sealed class UserDirectory
+{
+    private static readonly Comparer<EmulatedUser> ByName = Comparer<EmulatedUser>.Create(Compare);
+
+    private readonly List<EmulatedUser> people = [];
+    private readonly List<EmulatedUser> serviceAccounts = [];
+    private readonly Dictionary<string, EmulatedUser> byId = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, EmulatedUser> byUsername = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, EmulatedUser> byEmail = new(StringComparer.Ordinal);
+
+    /// <summary>Everybody but service accounts; federated users that are not stored come last.</summary>
+    public IReadOnlyList<EmulatedUser> People => people;
+
+    /// <summary>How many people are stored, which is what Keycloak counts.</summary>
+    public int StoredPeople { get; private set; }
+
+    public IEnumerable<EmulatedUser> Everybody => people.Concat(serviceAccounts).Order(ByName);
+
+    public EmulatedUser? ById(string id) => byId.GetValueOrDefault(id);
+
+    public EmulatedUser? ByUsername(string username) => byUsername.GetValueOrDefault(username.ToLowerInvariant());
+
+    public EmulatedUser? ByEmail(string email) => byEmail.GetValueOrDefault(email.ToLowerInvariant());
+
+    public void Add(EmulatedUser user)
+    {
+        RefuseTaken(user);
+        var list = ListOf(user);
+        list.Insert(~list.BinarySearch(user, ByName), user);
+        Index(user);
+    }
+
+    /// <summary>Adds many at once, sorting only once.</summary>
+    public void AddRange(IReadOnlyCollection<EmulatedUser> users)
+    {
+        foreach (var user in users)
+        {
+            RefuseTaken(user);
+            ListOf(user).Add(user);
+            Index(user);
+        }
+
+        people.Sort(ByName);
+    }
+
+    public void Replace(EmulatedUser user)
+    {
+        var before = byId[user.Id];
+        Remove(user.Id);
+        try
+        {
+            Add(user);
+        }
+        catch (RefusalException)
+        {
+            Add(before);
+            throw;
+        }
+    }
+
+    public void Remove(string id)
+    {
+        if (!byId.Remove(id, out var user))
+            throw RefusalException.UserNotFound;
+        var list = ListOf(user);
+        list.RemoveAt(list.BinarySearch(user, ByName));
+        byUsername.Remove(user.Username);
+        if (user.Email is not null)
+            byEmail.Remove(user.Email);
+        StoredPeople -= Counts(user);
+    }
+
+    private void Index(EmulatedUser user)
+    {
+        byId.Add(user.Id, user);
+        byUsername.Add(user.Username, user);
+        if (user.Email is not null)
+            byEmail.Add(user.Email, user);
+        StoredPeople += Counts(user);
+    }
+
+    private void RefuseTaken(EmulatedUser user)
+    {
+        if (user.Email is not null && byEmail.ContainsKey(user.Email))
+            throw RefusalException.Conflict("User exists with same email");
+        if (byUsername.ContainsKey(user.Username) || byId.ContainsKey(user.Id))
+            throw RefusalException.Conflict("User exists with same username");
+    }
+
+    private List<EmulatedUser> ListOf(EmulatedUser user) => user.IsServiceAccount ? serviceAccounts : people;
+
+    private static int Counts(EmulatedUser user) => user.IsStored && !user.IsServiceAccount ? 1 : 0;
+
+    private static int Compare(EmulatedUser left, EmulatedUser right) => left.IsStored == right.IsStored
+        ? string.CompareOrdinal(left.Username, right.Username)
+        : right.IsStored.CompareTo(left.IsStored);
+}

@@ -1,0 +1,36 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>An event of either kind, as far as polling cares.</summary>
+/// <param name="Fingerprint">Tells it from all others of its stream.</param>
+/// <param name="Time">Milliseconds since 1970 by Keycloak's clock, stamped before the event became visible.</param>
+/// <param name="Hint">What it says about a user; null when nothing.</param>
+internal sealed record PolledEvent(string Fingerprint, long Time, UserHint? Hint);
+
+/// <summary>One of the two event streams of a realm.</summary>
+/// <param name="Realm">The realm's name.</param>
+/// <param name="Stream">`user-events` or `admin-events`.</param>
+/// <param name="List">Reads a page.</param>
+internal sealed record EventSource(
+    string Realm, string Stream, Func<EventQuery, CancellationToken, Task<IReadOnlyList<PolledEvent>>> List)
+{
+    public const string UserStream = "user-events";
+    public const string AdminStream = "admin-events";
+
+    public static EventSource UserEvents(KeycloakClient keycloak, string realm) => new(realm, UserStream, async (query, cancellationToken) =>
+    [
+        .. from happened in await keycloak.ListUserEventsAsync(realm, query, cancellationToken)
+           select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
+    ]);
+
+    public static EventSource AdminEvents(KeycloakClient keycloak, string realm) => new(realm, AdminStream, async (query, cancellationToken) =>
+    [
+        .. from happened in await keycloak.ListAdminEventsAsync(realm, query, cancellationToken)
+           select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
+    ]);
+
+    // No stored user can have such an id, and one bad event must not stop those behind it.
+    private static UserHint? Usable(UserHint? hint) => hint is null || EventRules.ProblemWith(hint.UserId) is not null ? null : hint;
+}

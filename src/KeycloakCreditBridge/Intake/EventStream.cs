@@ -1,0 +1,152 @@
+using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>
+/// Reads one stream of events and turns them into durable hints. An event appears when its transaction commits, which may be minutes
+/// after its time, so nothing is ever behind the cursor for good: every poll reads from before the watermark, a sweep from a whole overlap
+/// before it, and what was seen already is known by its fingerprint. All times are Keycloak's; the bridge's clock only ever makes a poll
+/// look further back.
+/// </summary>
+internal sealed class EventStream(EventSource source, HintWriter writer, PollCursorStore cursors, EventLosses losses, PollOptions options, TimeProvider clock)
+{
+    // How far a poll between sweeps looks back: most events appear within it, and a busy realm reads few of them twice.
+    private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
+
+    // No bridge and no Keycloak is older.
+    private static readonly DateTimeOffset Beginning = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    private readonly Dictionary<string, long> seen = new(StringComparer.Ordinal);
+    private PollCursor? cursor;
+    private DateTimeOffset? firstStart;
+    private bool loaded;
+
+    public string Name => source.Stream;
+
+    /// <summary>How long Keycloak keeps an event. What is younger does not go away by itself.</summary>
+    public TimeSpan Retention { get; set; } = TimeSpan.MaxValue;
+
+    /// <summary>Has the cursor read again from the database, where another poller may have moved it.</summary>
+    public void Reload() => loaded = false;
+
+    /// <summary>
+    /// Reads what is new, page by page, and yields for each page how many hints it brought. When a page was yielded its hints are durable
+    /// and the cursor has moved.
+    /// </summary>
+    public async IAsyncEnumerable<int> PollAsync(bool sweep, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var started = clock.GetUtcNow();
+        if (!loaded)
+            cursor = await cursors.FindAsync(source.Realm, Name, cancellationToken);
+        loaded = true;
+
+        var lastEvent = new LastEventCheck(cursor);
+        var from = await StartAsync(sweep, cancellationToken);
+        EventQuery? query = new(from, First: 0, options.PageSize, Ascending: true);
+        while (query is not null)
+        {
+            var page = await source.List(query, cancellationToken);
+            query = page.Count == 0 ? null : query.Next(page.Count, page[^1].Time);
+            // Before the cursor moves on: who is interrupted in between finds it out again.
+            if (lastEvent.IsGone(page, isLast: query is null))
+                await NoteGoneAsync(started, cancellationToken);
+            yield return await TakeAsync(page, started, cancellationToken);
+        }
+
+        if (cursor is not null)
+            await EndAsync(cursor with { PolledAt = started }, sweep, cancellationToken);
+        if (sweep)
+            Forget(from);
+    }
+
+    private async Task<DateTimeOffset> StartAsync(bool sweep, CancellationToken cancellationToken)
+    {
+        if (cursor is null)
+            return firstStart ??= await FirstStartAsync(cancellationToken);
+        if (!sweep)
+            return cursor.Watermark - Recent;
+        // A watermark in the future comes from a clock that was wrong; events with right times are still found.
+        var now = clock.GetUtcNow();
+        return (cursor.Watermark < now ? cursor.Watermark : now) - options.Overlap;
+    }
+
+    // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.
+    private async Task<DateTimeOffset> FirstStartAsync(CancellationToken cancellationToken)
+    {
+        var newest = await source.List(new EventQuery(Beginning, First: 0, Max: 1, Ascending: false), cancellationToken);
+        return newest.Count == 0 ? Beginning : TimeOf(newest[0]) - options.Overlap;
+    }
+
+    private async Task<int> TakeAsync(IReadOnlyList<PolledEvent> page, DateTimeOffset started, CancellationToken cancellationToken)
+    {
+        PolledEvent[] fresh = [.. page.Where(happened => !seen.ContainsKey(happened.Fingerprint))];
+        UserHint[] hints = [.. fresh.Select(happened => happened.Hint).OfType<UserHint>()];
+        await writer.WriteAsync(hints, cancellationToken);
+        foreach (var happened in fresh)
+            seen[happened.Fingerprint] = happened.Time;
+        if (page.MaxBy(happened => happened.Time) is { } newest && (cursor is null || TimeOf(newest) > cursor.Watermark))
+            await SaveAsync(new PollCursor(TimeOf(newest), newest.Fingerprint, cursor?.PolledAt ?? started), cancellationToken);
+        return hints.Length;
+    }
+
+    private async Task NoteGoneAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var missed = MayHaveMissed(cursor!, now);
+        if (missed)
+            losses.Gone(source.Realm, Name, cursor!.Watermark);
+        if (missed || cursor!.LastEvent is not null)
+            await SaveAsync(cursor! with { LastEvent = null, PolledAt = now }, cancellationToken);
+    }
+
+    // Expiry takes only what is older than the retention, so it took nothing unseen from somebody who looked more often than that.
+    // An event that went before its time was wiped, together with what had not been read.
+    private bool MayHaveMissed(PollCursor known, DateTimeOffset now)
+    {
+        var surelyKept = Retention - (options.Overlap < Retention / 2 ? options.Overlap : Retention / 2);
+        return now - known.PolledAt >= surelyKept || (known.LastEvent is not null && now - known.Watermark < surelyKept);
+    }
+
+    // The moment of the last poll matters only after a long absence: once a sweep is often enough to write it down.
+    private async Task EndAsync(PollCursor polled, bool sweep, CancellationToken cancellationToken)
+    {
+        if (sweep)
+            await SaveAsync(polled, cancellationToken);
+        cursor = polled;
+    }
+
+    private async Task SaveAsync(PollCursor moved, CancellationToken cancellationToken)
+    {
+        await cursors.SaveAsync(source.Realm, Name, moved, cancellationToken);
+        cursor = moved;
+    }
+
+    private void Forget(DateTimeOffset readFrom)
+    {
+        var oldest = readFrom.ToUnixTimeMilliseconds();
+        foreach (var (fingerprint, time) in seen)
+        {
+            if (time < oldest)
+                seen.Remove(fingerprint);
+        }
+    }
+
+    private static DateTimeOffset TimeOf(PolledEvent happened) => DateTimeOffset.FromUnixTimeMilliseconds(happened.Time);
+}
+
+/// <summary>Watches, while pages go by in ascending order, whether the newest event read so far is still there.</summary>
+internal sealed class LastEventCheck(PollCursor? known)
+{
+    private bool decided = known is null;
+
+    /// <summary>True once: when the pages passed the event's time without it.</summary>
+    public bool IsGone(IReadOnlyList<PolledEvent> page, bool isLast)
+    {
+        if (decided)
+            return false;
+        var stands = page.Any(happened => happened.Fingerprint == known!.LastEvent);
+        decided = stands || isLast || page[^1].Time > known!.Watermark.ToUnixTimeMilliseconds();
+        return decided && !stands;
+    }
+}

@@ -1,0 +1,27 @@
+using KeycloakCreditBridge.Configuration;
+
+namespace KeycloakCreditBridge.Intake;
+
+internal static class IntakeModule
+{
+    public static void AddIntake(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<IntakeOptions, IntakeOptionsValidator>(IntakeOptions.Section);
+        builder.Services.AddSingleton<IntakeMetrics>();
+        builder.Services.AddSingleton<RefusalLog>();
+        builder.Services.AddSingleton<WebhookEndpoint>();
+        builder.Services.AddSingleton<PollCursorStore>();
+        builder.Services.AddSingleton<PollStatus>();
+        builder.Services.AddSingleton<ReconciliationRequests>();
+        builder.Services.AddSingleton<EventLosses>();
+        builder.Services.AddHostedService<EventPoller>();
+    }
+
+    public static void MapIntake(this IEndpointRouteBuilder app)
+    {
+        app.MapPost("/webhooks/keycloak", (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realmName: null));
+        app.MapPost(
+            "/webhooks/keycloak/{realm}",
+            (string realm, HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realm));
+    }
+}

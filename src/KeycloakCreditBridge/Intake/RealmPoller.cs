@@ -1,0 +1,175 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>Polls both event streams of one realm while it holds the realm's lease.</summary>
+internal sealed partial class RealmPoller(
+    string realm,
+    KeycloakClient keycloak,
+    HintWriter writer,
+    PollCursorStore cursors,
+    LeaseStore leases,
+    EventLosses losses,
+    PollStatus status,
+    IntakeMetrics metrics,
+    IOptions<IntakeOptions> options,
+    TimeProvider clock,
+    ILogger<RealmPoller> logger)
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan ReleaseTimeout = TimeSpan.FromSeconds(2);
+
+    // How long admin events are kept is a setting that the bridge's roles do not show. Nobody keeps them for less than this.
+    private static readonly TimeSpan LeastAdminRetention = TimeSpan.FromHours(1);
+
+    private readonly PollOptions poll = options.Value.Poll;
+    private readonly PollPace pace = new(options.Value.Poll);
+    private readonly string lease = $"poll:{realm}";
+    private readonly string owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+    private readonly EventStream userEvents =
+        new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock);
+    private readonly EventStream adminEvents =
+        new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock) { Retention = LeastAdminRetention };
+
+    private DateTimeOffset heldUntil = DateTimeOffset.MinValue;
+    private DateTimeOffset nextSweep = DateTimeOffset.MinValue;
+    private Type? reported;
+
+    /// <summary>Polls until told to stop, then gives the lease back.</summary>
+    public async Task RunAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                await TryPollAsync(stoppingToken);
+                await Task.Delay(pace.Pause, clock, stoppingToken);
+            }
+        }
+        finally
+        {
+            await ReleaseAsync();
+        }
+    }
+
+    private async Task TryPollAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await PollAsync(stoppingToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        {
+            Failed(exception);
+        }
+    }
+
+    private async Task PollAsync(CancellationToken cancellationToken)
+    {
+        if (!await TakeLeaseAsync(cancellationToken))
+        {
+            status.Change(realm, now => now with { Here = false, Error = null });
+            pace.Found(0);
+            return;
+        }
+
+        var started = clock.GetUtcNow();
+        var sweep = started >= nextSweep;
+        if (sweep)
+            await ReadSettingsAsync(cancellationToken);
+        var found = await ReadAsync(userEvents, sweep, cancellationToken) + await ReadAsync(adminEvents, sweep, cancellationToken);
+        if (sweep)
+            nextSweep = started + poll.SweepEvery;
+        Succeeded(started, found);
+    }
+
+    private async Task<bool> TakeLeaseAsync(CancellationToken cancellationToken)
+    {
+        var asked = clock.GetUtcNow();
+        var lapsed = asked >= heldUntil;
+        if (!await leases.TakeAsync(lease, owner, Lease, cancellationToken))
+        {
+            heldUntil = DateTimeOffset.MinValue;
+            return false;
+        }
+
+        heldUntil = asked + Lease;
+        if (lapsed)
+        {
+            userEvents.Reload();
+            adminEvents.Reload();
+            nextSweep = DateTimeOffset.MinValue;
+        }
+
+        return true;
+    }
+
+    private async Task ReadSettingsAsync(CancellationToken cancellationToken)
+    {
+        var config = await keycloak.GetEventsConfigAsync(realm, cancellationToken);
+        losses.Settings(realm, config);
+        userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    }
+
+    private async Task<int> ReadAsync(EventStream stream, bool sweep, CancellationToken cancellationToken)
+    {
+        var found = 0;
+        await foreach (var hints in stream.PollAsync(sweep, cancellationToken))
+        {
+            found += hints;
+            metrics.HintsPolled(realm, stream.Name, hints);
+            // A long backlog takes longer than the lease.
+            if (clock.GetUtcNow() >= heldUntil - (Lease / 2) && !await TakeLeaseAsync(cancellationToken))
+                break;
+        }
+
+        return found;
+    }
+
+    private void Succeeded(DateTimeOffset started, int found)
+    {
+        pace.Found(found);
+        status.Change(realm, now => now with { Here = true, LastPoll = started, Error = null });
+        if (reported is not null)
+            LogRecovered(realm);
+        reported = null;
+    }
+
+    private void Failed(Exception exception)
+    {
+        var reason = exception.Message.ReplaceLineEndings(" ");
+        pace.Failed((exception as KeycloakUnavailableException)?.RetryAfter);
+        metrics.PollFailed(realm);
+        status.Change(realm, now => now with { Error = reason });
+        if (exception is KeycloakEventStoreException)
+            losses.NoStore(realm, reason);
+        if (reported != exception.GetType())
+            LogFailed(realm, reason);
+        reported = exception.GetType();
+    }
+
+    private async Task ReleaseAsync()
+    {
+        using var timeout = new CancellationTokenSource(ReleaseTimeout, clock);
+        try
+        {
+            await leases.ReleaseAsync(lease, owner, timeout.Token);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            LogNotReleased(realm, exception.Message);
+        }
+    }
+
+    [LoggerMessage(EventId = 210, Level = LogLevel.Warning, Message = "Polling realm '{Realm}' fails, and is tried again: {Reason}")]
+    private partial void LogFailed(string realm, string reason);
+
+    [LoggerMessage(EventId = 211, Level = LogLevel.Information, Message = "Polling realm '{Realm}' works again.")]
+    private partial void LogRecovered(string realm);
+
+    [LoggerMessage(EventId = 212, Level = LogLevel.Debug, Message = "The lease on polling realm '{Realm}' runs out by itself: {Reason}")]
+    private partial void LogNotReleased(string realm, string reason);
+}

@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using System.Net;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>A delivery is not taken. The message goes to its sender and holds nothing that the sender must not know.</summary>
+/// <param name="realm">The configured realm that it was for, or null when it was for none.</param>
+/// <param name="reason">A word for metrics and logs.</param>
+internal sealed class DeliveryRefusedException(HttpStatusCode status, string? realm, string reason, string message) : Exception(message)
+{
+    public HttpStatusCode Status => status;
+
+    public string? Realm => realm;
+
+    public string Reason => reason;
+}
+
+/// <summary>Counts refusals and logs each kind once a minute: anybody can send, and nobody shall fill the log.</summary>
+internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clock, ILogger<RefusalLog> logger)
+{
+    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<(string Realm, string Reason), DateTimeOffset> quietUntil = new();
+
+    public void Add(DeliveryRefusedException refusal)
+    {
+        var realm = refusal.Realm ?? "";
+        metrics.DeliveryRefused(realm, refusal.Reason);
+        var now = clock.GetUtcNow();
+        var kind = (realm, refusal.Reason);
+        if (quietUntil.TryGetValue(kind, out var until) && now < until)
+            return;
+        quietUntil[kind] = now + Quiet;
+        LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.Message);
+    }
+
+    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "Refused a webhook for realm '{Realm}' with {Status} {Reason}: {Explanation}")]
+    private partial void LogRefused(string realm, int status, string reason, string explanation);
+}

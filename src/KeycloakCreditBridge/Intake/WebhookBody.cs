@@ -1,0 +1,67 @@
+using System.Buffers;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>The exact bytes of a request's body, in a borrowed buffer that is given back when this is disposed of.</summary>
+internal sealed class WebhookBody : IDisposable
+{
+    private const int FirstBuffer = 16 * 1024;
+
+    private byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstBuffer);
+    private int length;
+
+    private WebhookBody()
+    {
+    }
+
+    public ReadOnlySpan<byte> Bytes => buffer.AsSpan(0, length);
+
+    /// <summary>Reads the body, or returns null as soon as it turns out to be longer than <paramref name="limit"/> bytes.</summary>
+    public static async Task<WebhookBody?> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
+    {
+        if (request.ContentLength > limit)
+            return null;
+        var body = new WebhookBody();
+        try
+        {
+            while (await body.ReadMoreAsync(request.Body, cancellationToken))
+            {
+                if (body.length > limit)
+                {
+                    body.Dispose();
+                    return null;
+                }
+            }
+
+            return body;
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(buffer);
+        buffer = [];
+        length = 0;
+    }
+
+    // Grows with what really came: a sender's word for the length reserves nothing.
+    private async Task<bool> ReadMoreAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        if (length == buffer.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(2 * length);
+            buffer.AsSpan(0, length).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(buffer);
+            buffer = larger;
+        }
+
+        var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken);
+        length += read;
+        return read > 0;
+    }
+}

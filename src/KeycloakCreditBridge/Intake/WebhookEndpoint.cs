@@ -1,0 +1,183 @@
+using System.Net;
+using System.Net.Http.Headers;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>
+/// Takes deliveries of Keycloak's webhook plugins. It answers 2xx when the hint is committed or there is nothing to store, and 503 when
+/// it could not be stored: the plugins repeat what was answered, and lose what was not.
+/// </summary>
+internal sealed partial class WebhookEndpoint(
+    HintWriter writer,
+    SchemaGate gate,
+    RefusalLog refusals,
+    IntakeMetrics metrics,
+    IOptions<KeycloakOptions> keycloak,
+    IOptions<IntakeOptions> intake,
+    TimeProvider clock,
+    ILogger<WebhookEndpoint> logger)
+{
+    // Plugins set no timeout of their own: an answer that hangs would hold one of Keycloak's few sending threads.
+    private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
+
+    private int storing = 1;
+
+    /// <param name="context">The request.</param>
+    /// <param name="realmName">The realm that the path names, or null where it names none.</param>
+    public async Task<IResult> ReceiveAsync(HttpContext context, string? realmName)
+    {
+        try
+        {
+            var realm = RealmOf(realmName);
+            CheckMediaType(context.Request, realm);
+            return await TakeAsync(await ReadAsync(context, realm), realm, context);
+        }
+        catch (DeliveryRefusedException refusal)
+        {
+            refusals.Add(refusal);
+            return TypedResults.Problem(refusal.Message, statusCode: (int)refusal.Status);
+        }
+    }
+
+    private RealmOptions RealmOf(string? name)
+    {
+        var realms = keycloak.Value.Realms;
+        if (name is null)
+        {
+            return realms.Count == 1
+                ? realms[0]
+                : throw new DeliveryRefusedException(
+                    HttpStatusCode.NotFound, null, "realm_not_named", "Several realms are configured: send to /webhooks/keycloak/{realm} and name one.");
+        }
+
+        return realms.Find(realm => realm.Name == name) ?? throw new DeliveryRefusedException(
+            HttpStatusCode.NotFound, null, "unknown_realm", "This realm is not configured here.");
+    }
+
+    private static void CheckMediaType(HttpRequest request, RealmOptions realm)
+    {
+        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+            || !"application/json".Equals(type.MediaType, StringComparison.OrdinalIgnoreCase)
+            || (type.CharSet is { } charset && !"utf-8".Equals(charset.Trim('"'), StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new DeliveryRefusedException(
+                HttpStatusCode.UnsupportedMediaType, realm.Name, "media_type", "Send application/json in UTF-8.");
+        }
+
+        // A compressed body could be far longer than it looks.
+        if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
+        {
+            throw new DeliveryRefusedException(
+                HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", "Send the body without Content-Encoding.");
+        }
+    }
+
+    private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)
+    {
+        var limit = intake.Value.Webhook.MaxBodyBytes;
+        using var body = await WebhookBody.ReadAsync(context.Request, limit, context.RequestAborted);
+        if (body is null)
+        {
+            throw new DeliveryRefusedException(
+                HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
+        }
+
+        CheckSignature(context.Request, body.Bytes, realm);
+        try
+        {
+            return PhaseTwoFormat.Read(body.Bytes);
+        }
+        catch (MalformedDeliveryException malformed)
+        {
+            throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "malformed", malformed.Message);
+        }
+    }
+
+    private void CheckSignature(HttpRequest request, ReadOnlySpan<byte> body, RealmOptions realm)
+    {
+        string[] secrets = [.. realm.WebhookSecrets.Where(secret => secret.Length > 0)];
+        if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
+            return;
+        if (secrets.Length == 0)
+            throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove where this comes from.");
+        var verdict = HmacSignature.Check(request.Headers[HmacSignature.Header], body, secrets);
+        if (verdict == SignatureVerdict.Valid)
+            return;
+        throw Unauthorized($"signature_{verdict}".ToLowerInvariant(), verdict switch
+        {
+            SignatureVerdict.Missing => $"The header {HmacSignature.Header} is missing: sign the body with the realm's webhook secret.",
+            SignatureVerdict.Empty => $"The header {HmacSignature.Header} is empty: the sender failed to sign.",
+            SignatureVerdict.Doubled => $"The header {HmacSignature.Header} was sent more than once.",
+            SignatureVerdict.Malformed => $"The header {HmacSignature.Header} is not 64 hexadecimal digits.",
+            _ => $"The header {HmacSignature.Header} was not made from this body with a secret of realm '{realm.Name}'.",
+        });
+
+        DeliveryRefusedException Unauthorized(string reason, string message) => new(HttpStatusCode.Unauthorized, realm.Name, reason, message);
+    }
+
+    private async Task<IResult> TakeAsync(Delivery delivery, RealmOptions realm, HttpContext context)
+    {
+        if (delivery.Realm is { } named && named != realm.Name)
+        {
+            throw new DeliveryRefusedException(
+                HttpStatusCode.BadRequest, realm.Name, "wrong_realm", $"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.");
+        }
+
+        if (HintIn(delivery, realm.Name) is not { } hint)
+        {
+            metrics.DeliveryIgnored(realm.Name);
+            return TypedResults.NoContent();
+        }
+
+        if (EventRules.ProblemWith(hint.UserId) is { } problem)
+            throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "user_id", $"The user id {problem}.");
+        return await StoreAsync(hint, context);
+    }
+
+    private static UserHint? HintIn(Delivery delivery, string realm) => delivery switch
+    {
+        { User: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
+        { Admin: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
+        _ => null,
+    };
+
+    private async Task<IResult> StoreAsync(UserHint hint, HttpContext context)
+    {
+        if (!gate.IsOpen)
+            return NotStored(hint, context, "the schema is not ready yet");
+        try
+        {
+            // Goes on when the sender hangs up: a hint that is stored without an answer is only stored twice.
+            await writer.WriteAsync([hint], CancellationToken.None).WaitAsync(StoreTimeout, clock, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            return NotStored(hint, context, exception.Message.ReplaceLineEndings(" "));
+        }
+
+        if (Interlocked.Exchange(ref storing, 1) == 0)
+            LogStoringAgain();
+        metrics.DeliveryAccepted(hint.Realm);
+        return TypedResults.NoContent();
+    }
+
+    private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason)
+    {
+        if (Interlocked.Exchange(ref storing, 0) == 1)
+            LogNotStoring(reason);
+        metrics.DeliveryNotStored(hint.Realm);
+        context.Response.Headers.RetryAfter = "5";
+        return TypedResults.Problem("The event could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+    }
+
+    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "Webhooks are answered with 503, because their hints cannot be stored: {Reason}")]
+    private partial void LogNotStoring(string reason);
+
+    [LoggerMessage(EventId = 201, Level = LogLevel.Information, Message = "Webhooks are stored again.")]
+    private partial void LogStoringAgain();
+}

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Benchmarks;
+
+/// <summary>One user a statement, 16 in flight, against pgbench running the same statement with 16 clients.</summary>
+internal static class SingleUserBenchmark
+{
+    private const int InFlight = 16;
+
+    // The values of one new user, in the statement's own words; everything that is not named here is null.
+    private static readonly Dictionary<string, string> Values = new(StringComparer.Ordinal)
+    {
+        ["Now"] = "now()",
+        ["Realms"] = "array['demo']",
+        ["KeycloakIds"] = "array[:id::text]",
+        ["AccountIds"] = "array[:id::text]",
+        ["Dispositions"] = "array['account']",
+        ["CreatedAts"] = "array[now()]",
+        ["Tiers"] = "array['trial']",
+        ["Amounts"] = "array[5.0]",
+        ["Caps"] = "array[5.0]",
+        ["Unlimited"] = "array[false]",
+        ["PeriodEnds"] = "array[now()]",
+        ["ReadAts"] = "array[now()]",
+        ["Sources"] = "array['webhook']",
+        ["HintVersions"] = "array[null]",
+    };
+
+    public static async Task<Result> RunAsync(PrivatePostgres server, TimeSpan duration)
+    {
+        var reference = await PgbenchAsync(server, duration);
+        var ours = await ConvergeAsync(server, duration);
+        return new Result(
+            $"one user a statement, {InFlight} in flight", $"{ours:N0} users/s", $"pgbench, same statement, {InFlight} clients: {reference:N0}/s", ours / reference);
+    }
+
+    private static async Task<double> ConvergeAsync(PrivatePostgres server, TimeSpan duration)
+    {
+        await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
+        var provisioner = new Provisioner(new AccountStore(database.DataSource), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var count = 0L;
+        var started = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>
+        {
+            while (Stopwatch.GetElapsedTime(started) < duration)
+            {
+                var now = TimeProvider.System.GetUtcNow();
+                var subject = new Subject("demo", Guid.NewGuid().ToString(), true, false, now);
+                await provisioner.ConvergeAsync([policy.Judge(subject, now, HintSources.Webhook)], CancellationToken.None);
+                Interlocked.Increment(ref count);
+            }
+        })));
+        return count / Stopwatch.GetElapsedTime(started).TotalSeconds;
+    }
+
+    private static async Task<double> PgbenchAsync(PrivatePostgres server, TimeSpan duration)
+    {
+        await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var script = Path.GetTempFileName();
+        try
+        {
+            var statement = Regex.Replace(Statement(), "@([A-Z][A-Za-z]*)", match => Values[match.Groups[1].Value]);
+            await File.WriteAllTextAsync(script, "\\set id random(1, 1000000000000000)\n" + statement + ";\n");
+            var address = new NpgsqlConnectionStringBuilder(database.ConnectionString);
+            var start = new ProcessStartInfo(await FindPgbenchAsync())
+            {
+                RedirectStandardOutput = true,
+                ArgumentList =
+                {
+                    "-n", "-M", "prepared", "-c", $"{InFlight}", "-j", "2", "-T", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture),
+                    "-f", script, "-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, database.Name,
+                },
+                Environment = { ["PGPASSWORD"] = address.Password },
+            };
+            using var pgbench = Process.Start(start)!;
+            var output = await pgbench.StandardOutput.ReadToEndAsync();
+            await pgbench.WaitForExitAsync();
+            return double.Parse(Regex.Match(output, @"tps = ([\d.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
+        }
+        finally
+        {
+            File.Delete(script);
+        }
+    }
+
+    // A link to the server's programs need not stand beside one to pgbench.
+    private static async Task<string> FindPgbenchAsync()
+    {
+        var server = Path.Combine(await PostgresBinaries.FindOrInstallAsync(null, CancellationToken.None), "postgres");
+        var folder = Path.GetDirectoryName(File.ResolveLinkTarget(server, returnFinalTarget: true)?.FullName ?? server)!;
+        return Path.Combine(folder, "pgbench");
+    }
+
+    private static string Statement() =>
+        (string)typeof(AccountStore).GetField("ConvergeSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetRawConstantValue()!;
+}

@@ -1,0 +1,50 @@
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Processes;
+
+[assembly: AssemblyFixture(typeof(KeycloakCreditBridge.Tests.Sandbox.KeycloakServers))]
+
+namespace KeycloakCreditBridge.Tests.Sandbox;
+
+/// <summary>What a contract test can run against; the member's name is the name of the test case.</summary>
+public enum KeycloakKind
+{
+    Emulator,
+    Keycloak26_7,
+    Keycloak26_0,
+}
+
+/// <summary>
+/// One server of each kind for the whole test run, started when a test first asks for it. Tests share them: each makes its own realm.
+/// </summary>
+public sealed class KeycloakServers : IAsyncDisposable
+{
+    private readonly Dictionary<KeycloakKind, Task<IKeycloakServer>> _servers = [];
+
+    /// <summary>The server, started if need be; skips the test when this machine cannot run it.</summary>
+    internal Task<IKeycloakServer> GetAsync(KeycloakKind kind)
+    {
+        lock (_servers)
+        {
+            if (!_servers.TryGetValue(kind, out var server) || server.IsFaulted)
+                _servers[kind] = server = StartAsync(kind);
+            return server;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in _servers.Values.Where(server => server.IsCompletedSuccessfully))
+            await (await server).DisposeAsync();
+    }
+
+    private static async Task<IKeycloakServer> StartAsync(KeycloakKind kind)
+    {
+        Assert.SkipWhen(kind == KeycloakKind.Emulator, "The emulator is not part of this build.");
+        var prefix = kind == KeycloakKind.Keycloak26_7 ? "26.7." : "26.0.";
+        var distribution = KeycloakDistribution.FindAll()
+            .FirstOrDefault(found => $"{found.Version}".StartsWith(prefix, StringComparison.Ordinal));
+        Assert.SkipUnless(distribution is not null,
+            $"Needs a real Keycloak {prefix}x: set KEYCLOAK_DISTRIBUTIONS to a folder with keycloak-{prefix}*.tar.xz and install Java 17 or later.");
+        return await RealKeycloak.StartAsync(distribution!, CacheFolder.Of("keycloak"), null, CancellationToken.None);
+    }
+}
