@@ -36,6 +36,9 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
     }
 
+    /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
+    public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => throw new NotImplementedException();
+
     /// <summary>How many people the realm has; service accounts and federated users without import are not counted.</summary>
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) =>
         api.ReadAsync(realm, new AdminQuestion("users/count", AdminQuestion.ViewUsers), KeycloakJson.Default.Int64, cancellationToken);
