@@ -8,9 +8,14 @@ namespace KeycloakCreditBridge.Keycloak;
 /// <param name="AdminEventsEnabled">Whether admin events are stored.</param>
 /// <param name="AdminEventsDetailsEnabled">Whether they are stored with the request's body.</param>
 internal sealed record EventsConfig(
-    bool EventsEnabled,
-    long? EventsExpiration,
-    IReadOnlyList<string> EnabledEventTypes,
-    IReadOnlyList<string> EventsListeners,
-    bool AdminEventsEnabled,
-    bool AdminEventsDetailsEnabled);
+    bool EventsEnabled = false,
+    long? EventsExpiration = null,
+    IReadOnlyList<string>? EnabledEventTypes = null,
+    IReadOnlyList<string>? EventsListeners = null,
+    bool AdminEventsEnabled = false,
+    bool AdminEventsDetailsEnabled = false)
+{
+    public IReadOnlyList<string> EnabledEventTypes { get; init; } = EnabledEventTypes ?? [];
+
+    public IReadOnlyList<string> EventsListeners { get; init; } = EventsListeners ?? [];
+}

@@ -1,38 +1,108 @@
+using System.Globalization;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>
 /// The part of Keycloak's Admin API that the bridge needs. Every method throws a <see cref="KeycloakException"/> when Keycloak did not
-/// answer as asked, after a few tries where trying again makes sense; an answer that came is complete.
+/// answer as asked, after a few tries where trying again makes sense; an answer that came is complete. Safe for any number of callers.
 /// </summary>
-internal sealed class KeycloakClient
+internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 {
-    /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
-    public Task<KeycloakUser?> FindUserAsync(string realm, string userId, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private const string ServiceAccountPrefix = "service-account-";
 
-    /// <summary>A page of the realm's people by user name, without attributes. Only an empty page is surely the end.</summary>
-    public Task<IReadOnlyList<KeycloakUser>> ListUsersAsync(string realm, int first, int max, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private readonly EventReader<UserEvent> userEvents = new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
+
+    private readonly EventReader<AdminEvent> adminEvents =
+        new(api, "admin-events", KeycloakJson.Default.IReadOnlyListAdminEvent, found => found.Time);
+
+    /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
+    public Task<KeycloakUser?> FindUserAsync(string realm, string userId, CancellationToken cancellationToken)
+    {
+        // Addresses drop dot segments and an empty one is the list, so these would ask for something else.
+        if (userId is "" or "." or "..")
+            return Task.FromResult<KeycloakUser?>(null);
+        var question = Users($"/{Uri.EscapeDataString(userId)}");
+        return api.AskAsync(
+            realm, question, answer => answer.HasNoUser ? null : answer.Read(KeycloakJson.Default.KeycloakUser), cancellationToken);
+    }
+
+    /// <summary>
+    /// A page of the realm's people by user name, without attributes and without service accounts. Only an empty page is surely the end,
+    /// as users that the client may not see are taken out of a page after it was cut.
+    /// </summary>
+    public Task<IReadOnlyList<KeycloakUser>> ListUsersAsync(string realm, int first, int max, CancellationToken cancellationToken)
+    {
+        var rest = string.Create(CultureInfo.InvariantCulture, $"?briefRepresentation=true&first={first}&max={max}");
+        return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+    }
 
     /// <summary>How many people the realm has; service accounts and federated users without import are not counted.</summary>
-    public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) =>
+        api.ReadAsync(realm, new AdminQuestion("users/count", AdminQuestion.ViewUsers), KeycloakJson.Default.Int64, cancellationToken);
 
     /// <summary>
     /// Whether a user name belongs to a person and not to a client's service account. Only names with the prefix service-account- need
-    /// to ask Keycloak; every other is a person's.
+    /// to ask Keycloak; every other is a person's. No answer of Keycloak's marks a service account, but its search leaves them out.
     /// </summary>
-    public Task<bool> IsPersonAsync(string realm, string username, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async Task<bool> IsPersonAsync(string realm, string username, CancellationToken cancellationToken)
+    {
+        if (!username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
+            return true;
+        var question = Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{username}\"")}");
+        var found = await api.ReadAsync(realm, question, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+        // The search looks at addresses and names of persons too.
+        return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
+    }
 
-    /// <summary>Stored user events.</summary>
-    public Task<IReadOnlyList<UserEvent>> ListUserEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Stored user events; see <see cref="EventQuery"/> for order and pages.</summary>
+    public Task<IReadOnlyList<UserEvent>> ListUserEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
+        ReadEventsAsync(userEvents, realm, query, cancellationToken);
 
-    /// <summary>Stored admin events.</summary>
-    public Task<IReadOnlyList<AdminEvent>> ListAdminEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Stored admin events; see <see cref="EventQuery"/> for order and pages.</summary>
+    public Task<IReadOnlyList<AdminEvent>> ListAdminEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
+        ReadEventsAsync(adminEvents, realm, query, cancellationToken);
 
     /// <summary>What the realm stores.</summary>
-    public Task<EventsConfig> GetEventsConfigAsync(string realm, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<EventsConfig> GetEventsConfigAsync(string realm, CancellationToken cancellationToken) => api.ReadAsync(
+        realm, new AdminQuestion("events/config", AdminQuestion.ViewEvents), KeycloakJson.Default.EventsConfig, cancellationToken);
 
     /// <summary>What the server can do; asked at most once an hour, and again after an answer that did not fit.</summary>
-    public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) =>
+        capabilities.FindAsync(realm, cancellationToken);
 
-    /// <summary>Returns when users and events can be read, and otherwise throws what must be mended.</summary>
-    public Task CheckAccessAsync(string realm, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Returns when users and both kinds of events can be read, and otherwise throws what must be mended.</summary>
+    public async Task CheckAccessAsync(string realm, CancellationToken cancellationToken)
+    {
+        await CheckUsersAsync(realm, cancellationToken);
+        foreach (var resource in new[] { "events", "admin-events" })
+        {
+            var question = new AdminQuestion(resource, AdminQuestion.ViewEvents, "?max=1");
+            await api.AskAsync(realm, question, answer => answer.Read(KeycloakJson.Default.JsonElement), cancellationToken);
+        }
+    }
+
+    /// <summary>A client that may only query users is told their number, but sees none of them.</summary>
+    private async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
+    {
+        var people = await CountUsersAsync(realm, cancellationToken);
+        if (people > 0 && (await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count == 0)
+            throw api.Forbidden(realm, Users());
+    }
+
+    private async Task<IReadOnlyList<TEvent>> ReadEventsAsync<TEvent>(
+        EventReader<TEvent> reader, string realm, EventQuery query, CancellationToken cancellationToken)
+    {
+        var found = await capabilities.FindAsync(realm, cancellationToken);
+        try
+        {
+            return await reader.ReadAsync(realm, query, found, cancellationToken);
+        }
+        catch (KeycloakProtocolException)
+        {
+            capabilities.Forget(realm);
+            throw;
+        }
+    }
+
+    private static AdminQuestion Users(string rest = "") => new("users", AdminQuestion.ViewUsers, rest);
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>Keycloak did not do what was asked. The message is one line, names the remedy and holds no token or secret.</summary>
@@ -8,7 +10,12 @@ internal abstract class KeycloakException(string realm, string message, Exceptio
 }
 
 /// <summary>Keycloak does not accept the bridge's client, its secret or its token: an operator must act.</summary>
-internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message);
+internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message)
+{
+    /// <summary>The same refusal, told again without asking Keycloak.</summary>
+    public KeycloakAuthenticationException Until(DateTimeOffset retryAt) =>
+        new(Realm, string.Create(CultureInfo.InvariantCulture, $"{Message} Keycloak is asked again at {retryAt:HH:mm:ss}Z."));
+}
 
 /// <summary>The bridge's client lacks a role: an operator must act.</summary>
 internal sealed class KeycloakForbiddenException(string realm, string role, string message) : KeycloakException(realm, message)
@@ -18,22 +25,22 @@ internal sealed class KeycloakForbiddenException(string realm, string role, stri
 }
 
 /// <summary>There is no such realm, in Keycloak or in the configuration: an operator must act.</summary>
-internal sealed class KeycloakRealmNotFoundException(string realm, string message) : KeycloakException(realm, message)
-{
-    public static KeycloakRealmNotFoundException NotConfigured(string realm) =>
-        new(realm, $"Realm '{realm}' is not configured: add it to {KeycloakOptions.Section}:Realms.");
-}
+internal sealed class KeycloakRealmNotFoundException(string realm, string message) : KeycloakException(realm, message);
 
-/// <summary>Keycloak cannot be reached, is overloaded or answered too late, several times in a row: the same call may succeed later.</summary>
+/// <summary>Keycloak could not be reached, was overloaded or answered too late, several times in a row: the same call may succeed later.</summary>
 internal sealed class KeycloakUnavailableException(string realm, string message, Exception? inner = null, TimeSpan? retryAfter = null)
     : KeycloakException(realm, message, inner)
 {
-    /// <summary>How long the server asked callers to wait, where it did.</summary>
+    /// <summary>How long the server asked its callers to wait, where it did.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 }
 
 /// <summary>The answer is none of Keycloak's: cut off, not JSON, of another shape or with a status that has no meaning here.</summary>
-internal sealed class KeycloakProtocolException(string realm, string message, Exception? inner = null) : KeycloakException(realm, message, inner);
+internal sealed class KeycloakProtocolException(string realm, string message, bool garbled = false) : KeycloakException(realm, message)
+{
+    /// <summary>Whether the status was right and only the body was not, which happens when a server fails while it answers.</summary>
+    public bool Garbled { get; } = garbled;
+}
 
-/// <summary>Keycloak has no usable event store: most often a webhook plugin brought a second one and none was chosen.</summary>
+/// <summary>Keycloak cannot read its event store: most often a webhook plugin brought a second one and none was chosen.</summary>
 internal sealed class KeycloakEventStoreException(string realm, string message) : KeycloakException(realm, message);

@@ -10,5 +10,6 @@ namespace KeycloakCreditBridge.Keycloak;
 [JsonSerializable(typeof(IReadOnlyList<UserEvent>))]
 [JsonSerializable(typeof(IReadOnlyList<AdminEvent>))]
 [JsonSerializable(typeof(EventsConfig))]
+[JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(long))]
 internal sealed partial class KeycloakJson : JsonSerializerContext;

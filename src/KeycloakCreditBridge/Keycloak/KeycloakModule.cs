@@ -1,11 +1,40 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>Registers <see cref="KeycloakClient"/> and what it needs.</summary>
 internal static class KeycloakModule
 {
+    private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
+
     public static void AddKeycloak(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<KeycloakOptions>().BindConfiguration(KeycloakOptions.Section).ValidateOnStart();
-        builder.Services.AddSingleton<KeycloakClient>();
+        var services = builder.Services;
+        services.AddOptions<KeycloakOptions>().BindConfiguration(KeycloakOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<KeycloakOptions>, KeycloakOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
+
+        services.AddHttpClient(AdminApi.ClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
+            .ConfigurePrimaryHttpMessageHandler(NewHandler)
+            .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
+            .RemoveAllLoggers();
+
+        services.AddSingleton<TokenEndpoint>();
+        services.AddSingleton<TokenSource>();
+        services.AddSingleton<AdminApi>();
+        services.AddSingleton<CapabilityProbe>();
+        services.AddSingleton<KeycloakClient>();
     }
+
+    /// <summary>
+    /// Connections end after a while so that a moved address is noticed. A redirect is never Keycloak's answer here, and following one
+    /// would carry the secret to wherever it leads.
+    /// </summary>
+    private static SocketsHttpHandler NewHandler() => new()
+    {
+        PooledConnectionLifetime = ConnectionLifetime,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+    };
 }

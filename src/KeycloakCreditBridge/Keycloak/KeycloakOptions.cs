@@ -23,8 +23,11 @@ internal sealed class KeycloakOptions
 
     /// <summary>The realm's settings.</summary>
     /// <exception cref="KeycloakRealmNotFoundException">The realm is not configured.</exception>
-    public RealmOptions Realm(string realm) =>
-        Realms.Find(candidate => candidate.Name == realm) ?? throw KeycloakRealmNotFoundException.NotConfigured(realm);
+    public RealmOptions Realm(string realm) => Realms.Find(candidate => candidate.Name == realm)
+        ?? throw new KeycloakRealmNotFoundException(realm, $"Realm '{realm}' is not configured: add it to {Section}:Realms.");
+
+    /// <summary>The configuration key of the realm's settings.</summary>
+    public string RealmKeyOf(string realm) => $"{Section}:Realms:{Realms.IndexOf(Realm(realm))}";
 
     /// <summary>The client to sign in as in this realm.</summary>
     public string ClientIdOf(string realm) => Realm(realm).ClientId is { Length: > 0 } own ? own : ClientId;
@@ -34,7 +37,7 @@ internal sealed class KeycloakOptions
 
     /// <summary>The configuration key that <see cref="ClientSecretOf"/> takes its value from.</summary>
     public string ClientSecretKeyOf(string realm) => Realm(realm).ClientSecret is { Length: > 0 }
-        ? $"{Section}:Realms:{Realms.IndexOf(Realm(realm))}:ClientSecret"
+        ? $"{RealmKeyOf(realm)}:ClientSecret"
         : $"{Section}:ClientSecret";
 
     /// <summary>The address of a path below Keycloak's, whose segments are escaped already.</summary>

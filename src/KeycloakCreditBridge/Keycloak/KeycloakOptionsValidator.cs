@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Keycloak;
+
+/// <summary>Finds everything that is wrong with the options at once, each with its key and its remedy.</summary>
+internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOptions>
+{
+    public ValidateOptionsResult Validate(string? name, KeycloakOptions options)
+    {
+        var problems = ServerProblems(options)
+            .Concat(options.Realms.SelectMany((realm, index) => RealmProblems(options, realm, index)))
+            .Select(problem => $"{KeycloakOptions.Section}:{problem}")
+            .ToList();
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+
+    private static IEnumerable<string> ServerProblems(KeycloakOptions options)
+    {
+        if (UrlProblem(options.Url) is { } problem)
+            yield return $"Url {problem}: give Keycloak's address, for example https://sso.example.com or https://sso.example.com/auth.";
+        // A timer cannot wait longer than about 49 days, and no request should wait for minutes.
+        if (options.RequestTimeout <= TimeSpan.Zero || options.RequestTimeout > TimeSpan.FromMinutes(10))
+            yield return $"RequestTimeout is {options.RequestTimeout}: give a time up to ten minutes, for example 00:00:30.";
+        if (options.Realms.Count == 0)
+            yield return "Realms is empty: name at least one realm to watch, for example Keycloak__Realms__0__Name=customers.";
+    }
+
+    /// <summary>The address itself is not repeated, since it may hold a password.</summary>
+    private static string? UrlProblem(string url)
+    {
+        if (string.IsNullOrWhiteSpace(url))
+            return "is empty";
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+            return "is no http or https address";
+        if (address.UserInfo.Length > 0)
+            return "holds a user or a password";
+        return address.Query.Length > 0 || address.Fragment.Length > 0 ? "holds a query or a fragment" : null;
+    }
+
+    private static IEnumerable<string> RealmProblems(KeycloakOptions options, RealmOptions realm, int index)
+    {
+        var key = $"Realms:{index}";
+        // Addresses drop dot segments, so these two could never be asked for.
+        if (string.IsNullOrWhiteSpace(realm.Name) || realm.Name is "." or "..")
+            yield return $"{key}:Name is {(string.IsNullOrWhiteSpace(realm.Name) ? "empty" : $"'{realm.Name}'")}: name the realm as Keycloak does.";
+        else if (options.Realms.FindIndex(other => other.Name == realm.Name) is var first && first != index)
+            yield return $"{key}:Name repeats the realm '{realm.Name}' of {KeycloakOptions.Section}:Realms:{first}: configure each realm once.";
+
+        if (string.IsNullOrWhiteSpace(realm.ClientId) && string.IsNullOrWhiteSpace(options.ClientId))
+            yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the client that the bridge signs in as.";
+        if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
+            yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
+                + "give the secret that Keycloak shows at the client's credentials.";
+
+        if (realm.WebhookSecrets.Count > 2)
+            yield return $"{key}:WebhookSecrets has {realm.WebhookSecrets.Count} entries: give one, or two while one replaces the other.";
+        for (var secret = 0; secret < realm.WebhookSecrets.Count; secret++)
+            if (string.IsNullOrWhiteSpace(realm.WebhookSecrets[secret]))
+                yield return $"{key}:WebhookSecrets:{secret} is empty: give the webhook's secret or remove the entry.";
+    }
+}
