@@ -30,7 +30,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         Url = new Uri($"http://{socket.LocalEndPoint}/");
         app = Build(socket);
         clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Misbehaviour);
-        realms = new RealmRegistry(clock, model, AdminUser, AdminPassword);
+        realms = new RealmRegistry(clock, model, Url, AdminUser, AdminPassword);
         tokens = new AccessTokens(realms, clock, Url);
         webhooks = new WebhookSender(clock);
         journal = new Journal(clock, Misbehaviour, webhooks);

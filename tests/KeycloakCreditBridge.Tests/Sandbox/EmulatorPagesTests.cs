@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Keycloak;
 using static KeycloakCreditBridge.Tests.Sandbox.EmulatorDriver;
 
 namespace KeycloakCreditBridge.Tests.Sandbox;
@@ -87,6 +88,29 @@ public sealed class EmulatorPagesTests
         Assert.Equal("dora@new.example", (string?)(await driver.ListAsync(Users, bridge))[0]!["email"]);
         var types = Types(await driver.ListAsync($"{Events}?client=app&direction=asc", bridge));
         Assert.Equal(["UPDATE_PROFILE", "IDENTITY_PROVIDER_FIRST_LOGIN", "REGISTER", "LOGIN", "LOGIN"], types);
+    }
+
+    [Fact]
+    public async Task The_sandboxs_administrator_and_browser_get_along_with_it()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var server = await EmulatedKeycloak.StartAsync(new EmulatorOptions(), token);
+        using var admin = KeycloakAdmin.Of(server);
+        var browser = new KeycloakBrowser(server.Url);
+        await admin.ImportRealmAsync("shop", DemoRealm.Json("secret", server.SendsWebhooks), token);
+        await admin.ImportRealmAsync("partner", """{"enabled":true}""", token);
+        await admin.AddIdentityProviderAsync("shop", "partner", "partner", token);
+        await admin.CreateUserAsync("partner", new Person("carol", "carol@example.com"), token);
+        await browser.RegisterAsync("shop", new Person("ada", "ada@example.com"), token);
+        await browser.LoginAsync("shop", "ada", "A-long-passphrase-1", token);
+        await browser.LoginThroughBrokerAsync("shop", "partner", "carol", "A-long-passphrase-1", token);
+        await admin.PartialImportAsync("shop", [new Person("grace", "grace@example.com")], token);
+        Assert.Equal(3, await admin.CountUsersAsync("shop", token));
+        await admin.SetServiceAccountRolesAsync("shop", DemoRealm.ClientId, ["query-users"], token);
+        await admin.UpdateRealmAsync("shop", new JsonObject { ["registrationAllowed"] = false }, token);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => browser.RegisterAsync("shop", new Person("zoe", "zoe@example.com"), token));
+        await admin.DeleteEventsAsync("shop", token);
+        await admin.DeleteRealmAsync("shop", token);
     }
 
     private static async Task AddProviderAsync(EmulatorDriver driver)
