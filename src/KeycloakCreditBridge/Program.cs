@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Operations;
 using KeycloakCreditBridge.Operations.Commands;
@@ -27,6 +28,7 @@ internal static class Program
         builder.AddLogs();
         builder.AddStorage();
         builder.AddKeycloak();
+        builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
         builder.AddReconciliation();
@@ -38,6 +40,7 @@ internal static class Program
     internal static WebApplication Build(WebApplicationBuilder builder)
     {
         var app = builder.Build();
+        app.MapIntake();
         app.MapOperations();
         return app;
     }
