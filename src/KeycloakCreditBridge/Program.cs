@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Operations;
 using KeycloakCreditBridge.Operations.Commands;
@@ -27,6 +28,7 @@ internal static class Program
         builder.AddLogs();
         builder.AddStorage();
         builder.AddKeycloak();
+        builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
         builder.AddReconciliation();
@@ -34,10 +36,13 @@ internal static class Program
         return builder;
     }
 
-    /// <summary>Builds the application and maps its endpoints.</summary>
+    /// <summary>Builds the application and maps its endpoints, ready to be started.</summary>
+    /// <exception cref="ConfigurationException">Something is wrong with the configuration; all of it is listed.</exception>
     internal static WebApplication Build(WebApplicationBuilder builder)
     {
         var app = builder.Build();
+        ConfigurationCheck.Run(app.Services);
+        app.MapIntake();
         app.MapOperations();
         return app;
     }

@@ -85,7 +85,7 @@ internal static class CommandLine
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed), CancellationToken.None));
         foreach (var help in root.Options.OfType<HelpOption>())
-            help.Action = new ManualAction(new HelpAction());
+            help.Action = new ManualAction(new HelpAction { MaxWidth = 120 });
         return root;
     }
 
