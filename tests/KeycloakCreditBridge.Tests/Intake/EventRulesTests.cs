@@ -1,0 +1,106 @@
+using System.Text.Json;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Tests.Intake;
+
+public sealed class EventRulesTests
+{
+    private const string User = "4afb9dc8-c31c-41a5-a30c-5c8c788f6b06";
+
+    [Theory]
+    [InlineData("REGISTER", "Changed")]
+    [InlineData("UPDATE_PROFILE", "Changed")]
+    [InlineData("UPDATE_EMAIL", "Changed")]
+    [InlineData("VERIFY_EMAIL", "Changed")]
+    [InlineData("FEDERATED_IDENTITY_LINK", "Changed")]
+    [InlineData("IDENTITY_PROVIDER_FIRST_LOGIN", "Changed")]
+    [InlineData("USER_DISABLED_BY_PERMANENT_LOCKOUT", "Changed")]
+    [InlineData("DELETE_ACCOUNT", "Deleted")]
+    [InlineData("LOGIN", "Seen")]
+    [InlineData("EXECUTE_ACTION_TOKEN", "Seen")]
+    [InlineData("A_TYPE_OF_TOMORROW", "Seen")]
+    public void A_user_event_says_how_much_it_knows(string type, string kind) =>
+        Assert.Equal(
+            new UserHint("demo", User, Enum.Parse<HintKind>(kind), type, HintSources.Poll),
+            EventRules.HintFrom(new UserEvent(Type: type, UserId: User), "demo", HintSources.Poll));
+
+    [Theory]
+    [InlineData("LOGIN_ERROR", User, null)]
+    [InlineData("REGISTER_ERROR", User, "email_in_use")]
+    [InlineData("LOGIN", User, "user_disabled")]
+    [InlineData("CLIENT_LOGIN", User, null)]
+    [InlineData("CLIENT_UPDATE", User, null)]
+    [InlineData("LOGIN", "lightweight-4afb9dc8", null)]
+    [InlineData("IDENTITY_PROVIDER_FIRST_LOGIN", null, null)]
+    [InlineData("LOGIN", "", null)]
+    public void Errors_clients_and_nobody_are_no_hints(string type, string? userId, string? error) =>
+        Assert.Null(EventRules.HintFrom(new UserEvent(Type: type, UserId: userId, Error: error), "demo", HintSources.Poll));
+
+    [Theory]
+    [InlineData("CREATE", "USER", "users/u1", "u1", "Changed")]
+    [InlineData("UPDATE", "USER", "users/u1", "u1", "Changed")]
+    [InlineData("CREATE", "REALM", "users/u1", "u1", "Changed")]
+    [InlineData("CREATE", "USER", "scim/v2/Users/u1", "u1", "Changed")]
+    [InlineData("DELETE", "USER", "scim/v2/Users/u1", "u1", "Deleted")]
+    [InlineData("DELETE", "USER", "users/u1", "u1", "Deleted")]
+    [InlineData("DELETE", "USER", "users/f:Zq2:ana maria", "f:Zq2:ana maria", "Deleted")]
+    [InlineData("DELETE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
+    [InlineData("DELETE", "GROUP_MEMBERSHIP", "users/u1/groups/g1", "u1", "Seen")]
+    [InlineData("CREATE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
+    [InlineData("ACTION", "USER", "users/u1/reset-password", "u1", "Seen")]
+    [InlineData("DELETE", "USER", "users/u1/federated-identity/corp", "u1", "Changed")]
+    public void An_admin_event_says_by_its_path_who_is_concerned(string operation, string resource, string path, string userId, string kind) =>
+        Assert.Equal(
+            new UserHint("demo", userId, Enum.Parse<HintKind>(kind), $"{resource}-{operation}", HintSources.Webhook),
+            EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path), "demo", HintSources.Webhook));
+
+    [Theory]
+    [InlineData("UPDATE", null)]
+    [InlineData("UPDATE", "")]
+    [InlineData("CREATE", "clients/u1")]
+    [InlineData("CREATE", "organizations/o1/members")]
+    [InlineData("ACTION", "user-storage/c1/sync")]
+    [InlineData("UPDATE", "users/profile")]
+    [InlineData("UPDATE", "users-management-permissions")]
+    [InlineData("DELETE", "users/")]
+    [InlineData("DELETE", "groups/users/u1")]
+    [InlineData("DELETE", "users/lightweight-u1")]
+    public void A_path_without_a_user_is_no_hint(string operation, string? path) =>
+        Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourcePath: path), "demo", HintSources.Poll));
+
+    [Fact]
+    public void An_admin_operation_that_failed_is_no_hint() =>
+        Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: "CREATE", ResourcePath: "users/u1", Error: "conflict"), "demo", HintSources.Poll));
+
+    [Fact]
+    public void The_stored_events_of_a_real_realm_name_exactly_its_users()
+    {
+        Assert.Equal(
+            [
+                "LOGIN 91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db", "REGISTER 4afb9dc8-c31c-41a5-a30c-5c8c788f6b06",
+                "SEND_VERIFY_EMAIL 4afb9dc8-c31c-41a5-a30c-5c8c788f6b06", "REGISTER a2b4b72f-915b-4c43-8e84-5598071bbcc0",
+                "LOGIN a2b4b72f-915b-4c43-8e84-5598071bbcc0", "VERIFY_EMAIL 4afb9dc8-c31c-41a5-a30c-5c8c788f6b06",
+                "LOGIN 7609f14d-b39c-46ec-be96-6c537314c7cd", "REGISTER 7609f14d-b39c-46ec-be96-6c537314c7cd",
+                "LOGIN 7609f14d-b39c-46ec-be96-6c537314c7cd",
+            ],
+            Stored("keycloak-26.7.3-events.json", KeycloakJson.Default.IReadOnlyListUserEvent)
+                .Select(happened => EventRules.HintFrom(happened, "demo", HintSources.Poll))
+                .OfType<UserHint>().Select(hint => $"{hint.Cause} {hint.UserId}").Take(9));
+        Assert.Equal(
+            26,
+            Stored("keycloak-26.7.3-admin-events.json", KeycloakJson.Default.IReadOnlyListAdminEvent)
+                .Select(happened => EventRules.HintFrom(happened, "demo", HintSources.Poll)).OfType<UserHint>().Count());
+    }
+
+    [Fact]
+    public void An_id_that_no_user_can_have_is_told_from_odd_ones()
+    {
+        Assert.All(["f:Zq2:ana maria", "アナ", new string('x', 255), "a'b\"c\\d"], id => Assert.Null(EventRules.ProblemWith(id)));
+        Assert.All(["a\0b", "a\nb", "a\u009Fb", new string('x', 256)], id => Assert.NotNull(EventRules.ProblemWith(id)));
+    }
+
+    private static IReadOnlyList<T> Stored<T>(string file, System.Text.Json.Serialization.Metadata.JsonTypeInfo<IReadOnlyList<T>> type) =>
+        JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Fixtures", file)), type)!;
+}

@@ -1,0 +1,83 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage;
+
+namespace KeycloakCreditBridge.Tests.Intake;
+
+/// <summary>The bridge's intake in a real HTTP server on a free port, for realm `demo` unless told otherwise.</summary>
+internal sealed class IntakeHost : IAsyncDisposable
+{
+    private readonly WebApplication app;
+    private readonly HttpClient http;
+
+    private IntakeHost(WebApplication app)
+    {
+        this.app = app;
+        http = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+    }
+
+    public Uri Url => http.BaseAddress!;
+
+    public RealmPollStatus Polling => app.Services.GetRequiredService<PollStatus>().Of("demo");
+
+    public ReconciliationRequests Requests => app.Services.GetRequiredService<ReconciliationRequests>();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static async Task<IntakeHost> StartAsync(string connectionString, params (string Key, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["urls"] = "http://127.0.0.1:0",
+            ["Storage:ConnectionString"] = connectionString,
+            ["Keycloak:Url"] = "http://127.0.0.1:9",
+            ["Keycloak:ClientSecret"] = "s3cret",
+            ["Keycloak:Realms:0:Name"] = "demo",
+            ["Keycloak:Realms:0:WebhookSecrets:0"] = Deliveries.Secret,
+            ["Intake:Poll:Enabled"] = "false",
+        });
+        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)));
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.AddStorage();
+        builder.AddKeycloak();
+        builder.AddHints();
+        builder.AddIntake();
+        var app = builder.Build();
+        app.MapIntake();
+        await app.StartAsync(Token);
+        return new IntakeHost(app);
+    }
+
+    public Task SchemaReadyAsync() => app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
+
+    /// <summary>Sends a delivery as the plugin does, signed unless <paramref name="change"/> changes it.</summary>
+    public async Task<(HttpStatusCode Status, string Answer, string? RetryAfter)> DeliverAsync(
+        byte[] body, string path = "webhooks/keycloak/demo", Action<HttpRequestMessage>? change = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        request.Headers.Add(HmacSignature.Header, Deliveries.Sign(body));
+        change?.Invoke(request);
+        using var response = await http.SendAsync(request, Token);
+        if (!response.IsSuccessStatusCode)
+            Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(Token), response.Headers.RetryAfter?.ToString());
+    }
+
+    public Task<(HttpStatusCode Status, string Answer, string? RetryAfter)> DeliverAsync(
+        string body, string path = "webhooks/keycloak/demo", Action<HttpRequestMessage>? change = null) =>
+        DeliverAsync(Encoding.UTF8.GetBytes(body), path, change);
+
+    public async ValueTask DisposeAsync()
+    {
+        http.Dispose();
+        await app.StopAsync(CancellationToken.None);
+        await app.DisposeAsync();
+    }
+}
