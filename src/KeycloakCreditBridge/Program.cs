@@ -36,10 +36,12 @@ internal static class Program
         return builder;
     }
 
-    /// <summary>Builds the application and maps its endpoints.</summary>
+    /// <summary>Builds the application and maps its endpoints, ready to be started.</summary>
+    /// <exception cref="ConfigurationException">Something is wrong with the configuration; all of it is listed.</exception>
     internal static WebApplication Build(WebApplicationBuilder builder)
     {
         var app = builder.Build();
+        ConfigurationCheck.Run(app.Services);
         app.MapIntake();
         app.MapOperations();
         return app;

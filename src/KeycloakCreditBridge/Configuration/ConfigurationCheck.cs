@@ -1,4 +1,3 @@
-using System.Reflection;
 using KeycloakCreditBridge.Operations;
 using Microsoft.Extensions.Options;
 
@@ -18,9 +17,7 @@ internal static class ConfigurationCheck
         {
             var shape = new SectionShape(all).Problems(configuration.GetSection(section.Name), section.Type);
             problems.AddRange(shape.Select(problem => problem.Text));
-            // Values that do not convert cannot be bound, so there is nothing yet that the section's own rules could look at.
-            if (!shape.Any(problem => problem.PreventsBinding))
-                problems.AddRange(BrokenRules(services, section.Type));
+            problems.AddRange(BrokenRules(services, section, Bindable(configuration, shape)));
         }
 
         if (LogsModule.Problem(configuration) is { } logs)
@@ -47,17 +44,23 @@ internal static class ConfigurationCheck
             select $"{child.Key} is not a section of the configuration: did you mean {meant}?";
     }
 
-    private static IReadOnlyList<string> BrokenRules(IServiceProvider services, Type type)
+    // Without the values that do not convert, so that the rules for the others can be asked all the same.
+    private static IConfigurationRoot Bindable(IConfiguration configuration, IReadOnlyList<ShapeProblem> shape)
     {
-        try
-        {
-            var options = typeof(IOptions<>).MakeGenericType(type);
-            options.GetProperty(nameof(IOptions<>.Value))!.GetValue(services.GetRequiredService(options));
-            return [];
-        }
-        catch (TargetInvocationException exception) when (exception.InnerException is OptionsValidationException validation)
-        {
-            return [.. validation.Failures];
-        }
+        var unusable = shape.Where(problem => problem.PreventsBinding).Select(problem => problem.Path).ToList();
+        return new ConfigurationBuilder().AddInMemoryCollection(configuration.AsEnumerable().Where(item => !unusable.Exists(IsPartOf(item.Key)))).Build();
+
+        static Predicate<string> IsPartOf(string key) => path =>
+            key.Equals(path, StringComparison.OrdinalIgnoreCase) || key.StartsWith(path + ConfigurationPath.KeyDelimiter, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static IEnumerable<string> BrokenRules(IServiceProvider services, BoundSection section, IConfiguration bindable)
+    {
+        var options = bindable.GetSection(section.Name).Get(section.Type) ?? Activator.CreateInstance(section.Type)!;
+        var rules = typeof(IValidateOptions<>).MakeGenericType(section.Type);
+        var validate = rules.GetMethod(nameof(IValidateOptions<>.Validate))!;
+        return services.GetServices(rules)
+            .Select(rule => (ValidateOptionsResult)validate.Invoke(rule, [Options.DefaultName, options])!)
+            .SelectMany(result => result.Failures ?? []);
     }
 }

@@ -27,9 +27,9 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     private static void VisitValue(IConfigurationSection section, ValueKind kind, List<ShapeProblem> problems)
     {
         if (section.GetChildren().Any())
-            problems.Add(new($"{section.Path} has keys below it: it is {kind.Expected}, such as {kind.Example}.", true));
+            problems.Add(new(section.Path, $"{section.Path} has keys below it: it is {kind.Expected}, such as {kind.Example}.", true));
         else if (section.Value is { } value && !kind.Accepts(value))
-            problems.Add(new($"{section.Path} is '{value}': give {kind.Expected}, such as {kind.Example}.", true));
+            problems.Add(new(section.Path, $"{section.Path} is '{value}': give {kind.Expected}, such as {kind.Example}.", true));
     }
 
     private void VisitElements(IConfigurationSection section, Type element, List<ShapeProblem> problems)
@@ -37,7 +37,7 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
         var children = section.GetChildren().ToList();
         // The value itself is not shown: lists may hold secrets.
         if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new($"{section.Path} is a single value: it has several, each under a key of its own such as {section.Path}:0.", true));
+            problems.Add(new(section.Path, $"{section.Path} is a single value: it has several, each under a key of its own such as {section.Path}:0.", true));
         foreach (var child in children)
             Visit(child, element, problems);
     }
@@ -46,13 +46,13 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     {
         var children = section.GetChildren().ToList();
         if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new($"{section.Path} is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}.", true));
+            problems.Add(new(section.Path, $"{section.Path} is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}.", true));
         foreach (var child in children)
         {
             if (Property(type, child.Key) is { } property)
                 Visit(child, property.PropertyType, problems);
             else if (!IsOtherSection(child.Path) && !IsFileOfSecret(type, child.Key))
-                problems.Add(new(Unknown(child, type), false));
+                problems.Add(new(child.Path, Unknown(child, type), false));
         }
     }
 
@@ -91,8 +91,9 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     }
 }
 
-/// <param name="PreventsBinding">The section cannot be turned into its options.</param>
-internal sealed record ShapeProblem(string Text, bool PreventsBinding);
+/// <param name="Path">The key that it is about.</param>
+/// <param name="PreventsBinding">The section cannot be turned into its options while the key is there.</param>
+internal sealed record ShapeProblem(string Path, string Text, bool PreventsBinding);
 
 /// <summary>A kind of single value: what is expected, for people.</summary>
 internal sealed record ValueKind(string Expected, string Example, Func<string, bool> Accepts)

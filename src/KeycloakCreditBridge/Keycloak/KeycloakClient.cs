@@ -38,7 +38,8 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     }
 
     /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
-    public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => api.ReadAsync(
+        realm, Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{text}\"")}"), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
 
     /// <summary>How many people the realm has; service accounts and federated users without import are not counted.</summary>
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) =>
@@ -52,8 +53,7 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     {
         if (!username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
             return true;
-        var question = Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{username}\"")}");
-        var found = await api.ReadAsync(realm, question, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+        var found = await SearchUsersAsync(realm, username, cancellationToken);
         // The search looks at addresses and names of persons too.
         return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
     }

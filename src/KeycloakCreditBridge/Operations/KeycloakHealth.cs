@@ -3,14 +3,14 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Operations;
 
-/// <summary>Healthy when the bridge can sign in to a realm and read what it needs there.</summary>
-internal sealed class KeycloakHealth(KeycloakClient client, string realm) : IHealthCheck
+/// <summary>Healthy when the bridge has a token of a realm, or can get one.</summary>
+internal sealed class KeycloakHealth(TokenSource tokens, string realm) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         try
         {
-            await client.CheckAccessAsync(realm, cancellationToken);
+            await tokens.GetAsync(realm, cancellationToken);
             return HealthCheckResult.Healthy();
         }
         catch (KeycloakException exception)

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -16,7 +17,7 @@ internal static class OperationsModule
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<HealthStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
-        builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>>(AddRealms);
+        builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();
         builder.Services.AddHostedService(services => services.GetRequiredService<MetricsCollector>());
         builder.Services.AddHostedService<HintBacklogGauge>();
@@ -29,16 +30,18 @@ internal static class OperationsModule
             TypedResults.Text(PrometheusText.Write(metrics.Collect()), PrometheusText.ContentType));
     }
 
-    private static void AddRealms(HealthCheckServiceOptions health, IOptions<KeycloakOptions> keycloak)
+    private static void AddRealms(HealthCheckServiceOptions health, IOptions<KeycloakOptions> keycloak, IOptions<IntakeOptions> intake)
     {
         foreach (var realm in keycloak.Value.Realms.Select(realm => realm.Name))
         {
-            health.Registrations.Add(new HealthCheckRegistration(
-                $"keycloak:{realm}",
-                services => ActivatorUtilities.CreateInstance<KeycloakHealth>(services, realm),
-                failureStatus: null,
-                tags: null,
-                timeout: CheckTimeout));
+            Add<KeycloakHealth>($"keycloak:{realm}", realm);
+            if (intake.Value.Poll.Enabled)
+                Add<PollHealth>($"poll:{realm}", realm);
         }
+
+        void Add<T>(string name, string realm)
+            where T : IHealthCheck =>
+            health.Registrations.Add(new HealthCheckRegistration(
+                name, services => ActivatorUtilities.CreateInstance<T>(services, realm), failureStatus: null, tags: null, timeout: CheckTimeout));
     }
 }

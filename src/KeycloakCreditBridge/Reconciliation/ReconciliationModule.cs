@@ -34,5 +34,6 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<ReconciliationSchedule>();
         builder.Services.AddSingleton<QuartzStarter>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuartzStarter>());
+        builder.Services.AddHostedService<LossListener>();
     }
 }

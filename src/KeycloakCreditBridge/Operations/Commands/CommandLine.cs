@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using KeycloakCreditBridge.Configuration;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Operations.Commands;
 
@@ -85,7 +86,7 @@ internal static class CommandLine
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed), CancellationToken.None));
         foreach (var help in root.Options.OfType<HelpOption>())
-            help.Action = new ManualAction(new HelpAction());
+            help.Action = new ManualAction(new HelpAction { MaxWidth = 120 });
         return root;
     }
 
@@ -128,8 +129,13 @@ internal static class CommandLine
 
     private static string Line(Exception exception)
     {
-        // The outer message of a broken appsettings.json names the file, the inner one the place.
-        var message = exception is InvalidDataException { InnerException: { } inner } ? $"{exception.Message} {inner.Message}" : exception.Message;
+        var message = exception switch
+        {
+            // The outer message of a broken appsettings.json names the file, the inner one the place.
+            InvalidDataException { InnerException: { } inner } => $"{exception.Message} {inner.Message}",
+            NpgsqlException => $"PostgreSQL: {exception.Message}",
+            _ => exception.Message,
+        };
         return message.ReplaceLineEndings(" ");
     }
 }

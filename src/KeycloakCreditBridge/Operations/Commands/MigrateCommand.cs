@@ -10,7 +10,7 @@ internal static class MigrateCommand
     {
         var builder = Program.Compose(settings);
         builder.Services.AddSingleton(LogTarget.Command);
-        await using var app = Program.Build(builder);
+        await using var app = builder.Build();
         ConfigurationCheck.Run(app.Services, StorageOptions.Section);
 
         using var stop = new StopSignal(() => { });

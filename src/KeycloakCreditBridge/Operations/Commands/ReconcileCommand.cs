@@ -13,7 +13,7 @@ internal static class ReconcileCommand
     {
         var builder = Program.Compose(arguments.Settings);
         builder.Services.AddSingleton(LogTarget.Command);
-        await using var app = Program.Build(builder);
+        await using var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         var realms = Realms(arguments, app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
 

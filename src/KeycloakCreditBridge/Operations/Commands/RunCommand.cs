@@ -1,5 +1,3 @@
-using KeycloakCreditBridge.Configuration;
-
 namespace KeycloakCreditBridge.Operations.Commands;
 
 /// <summary>Runs the service until it is told to stop.</summary>
@@ -8,7 +6,6 @@ internal static class RunCommand
     public static async Task<int> RunAsync(string[] settings, CancellationToken cancellationToken)
     {
         await using var app = Program.Build(Program.Compose(settings));
-        ConfigurationCheck.Run(app.Services);
         await app.StartAsync(cancellationToken);
         await app.WaitForShutdownAsync(cancellationToken);
         return ExitCode.Done;
