@@ -62,7 +62,7 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
         {
             ["grant_type"] = "authorization_code", ["code_id"] = code.Split('.')[1], ["username"] = user.Username,
         }, code.Split('.')[1]);
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return new BrokeredIdentity(provider.Alias, userId, user.Username, user.Email, user.FirstName, user.LastName, code.Split('.')[1]);
     }
 

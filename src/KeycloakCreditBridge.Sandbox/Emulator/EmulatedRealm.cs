@@ -45,7 +45,7 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     {
         var transaction = journal.Begin(realm, null);
         transaction.Raise(type, AccountClient, userId, details, LoginSession.NewSessionId(), at: at?.ToUnixTimeMilliseconds());
-        await transaction.CommitAsync(() => { }, CancellationToken.None);
+        await transaction.CommitAsync(CancellationToken.None);
     }
 
     public Task LoginAsync(string userId) => RaiseAsync("LOGIN", userId, NameOf(userId));

@@ -105,12 +105,13 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
     {
         var (realm, caller) = access.Require(context, "manage-events");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        string[] listeners = sendsWebhooks ? ["jboss-logging", "email", WebhookSender.Listener] : ["jboss-logging", "email"];
-        if (body.Texts("eventsListeners")?.All(listeners.Contains) is false)
+        if (!IsDateOnly && body.Texts("eventsListeners")?.All(IsListener) is false)
             throw RefusalException.Error(StatusCodes.Status400BadRequest, "Unknown event listener");
         var transaction = journal.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "REALM", "events/config", body);
         await transaction.CommitAsync(() => realm.Events = realm.Events.WithConfig(body, model), context.RequestAborted);
         return Answer.NoContent;
     }
+
+    private bool IsListener(string name) => name is "jboss-logging" or "email" || (sendsWebhooks && name == WebhookSender.Listener);
 }

@@ -38,7 +38,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
                 _ => ("invalid_client_credentials", "unauthorized_client", "Invalid client or Invalid client credentials"),
             };
             transaction.Raise("CLIENT_LOGIN_ERROR", clientId, null, details, error: error);
-            await transaction.CommitAsync(() => { }, context.RequestAborted);
+            await transaction.CommitAsync(context.RequestAborted);
             throw Refused(StatusCodes.Status401Unauthorized, answer, description);
         }
 
@@ -49,7 +49,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         details["client_auth_method"] = "client-secret";
         details["username"] = user.Username;
         transaction.Raise("CLIENT_LOGIN", clientId, user.Id, details);
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return Token(tokens.Issue(realm, user, client));
     }
 
@@ -75,7 +75,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         else
             transaction.Raise(
                 "LOGIN_ERROR", clientId, user?.Id, details, error: user is null ? "user_not_found" : "invalid_user_credentials");
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return isLetIn
             ? Token(tokens.Issue(realm, user!, client))
             : throw Refused(model is ServerModel.V26_0 ? 401 : 400, "invalid_grant", "Invalid user credentials");

@@ -32,6 +32,9 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
         adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
     }
 
+    /// <summary>Stores the events, with which nothing else changes.</summary>
+    public Task CommitAsync(CancellationToken token) => CommitAsync(() => { }, token);
+
     /// <summary>Makes the change and stores the events, or neither; the change may refuse.</summary>
     public async Task CommitAsync(Action change, CancellationToken token)
     {
