@@ -1,1 +1,49 @@
-Console.WriteLine("bridge");
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Operations;
+using KeycloakCreditBridge.Operations.Commands;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace KeycloakCreditBridge;
+
+/// <summary>The table of contents: the bridge's features in the order in which a user passes through them.</summary>
+internal static class Program
+{
+    private static Task<int> Main(string[] args) => CommandLine.RunAsync(args);
+
+    /// <summary>Registers everything. Settings added to the builder afterwards win over all others.</summary>
+    /// <param name="configurationArgs">Settings as `--Section:Key=value`.</param>
+    internal static WebApplicationBuilder Compose(string[] configurationArgs)
+    {
+        var builder = WebApplication.CreateBuilder(
+            new WebApplicationOptions { Args = configurationArgs, ContentRootPath = AppContext.BaseDirectory });
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.AddWorkingDirectorySettings();
+        builder.AddSecretFiles();
+        builder.AddLogs();
+        builder.AddStorage();
+        builder.AddKeycloak();
+        builder.AddIntake();
+        builder.AddHints();
+        builder.AddProvisioning();
+        builder.AddReconciliation();
+        builder.AddOperations();
+        return builder;
+    }
+
+    /// <summary>Builds the application and maps its endpoints, ready to be started.</summary>
+    /// <exception cref="ConfigurationException">Something is wrong with the configuration; all of it is listed.</exception>
+    internal static WebApplication Build(WebApplicationBuilder builder)
+    {
+        var app = builder.Build();
+        ConfigurationCheck.Run(app.Services);
+        app.MapIntake();
+        app.MapOperations();
+        return app;
+    }
+}

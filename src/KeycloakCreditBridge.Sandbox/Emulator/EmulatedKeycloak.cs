@@ -21,6 +21,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     private readonly WebhookSender webhooks;
     private readonly Journal journal;
     private readonly ServerModel model;
+    private bool isDisposed;
 
     private EmulatedKeycloak(EmulatorOptions options)
     {
@@ -29,7 +30,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         Url = new Uri($"http://{socket.LocalEndPoint}/");
         app = Build(socket);
         clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Misbehaviour);
-        realms = new RealmRegistry(clock, model, AdminUser, AdminPassword);
+        realms = new RealmRegistry(clock, model, Url, AdminUser, AdminPassword);
         tokens = new AccessTokens(realms, clock, Url);
         webhooks = new WebhookSender(clock);
         journal = new Journal(clock, Misbehaviour, webhooks);
@@ -69,8 +70,13 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     public EmulatedRealm Realm(string name) =>
         new(realms.Find(name) ?? throw new ArgumentException($"There is no realm {name}.", nameof(name)), journal, clock);
 
+    /// <summary>Ends when no webhook is being delivered or waiting for another try.</summary>
+    public Task WebhooksIdleAsync(CancellationToken token) => webhooks.IdleAsync(token);
+
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref isDisposed, true))
+            return;
         await webhooks.DisposeAsync();
         using var atOnce = new CancellationTokenSource(TimeSpan.Zero);
         await app.StopAsync(atOnce.Token);

@@ -25,7 +25,7 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
     {
         var (realm, _) = access.Require(context, "view-events", "manage-events");
         var query = context.Request.Query;
-        var types = Names(query, "type", EventTypes.Known);
+        var types = Names(query, "type", EventTypes.KnownTo(model));
         var (client, user, address) = (query.Value("client"), query.Value("user"), query.Value("ipAddress"));
         var page = Find(realm, realm.UserEvents, query, includesLastDay: true, stored =>
             (types.Length == 0 || types.Contains(stored.Type))
@@ -94,7 +94,7 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
         var (realm, _) = access.Require(context, "view-events", "manage-events");
         var config = realm.Events;
         return Answer.Json(
-            config.EnabledEventTypes.Count == 0 ? config with { EnabledEventTypes = [.. EventTypes.SavedByDefault] } : config,
+            config.EnabledEventTypes.Count == 0 ? config with { EnabledEventTypes = EventTypes.SavedBy(model) } : config,
             EmulatorJson.AsKeycloak.EventsConfig);
     }
 
@@ -107,7 +107,7 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
             throw RefusalException.Error(StatusCodes.Status400BadRequest, "Unknown event listener");
         var transaction = journal.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "REALM", "events/config", body);
-        await transaction.CommitAsync(() => realm.Events = realm.Events.WithConfig(body), context.RequestAborted);
+        await transaction.CommitAsync(() => realm.Events = realm.Events.WithConfig(body, model), context.RequestAborted);
         return Answer.NoContent;
     }
 }

@@ -18,8 +18,8 @@ internal static class EventTypes
         USER_LOGIN_FAILURE USER_PROFILE USER_SESSION
         """).ToFrozenSet();
 
-    /// <summary>Types that a realm stores when its own list is empty.</summary>
-    public static FrozenSet<string> SavedByDefault { get; } = Split("""
+    /// <summary>Types that a realm stores when its own list is empty, those of older servers first.</summary>
+    private static IReadOnlyList<string> OldSavedByDefault { get; } = [.. Split("""
         LOGIN REGISTER LOGOUT CODE_TO_TOKEN CLIENT_LOGIN FEDERATED_IDENTITY_LINK REMOVE_FEDERATED_IDENTITY UPDATE_EMAIL UPDATE_PROFILE
         UPDATE_PASSWORD UPDATE_TOTP VERIFY_EMAIL VERIFY_PROFILE REMOVE_TOTP GRANT_CONSENT UPDATE_CONSENT REVOKE_GRANT SEND_VERIFY_EMAIL
         SEND_RESET_PASSWORD SEND_IDENTITY_PROVIDER_LINK RESET_PASSWORD RESTART_AUTHENTICATION IDENTITY_PROVIDER_LINK_ACCOUNT
@@ -29,14 +29,29 @@ internal static class EventTypes
         UPDATE_CREDENTIAL REMOVE_CREDENTIAL OAUTH2_EXTENSION_GRANT FEDERATED_IDENTITY_OVERRIDE_LINK INVITE_ORG
         """).SelectMany(WithError).Concat(Split("""
         PERMISSION_TOKEN USER_DISABLED_BY_PERMANENT_LOCKOUT USER_DISABLED_BY_TEMPORARY_LOCKOUT
-        """)).ToFrozenSet();
+        """))];
 
-    /// <summary>All event types, stored by default or not.</summary>
-    public static FrozenSet<string> Known { get; } = Split("""
+    /// <summary>Types that came with the newest servers and are stored by default there.</summary>
+    private static IReadOnlyList<string> NewSavedByDefault { get; } = [.. Split("""
+        JWT_AUTHORIZATION_GRANT VERIFIABLE_CREDENTIAL_CREATE_OFFER VERIFIABLE_CREDENTIAL_OFFER_REQUEST
+        VERIFIABLE_CREDENTIAL_PRE_AUTHORIZED_GRANT VERIFIABLE_CREDENTIAL_REQUEST
+        """).SelectMany(WithError)];
+
+    private static FrozenSet<string> Old { get; } = Split("""
         CLIENT_INFO IDENTITY_PROVIDER_RESPONSE IDENTITY_PROVIDER_RETRIEVE_TOKEN INTROSPECT_TOKEN INVALID_SIGNATURE PERMISSION_TOKEN
         PUSHED_AUTHORIZATION_REQUEST REFRESH_TOKEN REGISTER_NODE UNREGISTER_NODE USER_DISABLED_BY_PERMANENT_LOCKOUT
         USER_DISABLED_BY_TEMPORARY_LOCKOUT USER_INFO_REQUEST VALIDATE_ACCESS_TOKEN
-        """).SelectMany(WithError).Concat(SavedByDefault).ToFrozenSet();
+        """).SelectMany(WithError).Concat(OldSavedByDefault).ToFrozenSet();
+
+    private static FrozenSet<string> New { get; } = Old.Concat(NewSavedByDefault)
+        .Concat(Split("USER_SESSION_DELETED VERIFIABLE_CREDENTIAL_NONCE_REQUEST").SelectMany(WithError)).ToFrozenSet();
+
+    /// <summary>All event types that a server knows, stored by default or not.</summary>
+    public static FrozenSet<string> KnownTo(ServerModel model) => model is ServerModel.V26_7 ? New : Old;
+
+    /// <summary>The types that a server stores when the realm's own list is empty.</summary>
+    public static IReadOnlyList<string> SavedBy(ServerModel model) =>
+        model is ServerModel.V26_7 ? [.. OldSavedByDefault, .. NewSavedByDefault] : OldSavedByDefault;
 
     private static string[] Split(string names) =>
         names.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -24,15 +24,15 @@ internal sealed record EventsConfig(
         realm.Flag("adminEventsDetailsEnabled") ?? AdminEventsDetailsEnabled);
 
     /// <summary>PUT events/config is no patch: without these two, events are off and kept for ever.</summary>
-    public EventsConfig WithConfig(JsonObject body) => WithSettings(body) with
+    public EventsConfig WithConfig(JsonObject body, ServerModel model) => WithSettings(body) with
     {
         EventsEnabled = body.Flag("eventsEnabled") ?? false,
         EventsExpiration = Seconds(body),
-        EnabledEventTypes = body.Texts("enabledEventTypes") is { } types ? [.. types.Where(EventTypes.Known.Contains)] : EnabledEventTypes,
+        EnabledEventTypes = body.Texts("enabledEventTypes") is { } types ? [.. types.Where(EventTypes.KnownTo(model).Contains)] : EnabledEventTypes,
     };
 
     public bool Stores(string type) => EventsEnabled
-        && (EnabledEventTypes.Count == 0 ? EventTypes.SavedByDefault.Contains(type) : EnabledEventTypes.Contains(type));
+        && (EnabledEventTypes.Count == 0 ? EventTypes.SavedBy(ServerModel.V26_7) : EnabledEventTypes).Contains(type);
 
     private static long? Seconds(JsonObject body) => body.Number("eventsExpiration") is > 0 and var seconds ? seconds : null;
 }

@@ -13,10 +13,11 @@ internal sealed class RealmRegistry
     private readonly ConcurrentDictionary<string, RealmState> realms = new(StringComparer.Ordinal);
     private readonly EmulatorClock clock;
     private readonly ServerModel model;
+    private readonly Uri server;
 
-    public RealmRegistry(EmulatorClock clock, ServerModel model, string adminUser, string adminPassword)
+    public RealmRegistry(EmulatorClock clock, ServerModel model, Uri server, string adminUser, string adminPassword)
     {
-        (this.clock, this.model) = (clock, model);
+        (this.clock, this.model, this.server) = (clock, model, server);
         var master = new RealmState(Guid.NewGuid().ToString(), Master);
         master.Clients[AdminClient] = new EmulatedClient(Guid.NewGuid().ToString(), AdminClient, null, true, false, []);
         master.Users.Add(new EmulatedUser(EmulatedUser.NewId(), adminUser)
@@ -36,8 +37,8 @@ internal sealed class RealmRegistry
         var name = file.Text("realm") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Realm name is missing");
         var realm = new RealmState(file.Text("id") ?? Guid.NewGuid().ToString(), name);
         realm.Write(file);
-        foreach (var clientId in new[] { RealmState.Management, "account", AdminClient })
-            realm.Clients[clientId] = new EmulatedClient(Guid.NewGuid().ToString(), clientId, null, true, false, []);
+        foreach (var clientId in new[] { RealmState.Management, "account", "account-console", AdminClient })
+            realm.Clients[clientId] = new EmulatedClient(Guid.NewGuid().ToString(), clientId, null, true, false, [$"{server}realms/{name}/account/*"]);
         foreach (var client in file.Objects("clients").Select(EmulatedClient.From))
             realm.Clients[client.ClientId] = client;
         foreach (var provider in file.Objects("identityProviders").Select(IdentityProvider.From))

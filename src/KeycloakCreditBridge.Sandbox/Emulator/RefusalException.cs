@@ -29,9 +29,9 @@ internal sealed class RefusalException(int status, JsonObject body) : InvalidOpe
     public static RefusalException Conflict(string message) =>
         new(StatusCodes.Status409Conflict, new JsonObject { ["errorMessage"] = message });
 
-    public static RefusalException Field(string field, string message) =>
+    public static RefusalException Field(string field, string message, params string[] parameters) =>
         new(StatusCodes.Status400BadRequest, new JsonObject
         {
-            ["field"] = field, ["errorMessage"] = message, ["params"] = new JsonArray(field),
+            ["field"] = field, ["errorMessage"] = message, ["params"] = new JsonArray([field, .. parameters.Select(parameter => JsonValue.Create(parameter))]),
         });
 }

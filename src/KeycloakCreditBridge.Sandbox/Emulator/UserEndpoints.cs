@@ -102,7 +102,7 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
     private static void RefuseBadEmail(JsonObject body)
     {
         if (body.Text("email") is { Length: > 0 } email && !email.Contains('@', StringComparison.Ordinal))
-            throw RefusalException.Field("email", "error-invalid-email");
+            throw RefusalException.Field("email", "error-invalid-email", email);
     }
 
     private static JsonObject WithoutSecrets(JsonObject body)

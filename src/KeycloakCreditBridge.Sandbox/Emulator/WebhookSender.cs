@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
@@ -24,6 +25,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
 
     private readonly SemaphoreSlim threads = new(Environment.ProcessorCount);
     private readonly CancellationTokenSource stopping = new();
+    private readonly ConcurrentDictionary<string, Task> underWay = new(StringComparer.Ordinal);
 
     /// <summary>Starts the delivery to every subscription that wants it.</summary>
     public void Send(RealmState realm, WebhookBody body)
@@ -34,12 +36,21 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
         lock (realm.Gate)
             wanting = [.. realm.Webhooks.Where(webhook => webhook.Wants(body.Type))];
         foreach (var webhook in wanting)
-            _ = DeliverAsync(webhook, body with { Uid = Guid.NewGuid().ToString() });
+        {
+            var uid = Guid.NewGuid().ToString();
+            var delivery = DeliverAsync(webhook, body with { Uid = uid });
+            underWay[uid] = delivery;
+            _ = delivery.ContinueWith(_ => underWay.TryRemove(uid, out var _), TaskScheduler.Default);
+        }
     }
+
+    /// <summary>Ends when every delivery so far was taken, lost or given up.</summary>
+    public Task IdleAsync(CancellationToken token) => Task.WhenAll(underWay.Values).WaitAsync(token);
 
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
+        await IdleAsync(CancellationToken.None);
         http.Dispose();
         threads.Dispose();
         stopping.Dispose();
@@ -59,7 +70,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
                 await Task.Delay(wait, clock.Source, stopping.Token);
             }
         }
-        catch (Exception exception) when (exception is HttpRequestException or UriFormatException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception) when (exception is HttpRequestException or UriFormatException or OperationCanceledException)
         {
             // The plugin logs a line and forgets the event, and so does a server that is stopped.
         }

@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Configuration;
 /// </summary>
 internal sealed class SecretFileSource(IDictionary environment) : IConfigurationSource
 {
-    private const string Suffix = "_FILE";
+    public const string Suffix = "_FILE";
 
     public IConfigurationProvider Build(IConfigurationBuilder builder) => new Provider(environment);
 

@@ -10,7 +10,8 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 {
     private const string ServiceAccountPrefix = "service-account-";
 
-    private readonly EventReader<UserEvent> userEvents = new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
+    private readonly EventReader<UserEvent> userEvents =
+        new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
 
     private readonly EventReader<AdminEvent> adminEvents =
         new(api, "admin-events", KeycloakJson.Default.IReadOnlyListAdminEvent, found => found.Time);
@@ -18,8 +19,8 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
     public Task<KeycloakUser?> FindUserAsync(string realm, string userId, CancellationToken cancellationToken)
     {
-        // Addresses drop dot segments and an empty one is the list, so these would ask for something else.
-        if (userId is "" or "." or "..")
+        // Addresses drop dot segments and an empty one is the list, so these would ask for something else. No database keeps a NUL.
+        if (userId is "" or "." or ".." || userId.Contains('\0', StringComparison.Ordinal))
             return Task.FromResult<KeycloakUser?>(null);
         var question = Users($"/{Uri.EscapeDataString(userId)}");
         return api.AskAsync(
@@ -36,6 +37,10 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
     }
 
+    /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
+    public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => api.ReadAsync(
+        realm, Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{text}\"")}"), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+
     /// <summary>How many people the realm has; service accounts and federated users without import are not counted.</summary>
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) =>
         api.ReadAsync(realm, new AdminQuestion("users/count", AdminQuestion.ViewUsers), KeycloakJson.Default.Int64, cancellationToken);
@@ -48,8 +53,7 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     {
         if (!username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
             return true;
-        var question = Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{username}\"")}");
-        var found = await api.ReadAsync(realm, question, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+        var found = await SearchUsersAsync(realm, username, cancellationToken);
         // The search looks at addresses and names of persons too.
         return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
     }

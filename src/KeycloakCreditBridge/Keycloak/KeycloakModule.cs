@@ -1,5 +1,5 @@
+using KeycloakCreditBridge.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Keycloak;
 
@@ -11,8 +11,7 @@ internal static class KeycloakModule
     public static void AddKeycloak(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.AddOptions<KeycloakOptions>().BindConfiguration(KeycloakOptions.Section).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<KeycloakOptions>, KeycloakOptionsValidator>();
+        builder.AddSection<KeycloakOptions, KeycloakOptionsValidator>(KeycloakOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
 
         services.AddHttpClient(AdminApi.ClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)

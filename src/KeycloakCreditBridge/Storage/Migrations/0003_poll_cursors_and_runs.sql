@@ -23,8 +23,14 @@ create table reconcile_runs (
     trigger text not null,
     since timestamptz,
     dry_run boolean not null,
+    -- Whether users that have their accounts were judged again too.
+    rejudge boolean not null,
     status text not null,
+    -- The process at work: one that lost its lease writes nothing into a run that another has taken over.
+    owner text not null,
+    -- Rows of the listing that were read, and the ids of the last of them: where the next process goes on, and how it knows the place again.
     position bigint not null default 0,
+    tail text[] not null default '{}',
     expected bigint,
     seen bigint not null default 0,
     missing bigint not null default 0,

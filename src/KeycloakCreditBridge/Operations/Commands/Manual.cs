@@ -1,0 +1,53 @@
+namespace KeycloakCreditBridge.Operations.Commands;
+
+/// <summary>What `--help` says.</summary>
+internal static class Manual
+{
+    public const string Summary =
+        """
+        Gives every user of Keycloak a credit account in PostgreSQL, with its opening grant, a ledger row and an audit row, exactly once:
+        moments after the user appears, by webhook and by reading Keycloak's events, and by reconciliation when those were missed.
+        Without a command it runs the service.
+        """;
+
+    public const string Run =
+        "Run the service: webhooks, polling, provisioning, scheduled reconciliation, /health/live, /health/ready and /metrics. The default.";
+
+    public const string Migrate = "Bring the database's schema up to date and end. Needs PostgreSQL only, Keycloak is not asked.";
+
+    public const string Reconcile =
+        """
+        Find users of Keycloak that have no account yet, and open their accounts. Safe at any time and beside the running service. One run a
+        realm at a time; a run that was stopped or failed is continued by the same command within a day.
+        """;
+
+    public const string Backfill =
+        """
+        Like reconcile, and look again at users that have their accounts: for the first start on an existing realm, after a change of rules,
+        or for a single user with --user. Nothing is ever granted twice.
+        """;
+
+    public const string Footer =
+        """
+        Examples:
+          KeycloakCreditBridge                                        run the service
+          KeycloakCreditBridge migrate                                prepare the database, for example before an update
+          KeycloakCreditBridge reconcile --dry-run                    count who is missing, in all configured realms
+          KeycloakCreditBridge reconcile --realm shop --since 2026-01-31
+          KeycloakCreditBridge backfill --realm shop --user alice@example.com
+          KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
+
+        Exit codes:
+          0    done
+          1    some users failed, or the realm is being reconciled by another process
+          2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
+          3    PostgreSQL or Keycloak cannot be reached
+          130  stopped by Ctrl-C or SIGTERM; the same command goes on from there
+
+        Configuration:
+          Settings come from appsettings.json beside the program, then from the one in the working directory, from environment variables
+          (Keycloak__Url sets Keycloak:Url), from --set, and for secrets from files (Keycloak__ClientSecret_FILE=/run/secrets/keycloak).
+          Needed: Storage:ConnectionString, Keycloak:Url, Keycloak:ClientSecret, Keycloak:Realms:0:Name.
+          Everything that is wrong with it is listed at once, with its key, before anything is started.
+        """;
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using KeycloakCreditBridge.Reconciliation;
+using Spectre.Console;
+
+namespace KeycloakCreditBridge.Operations.Commands;
+
+/// <summary>Shows how far a run is, on standard error: a bar on a terminal, now and then a line otherwise, nothing beside JSON.</summary>
+internal static class ReconcileDisplay
+{
+    public static async Task<ReconcileOutcome> ShowAsync(
+        ReconcileArguments arguments, TextWriter error, Func<IProgress<ReconcileProgress>, Task<ReconcileOutcome>> run)
+    {
+        if (arguments.Json)
+            return await run(new Silence());
+        if (Console.IsErrorRedirected)
+            return await run(new Lines(error));
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+        return await console.Progress()
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .StartAsync(context => run(new Bar(context)));
+    }
+
+    private static string Describe(ReconcileProgress progress)
+    {
+        var counts = progress.Counts;
+        var of = progress.Expected is { } expected ? $" of {expected}" : "";
+        return $"{progress.Realm}: {counts.Seen}{of} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, {counts.Failed} failed";
+    }
+
+    private sealed class Silence : IProgress<ReconcileProgress>
+    {
+        public void Report(ReconcileProgress value)
+        {
+        }
+    }
+
+    private sealed class Lines(TextWriter error) : IProgress<ReconcileProgress>
+    {
+        private static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
+
+        private long? _written;
+
+        public void Report(ReconcileProgress value)
+        {
+            if (_written is { } last && Stopwatch.GetElapsedTime(last) < Every)
+                return;
+            _written = Stopwatch.GetTimestamp();
+            error.WriteLine(Describe(value));
+        }
+    }
+
+    private sealed class Bar(ProgressContext context) : IProgress<ReconcileProgress>
+    {
+        private ProgressTask? _task;
+
+        public void Report(ReconcileProgress value)
+        {
+            _task ??= context.AddTask(value.Realm);
+            _task.Description = Markup.Escape(Describe(value));
+            _task.IsIndeterminate = value.Expected is null;
+            // People may come while it runs: the bar is never fuller than full.
+            _task.MaxValue = Math.Max(1, Math.Max(value.Expected ?? 0, value.Counts.Seen));
+            _task.Value = value.Counts.Seen;
+        }
+    }
+}

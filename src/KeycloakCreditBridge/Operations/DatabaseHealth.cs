@@ -1,0 +1,23 @@
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace KeycloakCreditBridge.Operations;
+
+/// <summary>Healthy when the schema is ready and PostgreSQL answers now.</summary>
+internal sealed class DatabaseHealth(SchemaGate gate, HealthStore store) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        if (!gate.IsOpen)
+            return HealthCheckResult.Unhealthy("PostgreSQL was not reached yet, or its schema is not migrated");
+        try
+        {
+            await store.PingAsync(cancellationToken);
+            return HealthCheckResult.Healthy();
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return HealthCheckResult.Unhealthy(exception.Message.ReplaceLineEndings(" "));
+        }
+    }
+}

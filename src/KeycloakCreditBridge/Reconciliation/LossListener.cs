@@ -1,0 +1,42 @@
+using KeycloakCreditBridge.Intake;
+using Quartz;
+
+namespace KeycloakCreditBridge.Reconciliation;
+
+/// <summary>Has a realm reconciled where the intake says that events of it may have been lost.</summary>
+internal sealed partial class LossListener(
+    ReconciliationRequests requests, QuartzStarter quartz, TimeProvider clock, ILogger<LossListener> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(10);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var scheduler = await quartz.WaitAsync(stoppingToken);
+        await foreach (var request in requests.Reader.ReadAllAsync(stoppingToken))
+        {
+            LogAsked(request.Realm, request.Reason);
+            while (!await TryScheduleAsync(scheduler, request.Realm, stoppingToken))
+                await Task.Delay(RetryAfter, clock, stoppingToken);
+        }
+    }
+
+    private async Task<bool> TryScheduleAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ReconciliationSchedule.RunOnceAsync(scheduler, realm, ReconcileTriggers.Asked, cancellationToken);
+            return true;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            LogNotScheduled(realm, exception.Message);
+            return false;
+        }
+    }
+
+    [LoggerMessage(EventId = 530, Level = LogLevel.Warning, Message = "Realm {Realm} will be reconciled now: {Reason}")]
+    private partial void LogAsked(string realm, string reason);
+
+    [LoggerMessage(EventId = 531, Level = LogLevel.Warning, Message = "The reconciliation of realm {Realm} could not be scheduled yet: {Reason}")]
+    private partial void LogNotScheduled(string realm, string reason);
+}

@@ -1,0 +1,36 @@
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
+
+namespace KeycloakCreditBridge.Reconciliation;
+
+/// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
+internal sealed class NamedUsers(KeycloakClient client, UserReview review, TimeProvider clock)
+{
+    public async Task<ReviewResult> ReviewAsync(ReconcileRequest request, string named, CancellationToken cancellationToken)
+    {
+        var readAt = clock.GetUtcNow();
+        var found = await FindAsync(request.Realm, named, cancellationToken);
+        if (found.Count != 1)
+        {
+            var problem = found.Count == 0
+                ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
+                : $"'{named}' names {found.Count} users of realm {request.Realm}: give an id, one of {string.Join(", ", found.Select(user => user.Id))}.";
+            return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
+        }
+
+        var user = found[0];
+        var isPerson = user.Username is null || await client.IsPersonAsync(request.Realm, user.Username, cancellationToken);
+        var subject = new Subject(request.Realm, user.Id, user.Enabled, !isPerson, UserReview.CreatedAt(user));
+        return await review.ReviewAsync(request, [subject], readAt, cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<KeycloakUser>> FindAsync(string realm, string named, CancellationToken cancellationToken)
+    {
+        if (await client.FindUserAsync(realm, named, cancellationToken) is { } user)
+            return [user];
+        var candidates = await client.SearchUsersAsync(realm, named, cancellationToken);
+        return [.. candidates.Where(candidate => Is(candidate.Username) || Is(candidate.Email))];
+
+        bool Is(string? text) => string.Equals(text, named, StringComparison.OrdinalIgnoreCase);
+    }
+}

@@ -1,0 +1,70 @@
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Quartz;
+
+namespace KeycloakCreditBridge.Reconciliation;
+
+/// <summary>
+/// Runs Quartz's scheduler once the schema is ready. Quartz's own hosted service would end the host when PostgreSQL is down at its
+/// start, and would keep the HTTP server closed until then.
+/// </summary>
+internal sealed partial class QuartzStarter(
+    ISchedulerFactory schedulers,
+    ReconciliationSchedule schedule,
+    SchemaGate gate,
+    IOptions<ReconciliationOptions> options,
+    TimeProvider clock,
+    ILogger<QuartzStarter> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+
+    private readonly TaskCompletionSource<IScheduler> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Ends when the schedule runs; never where <see cref="ReconciliationOptions.Enabled"/> is false.</summary>
+    public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => _started.Task.WaitAsync(cancellationToken);
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (_started.Task.IsCompletedSuccessfully)
+            await (await _started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!options.Value.Enabled)
+        {
+            LogDisabled();
+            return;
+        }
+
+        await gate.WaitAsync(stoppingToken);
+        while (true)
+        {
+            try
+            {
+                var scheduler = await schedulers.GetScheduler(stoppingToken);
+                await schedule.ApplyAsync(scheduler, stoppingToken);
+                await scheduler.Start(stoppingToken);
+                LogStarted(options.Value.Cron);
+                _started.SetResult(scheduler);
+                return;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
+                LogWaiting(reason);
+                await Task.Delay(RetryAfter, clock, stoppingToken);
+            }
+        }
+    }
+
+    [LoggerMessage(EventId = 520, Level = LogLevel.Information, Message = "Realms are reconciled by schedule: {Cron} (UTC).")]
+    private partial void LogStarted(string cron);
+
+    [LoggerMessage(EventId = 521, Level = LogLevel.Information, Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
+    private partial void LogDisabled();
+
+    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be _started yet, will try again: {Reason}")]
+    private partial void LogWaiting(string reason);
+}

@@ -1,0 +1,93 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Reconciliation;
+
+/// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: the work stops, for another may do it now.</summary>
+internal sealed class RealmLease : IAsyncDisposable
+{
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(10);
+
+    private readonly LeaseStore _leases;
+    private readonly TimeProvider _clock;
+    private readonly string _name;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _renewing;
+    private DateTimeOffset _heldUntil;
+
+    private RealmLease(LeaseStore leases, TimeProvider clock, string name, string owner, DateTimeOffset heldUntil)
+    {
+        (_leases, _clock, _name, _heldUntil) = (leases, clock, name, heldUntil);
+        Owner = owner;
+        _renewing = RenewAsync();
+    }
+
+    /// <summary>Who holds it: this process and this piece of its work.</summary>
+    public string Owner { get; }
+
+    public CancellationToken Lost => _lost.Token;
+
+    /// <summary>Takes the lease for a realm's reconciliation; null when another holds it.</summary>
+    public static async Task<RealmLease?> TakeAsync(LeaseStore leases, TimeProvider clock, string realm, CancellationToken cancellationToken)
+    {
+        var name = $"reconcile:{realm}";
+        var owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+        var heldUntil = clock.GetUtcNow() + Duration;
+        return await leases.TakeAsync(name, owner, Duration, cancellationToken) ? new RealmLease(leases, clock, name, owner, heldUntil) : null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _renewing;
+        try
+        {
+            await _leases.ReleaseAsync(_name, Owner, CancellationToken.None);
+        }
+        catch (NpgsqlException)
+        {
+            // It runs out by itself.
+        }
+
+        _lost.Dispose();
+        _ended.Dispose();
+    }
+
+    private async Task RenewAsync()
+    {
+        try
+        {
+            using var timer = new PeriodicTimer(RenewEvery, _clock);
+            while (await timer.WaitForNextTickAsync(_ended.Token))
+            {
+                if (await StillMineAsync())
+                    continue;
+                await _lost.CancelAsync();
+                return;
+            }
+        }
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
+        {
+            // The work is over.
+        }
+    }
+
+    private async Task<bool> StillMineAsync()
+    {
+        var now = _clock.GetUtcNow();
+        try
+        {
+            if (!await _leases.TakeAsync(_name, Owner, Duration, _ended.Token))
+                return false;
+            _heldUntil = now + Duration;
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            // A database that does not answer takes the lease from nobody before it runs out.
+            return _clock.GetUtcNow() < _heldUntil - RenewEvery;
+        }
+    }
+}

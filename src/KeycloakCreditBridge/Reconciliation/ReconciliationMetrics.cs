@@ -1,0 +1,41 @@
+using System.Diagnostics.Metrics;
+
+namespace KeycloakCreditBridge.Reconciliation;
+
+/// <summary>What reconciliations find, by realm.</summary>
+internal sealed class ReconciliationMetrics
+{
+    private readonly Counter<long> _runs;
+    private readonly Counter<long> _seen;
+    private readonly Counter<long> _missing;
+    private readonly Counter<long> _provisioned;
+    private readonly Counter<long> _failed;
+    private readonly Histogram<double> _duration;
+
+    public ReconciliationMetrics(Meter meter)
+    {
+        _runs = meter.CreateCounter<long>("bridge.reconciliation.runs", "{run}", "Reconciliations that ended, by status.");
+        _seen = meter.CreateCounter<long>("bridge.reconciliation.seen", "{user}", "Users that reconciliations read.");
+        _missing = meter.CreateCounter<long>("bridge.reconciliation.missing", "{user}", "Users that reconciliations found without a complete record.");
+        _provisioned = meter.CreateCounter<long>("bridge.reconciliation.provisioned", "{account}", "Accounts that reconciliations opened.");
+        _failed = meter.CreateCounter<long>("bridge.reconciliation.failed", "{user}", "Users that reconciliations could not look at or write.");
+        _duration = meter.CreateHistogram<double>("bridge.reconciliation.duration", "s", "How long reconciliations took, by status.");
+    }
+
+    public void Reviewed(ReconcileRequest request, ReconcileCounts counts)
+    {
+        KeyValuePair<string, object?> realm = new("realm", request.Realm);
+        _seen.Add(counts.Seen, realm);
+        _missing.Add(counts.Missing, realm);
+        _provisioned.Add(counts.Provisioned, realm);
+        _failed.Add(counts.Failed, realm);
+    }
+
+    public void Ended(ReconcileOutcome outcome)
+    {
+        KeyValuePair<string, object?> realm = new("realm", outcome.Realm);
+        KeyValuePair<string, object?> status = new("status", outcome.Status.ToString());
+        _runs.Add(1, realm, status);
+        _duration.Record(outcome.Elapsed.TotalSeconds, realm, status);
+    }
+}

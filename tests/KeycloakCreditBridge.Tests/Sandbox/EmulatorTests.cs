@@ -1,0 +1,239 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using static KeycloakCreditBridge.Tests.Sandbox.EmulatorDriver;
+
+namespace KeycloakCreditBridge.Tests.Sandbox;
+
+public sealed class EmulatorTests
+{
+    [Fact]
+    public async Task A_caller_is_known_by_token_realm_and_roles_in_this_order()
+    {
+        await using var driver = await StartAsync();
+        var bridge = await driver.BridgeAsync();
+        Assert.Equal(HttpStatusCode.Unauthorized, (await driver.SendAsync("GET", Users, null)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await driver.SendAsync("GET", Users, "garbage")).Status);
+        Assert.Equal("""{"error":"Realm not found."}""", (await driver.SendAsync("GET", "admin/realms/nope/users", bridge)).Body);
+        Assert.Equal(HttpStatusCode.Forbidden, (await driver.SendAsync("GET", "admin/realms/master/users", bridge)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await driver.SendAsync("POST", Users, bridge, new JsonObject { ["username"] = "x" })).Status);
+        Assert.Equal("demo", (string?)(await driver.SendAsync("GET", $"admin/realms/{Realm}", bridge)).Json["realm"]);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_over_or_of_a_realm_made_anew_is_refused()
+    {
+        await using var driver = await StartAsync();
+        var before = await driver.BridgeAsync();
+        driver.Server.TokenLifetime = TimeSpan.Zero;
+        Assert.Equal(HttpStatusCode.Unauthorized, (await driver.SendAsync("GET", Users, await driver.BridgeAsync())).Status);
+        driver.Server.TokenLifetime = TimeSpan.FromMinutes(5);
+        Assert.Equal(HttpStatusCode.NoContent, (await driver.SendAsync("DELETE", $"admin/realms/{Realm}", await driver.AdminAsync())).Status);
+        await driver.ImportAsync(Realm, []);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await driver.SendAsync("GET", Users, before)).Status);
+    }
+
+    [Fact]
+    public async Task Token_requests_are_events_and_wrong_secrets_too()
+    {
+        await using var driver = await StartAsync();
+        var refused = await driver.PostFormAsync($"realms/{Realm}/protocol/openid-connect/token", Credentials("credit-bridge", "wrong"));
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.Status);
+        Assert.Equal("unauthorized_client", (string?)refused.Json["error"]);
+        var events = await driver.ListAsync($"{Events}?direction=asc", await driver.BridgeAsync());
+        Assert.Equal(["CLIENT_LOGIN_ERROR", "CLIENT_LOGIN"], Types(events));
+        Assert.Null(events[0]!["userId"]);
+        Assert.NotNull(events[1]!["userId"]);
+    }
+
+    [Fact]
+    public async Task With_query_users_only_the_list_is_empty_and_the_count_is_not()
+    {
+        await using var driver = await StartAsync();
+        var id = await driver.CreateAsync("ada");
+        var token = await driver.BridgeAsync("query-only");
+        Assert.Empty(await driver.ListAsync(Users, token));
+        Assert.Equal("1", (await driver.SendAsync("GET", $"{Users}/count", token)).Body);
+        Assert.Equal(HttpStatusCode.Forbidden, (await driver.SendAsync("GET", $"{Users}/{id}", token)).Status);
+    }
+
+    [Fact]
+    public async Task Users_are_made_changed_and_deleted_and_each_is_an_admin_event()
+    {
+        await using var driver = await StartAsync();
+        var (admin, id) = (await driver.AdminAsync(), await driver.CreateAsync("Ada", new JsonObject { ["email"] = "Ada@Example.com" }));
+        var taken = await driver.SendAsync("POST", Users, admin, new JsonObject { ["username"] = "ada" });
+        Assert.Equal((HttpStatusCode.Conflict, """{"errorMessage":"User exists with same username"}"""), (taken.Status, taken.Body));
+        Assert.Equal(HttpStatusCode.NoContent, (await driver.SendAsync("PUT", $"{Users}/{id}", admin, new JsonObject())).Status);
+        var user = (await driver.SendAsync("GET", $"{Users}/{id}", await driver.BridgeAsync())).Json;
+        Assert.Equal(("ada", "ada@example.com", false), ((string?)user["username"], (string?)user["email"], (bool)user["enabled"]!));
+        Assert.Equal(HttpStatusCode.NoContent, (await driver.SendAsync("DELETE", $"{Users}/{id}", admin)).Status);
+        Assert.Equal("""{"error":"User not found"}""", (await driver.SendAsync("GET", $"{Users}/{id}", admin)).Body);
+        var events = await driver.ListAsync($"{AdminEvents}?direction=asc&resourceTypes=USER", admin);
+        Assert.Equal(["CREATE", "UPDATE", "DELETE"], events.Select(stored => (string?)stored!["operationType"]));
+        Assert.All(events, stored => Assert.Equal($"users/{id}", (string?)stored!["resourcePath"]));
+        Assert.Equal(
+            ["""{"email":"Ada@Example.com","username":"Ada"}""", "{}", $$"""{"id":"{{id}}","username":"ada"}"""],
+            events.Select(stored => (string?)stored!["representation"]));
+    }
+
+    [Theory]
+    [InlineData("search=ad", "ada")]
+    [InlineData("search=*da*", "ada")]
+    [InlineData("search=da", "")]
+    [InlineData("search=%22service-account-evil%22", "service-account-evil")]
+    [InlineData("search=%22service-account-credit-bridge%22", "")]
+    [InlineData("username=da", "ada")]
+    [InlineData("username=da&exact=true", "")]
+    [InlineData("enabled=true", "ada,grace,service-account-credit-bridge,service-account-evil,service-account-query-only")]
+    [InlineData("", "ada,grace,service-account-evil")]
+    [InlineData("first=1&max=1", "grace")]
+    [InlineData("max=-1", "ada,grace,service-account-evil")]
+    public async Task Users_are_found_as_on_a_real_server(string query, string names)
+    {
+        await using var driver = await StartAsync();
+        foreach (var name in new[] { "grace", "ada", "service-account-evil" })
+            await driver.CreateAsync(name);
+        Assert.Equal(names, string.Join(',', Names(await driver.ListAsync($"{Users}?{query}", await driver.BridgeAsync()))));
+    }
+
+    [Fact]
+    public async Task A_service_account_is_found_by_its_id()
+    {
+        await using var driver = await StartAsync();
+        var bridge = await driver.BridgeAsync();
+        var id = (string?)(await driver.ListAsync($"{Users}?username=service-account-credit-bridge&exact=true", bridge))[0]!["id"];
+        Assert.Equal(["service-account-credit-bridge"], Names(await driver.ListAsync($"{Users}?search=id:{id}", bridge)));
+    }
+
+    [Theory]
+    [InlineData(nameof(ServerModel.V26_0), 200, 200, 400, false)]
+    [InlineData(nameof(ServerModel.V26_2), 400, 200, 200, true)]
+    [InlineData(nameof(ServerModel.V26_7), 400, 400, 200, true)]
+    public async Task Each_model_answers_the_capability_probes_of_its_generation(string model, int direction, int window, int time, bool ids)
+    {
+        await using var driver = await StartAsync(Enum.Parse<ServerModel>(model));
+        await driver.CreateAsync("ada");
+        var bridge = await driver.BridgeAsync();
+        Assert.Equal(direction, (int)(await driver.SendAsync("GET", $"{Events}?max=0&direction=up", bridge)).Status);
+        Assert.Equal(direction, (int)(await driver.SendAsync("GET", $"{AdminEvents}?max=0&direction=up", bridge)).Status);
+        Assert.Equal(window, (int)(await driver.SendAsync("GET", $"{Users}?max=0&createdAfter=abc", bridge)).Status);
+        Assert.Equal(time, (int)(await driver.SendAsync("GET", $"{Events}?dateFrom=1", bridge)).Status);
+        Assert.Equal(HttpStatusCode.InternalServerError, (await driver.SendAsync("GET", $"{Events}?type=NOPE", bridge)).Status);
+        Assert.Equal(ids, (await driver.ListAsync(Events, bridge))[0]!["id"] is not null);
+        Assert.Equal(ids, (await driver.ListAsync(AdminEvents, bridge))[0]!["id"] is not null);
+    }
+
+    [Fact]
+    public async Task Created_windows_include_their_bounds_and_bring_service_accounts()
+    {
+        await using var driver = await StartAsync();
+        var (id, bridge) = (await driver.CreateAsync("ada"), await driver.BridgeAsync());
+        var created = (long)(await driver.SendAsync("GET", $"{Users}/{id}", bridge)).Json["createdTimestamp"]!;
+        Assert.Contains("ada", Names(await driver.ListAsync($"{Users}?createdAfter={created}&createdBefore={created}", bridge)));
+        Assert.DoesNotContain("ada", Names(await driver.ListAsync($"{Users}?createdAfter={created + 1}", bridge)));
+        Assert.Contains("service-account-credit-bridge", Names(await driver.ListAsync($"{Users}?createdAfter=0", bridge)));
+    }
+
+    [Theory]
+    [InlineData(nameof(ServerModel.V26_0), false)]
+    [InlineData(nameof(ServerModel.V26_7), true)]
+    public async Task A_partial_import_is_reported_of_the_realm_and_keeps_creation_times(string model, bool fillsIn)
+    {
+        await using var driver = await StartAsync(Enum.Parse<ServerModel>(model));
+        var admin = await driver.AdminAsync();
+        var users = new JsonArray(
+            new JsonObject { ["username"] = "old", ["createdTimestamp"] = 1500000000000 }, new JsonObject { ["id"] = "given", ["username"] = "undated" });
+        Assert.Equal(2, (int)(await driver.SendAsync("POST", $"admin/realms/{Realm}/partialImport", admin, new JsonObject { ["users"] = users })).Json["added"]!);
+        var listed = await driver.ListAsync($"{Users}?briefRepresentation=true", await driver.BridgeAsync());
+        Assert.Equal(1500000000000, (long)listed[0]!["createdTimestamp"]!);
+        Assert.Equal(("given", fillsIn), ((string?)listed[1]!["id"], listed[1]!["createdTimestamp"] is not null));
+        var events = await driver.ListAsync($"{AdminEvents}?resourceTypes=REALM&resourcePath=users/*", admin);
+        Assert.Contains("users/given", events.Select(stored => (string?)stored!["resourcePath"]));
+    }
+
+    [Fact]
+    public async Task Writing_the_events_configuration_is_no_patch()
+    {
+        await using var driver = await StartAsync();
+        var (config, admin) = ($"{Events}/config", await driver.AdminAsync());
+        Assert.Equal(103, (await driver.SendAsync("GET", config, admin)).Json["enabledEventTypes"]!.AsArray().Count);
+        Assert.Equal(HttpStatusCode.BadRequest, (await driver.SendAsync("PUT", config, admin, new JsonObject { ["eventsListeners"] = new JsonArray("nope") })).Status);
+        Assert.Equal(HttpStatusCode.NoContent, (await driver.SendAsync("PUT", config, admin, new JsonObject())).Status);
+        var after = (await driver.SendAsync("GET", config, admin)).Json;
+        Assert.Equal((false, true), ((bool)after["eventsEnabled"]!, (bool)after["adminEventsEnabled"]!));
+        Assert.Equal(2, after["eventsListeners"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public async Task An_event_of_a_long_transaction_appears_before_later_ones()
+    {
+        await using var driver = await StartAsync();
+        var (id, bridge, realm) = (await driver.CreateAsync("ada"), await driver.BridgeAsync(), driver.Server.Realm(Realm));
+        await realm.LoginAsync(id);
+        await realm.RaiseAsync("UPDATE_EMAIL", id, at: DateTimeOffset.UtcNow.AddMinutes(-4));
+        var late = await driver.ListAsync($"{Events}?direction=asc", bridge);
+        Assert.Equal(["UPDATE_EMAIL", "CLIENT_LOGIN", "LOGIN"], Types(late));
+        Assert.Equal(["LOGIN", "CLIENT_LOGIN"], Types(await driver.ListAsync($"{Events}?max=2", bridge)));
+        Assert.Contains("LOGIN", Types(await driver.ListAsync($"{Events}?dateFrom={late[2]!["time"]}", bridge)));
+        Assert.Equal(["UPDATE_EMAIL"], Types(await driver.ListAsync($"{Events}?dateTo={late[0]!["time"]}", bridge)));
+        realm.WipeEvents();
+        Assert.Empty(await driver.ListAsync(Events, bridge));
+    }
+
+    [Fact]
+    public async Task What_no_event_tells_is_still_there()
+    {
+        await using var driver = await StartAsync();
+        var (realm, bridge) = (driver.Server.Realm(Realm), await driver.BridgeAsync());
+        realm.AddUser(new EmulatedUser("f:ldap:zoe", "zoe"));
+        realm.AddUser(new EmulatedUser("not-a-uuid", "zora"));
+        realm.ChangeUser("not-a-uuid", user => user with { Email = "zora@example.com" });
+        Assert.Equal(["zora", "zoe"], Names(await driver.ListAsync(Users, bridge)));
+        Assert.Equal("1", (await driver.SendAsync("GET", $"{Users}/count", bridge)).Body);
+        Assert.Equal(HttpStatusCode.OK, (await driver.SendAsync("GET", $"{Users}/f:ldap:zoe", bridge)).Status);
+        await realm.DeleteAccountAsync("not-a-uuid");
+        Assert.StartsWith("lightweight-", await realm.LoginLightweightAsync(), StringComparison.Ordinal);
+        Assert.Equal(["LOGIN", "DELETE_ACCOUNT", "CLIENT_LOGIN"], Types(await driver.ListAsync(Events, bridge)));
+    }
+
+    [Fact]
+    public async Task It_misbehaves_as_ordered_and_counts_every_request()
+    {
+        await using var driver = await StartAsync();
+        var (bridge, faults) = (await driver.BridgeAsync(), driver.Server.Misbehaviour);
+        faults.Fail("*/users", 1, 429, TimeSpan.FromSeconds(7));
+        faults.Truncate("*/users", 1);
+        var refused = await driver.SendAsync("GET", Users, bridge);
+        Assert.Equal((HttpStatusCode.TooManyRequests, TimeSpan.FromSeconds(7)), (refused.Status, refused.RetryAfter));
+        var cut = await driver.SendAsync("GET", Users, bridge);
+        Assert.Equal(HttpStatusCode.OK, cut.Status);
+        Assert.ThrowsAny<JsonException>(() => cut.Json);
+        Assert.Empty(await driver.ListAsync(Users, bridge));
+        Assert.Equal(3, driver.Server.Requests["GET /admin/realms/{realm}/users"]);
+        faults.Hang("*/users", 1);
+        var hanging = driver.SendAsync("GET", Users, bridge);
+        faults.ClockOffset = TimeSpan.FromMinutes(-5);
+        await driver.CreateAsync("ada");
+        var created = (long)(await driver.ListAsync(Users, await driver.BridgeAsync()))[0]!["createdTimestamp"]!;
+        Assert.InRange(DateTimeOffset.UtcNow - DateTimeOffset.FromUnixTimeMilliseconds(created), TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(6));
+        Assert.False(hanging.IsCompleted);
+        await driver.Server.DisposeAsync();
+        await Assert.ThrowsAsync<HttpRequestException>(() => hanging);
+    }
+
+    [Fact]
+    public async Task A_page_of_a_hundred_thousand_users_is_cheap()
+    {
+        await using var driver = await StartAsync();
+        driver.Server.Realm(Realm).AddUsers(100_000);
+        var bridge = await driver.BridgeAsync();
+        Assert.Equal("100000", (await driver.SendAsync("GET", $"{Users}/count", bridge)).Body);
+        var started = Stopwatch.GetTimestamp();
+        var page = await driver.ListAsync($"{Users}?briefRepresentation=true&first=50000&max=1000", bridge);
+        Assert.Equal(("user0050000", 1000), ((string?)page[0]!["username"], page.Count));
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(2));
+    }
+}
