@@ -1,4 +1,8 @@
 using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -48,7 +52,8 @@ internal sealed class BridgeHost : IAsyncDisposable
         var builder = Program.Compose([]);
         builder.Configuration.AddInMemoryCollection(settings);
         var log = new LogLines();
-        builder.Logging.ClearProviders().AddProvider(log);
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<ILoggerProvider>(_ => new LogLines.Provider(log));
         return new BridgeHost(Program.Build(builder), log);
     }
 
@@ -71,16 +76,19 @@ internal sealed class BridgeHost : IAsyncDisposable
 }
 
 /// <summary>Remembers what was logged.</summary>
-internal sealed class LogLines : ILoggerProvider
+internal sealed class LogLines
 {
     private readonly ConcurrentQueue<string> _lines = new();
 
     public IReadOnlyCollection<string> All => _lines;
 
-    public ILogger CreateLogger(string categoryName) => new Logger(categoryName, _lines);
-
-    public void Dispose()
+    internal sealed class Provider(LogLines log) : ILoggerProvider
     {
+        public ILogger CreateLogger(string categoryName) => new Logger(categoryName, log._lines);
+
+        public void Dispose()
+        {
+        }
     }
 
     private sealed class Logger(string category, ConcurrentQueue<string> lines) : ILogger

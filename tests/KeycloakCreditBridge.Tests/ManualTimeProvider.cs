@@ -50,6 +50,17 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
             now = end;
     }
 
+    /// <summary>Advances step by step until the work has ended, giving it time to get to its next wait in between.</summary>
+    public async Task AdvanceUntilDoneAsync(Task work, TimeSpan step, CancellationToken cancellationToken)
+    {
+        while (!work.IsCompleted)
+        {
+            Advance(step);
+            await Task.WhenAny(work, Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken));
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
     private ManualTimer? TakeNextDue(DateTimeOffset end)
     {
         lock (gate)

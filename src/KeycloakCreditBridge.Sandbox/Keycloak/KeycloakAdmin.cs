@@ -67,7 +67,6 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
             ["enabled"] = true,
             ["url"] = url.AbsoluteUri,
             ["secret"] = secret,
-            ["authType"] = "hmac",
             ["algorithm"] = "HmacSHA256",
             ["eventTypes"] = types,
         }, token);

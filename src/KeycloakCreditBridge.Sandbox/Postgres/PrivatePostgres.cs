@@ -61,6 +61,9 @@ internal sealed class PrivatePostgres : IAsyncDisposable
         Database = database,
     }.ConnectionString;
 
+    /// <summary>The same as psql takes it.</summary>
+    public string PsqlAddress(string database) => $"postgresql://{User}:{_password}@127.0.0.1:{Port}/{database}";
+
     /// <summary>Creates a database, as a copy of <paramref name="template"/> if one is named, and returns its connection string.</summary>
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken token, string? template = null)
     {

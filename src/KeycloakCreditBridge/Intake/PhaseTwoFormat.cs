@@ -57,12 +57,11 @@ internal static class PhaseTwoFormat
         }
     }
 
-    private static string Explain(JsonException exception) => exception.Path switch
+    private static string Explain(JsonException exception)
     {
-        null or "" => "The body is not JSON.",
-        "$" => $"The body is not one JSON object (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine}).",
-        var path => $"The body is not JSON of the expected form at {path} (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine}).",
-    };
+        var place = $"(line {exception.LineNumber + 1}, byte {exception.BytePositionInLine})";
+        return exception.Path is null or "$" ? $"The body is not one JSON object {place}." : $"The body is malformed at {exception.Path} {place}.";
+    }
 }
 
 /// <summary>The members of a body that the bridge reads. authDetails is the user of a user event, and the acting administrator of an admin event.</summary>

@@ -46,7 +46,7 @@ internal sealed partial class AdminApi(
     public KeycloakForbiddenException Forbidden(string realm, AdminQuestion question) =>
         new KeycloakFailure(realm, options.Value).Forbidden(question.ToString(), question.Role);
 
-    /// <summary>A token may end or be revoked before its time: the first 401 asks for a new one, the second is Keycloak's last word.</summary>
+    /// <summary>A token may end or be revoked before its time: the first 401 asks for a new one, the second is final.</summary>
     private async Task<AdminAnswer> AttemptAsync(
         string realm, AdminQuestion question, KeycloakFailure failure, CancellationToken cancellationToken)
     {

@@ -10,7 +10,8 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 {
     private const string ServiceAccountPrefix = "service-account-";
 
-    private readonly EventReader<UserEvent> userEvents = new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
+    private readonly EventReader<UserEvent> userEvents =
+        new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
 
     private readonly EventReader<AdminEvent> adminEvents =
         new(api, "admin-events", KeycloakJson.Default.IReadOnlyListAdminEvent, found => found.Time);
@@ -18,8 +19,8 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
     public Task<KeycloakUser?> FindUserAsync(string realm, string userId, CancellationToken cancellationToken)
     {
-        // Addresses drop dot segments and an empty one is the list, so these would ask for something else.
-        if (userId is "" or "." or "..")
+        // Addresses drop dot segments and an empty one is the list, so these would ask for something else. No database keeps a NUL.
+        if (userId is "" or "." or ".." || userId.Contains('\0', StringComparison.Ordinal))
             return Task.FromResult<KeycloakUser?>(null);
         var question = Users($"/{Uri.EscapeDataString(userId)}");
         return api.AskAsync(

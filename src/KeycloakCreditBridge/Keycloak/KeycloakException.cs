@@ -27,7 +27,7 @@ internal sealed class KeycloakForbiddenException(string realm, string role, stri
 /// <summary>There is no such realm, in Keycloak or in the configuration: an operator must act.</summary>
 internal sealed class KeycloakRealmNotFoundException(string realm, string message) : KeycloakException(realm, message);
 
-/// <summary>Keycloak could not be reached, was overloaded or answered too late, several times in a row: the same call may succeed later.</summary>
+/// <summary>Keycloak could not be reached, was overloaded or answered too late, several times in a row: it may pass.</summary>
 internal sealed class KeycloakUnavailableException(string realm, string message, Exception? inner = null, TimeSpan? retryAfter = null)
     : KeycloakException(realm, message, inner)
 {

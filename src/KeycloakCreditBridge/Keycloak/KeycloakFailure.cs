@@ -28,20 +28,22 @@ internal sealed class KeycloakFailure(string realm, KeycloakOptions options)
         var words = error.Words(options.ClientSecretOf(realm));
         return new(
             realm,
-            $"Realm '{realm}' refused the client '{options.ClientIdOf(realm)}' ({words}): compare {options.ClientSecretKeyOf(realm)} with the "
-            + "client's credentials in Keycloak, and check that the client is enabled with client authentication and service accounts.");
+            $"Realm '{realm}' refused the client '{options.ClientIdOf(realm)}' ({words}): compare "
+            + $"{options.ClientSecretKeyOf(realm)} with the client's credentials in Keycloak, and check that it is enabled with client "
+            + "authentication and service accounts.");
     }
 
     public KeycloakAuthenticationException TokenRefused() => new(
         realm,
         $"Realm '{realm}' refused the token that it had just issued to the client '{options.ClientIdOf(realm)}': check that "
-        + $"{KeycloakOptions.Section}:Url is an address under which Keycloak knows itself (its hostname setting), and that the client is enabled.");
+        + $"{KeycloakOptions.Section}:Url is an address under which Keycloak knows itself (its hostname setting), and that the "
+        + "client is enabled.");
 
     public KeycloakForbiddenException Forbidden(string asked, string role) => new(
         realm,
         role,
-        $"Realm '{realm}' refused {asked} to the client '{options.ClientIdOf(realm)}': give its service account the role {role} of the client "
-        + "realm-management, and see that the client has the scope 'roles' and full scope allowed.");
+        $"Realm '{realm}' refused {asked} to the client '{options.ClientIdOf(realm)}': give its service account the role {role} of the "
+        + "client realm-management, and see that the client has the scope 'roles' and full scope allowed.");
 
     public KeycloakException NotFound(string asked, ServerError error)
     {
@@ -51,7 +53,8 @@ internal sealed class KeycloakFailure(string realm, KeycloakOptions options)
                 $"There is no Keycloak behind {asked} of realm '{realm}' (404): check {KeycloakOptions.Section}:Url and its path prefix, "
                 + "such as /auth, at the end.");
         return new KeycloakRealmNotFoundException(
-            realm, $"Keycloak has no realm '{realm}': correct {options.RealmKeyOf(realm)}:Name (upper and lower case differ) or create the realm.");
+            realm,
+            $"Keycloak has no realm '{realm}': correct {options.RealmKeyOf(realm)}:Name (case matters) or create the realm.");
     }
 
     public KeycloakProtocolException Garbled(string asked) => new(

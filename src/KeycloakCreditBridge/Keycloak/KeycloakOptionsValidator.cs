@@ -30,7 +30,7 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
     {
         if (string.IsNullOrWhiteSpace(url))
             return "is empty";
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps))
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https"))
             return "is no http or https address";
         if (address.UserInfo.Length > 0)
             return "holds a user or a password";
@@ -41,13 +41,15 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
     {
         var key = $"Realms:{index}";
         // Addresses drop dot segments, so these two could never be asked for.
-        if (string.IsNullOrWhiteSpace(realm.Name) || realm.Name is "." or "..")
-            yield return $"{key}:Name is {(string.IsNullOrWhiteSpace(realm.Name) ? "empty" : $"'{realm.Name}'")}: name the realm as Keycloak does.";
+        if (string.IsNullOrWhiteSpace(realm.Name))
+            yield return $"{key}:Name is empty: name the realm as Keycloak does.";
+        else if (realm.Name is "." or "..")
+            yield return $"{key}:Name is '{realm.Name}': name the realm as Keycloak does.";
         else if (options.Realms.FindIndex(other => other.Name == realm.Name) is var first && first != index)
-            yield return $"{key}:Name repeats the realm '{realm.Name}' of {KeycloakOptions.Section}:Realms:{first}: configure each realm once.";
+            yield return $"{key}:Name repeats '{realm.Name}' of {KeycloakOptions.Section}:Realms:{first}: configure each realm once.";
 
         if (string.IsNullOrWhiteSpace(realm.ClientId) && string.IsNullOrWhiteSpace(options.ClientId))
-            yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the client that the bridge signs in as.";
+            yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the bridge's client.";
         if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
                 + "give the secret that Keycloak shows at the client's credentials.";

@@ -69,15 +69,16 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
         }
     }
 
-    private KeycloakException Failure(KeycloakFailure failure, HttpResponseMessage response, ServerError error) => response.StatusCode switch
-    {
-        var status when KeycloakFailure.IsTransient(status) =>
-            failure.Overloaded(Asked, status, response.Headers.RetryAfter.WaitFrom(clock.GetUtcNow())),
-        HttpStatusCode.NotFound => failure.NotFound(Asked, error),
-        HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when error.Code is not null =>
-            failure.ClientRefused(error),
-        var status => failure.Unexpected(Asked, status, error),
-    };
+    private KeycloakException Failure(KeycloakFailure failure, HttpResponseMessage response, ServerError error) =>
+        response.StatusCode switch
+        {
+            var status when KeycloakFailure.IsTransient(status) =>
+                failure.Overloaded(Asked, status, response.Headers.RetryAfter.WaitFrom(clock.GetUtcNow())),
+            HttpStatusCode.NotFound => failure.NotFound(Asked, error),
+            HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when error.Code is not null =>
+                failure.ClientRefused(error),
+            var status => failure.Unexpected(Asked, status, error),
+        };
 }
 
 /// <summary>The token endpoint's answer.</summary>

@@ -117,6 +117,6 @@ internal sealed partial class TokenSource(
     [LoggerMessage(EventId = 101, Level = LogLevel.Debug, Message = "Realm {Realm} gave a token for {Lifetime}")]
     private partial void LogRenewed(string realm, TimeSpan lifetime);
 
-    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the bridge's client; not asked again before {RetryAt:u}")]
+    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the client; next try at {RetryAt:u}")]
     private partial void LogRefused(string realm, DateTimeOffset retryAt);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
@@ -5,6 +6,10 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 
@@ -13,10 +18,11 @@ internal sealed class IntakeHost : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly HttpClient http;
+    private readonly ConcurrentQueue<int> logged;
 
-    private IntakeHost(WebApplication app)
+    private IntakeHost(WebApplication app, ConcurrentQueue<int> logged)
     {
-        this.app = app;
+        (this.app, this.logged) = (app, logged);
         http = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
     }
 
@@ -24,15 +30,21 @@ internal sealed class IntakeHost : IAsyncDisposable
 
     public RealmPollStatus Polling => app.Services.GetRequiredService<PollStatus>().Of("demo");
 
+    /// <summary>Event ids of what was logged so far.</summary>
+    public IEnumerable<int> LogIds => logged;
+
     public ReconciliationRequests Requests => app.Services.GetRequiredService<ReconciliationRequests>();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<IntakeHost> StartAsync(string connectionString, params (string Key, string Value)[] settings)
+    /// <summary>Starts with these settings besides the usual ones; a setting without a value takes a usual one away.</summary>
+    public static async Task<IntakeHost> StartAsync(string connectionString, params (string Key, string? Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
+        var logged = new ConcurrentQueue<int>();
         builder.Logging.ClearProviders();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        builder.Services.AddSingleton<ILoggerProvider>(_ => new IdCollector(logged));
+        var all = new Dictionary<string, string?>
         {
             ["urls"] = "http://127.0.0.1:0",
             ["Storage:ConnectionString"] = connectionString,
@@ -41,8 +53,10 @@ internal sealed class IntakeHost : IAsyncDisposable
             ["Keycloak:Realms:0:Name"] = "demo",
             ["Keycloak:Realms:0:WebhookSecrets:0"] = Deliveries.Secret,
             ["Intake:Poll:Enabled"] = "false",
-        });
-        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)));
+        };
+        foreach (var (key, value) in settings)
+            all[key] = value;
+        builder.Configuration.AddInMemoryCollection(all.Where(setting => setting.Value is not null));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.AddStorage();
         builder.AddKeycloak();
@@ -51,7 +65,7 @@ internal sealed class IntakeHost : IAsyncDisposable
         var app = builder.Build();
         app.MapIntake();
         await app.StartAsync(Token);
-        return new IntakeHost(app);
+        return new IntakeHost(app, logged);
     }
 
     public Task SchemaReadyAsync() => app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
@@ -79,5 +93,22 @@ internal sealed class IntakeHost : IAsyncDisposable
         http.Dispose();
         await app.StopAsync(CancellationToken.None);
         await app.DisposeAsync();
+    }
+
+    private sealed class IdCollector(ConcurrentQueue<int> ids) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            ids.Enqueue(eventId.Id);
+
+        public void Dispose()
+        {
+        }
     }
 }

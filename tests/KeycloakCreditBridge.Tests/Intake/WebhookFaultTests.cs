@@ -25,7 +25,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
         await Eventually.TrueAsync(
             async () => (await host.DeliverAsync(Deliveries.UserEvent("after"))).Status == HttpStatusCode.NoContent, "deliveries are taken again");
         await using var dataSource = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
-        await using var command = dataSource.CreateCommand("select array_agg(keycloak_id order by 1) from user_hints where keycloak_id in ('before', 'after')");
+        await using var command = dataSource.CreateCommand("select array_agg(keycloak_id order by keycloak_id) from user_hints where keycloak_id in ('before', 'after')");
         Assert.Equal(["after", "before"], (string[])(await command.ExecuteScalarAsync(Token))!);
     }
 

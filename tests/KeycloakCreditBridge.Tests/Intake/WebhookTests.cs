@@ -22,7 +22,7 @@ public sealed class WebhookTests(PostgresServer postgres)
             Assert.Equal(HttpStatusCode.NoContent, status);
         }
 
-        Assert.Equal(18, await database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        Assert.Equal(14, await database.ScalarAsync<int>("select count(*)::int from user_hints"));
         Assert.Equal(
             "CLIENT_ROLE_MAPPING-CREATE",
             await database.ScalarAsync<string>("select cause from user_hints where keycloak_id = 'b75a6b43-32ef-4ab0-9abd-d3b2e31bce61'"));
@@ -100,7 +100,7 @@ public sealed class WebhookTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(
-            database, ("Keycloak:Realms:0:WebhookSecrets:0", ""), ("Intake:Webhook:AllowUnsigned", $"{allowUnsigned}"));
+            database, ("Keycloak:Realms:0:WebhookSecrets:0", null), ("Intake:Webhook:AllowUnsigned", $"{allowUnsigned}"));
         Assert.Equal(expected, (await host.DeliverAsync(Deliveries.UserEvent("u1"), change: request => Sign(request, null))).Status);
     }
 
@@ -161,7 +161,7 @@ public sealed class WebhookTests(PostgresServer postgres)
     }
 
     [Theory]
-    [InlineData("not json", "not JSON")]
+    [InlineData("not json", "not one JSON object")]
     [InlineData("[]", "not one JSON object")]
     [InlineData("{}", "'type'")]
     [InlineData("{\"type\":\"access.LOGIN\",\"realmName\":\"other\"}", "'realmName'")]
@@ -200,7 +200,7 @@ public sealed class WebhookTests(PostgresServer postgres)
         Assert.Empty(await database.QueryAsync<string>(Hints));
     }
 
-    private static async Task<IntakeHost> StartAsync(TestDatabase database, params (string Key, string Value)[] settings)
+    private static async Task<IntakeHost> StartAsync(TestDatabase database, params (string Key, string? Value)[] settings)
     {
         var host = await IntakeHost.StartAsync(database.ConnectionString, settings);
         await host.SchemaReadyAsync();

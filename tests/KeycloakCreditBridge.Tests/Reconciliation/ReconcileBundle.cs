@@ -2,31 +2,29 @@ using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
 /// <summary>An emulated Keycloak, a migrated database, and the bridge between them with pages of 10 users that overlap by 3.</summary>
 internal sealed class ReconcileBundle : IAsyncDisposable
 {
-    private ReconcileBundle(TestDatabase database, EmulatorDriver keycloak)
-    {
-        (Database, Keycloak) = (database, keycloak);
-        Bridge = NewBridge();
-    }
-
     public static ReconcileRequest Everybody => new(EmulatorDriver.Realm, ReconcileTriggers.Command);
 
-    public TestDatabase Database { get; }
+    public TestDatabase Database { get; private set; } = null!;
 
-    public EmulatorDriver Keycloak { get; }
+    public EmulatorDriver Keycloak { get; private set; } = null!;
 
-    public BridgeHost Bridge { get; }
+    public BridgeHost Bridge { get; private set; } = null!;
 
     public EmulatedRealm Realm => Keycloak.Server.Realm(EmulatorDriver.Realm);
 
     public static async Task<ReconcileBundle> StartAsync(PostgresServer postgres, int users = 0)
     {
-        var bundle = new ReconcileBundle(await postgres.CreateDatabaseAsync(), await EmulatorDriver.StartAsync());
+        var bundle = new ReconcileBundle();
+        bundle.Database = await postgres.CreateDatabaseAsync();
+        bundle.Keycloak = await EmulatorDriver.StartAsync();
+        bundle.Bridge = bundle.NewBridge();
         if (users > 0)
             bundle.Realm.AddUsers(users);
         return bundle;

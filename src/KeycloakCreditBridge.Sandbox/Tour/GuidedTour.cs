@@ -1,0 +1,129 @@
+using System.Globalization;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+
+namespace KeycloakCreditBridge.Sandbox.Tour;
+
+/// <summary>Shows the bridge at work and checks every promise it shows.</summary>
+internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, TimeProvider clock)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly List<string> _broken = [];
+
+    /// <summary>Runs the tour, and then the system until it is cancelled. Returns the exit code.</summary>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var system = await SandboxSystem.StartAsync(choices, Say, cancellationToken);
+            await ShowRegistrationsAsync(system, cancellationToken);
+            await ShowReconciliationAsync(system, cancellationToken);
+            await CheckEveryAccountAsync(system, cancellationToken);
+            Say("");
+            Say(_broken.Count == 0 ? "Everything was as promised." : "Not as promised: " + string.Join("; ", _broken));
+            if (!choices.Once)
+                await StayUpAsync(system, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            Say("Stopped.");
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or HttpRequestException or IOException or Npgsql.NpgsqlException)
+        {
+            Say(exception.Message);
+            return 1;
+        }
+
+        return _broken.Count == 0 ? 0 : 1;
+    }
+
+    private async Task ShowRegistrationsAsync(SandboxSystem system, CancellationToken cancellationToken)
+    {
+        Say("");
+        Say("1. Three people register with Keycloak's own form.");
+        foreach (var name in new[] { "anna", "bert", "carla" })
+        {
+            var registered = await RegisterAsync(system, name, cancellationToken);
+            var id = await WaitForAccountAsync(system, name, cancellationToken);
+            await ShowAccountAsync(system, $"{name}: account {Milliseconds(registered)} ms after the form was accepted", id, cancellationToken);
+        }
+    }
+
+    private async Task ShowReconciliationAsync(SandboxSystem system, CancellationToken cancellationToken)
+    {
+        Say("");
+        Say("2. The bridge is stopped, dora registers, and Keycloak's stored events are wiped: nothing tells of her any more.");
+        await system.StopBridgeAsync();
+        await RegisterAsync(system, "dora", cancellationToken);
+        await system.Admin.DeleteEventsAsync(SandboxSystem.Realm, cancellationToken);
+        Say("   The bridge starts again; reconciliation compares all users with all accounts, here every 10 s.");
+        var started = clock.GetTimestamp();
+        await system.StartBridgeAsync(cancellationToken);
+        var id = await WaitForAccountAsync(system, "dora", cancellationToken);
+        var rows = await ShowAccountAsync(system, $"dora: account {Milliseconds(started)} ms after the bridge came back", id, cancellationToken);
+        if (!rows.Any(row => row.Kind == "account" && row.Text.Contains("reconciliation", StringComparison.Ordinal)))
+            _broken.Add("dora was not found by reconciliation");
+    }
+
+    private async Task CheckEveryAccountAsync(SandboxSystem system, CancellationToken cancellationToken)
+    {
+        var broken = await new AccountViewStore(system.DataSource).CountBrokenAsync(cancellationToken);
+        if (broken > 0)
+            _broken.Add($"{broken} accounts were not opened exactly once, or their ledger does not add up");
+    }
+
+    private async Task<long> RegisterAsync(SandboxSystem system, string name, CancellationToken cancellationToken)
+    {
+        await new KeycloakBrowser(system.Keycloak.Url)
+            .RegisterAsync(SandboxSystem.Realm, new Person(name, $"{name}@example.com"), cancellationToken);
+        return clock.GetTimestamp();
+    }
+
+    private async Task<string> WaitForAccountAsync(SandboxSystem system, string name, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(Patience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        var id = (await system.Admin.FindUserAsync(SandboxSystem.Realm, name, either.Token))?["id"]?.GetValue<string>()
+            ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
+        try
+        {
+            while (!await new AccountViewStore(system.DataSource).ExistsAsync(id, either.Token))
+                await Task.Delay(TimeSpan.FromMilliseconds(2), clock, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new InvalidOperationException($"{name} had no account after {Patience.TotalSeconds:0} s.");
+        }
+
+        return id;
+    }
+
+    private async Task<IReadOnlyList<AccountRow>> ShowAccountAsync(
+        SandboxSystem system, string headline, string id, CancellationToken cancellationToken)
+    {
+        var rows = await new AccountViewStore(system.DataSource).RowsAsync(id, cancellationToken);
+        Say("   " + headline);
+        foreach (var row in rows)
+            Say($"      {row.Kind,-8} {row.Text}");
+        if (string.Join(' ', rows.Select(row => row.Kind)) != "account ledger audit")
+            _broken.Add($"{id} does not have exactly one account, one ledger row and one audit row");
+        return rows;
+    }
+
+    private async Task StayUpAsync(SandboxSystem system, CancellationToken cancellationToken)
+    {
+        Say($"""
+
+            The system stays up until Ctrl-C. Try:
+               register somebody      {system.Keycloak.Url}realms/{SandboxSystem.Realm}/account ("Register" below the login form)
+               administer Keycloak    {system.Keycloak.Url}admin/ as {system.Keycloak.AdminUser} / {system.Keycloak.AdminPassword}
+               look at the accounts   psql '{system.PsqlAddress}' -c 'select * from user_credits'
+               health and metrics     {system.BridgeUrl}health/ready {system.BridgeUrl}metrics
+            """);
+        await Task.Delay(Timeout.InfiniteTimeSpan, clock, cancellationToken);
+    }
+
+    private string Milliseconds(long since) => clock.GetElapsedTime(since).TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+
+    private void Say(string line) => output.WriteLine(line);
+}

@@ -1,0 +1,115 @@
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Sandbox.Processes;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Sandbox.Tour;
+
+/// <summary>PostgreSQL, Keycloak with the realm of keycloak-config/, and the bridge, all on this machine and all gone when disposed.</summary>
+internal sealed class SandboxSystem : IAsyncDisposable
+{
+    public const string Realm = "demo";
+
+    private const string Database = "credits";
+
+    private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
+    private readonly string _clientSecret = Guid.NewGuid().ToString("N");
+    private readonly SandboxChoices _choices;
+    private PrivatePostgres? _postgres;
+    private IKeycloakServer? _keycloak;
+    private KeycloakAdmin? _admin;
+    private NpgsqlDataSource? _dataSource;
+    private BridgeInProcess? _bridge;
+
+    private SandboxSystem(SandboxChoices choices) => _choices = choices;
+
+    public IKeycloakServer Keycloak => Started(_keycloak);
+
+    public KeycloakAdmin Admin => Started(_admin);
+
+    /// <summary>The bridge's database.</summary>
+    public NpgsqlDataSource DataSource => Started(_dataSource);
+
+    /// <summary>The bridge's database, as psql takes it.</summary>
+    public string PsqlAddress => Started(_postgres).PsqlAddress(Database);
+
+    public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+
+    public static async Task<SandboxSystem> StartAsync(SandboxChoices choices, Action<string> say, CancellationToken cancellationToken)
+    {
+        var system = new SandboxSystem(choices);
+        try
+        {
+            await system.StartPostgresAsync(say, cancellationToken);
+            await system.StartKeycloakAsync(say, cancellationToken);
+            await system.StartBridgeAsync(cancellationToken);
+            say($"Bridge      {system.BridgeUrl}");
+            return system;
+        }
+        catch
+        {
+            await system.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task StartBridgeAsync(CancellationToken cancellationToken) =>
+        _bridge = await BridgeInProcess.StartAsync(BridgeUrl, Settings(), cancellationToken);
+
+    public async Task StopBridgeAsync()
+    {
+        if (_bridge is not null)
+            await _bridge.DisposeAsync();
+        _bridge = null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopBridgeAsync();
+        _admin?.Dispose();
+        if (_dataSource is not null)
+            await _dataSource.DisposeAsync();
+        if (_keycloak is not null)
+            await _keycloak.DisposeAsync();
+        if (_postgres is not null)
+            await _postgres.DisposeAsync();
+    }
+
+    private async Task StartPostgresAsync(Action<string> say, CancellationToken cancellationToken)
+    {
+        _postgres = await PrivatePostgres.StartAsync(new PrivatePostgresOptions(CacheFolder.Of("postgres"), Say: say), cancellationToken);
+        _dataSource = NpgsqlDataSource.Create(await _postgres.CreateDatabaseAsync(Database, cancellationToken));
+        say($"PostgreSQL  127.0.0.1:{_postgres.Port}, a private server");
+    }
+
+    private async Task StartKeycloakAsync(Action<string> say, CancellationToken cancellationToken)
+    {
+        _keycloak = !_choices.Emulator && KeycloakDistribution.FindAll() is [var newest, ..]
+            ? await RealKeycloak.StartAsync(newest, CacheFolder.Of("keycloak"), say, cancellationToken)
+            : await EmulatedKeycloak.StartAsync(new EmulatorOptions(), cancellationToken);
+        say($"Keycloak    {_keycloak.Url} {_keycloak.Description}");
+        _admin = KeycloakAdmin.Of(_keycloak);
+        await _admin.ImportRealmAsync(Realm, DemoRealm.Json(_clientSecret, _keycloak.SendsWebhooks), cancellationToken);
+        if (_keycloak.SendsWebhooks)
+            await _admin.CreateWebhookAsync(Realm, new Uri(BridgeUrl, $"webhooks/keycloak/{Realm}"), _webhookSecret, ["*"], cancellationToken);
+        else
+            say("            without the webhook plugin: the bridge finds people by polling alone");
+    }
+
+    private Dictionary<string, string?> Settings() => new(StringComparer.Ordinal)
+    {
+        ["Storage:ConnectionString"] = Started(_postgres).ConnectionString(Database),
+        ["Keycloak:Url"] = Keycloak.Url.ToString(),
+        ["Keycloak:ClientId"] = DemoRealm.ClientId,
+        ["Keycloak:ClientSecret"] = _clientSecret,
+        ["Keycloak:Realms:0:Name"] = Realm,
+        ["Keycloak:Realms:0:WebhookSecrets:0"] = _webhookSecret,
+        ["Reconciliation:Cron"] = "0/10 * * * * ?",
+        ["Serilog:MinimumLevel:Default"] = _choices.Verbose ? "Information" : "Error",
+        ["Serilog:MinimumLevel:Override:Microsoft.Hosting.Lifetime"] = _choices.Verbose ? "Information" : "Error",
+    };
+
+    private static T Started<T>(T? part)
+        where T : class => part ?? throw new InvalidOperationException("The sandbox has not started.");
+}

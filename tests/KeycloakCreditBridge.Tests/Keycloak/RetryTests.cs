@@ -1,0 +1,149 @@
+using System.Globalization;
+using KeycloakCreditBridge.Keycloak;
+using static KeycloakCreditBridge.Tests.Keycloak.ScriptedKeycloak;
+
+namespace KeycloakCreditBridge.Tests.Keycloak;
+
+public sealed class RetryTests
+{
+    private const string Page = """[{"id":"1","username":"alice"}]""";
+
+    [Theory]
+    [InlineData(408)]
+    [InlineData(429)]
+    [InlineData(500)]
+    [InlineData(502)]
+    [InlineData(503)]
+    [InlineData(504)]
+    public async Task A_passing_failure_is_waited_out(int status)
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On("/users?", Says(status, "try later", "text/plain"), Says(status, "try later", "text/plain"), Says(200, Page));
+
+        Assert.Equal("alice", Assert.Single(await bundle.DriveAsync(ListAsync(bundle))).Username);
+    }
+
+    [Fact]
+    public async Task A_failure_that_stays_is_told_after_four_attempts()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On("/users?", Says(503, ""));
+
+        var exception = await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+
+        Assert.Contains("503", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("GET users", exception.Message, StringComparison.Ordinal);
+        Assert.Equal("shop", exception.Realm);
+        Assert.Equal(4, bundle.Server.Targets.Count());
+    }
+
+    [Theory]
+    [InlineData("7", 7)]
+    [InlineData("3600", 30)]
+    [InlineData("date", 12)]
+    public async Task The_server_says_how_long_to_wait_up_to_half_a_minute(string retryAfter, int seconds)
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        var answered = DateTimeOffset.MinValue;
+        DateTimeOffset? again = null;
+        bundle.Server.On(
+            "/users?",
+            context =>
+            {
+                answered = bundle.Clock.GetUtcNow();
+                var wish = retryAfter == "date" ? answered.AddSeconds(12).ToString("R", CultureInfo.InvariantCulture) : retryAfter;
+                return Says(503, "", retryAfter: wish)(context);
+            },
+            context =>
+            {
+                again = bundle.Clock.GetUtcNow();
+                return Says(200, Page)(context);
+            });
+
+        await bundle.DriveAsync(ListAsync(bundle));
+
+        // The clock moves on while an answer is under way; a date has whole seconds.
+        Assert.InRange((again!.Value - answered).TotalSeconds, seconds - 1, seconds + 10);
+    }
+
+    [Theory]
+    [InlineData("""[{"id":"1","username":"al""")]
+    [InlineData("")]
+    [InlineData("<!DOCTYPE html><title>Sign in</title>")]
+    [InlineData("""{"error":"odd"}""")]
+    public async Task An_answer_that_is_cut_off_or_not_Keycloaks_is_fetched_again_and_then_told(string body)
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On("/users?", Says(200, body, "text/html"), Says(200, Page));
+        Assert.Single(await bundle.DriveAsync(ListAsync(bundle)));
+
+        bundle.Server.On("/users?", Says(200, body, "text/html"));
+        var exception = await bundle.FailAsync<KeycloakProtocolException>(ListAsync(bundle));
+        Assert.Contains("cut off", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_within_the_answer_is_a_failed_page()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On("/users?", Breaks, Says(200, Page));
+        Assert.Single(await bundle.DriveAsync(ListAsync(bundle)));
+
+        bundle.Server.On("/users?", Breaks);
+        await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+    }
+
+    [Fact]
+    public async Task A_server_that_hangs_is_given_up_by_the_clock_and_asked_again()
+    {
+        await using var bundle = await ClientBundle.StartAsync(("Keycloak:RequestTimeout", "00:00:30"));
+        using var arrived = new SemaphoreSlim(0);
+        bundle.Server.On("/users?", async context =>
+        {
+            arrived.Release();
+            await Hangs(context);
+        });
+
+        var call = ListAsync(bundle);
+        for (var attempt = 0; attempt < 4; attempt++)
+        {
+            await bundle.Clock.AdvanceUntilDoneAsync(
+                arrived.WaitAsync(ClientBundle.Cancellation), TimeSpan.FromMilliseconds(10), ClientBundle.Cancellation);
+            bundle.Clock.Advance(TimeSpan.FromSeconds(30));
+        }
+
+        var exception = await bundle.FailAsync<KeycloakUnavailableException>(call);
+        Assert.Contains("Keycloak:RequestTimeout", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_named()
+    {
+        await using var gone = await ScriptedKeycloak.StartAsync();
+        var url = gone.Url;
+        await gone.DisposeAsync();
+        await using var bundle = await ClientBundle.StartAsync(("Keycloak:Url", url));
+
+        var exception = await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+
+        Assert.Contains(url, exception.Message, StringComparison.Ordinal);
+        Assert.Contains("refused", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_caller_that_gives_up_is_not_told_that_Keycloak_failed()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        using var impatience = CancellationTokenSource.CreateLinkedTokenSource(ClientBundle.Cancellation);
+        bundle.Server.On("/users?", async context =>
+        {
+            await impatience.CancelAsync();
+            await Hangs(context);
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => bundle.Client.ListUsersAsync("shop", 0, 10, impatience.Token));
+    }
+
+    private static Task<IReadOnlyList<KeycloakUser>> ListAsync(ClientBundle bundle) =>
+        bundle.Client.ListUsersAsync("shop", 0, 10, ClientBundle.Cancellation);
+}
