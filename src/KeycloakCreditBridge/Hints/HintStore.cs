@@ -1,6 +1,7 @@
 using Dapper;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Hints;
 
@@ -72,51 +73,42 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     public async Task<int> AddAsync(
         IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<int>(new CommandDefinition(
+        var rows = await dataSource.QueryPreparedAsync<int>(
             AddSql,
-            new
-            {
-                Realms = hints.Select(hint => hint.Realm).ToArray(),
-                KeycloakIds = hints.Select(hint => hint.UserId).ToArray(),
-                Sources = hints.Select(hint => hint.Source).ToArray(),
-                Causes = hints.Select(hint => hint.Cause).ToArray(),
-                SaysDeleted = hints.Select(hint => hint.Kind == HintKind.Deleted).ToArray(),
-                MerelySeen = hints.Select(hint => hint.Kind == HintKind.Seen).ToArray(),
-                Now = now,
-                SeenAfter = seenAfter,
-            },
-            cancellationToken: cancellationToken));
+            [
+                hints.Column("Realms", NpgsqlDbType.Text, hint => hint.Realm),
+                hints.Column("KeycloakIds", NpgsqlDbType.Text, hint => hint.UserId),
+                hints.Column("Sources", NpgsqlDbType.Text, hint => hint.Source),
+                hints.Column("Causes", NpgsqlDbType.Text, hint => hint.Cause),
+                hints.Column("SaysDeleted", NpgsqlDbType.Boolean, hint => hint.Kind == HintKind.Deleted),
+                hints.Column("MerelySeen", NpgsqlDbType.Boolean, hint => hint.Kind == HintKind.Seen),
+                Instant("Now", now),
+                Instant("SeenAfter", seenAfter),
+            ],
+            cancellationToken);
+        return rows[0];
     }
 
     /// <summary>Takes hints that are due, until <paramref name="leaseEnd"/>.</summary>
-    public async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
-        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<ClaimedHint>(new CommandDefinition(
-            ClaimSql, new { Limit = limit, Now = now, LeaseEnd = leaseEnd }, cancellationToken: cancellationToken));
-        return [.. rows];
-    }
+    public Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
+        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<ClaimedHint>(
+            ClaimSql, [new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd)], cancellationToken);
 
     /// <summary>Gives hints back to be tried later or buries them, unless they were renewed or taken over meanwhile.</summary>
-    public async Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(
+    public Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<int>(
             PostponeSql,
-            new
-            {
-                Realms = postponed.Select(item => item.Hint.Realm).ToArray(),
-                KeycloakIds = postponed.Select(item => item.Hint.KeycloakId).ToArray(),
-                Versions = postponed.Select(item => item.Hint.Version).ToArray(),
-                DueAts = postponed.Select(item => item.DueAt.UtcDateTime).ToArray(),
-                Attempts = postponed.Select(item => item.Attempts).ToArray(),
-                Dead = postponed.Select(item => item.Dead).ToArray(),
-                Errors = postponed.Select(item => item.Error).ToArray(),
-            },
-            cancellationToken: cancellationToken));
-    }
+            [
+                postponed.Column("Realms", NpgsqlDbType.Text, item => item.Hint.Realm),
+                postponed.Column("KeycloakIds", NpgsqlDbType.Text, item => item.Hint.KeycloakId),
+                postponed.Column("Versions", NpgsqlDbType.Bigint, item => item.Hint.Version),
+                postponed.Column("DueAts", NpgsqlDbType.TimestampTz, item => item.DueAt.UtcDateTime),
+                postponed.Column("Attempts", NpgsqlDbType.Integer, item => item.Attempts),
+                postponed.Column("Dead", NpgsqlDbType.Boolean, item => item.Dead),
+                postponed.Column("Errors", NpgsqlDbType.Text, item => item.Error),
+            ],
+            cancellationToken);
 
     /// <summary>How many hints wait, how many are dead, and since when the oldest waits.</summary>
     public async Task<HintBacklog> BacklogAsync(CancellationToken cancellationToken)
@@ -124,6 +116,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleAsync<HintBacklog>(new CommandDefinition(BacklogSql, cancellationToken: cancellationToken));
     }
+
+    private static NpgsqlParameter Instant(string name, DateTimeOffset instant) =>
+        new(name, NpgsqlDbType.TimestampTz) { Value = instant.UtcDateTime };
 }
 
 internal sealed record HintBacklog(long Waiting, long Dead, DateTimeOffset? Oldest);

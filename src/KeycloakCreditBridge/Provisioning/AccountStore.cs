@@ -1,5 +1,4 @@
-using System.Data;
-using Dapper;
+using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -113,50 +112,35 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
-    public async Task<IReadOnlyList<Change>> ConvergeAsync(
-        IReadOnlyList<Judgement> judgements, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<Change>(new CommandDefinition(
-            ConvergeSql, new ConvergeParameters(judgements, now), cancellationToken: cancellationToken));
-        return [.. rows];
-    }
+    public Task<IReadOnlyList<Change>> ConvergeAsync(IReadOnlyList<Judgement> batch, DateTimeOffset now, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<Change>(
+            ConvergeSql,
+            [
+                new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                batch.Column("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition)),
+                batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+                batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
+                batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
+                batch.Column("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap),
+                batch.Column("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited),
+                batch.Column("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime),
+                batch.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+                batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+                batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
+            ],
+            cancellationToken);
 
     /// <summary>Which of these users of a realm have no record, or a record without its account.</summary>
     public async Task<IReadOnlySet<string>> UnrecordedAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<string>(new CommandDefinition(
-            UnrecordedSql, new { Realm = realm, KeycloakIds = keycloakIds.ToArray() }, cancellationToken: cancellationToken));
+        var rows = await dataSource.QueryPreparedAsync<string>(
+            UnrecordedSql,
+            [new NpgsqlParameter("Realm", realm), keycloakIds.Column("KeycloakIds", NpgsqlDbType.Text, id => id)],
+            cancellationToken);
         return rows.ToHashSet(StringComparer.Ordinal);
-    }
-
-    private sealed class ConvergeParameters(IReadOnlyList<Judgement> batch, DateTimeOffset now) : SqlMapper.IDynamicParameters
-    {
-        public void AddParameters(IDbCommand command, SqlMapper.Identity identity)
-        {
-            var parameters = ((NpgsqlCommand)command).Parameters;
-            Add("Now", NpgsqlDbType.TimestampTz, now.UtcDateTime);
-            AddArray("Realms", NpgsqlDbType.Text, item => item.Realm);
-            AddArray("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId);
-            AddArray("AccountIds", NpgsqlDbType.Text, item => item.AccountId);
-            AddArray("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition));
-            AddArray("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime);
-            AddArray("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier);
-            AddArray("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount);
-            AddArray("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap);
-            AddArray("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited);
-            AddArray("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime);
-            AddArray("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime);
-            AddArray("Sources", NpgsqlDbType.Text, item => item.Source);
-            AddArray("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion);
-
-            void AddArray<T>(string name, NpgsqlDbType type, Func<Judgement, T> select) =>
-                Add(name, NpgsqlDbType.Array | type, batch.Select(select).ToArray());
-
-            void Add(string name, NpgsqlDbType type, object value) =>
-                parameters.Add(new NpgsqlParameter(name, type) { Value = value });
-        }
     }
 
     private static string Text(Disposition disposition) => disposition switch

@@ -35,7 +35,6 @@ internal sealed class StorageOptions
         SetUnlessGiven("Timeout", 5);
         SetUnlessGiven("Cancellation Timeout", 2000);
         SetUnlessGiven("Keepalive", 10);
-        SetUnlessGiven("Max Auto Prepare", 50);
         // No session state is left behind that would have to be reset.
         SetUnlessGiven("No Reset On Close", true);
         builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();

@@ -9,7 +9,6 @@ public sealed class StorageOptionsTests
     public void A_connection_string_gets_the_settings_that_the_bridge_relies_on()
     {
         var built = Build(new StorageOptions { ConnectionString = "Host=db;Database=credits" });
-        Assert.Equal(50, built.MaxAutoPrepare);
         Assert.Equal(15, built.CommandTimeout);
         Assert.Equal(10, built.KeepAlive);
         Assert.True(built.NoResetOnClose);
@@ -21,9 +20,9 @@ public sealed class StorageOptionsTests
     {
         var built = Build(new StorageOptions
         {
-            ConnectionString = "Host=db;Max Auto Prepare=0;CommandTimeout=3;Options=-c search_path=credits;Password=old", Password = "new",
+            ConnectionString = "Host=db;No Reset On Close=false;CommandTimeout=3;Options=-c search_path=credits;Password=old", Password = "new",
         });
-        Assert.Equal(0, built.MaxAutoPrepare);
+        Assert.False(built.NoResetOnClose);
         Assert.Equal(3, built.CommandTimeout);
         Assert.StartsWith("-c search_path=credits ", built.Options, StringComparison.Ordinal);
         Assert.Equal("new", built.Password);
