@@ -1,0 +1,143 @@
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+public sealed class ReconcileRunTests(PostgresServer postgres)
+{
+    [Fact]
+    public async Task Of_two_runs_at_once_one_does_nothing()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 35);
+        await using var other = bundle.NewBridge();
+        ReconcileOutcome? meanwhile = null;
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody, progress =>
+        {
+            if (progress.Counts.Seen == 10)
+                meanwhile = RunInOther(other, ReconcileBundle.Everybody with { Rejudge = true }).GetAwaiter().GetResult();
+        });
+
+        Assert.Equal((ReconcileStatus.AlreadyRunning, null), (meanwhile!.Status, meanwhile.RunId));
+        Assert.Contains("10 of 35 users seen", meanwhile.Reason, StringComparison.Ordinal);
+        Assert.Equal((ReconcileStatus.Done, 35), (outcome.Status, outcome.Counts.Provisioned));
+        Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs"));
+    }
+
+    [Fact]
+    public async Task Two_realms_are_reconciled_side_by_side()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 15);
+        await bundle.Keycloak.ImportAsync("second", []);
+        await using var other = bundle.NewBridge();
+        ReconcileOutcome? meanwhile = null;
+
+        await bundle.RunAsync(ReconcileBundle.Everybody, _ => meanwhile ??= RunInOther(other, new ReconcileRequest("second", "command")).GetAwaiter().GetResult());
+
+        // The realm is not configured, which Keycloak's client says only after the lease was taken.
+        Assert.Equal(ReconcileStatus.Failed, meanwhile!.Status);
+    }
+
+    [Fact]
+    public async Task A_run_that_was_stopped_is_continued_by_another_process()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 55);
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.Everybody, progress => StopAt(progress, 20, stop), stop.Token);
+        Assert.Equal((ReconcileStatus.Stopped, 20), (stopped.Status, stopped.Counts.Provisioned));
+        Assert.Equal("stopped", await bundle.StatusOfLatestRunAsync());
+
+        await using var other = bundle.NewBridge();
+        bundle.Keycloak.Server.Requests.Reset();
+        var continued = await RunInOther(other, ReconcileBundle.Everybody);
+
+        Assert.Equal((ReconcileStatus.Done, stopped.RunId), (continued.Status, continued.RunId));
+        Assert.Equal(new ReconcileCounts(Seen: 55, Missing: 55, Provisioned: 55), continued.Counts);
+        Assert.True(bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"] <= 7, "It read what had been read before.");
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
+    public async Task A_run_left_behind_by_a_dead_process_is_continued()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 55);
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.Everybody, progress => StopAt(progress, 20, stop), stop.Token);
+        await bundle.Database.ExecuteAsync("update reconcile_runs set status = 'running', ended_at = null");
+
+        var continued = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((ReconcileStatus.Done, stopped.RunId, 55), (continued.Status, continued.RunId, continued.Counts.Seen));
+    }
+
+    [Theory]
+    [InlineData("update reconcile_runs set updated_at = updated_at - interval '25 hours'")]
+    [InlineData("update reconcile_runs set since = '2026-01-01'")]
+    [InlineData("update reconcile_runs set dry_run = true")]
+    [InlineData("update reconcile_runs set rejudge = true")]
+    public async Task A_run_of_another_day_or_request_is_not_continued(string change)
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.Everybody, progress => StopAt(progress, 10, stop), stop.Token);
+        await bundle.Database.ExecuteAsync(change);
+
+        var next = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.NotEqual(stopped.RunId, next.RunId);
+        Assert.Equal((25, 15), (next.Counts.Seen, next.Counts.Provisioned));
+    }
+
+    [Fact]
+    public async Task A_run_whose_place_was_removed_meanwhile_finds_everybody_all_the_same()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 45);
+        var people = await bundle.PeopleAsync();
+        using var stop = new CancellationTokenSource();
+        await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.Everybody, progress => StopAt(progress, 30, stop), stop.Token);
+        foreach (var user in people[..30])
+            bundle.Realm.RemoveUser(user);
+
+        var continued = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((ReconcileStatus.Done, 15, 45), (continued.Status, continued.Counts.Seen, continued.Counts.Provisioned));
+        Assert.Equal(people.Order(StringComparer.Ordinal), await bundle.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_run_that_another_process_has_taken_over_ends_and_leaves_it_alone()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 35);
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody, progress =>
+        {
+            if (progress.Counts.Seen == 10)
+                bundle.Database.ExecuteAsync("update reconcile_runs set owner = 'another'").GetAwaiter().GetResult();
+        });
+
+        Assert.Equal(ReconcileStatus.Failed, outcome.Status);
+        Assert.Equal("running", await bundle.StatusOfLatestRunAsync());
+    }
+
+    [Fact]
+    public async Task A_role_that_is_missing_is_named()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using var bridge = BridgeHost.Build(bundle.Database, bundle.Keycloak, ("Keycloak:ClientId", "query-only"));
+
+        var outcome = await RunInOther(bridge, ReconcileBundle.Everybody);
+
+        Assert.Equal(ReconcileStatus.Failed, outcome.Status);
+        Assert.Contains("view-users", outcome.Reason, StringComparison.Ordinal);
+    }
+
+    private static void StopAt(ReconcileProgress progress, int seen, CancellationTokenSource stop)
+    {
+        if (progress.Counts.Seen == seen)
+            stop.Cancel();
+    }
+
+    private static Task<ReconcileOutcome> RunInOther(BridgeHost bridge, ReconcileRequest request) =>
+        ReconcileBundle.RunAsync(bridge, request, null, TestContext.Current.CancellationToken);
+}

@@ -1,0 +1,125 @@
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+public sealed class ReconcilerTests(PostgresServer postgres)
+{
+    [Fact]
+    public async Task A_user_whose_event_was_lost_gets_an_account()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.AddUser(new EmulatedUser("not-a-uuid", "zoe"));
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((ReconcileStatus.Done, new ReconcileCounts(Seen: 26, Missing: 1, Provisioned: 1)), (outcome.Status, outcome.Counts));
+        await bundle.AssertEverybodyHasAnAccountAsync();
+        Assert.Equal("reconciliation", await bundle.Database.ScalarAsync<string>("select source from user_credits where user_id = 'not-a-uuid'"));
+    }
+
+    [Fact]
+    public async Task Where_nothing_is_missing_nothing_is_written_but_the_run()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        var before = await WrittenAsync(bundle);
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal(new ReconcileCounts(Seen: 25), outcome.Counts);
+        Assert.Equal(before, await WrittenAsync(bundle));
+    }
+
+    [Fact]
+    public async Task A_dry_run_counts_and_writes_nothing_but_the_run()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody with { DryRun = true });
+
+        Assert.Equal(new ReconcileCounts(Seen: 25, Missing: 25), outcome.Counts);
+        Assert.Empty(await bundle.AccountsAsync());
+        Assert.Equal(0, await bundle.Database.ScalarAsync<int>("select count(*)::int from keycloak_users"));
+        Assert.Equal("done", await bundle.StatusOfLatestRunAsync());
+    }
+
+    [Fact]
+    public async Task Since_leaves_out_who_is_older_but_nobody_whose_creation_is_unknown()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        var since = new DateTimeOffset(2026, 1, 31, 0, 0, 0, TimeSpan.Zero);
+        bundle.Realm.AddUser(new EmulatedUser("older", "a") { CreatedTimestamp = since.ToUnixTimeMilliseconds() - 1 });
+        bundle.Realm.AddUser(new EmulatedUser("just-since", "b") { CreatedTimestamp = since.ToUnixTimeMilliseconds() });
+        bundle.Realm.AddUser(new EmulatedUser("unknown", "c"));
+        bundle.Realm.AddUser(new EmulatedUser("absurd", "d") { CreatedTimestamp = long.MaxValue });
+
+        await bundle.RunAsync(ReconcileBundle.Everybody with { Since = since });
+
+        Assert.Equal(["absurd", "just-since", "unknown"], await bundle.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Users_with_odd_names_and_ids_are_ordinary_users()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("f:Abc-_123:ünïcødé/名前", new string('ü', 255)));
+        bundle.Realm.AddUser(new EmulatedUser("no-address", "service-account-x"));
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal(new ReconcileCounts(Seen: 2, Missing: 2, Provisioned: 2), outcome.Counts);
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
+    public async Task A_user_is_found_by_id_by_name_and_by_address()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        bundle.Realm.AddUser(new EmulatedUser("f:x:carol", "carol") { Email = "carol@example.com" });
+        bundle.Realm.AddUser(new EmulatedUser("f:x:dave", "dave"));
+        bundle.Realm.AddUser(new EmulatedUser("f:x:erin", "erin") { Email = "erin@example.com" });
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody with { UserIds = ["f:x:carol", "Dave", "ERIN@example.com", "nobody"] });
+
+        Assert.Equal(new ReconcileCounts(Seen: 3, Missing: 3, Provisioned: 3, Failed: 1), outcome.Counts);
+        Assert.Equal(["f:x:carol", "f:x:dave", "f:x:erin"], await bundle.AccountsAsync());
+        Assert.Contains("'nobody'", Assert.Single(outcome.Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_service_account_that_is_named_gets_no_account()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot" });
+
+        await bundle.RunAsync(ReconcileBundle.Everybody with { UserIds = ["robot"] });
+
+        Assert.Empty(await bundle.AccountsAsync());
+        Assert.Equal("service_account", await bundle.Database.ScalarAsync<string>("select disposition from keycloak_users where keycloak_id = 'robot'"));
+    }
+
+    [Fact]
+    public async Task A_backfill_looks_again_at_users_that_have_their_accounts()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("alice", "alice"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.ChangeUser("alice", user => user with { Enabled = false });
+
+        var reconciled = await bundle.RunAsync(ReconcileBundle.Everybody);
+        Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
+        var backfilled = await bundle.RunAsync(ReconcileBundle.Everybody with { Rejudge = true });
+
+        Assert.Equal("held", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
+        Assert.Equal((0, 0), (reconciled.Counts.Missing, backfilled.Counts.Provisioned));
+    }
+
+    private static Task<string?> WrittenAsync(ReconcileBundle bundle) => bundle.Database.ScalarAsync<string>(
+        """
+        select concat_ws('/', (select max(xmin::text::bigint) from user_credits), (select max(xmin::text::bigint) from keycloak_users),
+            (select max(xmin::text::bigint) from credit_transactions), (select max(xmin::text::bigint) from audit_logs))
+        """);
+}
