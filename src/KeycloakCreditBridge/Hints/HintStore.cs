@@ -11,20 +11,23 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <summary>The channel on which replicas tell each other that hints wait.</summary>
     public const string Channel = "user_hints";
 
-    // Sorted, because two batches that lock the same rows in different orders deadlock.
+    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a login that arrives late
+    // does not hide that the user was changed or deleted.
     private const string AddSql =
         """
         with added as (
-            insert into user_hints (realm, keycloak_id, version, source, cause, says_deleted, hinted_at, due_at)
-            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.says_deleted, @Now::timestamptz, @Now
-            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @SaysDeleted::boolean[], @MerelySeen::boolean[])
-                as h (realm, keycloak_id, source, cause, says_deleted, merely_seen)
-            where not h.merely_seen or not exists (
+            insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz, @Now
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @Kinds::text[])
+                as h (realm, keycloak_id, source, cause, kind)
+            where h.kind <> 'seen' or not exists (
                 select from keycloak_users k
                 where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter)
             order by h.realm collate "C", h.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
-                version = excluded.version, source = excluded.source, cause = excluded.cause, says_deleted = excluded.says_deleted,
+                version = excluded.version, source = excluded.source,
+                cause = case excluded.kind when 'seen' then waiting.cause else excluded.cause end,
+                kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
                 hinted_at = excluded.hinted_at, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
             returning 1)
         select count(*)::int as added, (select pg_notify('user_hints', '') where exists (select from added)) is null as silent from added
@@ -43,7 +46,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         set version = nextval('user_hints_version'), due_at = @LeaseEnd, attempts = h.attempts + 1
         from due
         where h.realm = due.realm and h.keycloak_id = due.keycloak_id
-        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.says_deleted, h.hinted_at, h.attempts
+        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
         """;
 
     // Skips what a new hint is just renewing: that row is due again anyway.
@@ -80,8 +83,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 hints.Column("KeycloakIds", NpgsqlDbType.Text, hint => hint.UserId),
                 hints.Column("Sources", NpgsqlDbType.Text, hint => hint.Source),
                 hints.Column("Causes", NpgsqlDbType.Text, hint => hint.Cause),
-                hints.Column("SaysDeleted", NpgsqlDbType.Boolean, hint => hint.Kind == HintKind.Deleted),
-                hints.Column("MerelySeen", NpgsqlDbType.Boolean, hint => hint.Kind == HintKind.Seen),
+                hints.Column("Kinds", NpgsqlDbType.Text, hint => Text(hint.Kind)),
                 Instant("Now", now),
                 Instant("SeenAfter", seenAfter),
             ],
@@ -116,6 +118,14 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleAsync<HintBacklog>(new CommandDefinition(BacklogSql, cancellationToken: cancellationToken));
     }
+
+    private static string Text(HintKind kind) => kind switch
+    {
+        HintKind.Changed => "changed",
+        HintKind.Deleted => "deleted",
+        HintKind.Seen => "seen",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such kind."),
+    };
 
     private static NpgsqlParameter Instant(string name, DateTimeOffset instant) =>
         new(name, NpgsqlDbType.TimestampTz) { Value = instant.UtcDateTime };
