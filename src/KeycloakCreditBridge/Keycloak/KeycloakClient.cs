@@ -85,8 +85,11 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         }
     }
 
-    /// <summary>A client that may only query users is told their number, but sees none of them.</summary>
-    private async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
+    /// <summary>
+    /// Returns when users can be read, and otherwise throws what must be mended: a client that may only query users is told their
+    /// number, but its list of them is empty.
+    /// </summary>
+    public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
         var people = await CountUsersAsync(realm, cancellationToken);
         if (people > 0 && (await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count == 0)
