@@ -36,8 +36,8 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     {
         var children = section.GetChildren().ToList();
         // The value itself is not shown: lists may hold secrets.
-        if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new(section.Path, $"{section.Path} is a single value: it has several, each under a key of its own such as {section.Path}:0.", true));
+        if (!string.IsNullOrEmpty(section.Value))
+            problems.Add(new(section.Path, $"{section.Path} is a single value: it has several, each under a key of its own such as {section.Path}:0.", children.Count == 0));
         foreach (var child in children)
             Visit(child, element, problems);
     }
@@ -45,8 +45,8 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     private void VisitObject(IConfigurationSection section, Type type, List<ShapeProblem> problems)
     {
         var children = section.GetChildren().ToList();
-        if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new(section.Path, $"{section.Path} is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}.", true));
+        if (!string.IsNullOrEmpty(section.Value))
+            problems.Add(new(section.Path, $"{section.Path} is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}.", children.Count == 0));
         foreach (var child in children)
         {
             if (Property(type, child.Key) is { } property)
