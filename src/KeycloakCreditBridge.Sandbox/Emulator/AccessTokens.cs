@@ -38,7 +38,7 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             ["scope"] = "profile email",
             ["preferred_username"] = user.Username,
         };
-        var signed = $"{Encode(Encoding.UTF8.GetBytes(Header))}.{Encode(Encoding.UTF8.GetBytes(claims.ToJsonString(EmulatorJson.Readable)))}";
+        var signed = $"{Encode(Header)}.{Encode(claims.ToJsonString(EmulatorJson.Readable))}";
         return $"{signed}.{Encode(Sign(realm, signed))}";
     }
 
@@ -72,6 +72,8 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
     }
 
     private static byte[] Sign(RealmState realm, string signed) => HMACSHA256.HashData(realm.Key, Encoding.ASCII.GetBytes(signed));
+
+    private static string Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
 
     private static string Encode(byte[] bytes) => Base64Url.EncodeToString(bytes);
 }

@@ -26,7 +26,8 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
         var (session, provider) = (LoginSessions.Find(context, realm), Provider(context, realm));
         return Answer.Redirect(
             $"{provider.AuthorizationUrl}?scope=openid+profile+email&state={LoginSession.NewSessionId()}.{session.TabId}"
-            + $"&response_type=code&client_id={Uri.EscapeDataString(provider.ClientId)}&redirect_uri={Uri.EscapeDataString(Endpoint(realm, provider))}",
+            + $"&response_type=code&client_id={Uri.EscapeDataString(provider.ClientId)}"
+            + $"&redirect_uri={Uri.EscapeDataString($"{server}realms/{realm.Name}/broker/{provider.Alias}/endpoint")}",
             StatusCodes.Status303SeeOther);
     }
 
@@ -45,7 +46,7 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
         return await sessions.FinishAsync(context, realm, session, known, sessions.Begin(context, realm), () =>
         {
             if (provider.ForcesSync)
-                realm.Users.Replace(realm.Users.ById(known.Id)! with { Email = identity.Email, FirstName = identity.FirstName, LastName = identity.LastName });
+                realm.Users.Replace(known with { Email = identity.Email, FirstName = identity.FirstName, LastName = identity.LastName });
         });
     }
 
@@ -61,7 +62,7 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
         {
             ["grant_type"] = "authorization_code", ["code_id"] = code.Split('.')[1], ["username"] = user.Username,
         }, code.Split('.')[1]);
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return new BrokeredIdentity(provider.Alias, userId, user.Username, user.Email, user.FirstName, user.LastName, code.Split('.')[1]);
     }
 
@@ -140,8 +141,6 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
             new PageField("firstName", Value: form.ContainsKey("firstName") ? form["firstName"] : session.Identity?.FirstName),
             new PageField("lastName", Value: form.ContainsKey("lastName") ? form["lastName"] : session.Identity?.LastName),
         ], errors));
-
-    private string Endpoint(RealmState realm, IdentityProvider provider) => $"{server}realms/{realm.Name}/broker/{provider.Alias}/endpoint";
 
     private static IdentityProvider Provider(HttpContext context, RealmState realm) =>
         realm.IdentityProviders.GetValueOrDefault(context.Route("alias")) ?? throw new PageException("Identity provider not found");

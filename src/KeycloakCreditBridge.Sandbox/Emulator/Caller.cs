@@ -41,7 +41,7 @@ internal sealed record Caller(RealmState Realm, string UserId, string Username, 
 
     /// <summary>The roles with those that they include.</summary>
     public static ImmutableHashSet<string> Expand(ImmutableHashSet<string> roles) =>
-        [.. roles.SelectMany(role => role.EndsWith("/view-users", StringComparison.Ordinal)
-            ? [role, role.Replace("/view-users", "/query-users", StringComparison.Ordinal), role.Replace("/view-users", "/query-groups", StringComparison.Ordinal)]
+        [.. roles.SelectMany(role => role.Split('/') is [var client, "view-users"]
+            ? [role, $"{client}/query-users", $"{client}/query-groups"]
             : (string[])[role])];
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
@@ -18,10 +19,8 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
         routes.Map("GET", $"{Clients}/{{client}}/roles/{{role}}", Role);
         routes.Map("GET", Mappings, context => Mapped(context, has: true));
         routes.Map("GET", $"{Mappings}/available", context => Mapped(context, has: false));
-        routes.Map("POST", Mappings, context => ChangeMappingAsync(context, "CREATE", (user, roles) => user with { ClientRoles = user.ClientRoles.Union(roles) }));
-        routes.Map("DELETE", Mappings, context => ChangeMappingAsync(context, "DELETE", (user, roles) => user with { ClientRoles = user.ClientRoles.Except(roles) }));
-        routes.Map("GET", Providers, context => Answer.Json(new JsonArray(
-            [.. access.Require(context, "view-identity-providers").Realm.IdentityProviders.Values.Select(provider => provider.Settings.DeepClone())])));
+        routes.Map("POST", Mappings, context => ChangeMappingAsync(context, "CREATE", (had, given) => had.Union(given)));
+        routes.Map("DELETE", Mappings, context => ChangeMappingAsync(context, "DELETE", (had, taken) => had.Except(taken)));
         routes.Map("POST", Providers, AddProviderAsync);
     }
 
@@ -29,7 +28,7 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
     {
         var (realm, _) = access.Require(context, "view-clients", "query-clients", "manage-clients");
         var wanted = context.Request.Query.Value("clientId");
-        var clients = realm.Clients.Values.Where(client => wanted is null || client.ClientId == wanted).OrderBy(client => client.ClientId, StringComparer.Ordinal);
+        var clients = realm.Clients.Values.Where(client => wanted is null || client.ClientId == wanted);
         return Answer.Json(new JsonArray([.. clients.Select(client => (JsonNode)client.ToJson())]));
     }
 
@@ -84,7 +83,8 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
         return RoleList(client, Caller.ManagementRoles.Where(role => user.ClientRoles.Contains($"{client.ClientId}/{role}") == has));
     }
 
-    private async Task<Answer> ChangeMappingAsync(HttpContext context, string operation, Func<EmulatedUser, IEnumerable<string>, EmulatedUser> change)
+    private async Task<Answer> ChangeMappingAsync(
+        HttpContext context, string operation, Func<ImmutableHashSet<string>, string[], ImmutableHashSet<string>> change)
     {
         var (realm, caller) = access.Require(context, "manage-users");
         var (client, user) = (Client(realm, context), realm.User(context.Route("id")));
@@ -92,7 +92,8 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
         string[] roles = [.. body.OfType<JsonObject>().Select(role => $"{client.ClientId}/{role.Text("name")}")];
         var transaction = journal.Begin(realm, context);
         transaction.RaiseAdmin(caller, operation, "CLIENT_ROLE_MAPPING", $"users/{user.Id}/role-mappings/clients/{client.Uuid}", body);
-        await transaction.CommitAsync(() => realm.Users.Replace(change(realm.Users.ById(user.Id)!, roles)), context.RequestAborted);
+        await transaction.CommitAsync(
+            () => realm.Users.Replace(user with { ClientRoles = change(user.ClientRoles, roles) }), context.RequestAborted);
         return Answer.NoContent;
     }
 
@@ -113,7 +114,7 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
         realm.ClientByUuid(context.Route("client")) ?? throw RefusalException.Error(StatusCodes.Status404NotFound, "Could not find client");
 
     private static Answer RoleList(EmulatedClient client, IEnumerable<string> roles) =>
-        Answer.Json(new JsonArray([.. client.ClientId == RealmState.Management ? roles.Select(role => (JsonNode)RoleJson(client, role)) : []]));
+        Answer.Json(new JsonArray([.. roles.Where(_ => client.ClientId == RealmState.Management).Select(role => RoleJson(client, role))]));
 
     private static JsonObject RoleJson(EmulatedClient client, string role) => new()
     {

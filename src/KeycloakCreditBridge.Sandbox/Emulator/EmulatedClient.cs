@@ -5,8 +5,13 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// <summary>A client of a realm.</summary>
 /// <param name="Uuid">The internal id, which admin events name.</param>
 /// <param name="ClientId">The readable id, which user events name.</param>
-internal sealed record EmulatedClient(string Uuid, string ClientId, string? Secret, bool IsPublic, bool HasServiceAccount, IReadOnlyList<string> RedirectUris)
+internal sealed record EmulatedClient(
+    string Uuid, string ClientId, string? Secret, bool IsPublic, bool HasServiceAccount, IReadOnlyList<string> RedirectUris)
 {
+    /// <summary>A client without a secret, such as every realm has from the start.</summary>
+    public static EmulatedClient Public(string clientId, params IReadOnlyList<string> redirectUris) =>
+        new(Guid.NewGuid().ToString(), clientId, null, true, false, redirectUris);
+
     public static EmulatedClient From(JsonObject body) => new(
         body.Text("id") ?? Guid.NewGuid().ToString(),
         body.Text("clientId") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Client id is missing"),

@@ -84,11 +84,13 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         socket.Dispose();
     }
 
+    /// <summary>Reads no configuration and takes no signals: both belong to the process around it.</summary>
     private static WebApplication Build(Socket socket)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddRoutingCore().AddSingleton<IHostLifetime, Unattended>();
         builder.WebHost
+            .UseKestrelCore()
             .UseSockets(sockets => sockets.CreateBoundListenSocket = _ => socket)
             .ConfigureKestrel(kestrel =>
             {
@@ -120,5 +122,12 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         new RegistrationPages(sessions, clock).Map(routes);
         new LoginPages(sessions).Map(routes);
         new BrokerPages(sessions, realms, clock, Url).Map(routes);
+    }
+
+    private sealed class Unattended : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -7,14 +7,14 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
 
     public string Id => realm.Id;
 
-    /// <summary>A user who was never created: from a directory, from a realm file, or with an id of any form. No event tells of it.</summary>
+    /// <summary>A user of whom no event tells: from a directory, from a realm file, with an id of any form.</summary>
     public void AddUser(EmulatedUser user)
     {
         lock (realm.Gate)
             realm.Users.Add(user);
     }
 
-    /// <summary>Adds many users without an event: <c>{prefix}0000000</c> and on, each created a millisecond after the one before, the last one now.</summary>
+    /// <summary>Adds many users without an event, <c>{prefix}0000000</c> and on, as if one had come each millisecond until now.</summary>
     public void AddUsers(int count, string prefix = "user")
     {
         var first = clock.Milliseconds - count + 1;
@@ -45,10 +45,10 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     {
         var transaction = journal.Begin(realm, null);
         transaction.Raise(type, AccountClient, userId, details, LoginSession.NewSessionId(), at: at?.ToUnixTimeMilliseconds());
-        await transaction.CommitAsync(() => { }, CancellationToken.None);
+        await transaction.CommitAsync(CancellationToken.None);
     }
 
-    public Task LoginAsync(string userId) => RaiseAsync("LOGIN", userId, new Dictionary<string, string> { ["username"] = realm.User(userId).Username });
+    public Task LoginAsync(string userId) => RaiseAsync("LOGIN", userId, NameOf(userId));
 
     /// <summary>A login of a transient user, who is in no database.</summary>
     public async Task<string> LoginLightweightAsync()
@@ -62,7 +62,7 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     public async Task DeleteAccountAsync(string userId)
     {
         var transaction = journal.Begin(realm, null);
-        transaction.Raise("DELETE_ACCOUNT", AccountClient, userId, new Dictionary<string, string> { ["username"] = realm.User(userId).Username });
+        transaction.Raise("DELETE_ACCOUNT", AccountClient, userId, NameOf(userId));
         await transaction.CommitAsync(() => realm.Users.Remove(userId), CancellationToken.None);
     }
 
@@ -75,7 +75,8 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
         if (user.Email is not null)
             details["previous_email"] = user.Email;
         transaction.Raise("UPDATE_PROFILE", AccountClient, userId, details);
-        await transaction.CommitAsync(() => realm.Users.Replace(user with { Email = email, EmailVerified = false }), CancellationToken.None);
+        var changed = user with { Email = email, EmailVerified = false };
+        await transaction.CommitAsync(() => realm.Users.Replace(changed), CancellationToken.None);
     }
 
     /// <summary>Stored events of users and of administrators are gone, as when they expired.</summary>
@@ -87,4 +88,6 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
             realm.AdminEvents.Clear();
         }
     }
+
+    private Dictionary<string, string> NameOf(string userId) => new() { ["username"] = realm.User(userId).Username };
 }

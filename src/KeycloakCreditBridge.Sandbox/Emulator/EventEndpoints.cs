@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
@@ -30,7 +31,8 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
         var page = Find(realm, realm.UserEvents, query, includesLastDay: true, stored =>
             (types.Length == 0 || types.Contains(stored.Type))
             && Is(client, stored.ClientId) && Is(user, stored.UserId) && Is(address, stored.IpAddress));
-        return Answer.Json([.. page.Select(stored => IsDateOnly ? stored with { Id = null } : stored)], EmulatorJson.AsKeycloak.IReadOnlyListUserEvent);
+        return Answer.Json(
+            [.. page.Select(stored => IsDateOnly ? stored with { Id = null } : stored)], EmulatorJson.AsKeycloak.IReadOnlyListUserEvent);
     }
 
     private Answer ListAdminEvents(HttpContext context)
@@ -46,8 +48,9 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
             && (resources.Length == 0 || resources.Contains(stored.ResourceType))
             && Is(authRealm, stored.AuthDetails.RealmId) && Is(authClient, stored.AuthDetails.ClientId)
             && Is(authUser, stored.AuthDetails.UserId) && Is(address, stored.AuthDetails.IpAddress)
-            && (path is null || (stored.ResourcePath is { } of && System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(path, of, ignoreCase: false))));
-        return Answer.Json([.. page.Select(stored => IsDateOnly ? stored with { Id = null } : stored)], EmulatorJson.AsKeycloak.IReadOnlyListAdminEvent);
+            && (path is null || FileSystemName.MatchesSimpleExpression(path, stored.ResourcePath, ignoreCase: false)));
+        return Answer.Json(
+            [.. page.Select(stored => IsDateOnly ? stored with { Id = null } : stored)], EmulatorJson.AsKeycloak.IReadOnlyListAdminEvent);
     }
 
     private IReadOnlyList<TEvent> Find<TEvent>(
@@ -102,12 +105,13 @@ internal sealed class EventEndpoints(AdminAccess access, Journal journal, Server
     {
         var (realm, caller) = access.Require(context, "manage-events");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        string[] listeners = sendsWebhooks ? ["jboss-logging", "email", WebhookSender.Listener] : ["jboss-logging", "email"];
-        if (body.Texts("eventsListeners")?.All(listeners.Contains) is false)
+        if (!IsDateOnly && body.Texts("eventsListeners")?.All(IsListener) is false)
             throw RefusalException.Error(StatusCodes.Status400BadRequest, "Unknown event listener");
         var transaction = journal.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "REALM", "events/config", body);
         await transaction.CommitAsync(() => realm.Events = realm.Events.WithConfig(body, model), context.RequestAborted);
         return Answer.NoContent;
     }
+
+    private bool IsListener(string name) => name is "jboss-logging" or "email" || (sendsWebhooks && name == WebhookSender.Listener);
 }

@@ -28,7 +28,7 @@ internal sealed record EventsConfig(
     {
         EventsEnabled = body.Flag("eventsEnabled") ?? false,
         EventsExpiration = Seconds(body),
-        EnabledEventTypes = body.Texts("enabledEventTypes") is { } types ? [.. types.Where(EventTypes.KnownTo(model).Contains)] : EnabledEventTypes,
+        EnabledEventTypes = [.. (body.Texts("enabledEventTypes") ?? EnabledEventTypes).Where(EventTypes.KnownTo(model).Contains)],
     };
 
     public bool Stores(string type) => EventsEnabled

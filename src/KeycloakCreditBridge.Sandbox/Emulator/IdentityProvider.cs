@@ -3,21 +3,23 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>Another realm of the same emulator that people may log in with.</summary>
-/// <param name="Settings">As given, to be shown again.</param>
-internal sealed record IdentityProvider(string Alias, Uri AuthorizationUrl, string ClientId, bool TrustsEmail, bool ForcesSync, JsonObject Settings)
+/// <param name="TrustsEmail">Whether addresses count as verified.</param>
+/// <param name="ForcesSync">Whether each login takes over name and address, which no event tells.</param>
+internal sealed record IdentityProvider(string Alias, Uri AuthorizationUrl, string ClientId, bool TrustsEmail, bool ForcesSync)
 {
     public static IdentityProvider From(JsonObject body)
     {
         var config = body["config"] as JsonObject ?? [];
         return new IdentityProvider(
-            body.Text("alias") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "alias is missing"),
-            new Uri(config.Text("authorizationUrl") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "authorizationUrl is missing")),
-            config.Text("clientId") ?? "",
+            body.Text("alias") ?? throw Missing("alias"),
+            new Uri(config.Text("authorizationUrl") ?? throw Missing("authorizationUrl")),
+            config.Text("clientId") ?? throw Missing("clientId"),
             body.Flag("trustEmail") ?? false,
-            config.Text("syncMode") is "FORCE",
-            body.DeepClone().AsObject());
+            config.Text("syncMode") is "FORCE");
     }
 
     /// <summary>The realm behind the provider's addresses.</summary>
     public string RealmName => AuthorizationUrl.Segments.SkipWhile(segment => segment != "realms/").Skip(1).First().TrimEnd('/');
+
+    private static RefusalException Missing(string field) => RefusalException.Error(StatusCodes.Status400BadRequest, $"{field} is missing");
 }

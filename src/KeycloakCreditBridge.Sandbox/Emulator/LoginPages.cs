@@ -40,7 +40,7 @@ internal sealed class LoginPages(LoginSessions sessions)
             ["code_id"] = session.SessionId,
             ["username"] = username,
         }, error: user switch { null => "user_not_found", { Enabled: false } => "user_disabled", _ => "invalid_user_credentials" });
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return Form(realm, session, username, new Dictionary<string, string> { ["username"] = "Invalid username or password." });
     }
 

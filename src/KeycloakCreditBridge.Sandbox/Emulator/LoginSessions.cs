@@ -6,7 +6,7 @@ internal sealed class LoginSessions(RealmRegistry realms, Journal journal, Uri s
     private const string Cookie = "AUTH_SESSION_ID";
 
     public RealmState Realm(HttpContext context) =>
-        realms.Find(context.Route("realm")) ?? throw RefusalException.Error(StatusCodes.Status404NotFound, "Realm does not exist");
+        realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
 
     /// <summary>Starts a login for the client in the query, or refuses it with a page.</summary>
     public static LoginSession Start(HttpContext context, RealmState realm)
@@ -30,7 +30,7 @@ internal sealed class LoginSessions(RealmRegistry realms, Journal journal, Uri s
         realm.Sessions.TryGetValue(tab ?? context.Request.Query["tab_id"].ToString(), out var session)
             && context.Request.Cookies[Cookie] == session.SessionId
             ? session
-            : throw new PageException("Restart login cookie not found. It may have expired; it may have been deleted or cookies are disabled in your browser.");
+            : throw new PageException("Cookie not found. Please make sure cookies are enabled in your browser.");
 
     /// <summary>An address of the realm that continues a login.</summary>
     public string Link(RealmState realm, LoginSession session, string path) =>
@@ -48,7 +48,8 @@ internal sealed class LoginSessions(RealmRegistry realms, Journal journal, Uri s
         var separator = session.RedirectUri.Query.Length > 0 ? '&' : '?';
         var state = session.State is { } given ? $"state={Uri.EscapeDataString(given)}&" : "";
         var issuer = Uri.EscapeDataString($"{server}realms/{realm.Name}");
-        return Answer.Redirect($"{session.RedirectUri.AbsoluteUri}{separator}{state}session_state={session.SessionId}&iss={issuer}&code={code}");
+        return Answer.Redirect(
+            $"{session.RedirectUri.AbsoluteUri}{separator}{state}session_state={session.SessionId}&iss={issuer}&code={code}");
     }
 
     public Transaction Begin(HttpContext context, RealmState realm) => journal.Begin(realm, context);

@@ -19,9 +19,11 @@ internal static class Pages
 
     public static Answer Form(PageForm form) => Form(form, []);
 
-    public static Answer Error(string message) => Answer.Html(
-        Document("We are sorry...", page => page.Append($"""<div id="kc-error-message"><p class="instruction">{Encode(message)}</p></div>""")),
-        StatusCodes.Status400BadRequest);
+    public static Answer Error(string message)
+    {
+        var text = $"""<div id="kc-error-message"><p class="instruction">{Encode(message)}</p></div>""";
+        return Answer.Html(Document("We are sorry...", page => page.Append(text)), StatusCodes.Status400BadRequest);
+    }
 
     private static void Append(StringBuilder page, PageField field, string? error)
     {
@@ -33,7 +35,8 @@ internal static class Pages
 
     private static string Document(string title, Action<StringBuilder> body)
     {
-        var page = new StringBuilder($"""<!DOCTYPE html><html class="login-pf" lang="en"><head><title>{Encode(title)}</title></head><body><h1 id="kc-page-title">{Encode(title)}</h1>""");
+        var page = new StringBuilder("""<!DOCTYPE html><html class="login-pf" lang="en">""")
+            .Append($"""<head><title>{Encode(title)}</title></head><body><h1 id="kc-page-title">{Encode(title)}</h1>""");
         body(page);
         return page.Append("</body></html>").ToString();
     }

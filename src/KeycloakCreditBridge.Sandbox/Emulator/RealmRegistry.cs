@@ -19,7 +19,7 @@ internal sealed class RealmRegistry
     {
         (this.clock, this.model, this.server) = (clock, model, server);
         var master = new RealmState(Guid.NewGuid().ToString(), Master);
-        master.Clients[AdminClient] = new EmulatedClient(Guid.NewGuid().ToString(), AdminClient, null, true, false, []);
+        master.Clients[AdminClient] = EmulatedClient.Public(AdminClient);
         master.Users.Add(new EmulatedUser(EmulatedUser.NewId(), adminUser)
         {
             Password = adminPassword, CreatedTimestamp = clock.Milliseconds, ClientRoles = ImmutableHashSet.Create(Caller.EverythingRole),
@@ -38,7 +38,7 @@ internal sealed class RealmRegistry
         var realm = new RealmState(file.Text("id") ?? Guid.NewGuid().ToString(), name);
         realm.Write(file);
         foreach (var clientId in new[] { RealmState.Management, "account", "account-console", AdminClient })
-            realm.Clients[clientId] = new EmulatedClient(Guid.NewGuid().ToString(), clientId, null, true, false, [$"{server}realms/{name}/account/*"]);
+            realm.Clients[clientId] = EmulatedClient.Public(clientId, $"{server}realms/{name}/account/*");
         foreach (var client in file.Objects("clients").Select(EmulatedClient.From))
             realm.Clients[client.ClientId] = client;
         foreach (var provider in file.Objects("identityProviders").Select(IdentityProvider.From))

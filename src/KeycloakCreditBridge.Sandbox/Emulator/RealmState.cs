@@ -56,7 +56,7 @@ internal sealed class RealmState(string id, string name)
     public EmulatedUser? ServiceAccountOf(EmulatedClient client)
     {
         lock (Gate)
-            return client.HasServiceAccount ? Users.Everybody.FirstOrDefault(user => user.ServiceAccountClientId == client.ClientId) : null;
+            return Users.ServiceAccounts.FirstOrDefault(user => user.ServiceAccountClientId == client.ClientId);
     }
 
     /// <summary>Takes over what the body names, which is how PUT works on a realm, and its events settings with it.</summary>

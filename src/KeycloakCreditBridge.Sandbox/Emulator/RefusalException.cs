@@ -12,6 +12,9 @@ internal sealed class RefusalException(int status, JsonObject body) : InvalidOpe
 
     public static RefusalException NotFound => Error(StatusCodes.Status404NotFound, "HTTP 404 Not Found");
 
+    /// <summary>What everything but the admin API says of an unknown realm.</summary>
+    public static RefusalException NoSuchRealm => Error(StatusCodes.Status404NotFound, "Realm does not exist");
+
     public static RefusalException UserNotFound => Error(StatusCodes.Status404NotFound, "User not found");
 
     /// <summary>What Keycloak answers to an exception of its own, such as an event type it does not know.</summary>
@@ -32,6 +35,8 @@ internal sealed class RefusalException(int status, JsonObject body) : InvalidOpe
     public static RefusalException Field(string field, string message, params string[] parameters) =>
         new(StatusCodes.Status400BadRequest, new JsonObject
         {
-            ["field"] = field, ["errorMessage"] = message, ["params"] = new JsonArray([field, .. parameters.Select(parameter => JsonValue.Create(parameter))]),
+            ["field"] = field,
+            ["errorMessage"] = message,
+            ["params"] = new JsonArray([field, .. parameters.Select(parameter => JsonValue.Create(parameter))]),
         });
 }

@@ -32,7 +32,7 @@ internal sealed class RegistrationPages(LoginSessions sessions, EmulatorClock cl
         if (errors.Count > 0)
         {
             transaction.Raise("REGISTER_ERROR", session.Client.ClientId, null, details, error: Reason(errors));
-            await transaction.CommitAsync(() => { }, context.RequestAborted);
+            await transaction.CommitAsync(context.RequestAborted);
             return Form(realm, session, form, errors);
         }
 

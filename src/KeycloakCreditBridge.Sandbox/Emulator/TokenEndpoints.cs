@@ -12,7 +12,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
 
     private async Task<Answer> TokenAsync(HttpContext context)
     {
-        var realm = realms.Find(context.Route("realm")) ?? throw RefusalException.Error(StatusCodes.Status404NotFound, "Realm does not exist");
+        var realm = realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
         var form = context.Request.HasFormContentType ? await context.Request.ReadFormAsync(context.RequestAborted) : FormCollection.Empty;
         var (clientId, secret) = Credentials(context, form);
         return form["grant_type"].ToString() switch
@@ -38,7 +38,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
                 _ => ("invalid_client_credentials", "unauthorized_client", "Invalid client or Invalid client credentials"),
             };
             transaction.Raise("CLIENT_LOGIN_ERROR", clientId, null, details, error: error);
-            await transaction.CommitAsync(() => { }, context.RequestAborted);
+            await transaction.CommitAsync(context.RequestAborted);
             throw Refused(StatusCodes.Status401Unauthorized, answer, description);
         }
 
@@ -49,7 +49,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         details["client_auth_method"] = "client-secret";
         details["username"] = user.Username;
         transaction.Raise("CLIENT_LOGIN", clientId, user.Id, details);
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+        await transaction.CommitAsync(context.RequestAborted);
         return Token(tokens.Issue(realm, user, client));
     }
 
@@ -61,7 +61,10 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         var username = form["username"].ToString();
         var details = new Dictionary<string, string>
         {
-            ["auth_method"] = "openid-connect", ["grant_type"] = "password", ["client_auth_method"] = "client-secret", ["username"] = username,
+            ["auth_method"] = "openid-connect",
+            ["grant_type"] = "password",
+            ["client_auth_method"] = "client-secret",
+            ["username"] = username,
         };
         EmulatedUser? user;
         lock (realm.Gate)
@@ -70,8 +73,9 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         if (isLetIn)
             transaction.Raise("LOGIN", clientId, user!.Id, details, LoginSession.NewSessionId());
         else
-            transaction.Raise("LOGIN_ERROR", clientId, user?.Id, details, error: user is null ? "user_not_found" : "invalid_user_credentials");
-        await transaction.CommitAsync(() => { }, context.RequestAborted);
+            transaction.Raise(
+                "LOGIN_ERROR", clientId, user?.Id, details, error: user is null ? "user_not_found" : "invalid_user_credentials");
+        await transaction.CommitAsync(context.RequestAborted);
         return isLetIn
             ? Token(tokens.Issue(realm, user!, client))
             : throw Refused(model is ServerModel.V26_0 ? 401 : 400, "invalid_grant", "Invalid user credentials");

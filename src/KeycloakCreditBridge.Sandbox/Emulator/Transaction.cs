@@ -13,7 +13,13 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
 
     /// <summary>Raises what a user did. <paramref name="at"/> is the time when it is not now, in milliseconds.</summary>
     public void Raise(
-        string type, string? clientId, string? userId, Dictionary<string, string>? details, string? sessionId = null, string? error = null, long? at = null) =>
+        string type,
+        string? clientId,
+        string? userId,
+        Dictionary<string, string>? details,
+        string? sessionId = null,
+        string? error = null,
+        long? at = null) =>
         userEvents.Add(new UserEvent(
             Guid.NewGuid().ToString(), at ?? clock.Milliseconds, type, realm.Id, clientId, userId, sessionId, address, error, details));
 
@@ -22,8 +28,12 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
     {
         var who = new AuthDetails(caller.Realm.Id, caller.ClientUuid, caller.UserId, address);
         var text = representation?.ToJsonString(EmulatorJson.Readable);
-        adminEvents.Add((new AdminEvent(Guid.NewGuid().ToString(), clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
+        var id = Guid.NewGuid().ToString();
+        adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
     }
+
+    /// <summary>Stores the events, with which nothing else changes.</summary>
+    public Task CommitAsync(CancellationToken token) => CommitAsync(() => { }, token);
 
     /// <summary>Makes the change and stores the events, or neither; the change may refuse.</summary>
     public async Task CommitAsync(Action change, CancellationToken token)

@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>The users of a realm, always sorted by name so that a page of a large realm costs no sorting. Used under the realm's lock.</summary>
+/// <summary>
+/// The users of a realm, always sorted by name so that a page of a large realm costs no sorting. Used under the realm's lock.
+/// </summary>
 internal sealed class UserDirectory
 {
     private static readonly Comparer<EmulatedUser> ByName = Comparer<EmulatedUser>.Create(Compare);
@@ -17,7 +19,25 @@ internal sealed class UserDirectory
     /// <summary>How many people are stored, which is what Keycloak counts.</summary>
     public int StoredPeople { get; private set; }
 
-    public IEnumerable<EmulatedUser> Everybody => people.Concat(serviceAccounts).Order(ByName);
+    public IReadOnlyList<EmulatedUser> ServiceAccounts => serviceAccounts;
+
+    /// <summary>People and service accounts in one order; merging saves sorting a large realm for each request.</summary>
+    public IEnumerable<EmulatedUser> Everybody
+    {
+        get
+        {
+            var next = 0;
+            foreach (var user in people)
+            {
+                while (next < serviceAccounts.Count && Compare(serviceAccounts[next], user) < 0)
+                    yield return serviceAccounts[next++];
+                yield return user;
+            }
+
+            while (next < serviceAccounts.Count)
+                yield return serviceAccounts[next++];
+        }
+    }
 
     public EmulatedUser? ById(string id) => byId.GetValueOrDefault(id);
 
@@ -44,6 +64,7 @@ internal sealed class UserDirectory
         }
 
         people.Sort(ByName);
+        serviceAccounts.Sort(ByName);
     }
 
     public void Replace(EmulatedUser user)

@@ -62,8 +62,10 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         if (string.IsNullOrEmpty(username))
             throw new RefusalException(StatusCodes.Status400BadRequest, new JsonObject { ["errorMessage"] = "User name is missing" });
         RefuseBadEmail(body);
-        var user = new EmulatedUser(EmulatedUser.NewId(), username.ToLowerInvariant()) { Enabled = false, CreatedTimestamp = clock.Milliseconds }
-            .With(body);
+        var user = new EmulatedUser(EmulatedUser.NewId(), username.ToLowerInvariant())
+        {
+            Enabled = false, CreatedTimestamp = clock.Milliseconds,
+        }.With(body);
         await CommitAsync(context, realm, caller, "CREATE", user.Id, WithoutSecrets(body), () => realm.Users.Add(user));
         return Answer.Created($"{server}admin/realms/{realm.Name}/users/{user.Id}");
     }

@@ -51,7 +51,7 @@ internal sealed class UserFilter
         if (ids is not null)
             return ids.Select(users.ById).OfType<EmulatedUser>();
         if (terms.Length > 0 || FindsServiceAccounts)
-            return (FindsServiceAccounts ? users.Everybody : users.People).Where(user => terms.All(term => Found(user, term)) && HasFlags(user));
+            return (FindsServiceAccounts ? users.Everybody : users.People).Where(user => HasFlags(user) && HasTerms(user));
         return HasFieldFilter ? users.Everybody.Where(HasFields) : users.People;
     }
 
@@ -74,8 +74,11 @@ internal sealed class UserFilter
         ? string.Equals(value, wanted, StringComparison.OrdinalIgnoreCase)
         : value?.Contains(wanted, StringComparison.OrdinalIgnoreCase) is true);
 
-    private static bool Found(EmulatedUser user, string term) =>
-        new[] { user.Username, user.Email, user.FirstName, user.LastName }.Any(value => value is not null && Matches(value.ToLowerInvariant(), term));
+    private bool HasTerms(EmulatedUser user)
+    {
+        string?[] values = [user.Username, user.Email, user.FirstName, user.LastName];
+        return Array.TrueForAll(terms, term => Array.Exists(values, value => value is not null && Matches(value.ToLowerInvariant(), term)));
+    }
 
     private static bool Matches(string value, string term) => term switch
     {

@@ -29,7 +29,9 @@ internal sealed record WebhookBody(
             raised.SessionId ?? raised.Details?.GetValueOrDefault("code_id")),
         raised.Details ?? Nothing, $"access.{raised.Type}", null, null);
 
-    /// <summary>The body for what an administrator did; the realm's lock is held. It has the representation whatever the realm stores.</summary>
+    /// <summary>
+    /// The body for what an administrator did, with the representation whatever the realm stores; the realm's lock is held.
+    /// </summary>
     public static WebhookBody Of(RealmState realm, AdminEvent raised, Caller caller) => new(
         raised.Id, raised.Time, realm.Id, realm.Name, null, raised.OperationType, raised.ResourcePath, raised.Representation, "",
         new WebhookAuthDetails(caller.Realm.Name, caller.ClientUuid, caller.UserId, raised.AuthDetails.IpAddress, caller.Username, null),

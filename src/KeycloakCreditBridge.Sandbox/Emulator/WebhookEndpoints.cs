@@ -14,7 +14,8 @@ internal sealed class WebhookEndpoints(AdminAccess access, EmulatorClock clock, 
         routes.Map("POST", Collection, CreateAsync);
         routes.Map("GET", $"{Collection}/count", context => Read(context, (realm, _) => JsonValue.Create(realm.Webhooks.Count)));
         routes.Map("GET", Item, context => Read(context, (realm, id) => Find(realm, id).ToJson(realm.Name)));
-        routes.Map("GET", $"{Item}/secret", context => Read(context, (realm, id) => new JsonObject { ["type"] = "secret", ["value"] = Find(realm, id).Secret }));
+        routes.Map("GET", $"{Item}/secret", context => Read(context, (realm, id) =>
+            new JsonObject { ["type"] = "secret", ["value"] = Find(realm, id).Secret }));
         routes.Map("PUT", Item, UpdateAsync);
         routes.Map("DELETE", Item, Delete);
     }
@@ -33,7 +34,7 @@ internal sealed class WebhookEndpoints(AdminAccess access, EmulatorClock clock, 
     {
         var (realm, caller) = access.Require(context, "manage-events");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        var created = new WebhookSubscription(Guid.NewGuid().ToString(), false, "", null, "HmacSHA256", [], caller.UserId, clock.Milliseconds).With(body);
+        var created = WebhookSubscription.From(body, caller, clock.Milliseconds);
         lock (realm.Gate)
             realm.Webhooks.Add(created);
         return Answer.Created($"{server}admin/realms/{realm.Name}/webhooks/{created.Id}");

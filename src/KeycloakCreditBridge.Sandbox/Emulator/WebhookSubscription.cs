@@ -6,8 +6,18 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// <summary>A webhook of Phase Two's <c>ext-event-webhook</c>, always signed with HMAC when it has a secret.</summary>
 /// <param name="CreatedAt">Milliseconds since 1970.</param>
 internal sealed record WebhookSubscription(
-    string Id, bool Enabled, string Url, string? Secret, string Algorithm, IReadOnlyList<string> EventTypes, string CreatedBy, long CreatedAt)
+    string Id,
+    bool Enabled,
+    string Url,
+    string? Secret,
+    string Algorithm,
+    IReadOnlyList<string> EventTypes,
+    string CreatedBy,
+    long CreatedAt)
 {
+    public static WebhookSubscription From(JsonObject body, Caller caller, long now) =>
+        new WebhookSubscription(Guid.NewGuid().ToString(), false, "", null, "HmacSHA256", [], caller.UserId, now).With(body);
+
     /// <summary>The subscription after a write; the plugin keeps a secret that the body does not name.</summary>
     public WebhookSubscription With(JsonObject body) => this with
     {
@@ -18,7 +28,7 @@ internal sealed record WebhookSubscription(
         EventTypes = body.Texts("eventTypes") ?? [],
     };
 
-    /// <summary>Whether a type such as <c>access.REGISTER</c> is wanted: all, a family, by name, or by a pattern that matches in full.</summary>
+    /// <summary>Whether a type such as <c>access.REGISTER</c> is wanted: all are, or it by name, or a pattern matches it in full.</summary>
     public bool Wants(string type) => Enabled && EventTypes.Any(wanted => wanted is "*" || wanted == type || Matches(wanted, type));
 
     public JsonObject ToJson(string realm) => new()

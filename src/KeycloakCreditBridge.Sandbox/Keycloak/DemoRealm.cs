@@ -7,12 +7,13 @@ internal static class DemoRealm
 {
     public const string ClientId = "credit-bridge";
 
-    private const string File = "credit-bridge-realm.json";
+    private const string File = "demo-realm.json";
     private const string SecretPlaceholder = "${CREDIT_BRIDGE_CLIENT_SECRET}";
     private const string WebhookListener = "ext-event-webhook";
 
     /// <summary>
-    /// The file as a server takes it by POST /admin/realms, which replaces no placeholders and refuses listeners that it does not have.
+    /// The file as a server takes it by POST /admin/realms, which replaces no placeholders. A listener that the server does not have is
+    /// left out: it would log an error at each event.
     /// </summary>
     public static string Json(string clientSecret, bool webhooks)
     {

@@ -42,6 +42,9 @@ internal sealed partial class AdminApi(
         }
     }
 
+    /// <summary>The client that the bridge signs in as.</summary>
+    public string ClientIdOf(string realm) => options.Value.ClientIdOf(realm);
+
     /// <summary>What says that the client may not ask this, where Keycloak's answer does not say so itself.</summary>
     public KeycloakForbiddenException Forbidden(string realm, AdminQuestion question) =>
         new KeycloakFailure(realm, options.Value).Forbidden(question.ToString(), question.Role);

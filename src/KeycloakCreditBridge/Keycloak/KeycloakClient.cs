@@ -86,13 +86,18 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     }
 
     /// <summary>
-    /// Returns when users can be read, and otherwise throws what must be mended: a client that may only query users is told their
-    /// number, but its list of them is empty.
+    /// Returns when users can be read, and otherwise throws what must be mended. A client that may only query users sees none of them, and
+    /// older servers then count none either, which looks like an empty realm. One user is always there: the client's own service account,
+    /// which a search by user name finds.
     /// </summary>
     public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
-        var people = await CountUsersAsync(realm, cancellationToken);
-        if (people > 0 && (await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count == 0)
+        if ((await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count > 0)
+            return;
+        var account = Uri.EscapeDataString(ServiceAccountPrefix + api.ClientIdOf(realm));
+        var self = Users($"?briefRepresentation=true&exact=true&username={account}");
+        var seen = await api.ReadAsync(realm, self, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+        if (seen.Count == 0 || await CountUsersAsync(realm, cancellationToken) > 0)
             throw api.Forbidden(realm, Users());
     }
 

@@ -10,8 +10,8 @@ internal sealed class KeycloakFailure(string realm, KeycloakOptions options)
 
     public KeycloakUnavailableException Unreachable(HttpRequestException exception) => new(
         realm,
-        $"Keycloak cannot be reached at {options.Url} ({FirstLine(exception.Message)}): check {KeycloakOptions.Section}:Url, the network "
-        + "and whether Keycloak runs.",
+        $"Keycloak cannot be reached at {options.Url} ({FirstLine(exception.GetBaseException().Message)}): check "
+        + $"{KeycloakOptions.Section}:Url, the network and whether Keycloak runs.",
         exception);
 
     public KeycloakUnavailableException TooSlow(string asked, Exception exception) => new(

@@ -48,10 +48,10 @@ public sealed class ConfigurationCheckTests
     }
 
     [Theory]
-    [InlineData("Hints:BatchSise", "did you mean Hints:BatchSize?")]
-    [InlineData("Hints:batch_size", "did you mean Hints:BatchSize?")]
+    [InlineData("Hints:BatchSise", "did you mean Hints:BatchSize.")]
+    [InlineData("Hints:batch_size", "did you mean Hints:BatchSize.")]
     [InlineData("Intake:Poll:Idle", "Intake:Poll has Enabled, IdleInterval")]
-    [InlineData("Keycloak:Realms:0:ClientSecrt", "did you mean Keycloak:Realms:0:ClientSecret?")]
+    [InlineData("Keycloak:Realms:0:ClientSecrt", "did you mean Keycloak:Realms:0:ClientSecret.")]
     [InlineData("Reconcilation:Cron", "did you mean Reconciliation?")]
     public void A_key_that_is_not_known_is_named_with_the_one_that_may_be_meant(string key, string remedy) =>
         Assert.Contains(remedy, Assert.Single(Problems((key, "x"))), StringComparison.Ordinal);

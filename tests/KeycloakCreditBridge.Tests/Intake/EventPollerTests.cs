@@ -28,7 +28,8 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         var ada = await admin.CreateUserAsync("demo", new Person("ada", "ada@example.com"), Token);
         await keycloak.Realm("demo").RaiseAsync("REGISTER", Add(keycloak, "bob"));
         await HintedAsync(ada, "bob");
-        Assert.Equal(2, await database.ScalarAsync<int>("select count(*)::int from poll_cursors"));
+        await Eventually.TrueAsync(
+            async () => await database.ScalarAsync<int>("select count(*)::int from poll_cursors") == 2, "both streams have a cursor");
     }
 
     [Theory]

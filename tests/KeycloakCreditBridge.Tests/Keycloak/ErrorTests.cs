@@ -5,6 +5,7 @@ namespace KeycloakCreditBridge.Tests.Keycloak;
 
 public sealed class ErrorTests
 {
+    private const string Itself = """[{"id":"1","username":"service-account-credit-bridge"}]""";
     private static readonly EventQuery Recent = new(new DateTimeOffset(2026, 12, 1, 11, 50, 0, TimeSpan.Zero), 0, 100, Ascending: true);
 
     [Fact]
@@ -22,12 +23,16 @@ public sealed class ErrorTests
         await RefusesAsync(bundle, "view-events", client.GetCapabilitiesAsync("shop", cancellation));
     }
 
-    [Fact]
-    public async Task A_count_without_a_list_is_a_missing_role()
+    [Theory]
+    [InlineData("3", "[]")]
+    [InlineData("0", "[]")]
+    [InlineData("3", Itself)]
+    public async Task A_list_in_which_even_the_own_account_is_missing_is_a_missing_role(string count, string itself)
     {
         await using var bundle = await ClientBundle.StartAsync();
-        bundle.Server.On("/users/count", Says(200, "3"));
+        bundle.Server.On("/users/count", Says(200, count));
         bundle.Server.On("/users?", Says(200, "[]"));
+        bundle.Server.On("username=service-account-credit-bridge", Says(200, itself));
 
         await RefusesAsync(bundle, "view-users", bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation));
     }
@@ -39,6 +44,8 @@ public sealed class ErrorTests
     {
         await using var bundle = await ClientBundle.StartAsync();
         bundle.Server.On("/users/count", Says(200, "0"));
+        bundle.Server.On("/users?", Says(200, "[]"));
+        bundle.Server.On("username=service-account-credit-bridge", Says(200, Itself));
         bundle.Server.On("/events?", Says(200, "[]"));
         bundle.Server.On("/admin-events?", Says(200, "[]"));
         await bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation);
@@ -103,8 +110,7 @@ public sealed class ErrorTests
     public async Task A_second_event_store_is_told_at_once_with_its_cure(string endpoint)
     {
         await using var bundle = await ClientBundle.StartAsync();
-        bundle.Server.On("/users", Says(200, "[]"));
-        bundle.Server.On("/users/count", Says(200, "0"));
+        bundle.Server.On("/users?", Says(200, Itself));
         bundle.Server.On("/events?", Says(200, "[]"));
         bundle.Server.On("/admin-events?", Says(200, "[]"));
         bundle.Server.On(endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));

@@ -33,7 +33,8 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
         await driver.ImportAsync(Realm, new JsonObject
         {
             ["clients"] = new JsonArray(Client("credit-bridge"), Client("query-only"), Application()),
-            ["users"] = new JsonArray(ServiceAccount("credit-bridge", "view-events", "view-users"), ServiceAccount("query-only", "query-users")),
+            ["users"] = new JsonArray(
+                ServiceAccount("credit-bridge", "view-events", "view-users"), ServiceAccount("query-only", "query-users")),
         });
         return driver;
     }
@@ -81,6 +82,9 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
         return await Reply.OfAsync(await http.SendAsync(request, Token), Token);
     }
 
+    public async Task<HttpStatusCode> StatusAsync(string method, string address, string? token, JsonNode? body = null) =>
+        (await SendAsync(method, address, token, body)).Status;
+
     public async Task<JsonArray> ListAsync(string address, string token)
     {
         var reply = await SendAsync("GET", address, token);
@@ -110,9 +114,13 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
     }
 
     public static string AppAddress(string page) =>
-        $"realms/{Realm}/protocol/openid-connect/{page}?client_id=app&response_type=code&state=s1&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcb";
+        $"realms/{Realm}/protocol/openid-connect/{page}?client_id=app&response_type=code&state=s1"
+        + "&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcb";
 
     public static string ActionOf(Reply page) => WebUtility.HtmlDecode(FormAction().Match(page.Body).Groups[1].Value);
+
+    public static string? Text(JsonNode? node, params string[] path) =>
+        (string?)path.Aggregate(node, (current, name) => current?[name]);
 
     public static string[] Names(JsonArray users) => [.. users.Select(user => (string)user!["username"]!)];
 
@@ -160,8 +168,8 @@ internal sealed record Reply(HttpStatusCode Status, string Body, Uri? Location, 
         using (response)
         {
             var cookie = response.Headers.TryGetValues("Set-Cookie", out var set) ? set.First().Split(';')[0] : null;
-            return new Reply(
-                response.StatusCode, await response.Content.ReadAsStringAsync(token), response.Headers.Location, cookie, response.Headers.RetryAfter?.Delta);
+            var body = await response.Content.ReadAsStringAsync(token);
+            return new Reply(response.StatusCode, body, response.Headers.Location, cookie, response.Headers.RetryAfter?.Delta);
         }
     }
 }

@@ -28,11 +28,11 @@ public sealed class EmulatorWebhookTests
         Assert.Equal(Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body)), signature);
         var json = JsonNode.Parse(body)!.AsObject();
         Assert.Equal(["id", "time", "realmId", "realmName", "uid", "authDetails", "details", "type"], json.Select(field => field.Key));
-        Assert.Equal(("access.REGISTER", Realm), ((string?)json["type"], (string?)json["realmName"]));
-        Assert.Equal((Realm, "ada"), ((string?)json["authDetails"]!["realmId"], (string?)json["authDetails"]!["username"]));
-        Assert.Equal((string?)json["details"]!["code_id"], (string?)json["authDetails"]!["sessionId"]);
+        Assert.Equal(("access.REGISTER", Realm), (Text(json, "type"), Text(json, "realmName")));
+        Assert.Equal((Realm, "ada"), (Text(json, "authDetails", "realmId"), Text(json, "authDetails", "username")));
+        Assert.Equal(Text(json, "details", "code_id"), Text(json, "authDetails", "sessionId"));
         var stored = await driver.ListAsync($"{Events}?type=REGISTER", await driver.BridgeAsync());
-        Assert.Equal((string?)stored[0]!["id"], (string?)json["id"]);
+        Assert.Equal((string?)stored[0]!["id"], Text(json, "id"));
     }
 
     [Fact]
@@ -43,12 +43,13 @@ public sealed class EmulatorWebhookTests
         await SubscribeAsync(driver, receiver, "admin.USER-(CREATE|DELETE)");
         var id = await driver.CreateAsync("ada");
         var created = JsonNode.Parse((await receiver.NextAsync()).Body)!;
-        Assert.Equal(("admin.USER-CREATE", id, "master"), ((string?)created["type"], (string?)created["resourceId"], (string?)created["authDetails"]!["realmId"]));
-        Assert.Equal((id, "ada"), ((string?)created["details"]!["userId"], (string?)created["details"]!["username"]));
-        Assert.Equal("""{"enabled":true,"username":"ada"}""", (string?)created["representation"]);
+        Assert.Equal(("admin.USER-CREATE", id), (Text(created, "type"), Text(created, "resourceId")));
+        Assert.Equal("master", Text(created, "authDetails", "realmId"));
+        Assert.Equal((id, "ada"), (Text(created, "details", "userId"), Text(created, "details", "username")));
+        Assert.Equal("""{"enabled":true,"username":"ada"}""", Text(created, "representation"));
         await driver.SendAsync("DELETE", $"{Users}/{id}", await driver.AdminAsync());
         var deleted = JsonNode.Parse((await receiver.NextAsync()).Body)!;
-        Assert.Equal([KeyValuePair.Create("userId", id)], deleted["details"]!.AsObject().Select(detail => KeyValuePair.Create(detail.Key, (string)detail.Value!)));
+        Assert.Equal($$"""{"userId":"{{id}}"}""", deleted["details"]!.ToJsonString());
     }
 
     [Fact]
@@ -86,20 +87,25 @@ public sealed class EmulatorWebhookTests
         var id = await SubscribeAsync(driver, new Uri("http://127.0.0.1:9/"), "*");
         var bridge = await driver.BridgeAsync();
         var listed = Assert.Single(await driver.ListAsync(Webhooks, bridge))!;
-        Assert.Equal((id, null), ((string?)listed["id"], (string?)listed["secret"]));
+        Assert.Equal((id, null), (Text(listed, "id"), Text(listed, "secret")));
         Assert.Equal(Secret, (string?)(await driver.SendAsync("GET", $"{Webhooks}/{id}/secret", bridge)).Json["value"]);
-        Assert.Equal(HttpStatusCode.Forbidden, (await driver.SendAsync("DELETE", $"{Webhooks}/{id}", bridge)).Status);
-        Assert.Equal(HttpStatusCode.NoContent, (await driver.SendAsync("DELETE", $"{Webhooks}/{id}", admin)).Status);
-        Assert.Equal(HttpStatusCode.NotFound, (await driver.SendAsync("GET", $"{Webhooks}/{id}", admin)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, await driver.StatusAsync("DELETE", $"{Webhooks}/{id}", bridge));
+        Assert.Equal(HttpStatusCode.NoContent, await driver.StatusAsync("DELETE", $"{Webhooks}/{id}", admin));
+        Assert.Equal(HttpStatusCode.NotFound, await driver.StatusAsync("GET", $"{Webhooks}/{id}", admin));
     }
 
-    private static Task<string> SubscribeAsync(EmulatorDriver driver, Receiver receiver, string type) => SubscribeAsync(driver, receiver.Url, type);
+    private static Task<string> SubscribeAsync(EmulatorDriver driver, Receiver receiver, string type) =>
+        SubscribeAsync(driver, receiver.Url, type);
 
     private static async Task<string> SubscribeAsync(EmulatorDriver driver, Uri url, string type)
     {
         var reply = await driver.SendAsync("POST", Webhooks, await driver.AdminAsync(), new JsonObject
         {
-            ["enabled"] = "true", ["url"] = url.ToString(), ["secret"] = Secret, ["algorithm"] = "HmacSHA256", ["eventTypes"] = new JsonArray(type),
+            ["enabled"] = "true",
+            ["url"] = url.ToString(),
+            ["secret"] = Secret,
+            ["algorithm"] = "HmacSHA256",
+            ["eventTypes"] = new JsonArray(type),
         });
         Assert.Equal(HttpStatusCode.Created, reply.Status);
         return reply.Location!.Segments[^1];

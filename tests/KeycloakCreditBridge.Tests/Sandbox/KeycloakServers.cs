@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Processes;
 
@@ -39,7 +40,8 @@ public sealed class KeycloakServers : IAsyncDisposable
 
     private static async Task<IKeycloakServer> StartAsync(KeycloakKind kind)
     {
-        Assert.SkipWhen(kind == KeycloakKind.Emulator, "The emulator is not part of this build.");
+        if (kind == KeycloakKind.Emulator)
+            return await EmulatedKeycloak.StartAsync(new EmulatorOptions(), CancellationToken.None);
         var prefix = kind == KeycloakKind.Keycloak26_7 ? "26.7." : "26.0.";
         var distribution = KeycloakDistribution.FindAll()
             .FirstOrDefault(found => $"{found.Version}".StartsWith(prefix, StringComparison.Ordinal));

@@ -1,0 +1,67 @@
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+/// <summary>A durable PostgreSQL of its own and an emulated Keycloak whose realm reports to the bridge's address.</summary>
+internal sealed class FaultScene : IAsyncDisposable
+{
+    public const string Realm = "demo";
+    private const string Secret = "a-secret-of-this-test";
+
+    private FaultScene(PrivatePostgres postgres, EmulatedKeycloak keycloak, TestDatabase database)
+    {
+        (Postgres, Keycloak, Database) = (postgres, keycloak, database);
+        Admin = KeycloakAdmin.Of(keycloak);
+    }
+
+    public PrivatePostgres Postgres { get; }
+
+    public EmulatedKeycloak Keycloak { get; }
+
+    public KeycloakAdmin Admin { get; }
+
+    public TestDatabase Database { get; }
+
+    public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+
+    public Dictionary<string, string> Settings => new(StringComparer.Ordinal)
+    {
+        ["Storage:ConnectionString"] = Database.ConnectionString,
+        ["Keycloak:Url"] = Keycloak.Url.ToString(),
+        ["Keycloak:ClientId"] = DemoRealm.ClientId,
+        ["Keycloak:ClientSecret"] = Secret,
+        ["Keycloak:Realms:0:Name"] = Realm,
+        ["Keycloak:Realms:0:WebhookSecrets:0"] = Secret,
+        ["Hints:Lease"] = "00:00:02",
+    };
+
+    public static async Task<FaultScene> CreateAsync()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var postgres = await PostgresServer.StartOwnAsync();
+        var database = new TestDatabase(await postgres.CreateDatabaseAsync("credits", token));
+        var scene = new FaultScene(postgres, await EmulatedKeycloak.StartAsync(new EmulatorOptions(), token), database);
+        await scene.Admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: true), token);
+        await scene.Admin.CreateWebhookAsync(Realm, new Uri(scene.BridgeUrl, $"webhooks/keycloak/{Realm}"), Secret, ["*"], token);
+        return scene;
+    }
+
+    public Task<string> CreateUserAsync(string name) =>
+        Admin.CreateUserAsync(Realm, new Person(name, $"{name}@example.com"), TestContext.Current.CancellationToken);
+
+    public Task<int> AccountsAsync() => Database.ScalarAsync<int>("select count(*)::int from user_credits");
+
+    public Task<int> HintsAsync() => Database.ScalarAsync<int>("select count(*)::int from user_hints");
+
+    public async ValueTask DisposeAsync()
+    {
+        await Database.DisposeAsync();
+        Admin.Dispose();
+        await Keycloak.DisposeAsync();
+        await Postgres.DisposeAsync();
+    }
+}

@@ -1,0 +1,121 @@
+using Dapper;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+public sealed class KillTests
+{
+    private const string ConvergingWaitsSql =
+        "select count(*) > 0 from pg_stat_activity where query like '%insert into user_credits%' and pid <> pg_backend_pid() and wait_event_type = @Kind";
+
+    [Fact]
+    public async Task A_bridge_killed_between_claim_and_commit_loses_no_hint_and_grants_once()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
+            await scene.CreateUserAsync("ana");
+            await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "Lock"), "the converging statement waits");
+            await killed.KillAsync();
+            await blocker.ExecuteAsync(
+                "select pg_terminate_backend(pid) from pg_stat_activity where query like '%insert into user_credits%' and wait_event_type = 'Lock'");
+        }
+
+        Assert.Equal(0, await scene.AccountsAsync());
+        Assert.Equal(1, await scene.HintsAsync());
+        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the account is opened");
+        await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "the hint is settled");
+    }
+
+    [Fact]
+    public async Task A_bridge_killed_after_a_commit_that_it_never_heard_of_grants_nothing_more()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
+            await scene.CreateUserAsync("ana");
+            await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "Lock"), "the converging statement waits");
+            // From here on a commit is durable and never confirmed: it waits for a standby that there is not.
+            await SetStandbyAsync(scene, "ghost");
+        }
+
+        await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "IPC"), "the commit waits for its standby");
+        await killed.KillAsync();
+        await SetStandbyAsync(scene, "");
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the commit is seen");
+        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await scene.CreateUserAsync("ben");
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 2 && await scene.HintsAsync() == 0, "the next user is done");
+        Assert.Equal(10m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions"));
+    }
+
+    [Fact]
+    public async Task A_PostgreSQL_that_crashes_under_load_costs_nobody_the_account()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await using var bridge = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        for (var round = 0; round < 3; round++)
+        {
+            var users = Task.WhenAll(Enumerable.Range(0, 40).Select(number => scene.CreateUserAsync($"user-{round}-{number}")));
+            await scene.Postgres.StopAsync(immediate: true);
+            await users;
+            await scene.Postgres.StartAgainAsync(TestContext.Current.CancellationToken);
+        }
+
+        await Eventually.TrueAsync(async () => await AccountsOrNoneAsync(scene) == 120, "everybody has an account");
+        await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "no hint is left");
+    }
+
+    [Fact]
+    public async Task A_bridge_that_starts_before_PostgreSQL_answers_503_and_begins_by_itself()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await scene.Postgres.StopAsync(immediate: true);
+        await using var bridge = BridgeProcess.Launch(scene.BridgeUrl, scene.Settings);
+        await Eventually.TrueAsync(async () => await bridge.StatusAsync("health/live") is not null, "the bridge listens");
+        Assert.Equal(System.Net.HttpStatusCode.ServiceUnavailable, await bridge.StatusAsync("health/ready"));
+        await scene.CreateUserAsync("ana");
+        await scene.Postgres.StartAgainAsync(TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => await AccountsOrNoneAsync(scene) == 1, "the account is opened");
+        Assert.DoesNotContain("   at ", bridge.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_bridge_that_is_asked_to_stop_under_load_is_gone_within_ten_seconds_and_leaves_nothing_undone()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await using var stopped = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        var users = Task.WhenAll(Enumerable.Range(0, 60).Select(number => scene.CreateUserAsync($"user-{number}")));
+        Assert.True(await stopped.TerminateAsync(TimeSpan.FromSeconds(10)), $"It did not stop:\n{stopped.Log}");
+        await users;
+        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 60, "everybody has an account");
+    }
+
+    private static async Task<bool> ConvergingWaitsForAsync(FaultScene scene, string kind) =>
+        await scene.Database.ScalarAsync<bool>(ConvergingWaitsSql, new { Kind = kind });
+
+    private static async Task SetStandbyAsync(FaultScene scene, string name)
+    {
+        await scene.Database.ExecuteAsync($"alter system set synchronous_standby_names = '{name}'");
+        await scene.Database.ExecuteAsync("select pg_reload_conf()");
+    }
+
+    private static async Task<int> AccountsOrNoneAsync(FaultScene scene)
+    {
+        try
+        {
+            return await scene.AccountsAsync();
+        }
+        catch (Npgsql.NpgsqlException)
+        {
+            return 0;
+        }
+    }
+}
