@@ -9,7 +9,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests;
 
 /// <summary>The whole bridge in this process, composed as in production, on a free port and with settings of the test's own.</summary>
-internal sealed class BridgeHost : IAsyncDisposable
+internal sealed class BridgeHost : IAsyncDisposable, IDisposable
 {
     public const string Secret = "s3cret";
 
@@ -73,6 +73,8 @@ internal sealed class BridgeHost : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    public void Dispose() => ((IDisposable)_app).Dispose();
 }
 
 /// <summary>Remembers what was logged.</summary>

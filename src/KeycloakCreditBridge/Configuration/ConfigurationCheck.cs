@@ -48,10 +48,12 @@ internal static class ConfigurationCheck
     private static IConfigurationRoot Bindable(IConfiguration configuration, IReadOnlyList<ShapeProblem> shape)
     {
         var unusable = shape.Where(problem => problem.PreventsBinding).Select(problem => problem.Path).ToList();
-        return new ConfigurationBuilder().AddInMemoryCollection(configuration.AsEnumerable().Where(item => !unusable.Exists(IsPartOf(item.Key)))).Build();
+        var usable = configuration.AsEnumerable().Where(item => !unusable.Exists(path => IsPart(item.Key, path)));
+        return new ConfigurationBuilder().AddInMemoryCollection(usable).Build();
 
-        static Predicate<string> IsPartOf(string key) => path =>
-            key.Equals(path, StringComparison.OrdinalIgnoreCase) || key.StartsWith(path + ConfigurationPath.KeyDelimiter, StringComparison.OrdinalIgnoreCase);
+        static bool IsPart(string key, string path) =>
+            key.Equals(path, StringComparison.OrdinalIgnoreCase)
+            || key.StartsWith(path + ConfigurationPath.KeyDelimiter, StringComparison.OrdinalIgnoreCase);
     }
 
     private static IEnumerable<string> BrokenRules(IServiceProvider services, BoundSection section, IConfiguration bindable)

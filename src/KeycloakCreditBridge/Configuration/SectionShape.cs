@@ -3,7 +3,9 @@ using System.Reflection;
 
 namespace KeycloakCreditBridge.Configuration;
 
-/// <summary>Compares a section's keys and values with the type that it is bound to. The binder itself stops at the first fault, or drops it.</summary>
+/// <summary>
+/// Compares a section's keys and values with the type that it is bound to. The binder itself stops at the first fault, or drops it.
+/// </summary>
 internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
 {
     /// <summary>What does not fit, in the order of the keys.</summary>
@@ -27,17 +29,17 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     private static void VisitValue(IConfigurationSection section, ValueKind kind, List<ShapeProblem> problems)
     {
         if (section.GetChildren().Any())
-            problems.Add(new(section.Path, $"{section.Path} has keys below it: it is {kind.Expected}, such as {kind.Example}.", true));
+            Add(problems, section, $"has keys below it: it is {kind.Expected}, such as {kind.Example}", preventsBinding: true);
         else if (section.Value is { } value && !kind.Accepts(value))
-            problems.Add(new(section.Path, $"{section.Path} is '{value}': give {kind.Expected}, such as {kind.Example}.", true));
+            Add(problems, section, $"is '{value}': give {kind.Expected}, such as {kind.Example}", preventsBinding: true);
     }
 
     private void VisitElements(IConfigurationSection section, Type element, List<ShapeProblem> problems)
     {
         var children = section.GetChildren().ToList();
         // The value itself is not shown: lists may hold secrets.
-        if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new(section.Path, $"{section.Path} is a single value: it has several, each under a key of its own such as {section.Path}:0.", true));
+        if (!string.IsNullOrEmpty(section.Value))
+            Add(problems, section, $"is a single value: it has several, each under a key of its own such as {section.Path}:0", children.Count == 0);
         foreach (var child in children)
             Visit(child, element, problems);
     }
@@ -45,24 +47,27 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     private void VisitObject(IConfigurationSection section, Type type, List<ShapeProblem> problems)
     {
         var children = section.GetChildren().ToList();
-        if (children.Count == 0 && !string.IsNullOrEmpty(section.Value))
-            problems.Add(new(section.Path, $"{section.Path} is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}.", true));
+        if (!string.IsNullOrEmpty(section.Value))
+            Add(problems, section, $"is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}", children.Count == 0);
         foreach (var child in children)
         {
             if (Property(type, child.Key) is { } property)
                 Visit(child, property.PropertyType, problems);
             else if (!IsOtherSection(child.Path) && !IsFileOfSecret(type, child.Key))
-                problems.Add(new(child.Path, Unknown(child, type), false));
+                Add(problems, child, Unknown(child, type), preventsBinding: false);
         }
     }
+
+    private static void Add(List<ShapeProblem> problems, IConfigurationSection section, string what, bool preventsBinding) =>
+        problems.Add(new ShapeProblem(section.Path, $"{section.Path} {what}.", preventsBinding));
 
     private static string Unknown(IConfigurationSection child, Type type)
     {
         var names = Properties(type).Select(property => property.Name).ToList();
         var parent = child.Path[..^child.Key.Length];
         return NearestKey.Of(child.Key, names) is { } meant
-            ? $"{child.Path} is not a setting: did you mean {parent}{meant}?"
-            : $"{child.Path} is not a setting: {parent.TrimEnd(':')} has {string.Join(", ", names)}.";
+            ? $"is not a setting: did you mean {parent}{meant}"
+            : $"is not a setting: {parent.TrimEnd(':')} has {string.Join(", ", names)}";
     }
 
     private bool IsOtherSection(string path) => sections.Any(section =>
@@ -71,7 +76,8 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
 
     // The environment's own provider shows the variable that names a secret's file as a key too.
     private static bool IsFileOfSecret(Type type, string key) =>
-        key.EndsWith(SecretFileSource.Suffix, StringComparison.Ordinal) && Property(type, key[..^SecretFileSource.Suffix.Length]) is not null;
+        key.EndsWith(SecretFileSource.Suffix, StringComparison.Ordinal)
+        && Property(type, key[..^SecretFileSource.Suffix.Length]) is not null;
 
     private static PropertyInfo? Property(Type type, string key) =>
         Array.Find(Properties(type), property => string.Equals(property.Name, key, StringComparison.OrdinalIgnoreCase));
@@ -106,7 +112,11 @@ internal sealed record ValueKind(string Expected, string Example, Func<string, b
         if (Nullable.GetUnderlyingType(type) is { } underlying)
             return Of(underlying) is { } kind ? kind with { Accepts = text => text.Length == 0 || kind.Accepts(text) } : null;
         if (type.IsEnum)
-            return new($"one of {string.Join(", ", Enum.GetNames(type))}", Enum.GetNames(type)[0], text => Enum.TryParse(type, text, ignoreCase: true, out _));
+        {
+            var names = Enum.GetNames(type);
+            return new($"one of {string.Join(", ", names)}", names[0], text => Enum.TryParse(type, text, ignoreCase: true, out _));
+        }
+
         return type == typeof(string) ? new("text", "abc", _ => true)
             : type == typeof(bool) ? new("true or false", "true", text => bool.TryParse(text, out _))
             : type == typeof(int) ? new("a whole number", "100", text => int.TryParse(text, NumberStyles.Integer, Culture, out _))

@@ -86,10 +86,11 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     }
 
     /// <summary>
-    /// A client that may only query users sees none of them, and older servers then count none either, which looks like an empty realm.
-    /// One user is always there: the client's own service account, which a search by user name finds.
+    /// Returns when users can be read, and otherwise throws what must be mended. A client that may only query users sees none of them, and
+    /// older servers then count none either, which looks like an empty realm. One user is always there: the client's own service account,
+    /// which a search by user name finds.
     /// </summary>
-    private async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
+    public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
         if ((await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count > 0)
             return;

@@ -18,7 +18,8 @@ internal sealed partial class HintBacklogGauge : BackgroundService
     public HintBacklogGauge(HintStore hints, SchemaGate gate, Meter meter, TimeProvider clock, ILogger<HintBacklogGauge> logger)
     {
         (_hints, _gate, _clock, _logger) = (hints, gate, clock, logger);
-        meter.CreateObservableGauge("bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
+        meter.CreateObservableGauge(
+            "bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
         meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up.");
         meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "How long the oldest waiting hint waits.");
     }

@@ -55,19 +55,24 @@ internal static class LogsModule
 
         var atLeast = LevelConvert.ToSerilogLevel(target.AtLeast);
         LogEventLevel? errorFrom = target.ToStandardError ? LogEventLevel.Verbose : null;
-        if (string.Equals(configuration[$"{LogOptions.Section}:{nameof(LogOptions.Format)}"], nameof(LogFormat.Json), StringComparison.OrdinalIgnoreCase))
-            logs.WriteTo.Console(new JsonFormatter(renderMessage: true, formatProvider: CultureInfo.InvariantCulture), atLeast, standardErrorFromLevel: errorFrom);
+        if (IsJson(configuration))
+            logs.WriteTo.Console(new JsonFormatter(renderMessage: true), atLeast, standardErrorFromLevel: errorFrom);
         else
             logs.WriteTo.Console(atLeast, Line, CultureInfo.InvariantCulture, standardErrorFromLevel: errorFrom);
         return logs.CreateLogger();
     }
+
+    private static bool IsJson(IConfiguration configuration) => string.Equals(
+        configuration[$"{LogOptions.Section}:{nameof(LogOptions.Format)}"], nameof(LogFormat.Json), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The number of an event id, which Serilog holds as a structure, for a line that people read.</summary>
     private sealed class EventNumber : ILogEventEnricher
     {
         public void Enrich(LogEvent logEvent, ILogEventPropertyFactory propertyFactory)
         {
-            if (logEvent.Properties.GetValueOrDefault("EventId") is StructureValue { Properties: [{ Value: ScalarValue { Value: int number } }, ..] })
+            if (logEvent.Properties.GetValueOrDefault("EventId") is not StructureValue id)
+                return;
+            if (id.Properties.FirstOrDefault(property => property.Name == "Id")?.Value is ScalarValue { Value: int number })
                 logEvent.AddPropertyIfAbsent(new LogEventProperty(nameof(EventNumber), new ScalarValue(number)));
         }
     }

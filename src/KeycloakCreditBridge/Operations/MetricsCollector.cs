@@ -53,7 +53,8 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     public void Dispose() => _listener.Dispose();
 
     /// <summary>Whether an instrument is of one of these generic types.</summary>
-    public static bool IsAnyOf(Instrument instrument, params ReadOnlySpan<Type> types) => types.Contains(instrument.GetType().GetGenericTypeDefinition());
+    public static bool IsAnyOf(Instrument instrument, params ReadOnlySpan<Type> types) =>
+        types.Contains(instrument.GetType().GetGenericTypeDefinition());
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
         _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument)).Record(value);

@@ -42,6 +42,6 @@ internal static class OperationsModule
         void Add<T>(string name, string realm)
             where T : IHealthCheck =>
             health.Registrations.Add(new HealthCheckRegistration(
-                name, services => ActivatorUtilities.CreateInstance<T>(services, realm), failureStatus: null, tags: null, timeout: CheckTimeout));
+                name, services => ActivatorUtilities.CreateInstance<T>(services, realm), failureStatus: null, tags: null, CheckTimeout));
     }
 }

@@ -73,10 +73,11 @@ internal static class PrometheusText
         return type == "counter" ? $"{name}_total" : name;
     }
 
-    private static string Identifier(string text) => string.Concat(text.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '_'));
+    private static string Identifier(string text) =>
+        string.Concat(text.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '_'));
 
-    private static string LabelValue(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture)!
-        .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+    private static string LabelValue(object? value) =>
+        Help(Convert.ToString(value, CultureInfo.InvariantCulture)).Replace("\"", "\\\"", StringComparison.Ordinal);
 
     private static string Help(string? description) =>
         (description ?? "").Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);

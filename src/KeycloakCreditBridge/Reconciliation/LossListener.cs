@@ -37,6 +37,7 @@ internal sealed partial class LossListener(
     [LoggerMessage(EventId = 530, Level = LogLevel.Warning, Message = "Realm {Realm} will be reconciled now: {Reason}")]
     private partial void LogAsked(string realm, string reason);
 
-    [LoggerMessage(EventId = 531, Level = LogLevel.Warning, Message = "The reconciliation of realm {Realm} could not be scheduled yet: {Reason}")]
+    [LoggerMessage(EventId = 531, Level = LogLevel.Warning,
+        Message = "The reconciliation of realm {Realm} could not be scheduled yet: {Reason}")]
     private partial void LogNotScheduled(string realm, string reason);
 }

@@ -14,7 +14,7 @@ internal sealed class NamedUsers(KeycloakClient client, UserReview review, TimeP
         {
             var problem = found.Count == 0
                 ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
-                : $"'{named}' names {found.Count} users of realm {request.Realm}: give an id, one of {string.Join(", ", found.Select(user => user.Id))}.";
+                : $"'{named}' names several users of realm {request.Realm}, give one's id: {string.Join(", ", found.Select(user => user.Id))}";
             return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
         }
 

@@ -62,7 +62,8 @@ internal sealed partial class QuartzStarter(
     [LoggerMessage(EventId = 520, Level = LogLevel.Information, Message = "Realms are reconciled by schedule: {Cron} (UTC).")]
     private partial void LogStarted(string cron);
 
-    [LoggerMessage(EventId = 521, Level = LogLevel.Information, Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
+    [LoggerMessage(EventId = 521, Level = LogLevel.Information,
+        Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
     private partial void LogDisabled();
 
     [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be _started yet, will try again: {Reason}")]

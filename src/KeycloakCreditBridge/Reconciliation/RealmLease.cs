@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
-/// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: the work stops, for another may do it now.</summary>
+/// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: another may do the work now.</summary>
 internal sealed class RealmLease : IAsyncDisposable
 {
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(30);
@@ -35,7 +35,9 @@ internal sealed class RealmLease : IAsyncDisposable
         var name = $"reconcile:{realm}";
         var owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
         var heldUntil = clock.GetUtcNow() + Duration;
-        return await leases.TakeAsync(name, owner, Duration, cancellationToken) ? new RealmLease(leases, clock, name, owner, heldUntil) : null;
+        return await leases.TakeAsync(name, owner, Duration, cancellationToken)
+            ? new RealmLease(leases, clock, name, owner, heldUntil)
+            : null;
     }
 
     public async ValueTask DisposeAsync()

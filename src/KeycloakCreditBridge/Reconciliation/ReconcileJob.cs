@@ -45,7 +45,7 @@ internal sealed partial class ReconcileJob(Reconciler reconciler, IHostApplicati
     private partial void LogStarted(string realm, string trigger);
 
     [LoggerMessage(EventId = 511, Level = LogLevel.Information,
-        Message = "Reconciled realm {Realm}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Failed} failed, in {Seconds} s.")]
+        Message = "Reconciled realm {Realm}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Failed} failed, {Seconds} s.")]
     private partial void LogDone(string realm, long seen, long missing, long provisioned, long failed, double seconds);
 
     [LoggerMessage(EventId = 512, Level = LogLevel.Error,

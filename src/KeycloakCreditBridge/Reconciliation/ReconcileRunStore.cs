@@ -21,7 +21,8 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         set status = 'running', owner = @Owner, trigger = @Trigger, error = null, ended_at = null, updated_at = @Now
         from (
             select id, status, updated_at, position from reconcile_runs
-            where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz and dry_run = @DryRun and rejudge = @Rejudge
+            where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
+                and dry_run = @DryRun and rejudge = @Rejudge
             order by id desc
             limit 1) latest
         where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.updated_at > @NotBefore and latest.position > 0
@@ -51,7 +52,11 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         """;
 
     private const string WasFinishedSql =
-        "select exists (select from reconcile_runs where realm = @Realm and status = 'done' and mode <> 'users' and since is null and not dry_run)";
+        """
+        select exists (
+            select from reconcile_runs
+            where realm = @Realm and status = 'done' and mode <> 'users' and since is null and not dry_run)
+        """;
 
     private const string RunningSql =
         """
@@ -66,7 +71,8 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
     /// <paramref name="notBefore"/>. Only for the holder of the realm's lease.
     /// </summary>
     public async Task<ReconcileRun> BeginAsync(
-        ReconcileRequest request, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore, CancellationToken cancellationToken)
+        ReconcileRequest request, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore,
+        CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -136,7 +142,8 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
     public async Task<bool> WasFinishedAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<bool>(new CommandDefinition(WasFinishedSql, new { Realm = realm }, cancellationToken: cancellationToken));
+        return await connection.ExecuteScalarAsync<bool>(
+            new CommandDefinition(WasFinishedSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
     /// <summary>The run that is at work in a realm, if one is.</summary>

@@ -17,10 +17,10 @@ internal sealed class ReconciliationOptions
     /// <summary>What becomes of a time that passed while no replica ran.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.DoNothing;
 
-    /// <summary>How many users a page of the listing has, 2 to 20,000. Keycloak sorts the realm for each page: few big ones cost least.</summary>
+    /// <summary>How many users a page of the listing has, 2 to 20,000. Keycloak sorts the realm for each: few big ones cost least.</summary>
     public int PageSize { get; set; } = 1_000;
 
-    /// <summary>How many users of a page are read again with the next: how a shift of the listing is noticed. At most half a page.</summary>
+    /// <summary>How many users of a page are read again with the next, by which a shift is noticed. At most half a page.</summary>
     public int OverlapRows { get; set; } = 50;
 }
 

@@ -4,7 +4,7 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
-/// <summary>Brings the stored schedule to what the configuration says, and adds single runs to it. The store is shared by all replicas.</summary>
+/// <summary>Brings the stored schedule, which all replicas share, to what the configuration says, and adds single runs to it.</summary>
 internal sealed class ReconciliationSchedule(
     ReconcileRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
 {
@@ -40,7 +40,9 @@ internal sealed class ReconciliationSchedule(
     }
 
     private bool Says(ICronTrigger stored) =>
-        stored.CronExpressionString == options.Value.Cron && stored.MisfireInstruction == Misfire && stored.TimeZone.Equals(TimeZoneInfo.Utc);
+        stored.CronExpressionString == options.Value.Cron
+        && stored.MisfireInstruction == Misfire
+        && stored.TimeZone.Equals(TimeZoneInfo.Utc);
 
     private ITrigger Trigger(TriggerKey key, JobKey job) => TriggerBuilder.Create()
         .WithIdentity(key)

@@ -30,7 +30,12 @@ internal sealed class UserListing(KeycloakClient client, IOptions<Reconciliation
             }
 
             if (users.Count == 0)
+            {
+                // Nobody at all: the realm has no users, or the bridge has lost the right to see them.
+                if (first == 0)
+                    await client.CheckUsersAsync(realm, cancellationToken);
                 yield break;
+            }
 
             var startedOver = after < 0 && mustContinue;
             IReadOnlyList<KeycloakUser> fresh = after < 0 ? users : Fresh(users, tail, after);

@@ -20,13 +20,14 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
             if (createdAt < request.Since)
                 continue;
             if (user.Id.Contains('\0', StringComparison.Ordinal))
-                problems.Add($"A user's id holds a zero character and cannot be stored: {user.Id.Replace("\0", "\\0", StringComparison.Ordinal)}");
+                problems.Add($"User {user.Id.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which cannot be stored.");
             else
                 subjects.Add(new Subject(request.Realm, user.Id, user.Enabled, IsServiceAccount: false, createdAt));
         }
 
         var result = await ReviewAsync(request, subjects, readAt, cancellationToken);
-        return result with { Counts = result.Counts with { Seen = users.Count, Failed = result.Counts.Failed + problems.Count }, Problems = [.. problems, .. result.Problems] };
+        return new ReviewResult(
+            result.Counts with { Seen = users.Count, Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
     }
 
     /// <summary>Reviews users of any kind.</summary>
@@ -55,7 +56,8 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
     {
         // Imports bring whatever number the file had; one that is no instant says as little as none.
         var milliseconds = user.CreatedTimestamp;
-        return milliseconds >= DateTimeOffset.MinValue.ToUnixTimeMilliseconds() && milliseconds <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
+        return milliseconds >= DateTimeOffset.MinValue.ToUnixTimeMilliseconds()
+            && milliseconds <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
             ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds.Value)
             : null;
     }

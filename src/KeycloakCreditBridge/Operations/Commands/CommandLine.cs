@@ -21,11 +21,15 @@ internal static class CommandLine
         Validators = { CheckSetting },
     };
 
-    private static readonly Option<string[]> Realm = new("--realm") { Description = "A realm; all configured ones without it. Repeatable.", HelpName = "NAME" };
+    private static readonly Option<string[]> Realm = new("--realm")
+    {
+        Description = "A realm; all configured ones without it. Repeatable.",
+        HelpName = "NAME",
+    };
 
     private static readonly Option<DateTimeOffset?> Since = new("--since")
     {
-        Description = "Only users created since this date or instant (UTC unless it says otherwise), such as 2026-01-31 or 2026-01-31T08:00:00Z.",
+        Description = "Only users created since this date or instant (UTC unless it says otherwise): 2026-01-31, 2026-01-31T08:00:00Z.",
         HelpName = "WHEN",
         CustomParser = ParseInstant,
     };
@@ -55,7 +59,8 @@ internal static class CommandLine
         try
         {
             // Commands watch the signals themselves, for they stop between pages; the service's host does so too.
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
         catch (ConfigurationException exception)
         {
@@ -121,8 +126,12 @@ internal static class CommandLine
     {
         var text = result.Tokens.Single().Value;
         if (DateTimeOffset.TryParseExact(
-            text, InstantFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant))
+            text, InstantFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out var instant))
+        {
             return instant;
+        }
+
         result.AddError($"--since {text} is no date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
         return null;
     }

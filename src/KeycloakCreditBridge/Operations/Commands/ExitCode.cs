@@ -32,5 +32,6 @@ internal static class ExitCode
         _ => SomeFailed,
     };
 
-    private static bool HasClass(PostgresException exception, string sqlClass) => exception.SqlState.StartsWith(sqlClass, StringComparison.Ordinal);
+    private static bool HasClass(PostgresException exception, string sqlClass) =>
+        exception.SqlState.StartsWith(sqlClass, StringComparison.Ordinal);
 }

@@ -11,7 +11,7 @@ internal static class Manual
         """;
 
     public const string Run =
-        "Run the service: webhooks, polling, provisioning, scheduled reconciliation, /health/live, /health/ready and /metrics. The default.";
+        "Run the service: webhooks, polling, provisioning, reconciliation by schedule, health and metrics. The default.";
 
     public const string Migrate = "Bring the database's schema up to date and end. Needs PostgreSQL only, Keycloak is not asked.";
 

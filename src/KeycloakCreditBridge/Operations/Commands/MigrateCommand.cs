@@ -15,7 +15,8 @@ internal static class MigrateCommand
 
         using var stop = new StopSignal(() => { });
         var applied = await app.Services.GetRequiredService<Migrator>().MigrateAsync(stop.Token);
-        await output.WriteLineAsync(applied == 0 ? "The schema is current; nothing was applied." : $"Applied {applied} migrations; the schema is current.");
+        await output.WriteLineAsync(
+            applied == 0 ? "The schema is current; nothing was applied." : $"Applied {applied} migrations; the schema is current.");
         return ExitCode.Done;
     }
 }

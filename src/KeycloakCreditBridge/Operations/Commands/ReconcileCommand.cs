@@ -23,8 +23,7 @@ internal static class ReconcileCommand
         var exitCode = ExitCode.Done;
         foreach (var realm in realms)
         {
-            var request = new ReconcileRequest(
-                realm, ReconcileTriggers.Command, arguments.Since, arguments.Users.Count == 0 ? null : arguments.Users, arguments.DryRun, arguments.Rejudge);
+            var request = Request(arguments, realm);
             var reconciler = app.Services.GetRequiredService<Reconciler>();
             var outcome = await ReconcileDisplay.ShowAsync(
                 arguments, error, progress => reconciler.RunAsync(request, progress, stop.Token));
@@ -36,6 +35,14 @@ internal static class ReconcileCommand
 
         return exitCode;
     }
+
+    private static ReconcileRequest Request(ReconcileArguments arguments, string realm) => new(
+        realm,
+        ReconcileTriggers.Command,
+        arguments.Since,
+        arguments.Users.Count == 0 ? null : arguments.Users,
+        arguments.DryRun,
+        arguments.Rejudge);
 
     private static int CodeOf(ReconcileOutcome outcome) => outcome.Status switch
     {
@@ -49,11 +56,12 @@ internal static class ReconcileCommand
     {
         List<string> configured = [.. keycloak.Realms.Select(realm => realm.Name)];
         var unknown = arguments.Realms.Except(configured, StringComparer.Ordinal).ToList();
+        var known = $"Keycloak:Realms has {string.Join(", ", configured)}";
         if (unknown.Count > 0)
-            throw new ConfigurationException([.. unknown.Select(realm => $"--realm {realm} is not configured: Keycloak:Realms has {string.Join(", ", configured)}.")]);
+            throw new ConfigurationException([.. unknown.Select(realm => $"--realm {realm} is not configured: {known}.")]);
         List<string> realms = arguments.Realms.Count > 0 ? [.. arguments.Realms.Distinct(StringComparer.Ordinal)] : configured;
         if (arguments.Users.Count > 0 && realms.Count > 1)
-            throw new ConfigurationException([$"--user needs --realm: Keycloak:Realms has {string.Join(", ", configured)}."]);
+            throw new ConfigurationException([$"--user needs --realm: {known}."]);
         return realms;
     }
 

@@ -23,10 +23,11 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
 
     private string Text(ReconcileOutcome outcome)
     {
-        var counts = outcome.Counts;
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{outcome.Realm}: {Verdict(outcome.Status)}{(arguments.DryRun ? " (dry run, nothing was written)" : "")}: {counts.Seen} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, {counts.Failed} failed, {outcome.Elapsed.TotalSeconds:0.0} s");
+        var (seen, missing, provisioned, failed) = outcome.Counts;
+        var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
+        var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+        return $"{outcome.Realm}: {Verdict(outcome.Status)}{dry}: "
+            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {failed} failed, {seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)
@@ -34,7 +35,8 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         var counts = outcome.Counts;
         return JsonSerializer.Serialize(
             new ReconcileResult(
-                outcome.Realm, Verdict(outcome.Status), arguments.DryRun, outcome.RunId, counts.Seen, counts.Missing, counts.Provisioned, counts.Failed,
+                outcome.Realm, Verdict(outcome.Status), arguments.DryRun, outcome.RunId,
+                counts.Seen, counts.Missing, counts.Provisioned, counts.Failed,
                 Math.Round(outcome.Elapsed.TotalSeconds, 3), outcome.Reason, outcome.Problems),
             ReconcileJson.Default.ReconcileResult);
     }

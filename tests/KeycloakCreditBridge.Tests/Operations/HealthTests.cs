@@ -1,0 +1,81 @@
+using System.Net;
+using System.Text.Json;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Operations;
+
+public sealed class HealthTests(PostgresServer postgres)
+{
+    [Fact]
+    public async Task A_bridge_that_can_work_is_ready_and_says_what_it_checked()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        await using var bridge = await BridgeHost.Build(bundle.Database, bundle.Keycloak, ("Intake:Poll:Enabled", "true")).StartAsync();
+
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Status == HttpStatusCode.OK, "the bridge is ready");
+
+        var (_, answer) = await ReadyAsync(bridge);
+        Assert.Equal("ready", answer.GetProperty("status").GetString());
+        Assert.Equal(
+            ["database", "keycloak:demo", "poll:demo"], answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_bridge_that_Keycloak_refuses_lives_but_is_not_ready()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        await using var bridge = await BridgeHost.Build(bundle.Database, bundle.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
+
+        var (status, answer) = await ReadyAsync(bridge);
+        using var live = await bridge.GetAsync("health/live");
+
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK), (status, live.StatusCode));
+        Assert.Equal("not ready", answer.GetProperty("status").GetString());
+        Assert.Equal("failed", answer.GetProperty("checks").GetProperty("keycloak:demo").GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task A_bridge_that_starts_before_its_database_lives_and_becomes_ready_with_it()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using var server = await PostgresServer.StartOwnAsync();
+        var connectionString = await server.CreateDatabaseAsync("late", TestContext.Current.CancellationToken);
+        await server.StopAsync(immediate: true);
+        var settings = BridgeHost.Settings(connectionString, bundle.Keycloak.Server.Url);
+        await using var bridge = await BridgeHost.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
+
+        using var live = await bridge.GetAsync("health/live");
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (live.StatusCode, (await ReadyAsync(bridge)).Status));
+
+        await server.StartAgainAsync(TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Status == HttpStatusCode.OK, "the bridge is ready");
+        await using var database = new TestDatabase(connectionString);
+        await Eventually.TrueAsync(async () => await AccountsAsync(database) == 5, "the first reconciliation has run");
+        await bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_bridge_whose_database_never_comes_ends_quickly_when_told_to()
+    {
+        var settings = BridgeHost.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        await using var bridge = await BridgeHost.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
+
+        var start = TimeProvider.System.GetTimestamp();
+        await bridge.StopAsync();
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 8);
+    }
+
+    private static async Task<int> AccountsAsync(TestDatabase database) =>
+        await database.ScalarAsync<int>("select count(*)::int from user_credits");
+
+    private static async Task<(HttpStatusCode Status, JsonElement Answer)> ReadyAsync(BridgeHost bridge)
+    {
+        using var answer = await bridge.GetAsync("health/ready");
+        Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
+        using var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return (answer.StatusCode, document.RootElement.Clone());
+    }
+}

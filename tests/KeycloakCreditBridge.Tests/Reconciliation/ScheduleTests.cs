@@ -1,0 +1,119 @@
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+public sealed class ScheduleTests(PostgresServer postgres)
+{
+    private static readonly (string, string?) Enabled = ("Reconciliation:Enabled", "true");
+    private static readonly (string, string?) EverySecond = ("Reconciliation:Cron", "* * * * * ?");
+
+    [Fact]
+    public async Task A_realm_that_was_never_reconciled_is_reconciled_at_once_and_only_once()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using (var first = await StartAsync(bundle, Enabled))
+        {
+            await RunsAsync(bundle, "trigger = 'first' and status = 'done'", 1);
+            await first.StopAsync();
+        }
+
+        await using var second = await StartAsync(bundle, Enabled);
+        await second.StopAsync();
+
+        Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs where trigger = 'first'"));
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
+    public async Task A_missed_user_is_found_by_schedule()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using var bridge = await StartAsync(bundle, Enabled, EverySecond);
+        await RunsAsync(bundle, "status = 'done'", 1);
+
+        bundle.Realm.AddUser(new EmulatedUser("missed", "missed"));
+
+        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Contains("missed"), "the missed user has an account");
+        await bridge.StopAsync();
+        await RunsAsync(bundle, "trigger = 'schedule' and provisioned = 1", 1);
+    }
+
+    [Fact]
+    public async Task Two_replicas_share_one_schedule()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        await using var one = await StartAsync(bundle, Enabled, EverySecond);
+        await using var two = await StartAsync(bundle, Enabled, EverySecond);
+
+        await RunsAsync(bundle, "trigger = 'schedule' and status = 'done'", 4);
+        await Task.WhenAll(one.StopAsync(), two.StopAsync());
+
+        Assert.DoesNotContain(one.Log.All.Concat(two.Log.All), line => line.StartsWith("Error", StringComparison.Ordinal));
+        Assert.Equal(0, await bundle.Database.ScalarAsync<int>(
+            "select count(*)::int from reconcile_runs a join reconcile_runs b on a.id < b.id and a.ended_at > b.started_at"));
+    }
+
+    [Fact]
+    public async Task A_schedule_that_was_changed_replaces_the_stored_one_and_a_realm_that_was_removed_loses_its()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        await bundle.Keycloak.ImportAsync("second", []);
+        await using (var before = await StartAsync(bundle, Enabled, ("Keycloak:Realms:1:Name", "second"), ("Reconciliation:Cron", "0 0 3 * * ?")))
+            await before.StopAsync();
+        Assert.Equal(["demo 0 0 3 * * ?", "second 0 0 3 * * ?"], await StoredAsync(bundle));
+
+        await using (var after = await StartAsync(bundle, Enabled, ("Reconciliation:Cron", "0 0 4 * * ?"), ("Reconciliation:Misfire", "FireOnce")))
+            await after.StopAsync();
+
+        Assert.Equal(["demo 0 0 4 * * ?"], await StoredAsync(bundle));
+        Assert.Equal(["demo"], await bundle.Database.QueryAsync<string>("select job_name from quartz.qrtz_job_details"));
+    }
+
+    [Fact]
+    public async Task Where_events_may_have_been_lost_the_realm_is_reconciled_soon()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using var bridge = await StartAsync(bundle, Enabled);
+        await RunsAsync(bundle, "trigger = 'first' and status = 'done'", 1);
+        bundle.Realm.AddUser(new EmulatedUser("missed", "missed"));
+
+        bridge.Services.GetRequiredService<ReconciliationRequests>().Ask(EmulatorDriver.Realm, "its events were wiped");
+
+        await RunsAsync(bundle, "trigger = 'asked' and provisioned = 1 and status = 'done'", 1);
+        await bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_host_that_ends_during_a_run_stops_it_in_time()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 95);
+        bundle.Keycloak.Server.Misbehaviour.Slow($"/{EmulatorDriver.Users}", 1000, TimeSpan.FromMilliseconds(300));
+        await using var bridge = await StartAsync(bundle, Enabled);
+        await RunsAsync(bundle, "status = 'running' and seen > 0", 1);
+
+        var start = TimeProvider.System.GetTimestamp();
+        await bridge.StopAsync();
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 8);
+        Assert.Equal("stopped", await bundle.StatusOfLatestRunAsync());
+    }
+
+    private static async Task<BridgeHost> StartAsync(ReconcileBundle bundle, params (string, string?)[] settings)
+    {
+        var bridge = await BridgeHost.Build(bundle.Database, bundle.Keycloak, settings).StartAsync();
+        await bridge.Services.GetRequiredService<QuartzStarter>().WaitAsync(TestContext.Current.CancellationToken);
+        return bridge;
+    }
+
+    private static Task RunsAsync(ReconcileBundle bundle, string condition, int atLeast) => Eventually.TrueAsync(
+        async () => await bundle.Database.ScalarAsync<int>($"select count(*)::int from reconcile_runs where {condition}") >= atLeast,
+        $"{atLeast} runs are {condition}");
+
+    private static Task<IReadOnlyList<string>> StoredAsync(ReconcileBundle bundle) => bundle.Database.QueryAsync<string>(
+        "select trigger_name || ' ' || cron_expression from quartz.qrtz_cron_triggers order by 1");
+}
