@@ -1,0 +1,101 @@
+using System.Diagnostics.Metrics;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KeycloakCreditBridge.Tests.Operations;
+
+/// <summary>What the README and the compose file say is what the program does.</summary>
+public sealed partial class ReadmeTests
+{
+    private static readonly string Top = Repository.Top;
+    private static readonly string Readme = File.ReadAllText(Path.Combine(Top, "README.md"));
+
+    [Fact]
+    public void The_configuration_table_has_every_setting_with_its_default_and_no_other()
+    {
+        using var services = Program.Compose([]).Services.BuildServiceProvider();
+        var settings = services.GetServices<BoundSection>()
+            .SelectMany(section => Settings(section.Name, section.Type, Activator.CreateInstance(section.Type)))
+            .ToDictionary(setting => setting.Key, setting => setting.Default, StringComparer.Ordinal);
+        var rows = ConfigurationRow().Matches(Readme)
+            .Where(row => !row.Groups["key"].Value.StartsWith("Serilog", StringComparison.Ordinal))
+            .ToDictionary(row => row.Groups["key"].Value, row => row.Groups["default"].Value, StringComparer.Ordinal);
+        Assert.Equal(settings.Keys.Order(StringComparer.Ordinal), rows.Keys.Order(StringComparer.Ordinal));
+        foreach (var (key, expected) in settings.Where(setting => setting.Value is not null))
+            Assert.True(rows[key] == expected, $"README.md says that {key} is '{rows[key]}' by default; it is '{expected}'.");
+    }
+
+    [Fact]
+    public void The_metrics_table_has_every_instrument()
+    {
+        List<string> names = [];
+        using var listener = new MeterListener { InstrumentPublished = (instrument, _) => names.Add(instrument.Name) };
+        listener.Start();
+        using var services = Program.Compose([]).Services.BuildServiceProvider();
+        foreach (var type in typeof(Program).Assembly.GetTypes().Where(type => type.Name.EndsWith("Metrics", StringComparison.Ordinal)))
+            _ = services.GetService(type);
+        var documented = InstrumentRow().Matches(Readme).SelectMany(row => Names(row.Groups["names"].Value)).ToHashSet(StringComparer.Ordinal);
+        Assert.NotEmpty(names);
+        Assert.Empty(names.Where(name => name.StartsWith("bridge.", StringComparison.Ordinal)).Except(documented));
+    }
+
+    [Fact]
+    public void The_compose_file_sets_nothing_that_the_bridge_does_not_bind()
+    {
+        var bridge = File.ReadAllText(Path.Combine(Top, "docker-compose.yml")).Split("\n  bridge:", 2)[1];
+        string[] settings = [.. Variable().Matches(bridge).Select(
+            variable => $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}={variable.Groups["value"].Value.Trim()}")];
+        Assert.True(settings.Length >= 5);
+        using var services = Program.Compose(settings).Services.BuildServiceProvider();
+        Assert.Empty(ConfigurationCheck.Problems(services));
+    }
+
+    private static IEnumerable<(string Key, string? Default)> Settings(string path, Type type, object? value)
+    {
+        foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite))
+        {
+            var key = $"{path}:{property.Name}";
+            var of = property.PropertyType;
+            var held = value is null ? null : property.GetValue(value);
+            if (of == typeof(List<string>))
+                yield return ($"{key}:0", null);
+            else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(List<>))
+                foreach (var inner in Settings($"{key}:0", of.GenericTypeArguments[0], null))
+                    yield return inner;
+            else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(Dictionary<,>))
+                foreach (var inner in Settings($"{key}:trial", of.GenericTypeArguments[1], null))
+                    yield return inner;
+            else if (of.IsClass && of != typeof(string))
+                foreach (var inner in Settings(key, of, held))
+                    yield return inner;
+            else
+                yield return (key, held is null or "" ? null : $"`{(held is bool flag ? (flag ? "true" : "false") : held)}`");
+        }
+    }
+
+    // `a.b.c`, `.d` stands for a.b.c and a.b.d.
+    private static IEnumerable<string> Names(string cell)
+    {
+        var stem = "";
+        foreach (var name in Quoted().Matches(cell).Select(match => match.Groups[1].Value))
+        {
+            if (!name.StartsWith('.'))
+                stem = name[..name.LastIndexOf('.')];
+            yield return name.StartsWith('.') ? stem + name : name;
+        }
+    }
+
+    [GeneratedRegex(@"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:]+)` \| .* \| (?<default>.*?) ?\|$", RegexOptions.Multiline)]
+    private static partial Regex ConfigurationRow();
+
+    [GeneratedRegex(@"^\| (?<names>`bridge\..*?) \|", RegexOptions.Multiline)]
+    private static partial Regex InstrumentRow();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(@"^ +(?<name>[A-Z][A-Za-z]+__[A-Za-z0-9_]+): (?<value>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Variable();
+}
