@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
@@ -47,7 +48,7 @@ internal static class SingleUserBenchmark
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = new Provisioner(new AccountStore(database.DataSource), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var provisioner = new Provisioner(new AccountStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var count = 0L;
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>

@@ -1,6 +1,7 @@
 using Dapper;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Hints;
 
@@ -10,20 +11,23 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <summary>The channel on which replicas tell each other that hints wait.</summary>
     public const string Channel = "user_hints";
 
-    // Sorted, because two batches that lock the same rows in different orders deadlock.
+    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a login that arrives late
+    // does not hide that the user was changed or deleted.
     private const string AddSql =
         """
         with added as (
-            insert into user_hints (realm, keycloak_id, version, source, cause, says_deleted, hinted_at, due_at)
-            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.says_deleted, @Now::timestamptz, @Now
-            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @SaysDeleted::boolean[], @MerelySeen::boolean[])
-                as h (realm, keycloak_id, source, cause, says_deleted, merely_seen)
-            where not h.merely_seen or not exists (
+            insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz, @Now
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @Kinds::text[])
+                as h (realm, keycloak_id, source, cause, kind)
+            where h.kind <> 'seen' or not exists (
                 select from keycloak_users k
                 where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter)
             order by h.realm collate "C", h.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
-                version = excluded.version, source = excluded.source, cause = excluded.cause, says_deleted = excluded.says_deleted,
+                version = excluded.version, source = excluded.source,
+                cause = case excluded.kind when 'seen' then waiting.cause else excluded.cause end,
+                kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
                 hinted_at = excluded.hinted_at, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
             returning 1)
         select count(*)::int as added, (select pg_notify('user_hints', '') where exists (select from added)) is null as silent from added
@@ -42,7 +46,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         set version = nextval('user_hints_version'), due_at = @LeaseEnd, attempts = h.attempts + 1
         from due
         where h.realm = due.realm and h.keycloak_id = due.keycloak_id
-        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.says_deleted, h.hinted_at, h.attempts
+        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
         """;
 
     // Skips what a new hint is just renewing: that row is due again anyway.
@@ -72,51 +76,41 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     public async Task<int> AddAsync(
         IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<int>(new CommandDefinition(
+        var rows = await dataSource.QueryPreparedAsync<int>(
             AddSql,
-            new
-            {
-                Realms = hints.Select(hint => hint.Realm).ToArray(),
-                KeycloakIds = hints.Select(hint => hint.UserId).ToArray(),
-                Sources = hints.Select(hint => hint.Source).ToArray(),
-                Causes = hints.Select(hint => hint.Cause).ToArray(),
-                SaysDeleted = hints.Select(hint => hint.Kind == HintKind.Deleted).ToArray(),
-                MerelySeen = hints.Select(hint => hint.Kind == HintKind.Seen).ToArray(),
-                Now = now,
-                SeenAfter = seenAfter,
-            },
-            cancellationToken: cancellationToken));
+            [
+                hints.Column("Realms", NpgsqlDbType.Text, hint => hint.Realm),
+                hints.Column("KeycloakIds", NpgsqlDbType.Text, hint => hint.UserId),
+                hints.Column("Sources", NpgsqlDbType.Text, hint => hint.Source),
+                hints.Column("Causes", NpgsqlDbType.Text, hint => hint.Cause),
+                hints.Column("Kinds", NpgsqlDbType.Text, hint => Text(hint.Kind)),
+                Instant("Now", now),
+                Instant("SeenAfter", seenAfter),
+            ],
+            cancellationToken);
+        return rows[0];
     }
 
     /// <summary>Takes hints that are due, until <paramref name="leaseEnd"/>.</summary>
-    public async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
-        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<ClaimedHint>(new CommandDefinition(
-            ClaimSql, new { Limit = limit, Now = now, LeaseEnd = leaseEnd }, cancellationToken: cancellationToken));
-        return [.. rows];
-    }
+    public Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
+        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<ClaimedHint>(
+            ClaimSql, [new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd)], cancellationToken);
 
     /// <summary>Gives hints back to be tried later or buries them, unless they were renewed or taken over meanwhile.</summary>
-    public async Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(
+    public Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<int>(
             PostponeSql,
-            new
-            {
-                Realms = postponed.Select(item => item.Hint.Realm).ToArray(),
-                KeycloakIds = postponed.Select(item => item.Hint.KeycloakId).ToArray(),
-                Versions = postponed.Select(item => item.Hint.Version).ToArray(),
-                DueAts = postponed.Select(item => item.DueAt.UtcDateTime).ToArray(),
-                Attempts = postponed.Select(item => item.Attempts).ToArray(),
-                Dead = postponed.Select(item => item.Dead).ToArray(),
-                Errors = postponed.Select(item => item.Error).ToArray(),
-            },
-            cancellationToken: cancellationToken));
-    }
+            [
+                postponed.Column("Realms", NpgsqlDbType.Text, item => item.Hint.Realm),
+                postponed.Column("KeycloakIds", NpgsqlDbType.Text, item => item.Hint.KeycloakId),
+                postponed.Column("Versions", NpgsqlDbType.Bigint, item => item.Hint.Version),
+                postponed.Column("DueAts", NpgsqlDbType.TimestampTz, item => item.DueAt.UtcDateTime),
+                postponed.Column("Attempts", NpgsqlDbType.Integer, item => item.Attempts),
+                postponed.Column("Dead", NpgsqlDbType.Boolean, item => item.Dead),
+                postponed.Column("Errors", NpgsqlDbType.Text, item => item.Error),
+            ],
+            cancellationToken);
 
     /// <summary>How many hints wait, how many are dead, and since when the oldest waits.</summary>
     public async Task<HintBacklog> BacklogAsync(CancellationToken cancellationToken)
@@ -124,6 +118,17 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleAsync<HintBacklog>(new CommandDefinition(BacklogSql, cancellationToken: cancellationToken));
     }
+
+    private static string Text(HintKind kind) => kind switch
+    {
+        HintKind.Changed => "changed",
+        HintKind.Deleted => "deleted",
+        HintKind.Seen => "seen",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such kind."),
+    };
+
+    private static NpgsqlParameter Instant(string name, DateTimeOffset instant) =>
+        new(name, NpgsqlDbType.TimestampTz) { Value = instant.UtcDateTime };
 }
 
 internal sealed record HintBacklog(long Waiting, long Dead, DateTimeOffset? Oldest);

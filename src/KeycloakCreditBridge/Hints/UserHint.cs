@@ -34,7 +34,7 @@ internal static class HintSources
 /// <param name="Version">Fences the settling: renewed by every new hint and every claim.</param>
 /// <param name="Attempts">How often the hint was claimed since it last came, this claim included.</param>
 internal sealed record ClaimedHint(
-    string Realm, string KeycloakId, long Version, string Source, string Cause, bool SaysDeleted, DateTimeOffset HintedAt, int Attempts);
+    string Realm, string KeycloakId, long Version, string Source, string Cause, HintKind Kind, DateTimeOffset HintedAt, int Attempts);
 
 /// <summary>A hint to be tried again later, or never again.</summary>
 internal sealed record PostponedHint(ClaimedHint Hint, DateTimeOffset DueAt, int Attempts, bool Dead, string Error);

@@ -6,7 +6,8 @@ namespace KeycloakCreditBridge.Intake;
 /// What polling cannot see: events that Keycloak does not store or no longer has. Each is logged and counted once, and a reconciliation
 /// is asked for, as only that can find the users behind them.
 /// </summary>
-internal sealed partial class EventLosses(PollStatus status, ReconciliationRequests requests, IntakeMetrics metrics, ILogger<EventLosses> logger)
+internal sealed partial class EventLosses(
+    PollStatus status, ReconciliationRequests requests, IntakeMetrics metrics, ILogger<EventLosses> logger)
 {
     /// <summary>Takes note of what the realm stores.</summary>
     public void Settings(string realm, EventsConfig config)
@@ -56,15 +57,25 @@ internal sealed partial class EventLosses(PollStatus status, ReconciliationReque
         requests.Ask(realm, reason);
     }
 
-    [LoggerMessage(EventId = 220, Level = LogLevel.Warning, Message = "Realm '{Realm}' does not store {Stream}: switch {Setting} on. Until then only webhooks and reconciliation find users.")]
+    [LoggerMessage(
+        EventId = 220,
+        Level = LogLevel.Warning,
+        Message = "Realm '{Realm}' does not store {Stream}: switch {Setting} on. Until then only webhooks and reconciliation find users.")]
     private partial void LogOff(string realm, string stream, string setting);
 
-    [LoggerMessage(EventId = 221, Level = LogLevel.Information, Message = "Realm '{Realm}' stores {Stream} again; what happened meanwhile is left to reconciliation.")]
+    [LoggerMessage(
+        EventId = 221,
+        Level = LogLevel.Information,
+        Message = "Realm '{Realm}' stores {Stream} again; what happened meanwhile is left to reconciliation.")]
     private partial void LogOn(string realm, string stream);
 
     [LoggerMessage(EventId = 222, Level = LogLevel.Warning, Message = "Realm '{Realm}' stores no events: {Explanation}")]
     private partial void LogNoStore(string realm, string explanation);
 
-    [LoggerMessage(EventId = 223, Level = LogLevel.Warning, Message = "Realm '{Realm}' lost {Stream}: the last one read, of {NewestKnown:O}, is gone, so others may be gone unread. A reconciliation is asked for.")]
+    [LoggerMessage(
+        EventId = 223,
+        Level = LogLevel.Warning,
+        Message = "Realm '{Realm}' lost {Stream}: the last one read, of {NewestKnown:O}, is gone, so others may be gone unread. "
+            + "A reconciliation is asked for.")]
     private partial void LogGone(string realm, string stream, DateTimeOffset newestKnown);
 }

@@ -26,6 +26,14 @@ internal static partial class EventRules
         "IDENTITY_PROVIDER_FIRST_LOGIN",
         "USER_DISABLED_BY_PERMANENT_LOCKOUT");
 
+    /// <summary>The hint in what a webhook delivered, or null when it concerns no user of ours.</summary>
+    public static UserHint? HintFrom(Delivery delivered, string realm) => delivered switch
+    {
+        { User: { } happened } => HintFrom(happened, realm, HintSources.Webhook),
+        { Admin: { } happened } => HintFrom(happened, realm, HintSources.Webhook),
+        _ => null,
+    };
+
     /// <summary>The hint in a user event, or null when it concerns no user of ours.</summary>
     public static UserHint? HintFrom(UserEvent happened, string realm, string source)
     {
@@ -77,7 +85,8 @@ internal static partial class EventRules
 
     private static string Shortened(string cause) => cause.Length <= LongestCause ? cause : cause[..LongestCause];
 
-    // The path of a SCIM request is scim/v2/Users/{id}; partial import says users/{id} with resource type REALM.
+    // Keycloak stores paths decoded: what stands there is the id as it is. SCIM requests have a path of their own, and partial import says
+    // users/{id} with resource type REALM.
     [GeneratedRegex(@"\A(?:users|scim/v2/Users)/(?<id>[^/]+)(?:/(?<below>.*))?\z", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex UserPath();
 }

@@ -19,15 +19,15 @@ internal sealed record EventSource(
     public const string UserStream = "user-events";
     public const string AdminStream = "admin-events";
 
-    public static EventSource UserEvents(KeycloakClient keycloak, string realm) => new(realm, UserStream, async (query, cancellationToken) =>
+    public static EventSource UserEvents(KeycloakClient keycloak, string realm) => new(realm, UserStream, async (query, token) =>
     [
-        .. from happened in await keycloak.ListUserEventsAsync(realm, query, cancellationToken)
+        .. from happened in await keycloak.ListUserEventsAsync(realm, query, token)
            select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
     ]);
 
-    public static EventSource AdminEvents(KeycloakClient keycloak, string realm) => new(realm, AdminStream, async (query, cancellationToken) =>
+    public static EventSource AdminEvents(KeycloakClient keycloak, string realm) => new(realm, AdminStream, async (query, token) =>
     [
-        .. from happened in await keycloak.ListAdminEventsAsync(realm, query, cancellationToken)
+        .. from happened in await keycloak.ListAdminEventsAsync(realm, query, token)
            select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
     ]);
 

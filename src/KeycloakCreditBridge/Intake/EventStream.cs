@@ -10,7 +10,8 @@ namespace KeycloakCreditBridge.Intake;
 /// before it, and what was seen already is known by its fingerprint. All times are Keycloak's; the bridge's clock only ever makes a poll
 /// look further back.
 /// </summary>
-internal sealed class EventStream(EventSource source, HintWriter writer, PollCursorStore cursors, EventLosses losses, PollOptions options, TimeProvider clock)
+internal sealed class EventStream(
+    EventSource source, HintWriter writer, PollCursorStore cursors, EventLosses losses, PollOptions options, TimeProvider clock)
 {
     // How far a poll between sweeps looks back: most events appear within it, and a busy realm reads few of them twice.
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);

@@ -19,7 +19,7 @@ internal static class IntakeModule
 
     public static void MapIntake(this IEndpointRouteBuilder app)
     {
-        app.MapPost("/webhooks/keycloak", (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realmName: null));
+        app.MapPost("/webhooks/keycloak", (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));
         app.MapPost(
             "/webhooks/keycloak/{realm}",
             (string realm, HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realm));

@@ -55,10 +55,12 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
     {
         List<string> problems = [];
         var (webhook, poll) = (options.Webhook, options.Poll);
-        Check(webhook.MaxBodyBytes is >= 1024 and <= 16 * 1024 * 1024, "Webhook:MaxBodyBytes", webhook.MaxBodyBytes, "choose 1024 to 16777216");
         Check(
-            poll.BusyInterval >= TimeSpan.FromMilliseconds(50) && poll.BusyInterval <= poll.IdleInterval, "Poll:BusyInterval", poll.BusyInterval,
-            "choose 00:00:00.05 to Intake:Poll:IdleInterval");
+            webhook.MaxBodyBytes is >= 1024 and <= 16 * 1024 * 1024, "Webhook:MaxBodyBytes", webhook.MaxBodyBytes,
+            "choose 1024 to 16777216");
+        Check(
+            poll.BusyInterval >= TimeSpan.FromMilliseconds(50) && poll.BusyInterval <= poll.IdleInterval,
+            "Poll:BusyInterval", poll.BusyInterval, "choose 00:00:00.05 to Intake:Poll:IdleInterval");
         Check(poll.IdleInterval <= TimeSpan.FromHours(1), "Poll:IdleInterval", poll.IdleInterval, "choose at most 01:00:00");
         Check(
             poll.Overlap >= LongestTransaction && poll.Overlap <= TimeSpan.FromDays(1), "Poll:Overlap", poll.Overlap,

@@ -41,7 +41,10 @@ internal static class PhaseTwoFormat
         var type = sent.Type![AdminPrefix.Length..];
         var operation = type.LastIndexOf('-');
         return new AdminEvent(
-            OperationType: type[(operation + 1)..], ResourceType: type[..Math.Max(operation, 0)], ResourcePath: sent.ResourcePath, Error: sent.Error);
+            OperationType: type[(operation + 1)..],
+            ResourceType: type[..Math.Max(operation, 0)],
+            ResourcePath: sent.ResourcePath,
+            Error: sent.Error);
     }
 
     private static PhaseTwoBody Parse(ReadOnlySpan<byte> body)
@@ -60,11 +63,15 @@ internal static class PhaseTwoFormat
     private static string Explain(JsonException exception)
     {
         var place = $"(line {exception.LineNumber + 1}, byte {exception.BytePositionInLine})";
-        return exception.Path is null or "$" ? $"The body is not one JSON object {place}." : $"The body is malformed at {exception.Path} {place}.";
+        return exception.Path is null or "$"
+            ? $"The body is not one JSON object {place}."
+            : $"The body is malformed at {exception.Path} {place}.";
     }
 }
 
-/// <summary>The members of a body that the bridge reads. authDetails is the user of a user event, and the acting administrator of an admin event.</summary>
+/// <summary>
+/// The members of a body that the bridge reads. authDetails is the user of a user event, and the acting administrator of an admin event.
+/// </summary>
 internal sealed record PhaseTwoBody(
     string? Type, string? RealmName, string? Error, string? ResourcePath, PhaseTwoAuthDetails? AuthDetails);
 

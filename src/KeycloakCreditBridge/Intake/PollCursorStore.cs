@@ -17,7 +17,8 @@ internal sealed class PollCursorStore(NpgsqlDataSource dataSource)
     // A poller that lost its lease without noticing must not turn the cursor back.
     private const string SaveSql =
         """
-        insert into poll_cursors (realm, stream, watermark, last_event, polled_at) values (@Realm, @Stream, @Watermark, @LastEvent, @PolledAt)
+        insert into poll_cursors (realm, stream, watermark, last_event, polled_at)
+        values (@Realm, @Stream, @Watermark, @LastEvent, @PolledAt)
         on conflict (realm, stream) do update set
             watermark = excluded.watermark, last_event = excluded.last_event, polled_at = excluded.polled_at
         where poll_cursors.watermark <= excluded.watermark

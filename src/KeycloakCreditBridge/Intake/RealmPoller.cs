@@ -32,7 +32,10 @@ internal sealed partial class RealmPoller(
     private readonly EventStream userEvents =
         new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock);
     private readonly EventStream adminEvents =
-        new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock) { Retention = LeastAdminRetention };
+        new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock)
+        {
+            Retention = LeastAdminRetention,
+        };
 
     private DateTimeOffset heldUntil = DateTimeOffset.MinValue;
     private DateTimeOffset nextSweep = DateTimeOffset.MinValue;

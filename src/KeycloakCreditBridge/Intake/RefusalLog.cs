@@ -34,6 +34,9 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
         LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.Message);
     }
 
-    [LoggerMessage(EventId = 202, Level = LogLevel.Warning, Message = "Refused a webhook for realm '{Realm}' with {Status} {Reason}: {Explanation}")]
+    [LoggerMessage(
+        EventId = 202,
+        Level = LogLevel.Warning,
+        Message = "Refused a webhook for realm '{Realm}' with {Status} {Reason}: {Explanation}")]
     private partial void LogRefused(string realm, int status, string reason, string explanation);
 }

@@ -52,7 +52,8 @@ internal sealed partial class WebhookEndpoint(
             return realms.Count == 1
                 ? realms[0]
                 : throw new DeliveryRefusedException(
-                    HttpStatusCode.NotFound, null, "realm_not_named", "Several realms are configured: send to /webhooks/keycloak/{realm} and name one.");
+                    HttpStatusCode.NotFound, null, "realm_not_named",
+                    "Several realms are configured: send to /webhooks/keycloak/{realm} and name one.");
         }
 
         return realms.Find(realm => realm.Name == name) ?? throw new DeliveryRefusedException(
@@ -104,7 +105,7 @@ internal sealed partial class WebhookEndpoint(
         if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
             return;
         if (secrets.Length == 0)
-            throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove where this comes from.");
+            throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove the sender.");
         var verdict = HmacSignature.Check(request.Headers[HmacSignature.Header], body, secrets);
         if (verdict == SignatureVerdict.Valid)
             return;
@@ -117,7 +118,8 @@ internal sealed partial class WebhookEndpoint(
             _ => $"The header {HmacSignature.Header} was not made from this body with a secret of realm '{realm.Name}'.",
         });
 
-        DeliveryRefusedException Unauthorized(string reason, string message) => new(HttpStatusCode.Unauthorized, realm.Name, reason, message);
+        DeliveryRefusedException Unauthorized(string reason, string message) =>
+            new(HttpStatusCode.Unauthorized, realm.Name, reason, message);
     }
 
     private async Task<IResult> TakeAsync(Delivery delivery, RealmOptions realm, HttpContext context)
@@ -125,10 +127,11 @@ internal sealed partial class WebhookEndpoint(
         if (delivery.Realm is { } named && named != realm.Name)
         {
             throw new DeliveryRefusedException(
-                HttpStatusCode.BadRequest, realm.Name, "wrong_realm", $"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.");
+                HttpStatusCode.BadRequest, realm.Name, "wrong_realm",
+                $"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.");
         }
 
-        if (HintIn(delivery, realm.Name) is not { } hint)
+        if (EventRules.HintFrom(delivery, realm.Name) is not { } hint)
         {
             metrics.DeliveryIgnored(realm.Name);
             return TypedResults.NoContent();
@@ -138,13 +141,6 @@ internal sealed partial class WebhookEndpoint(
             throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "user_id", $"The user id {problem}.");
         return await StoreAsync(hint, context);
     }
-
-    private static UserHint? HintIn(Delivery delivery, string realm) => delivery switch
-    {
-        { User: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
-        { Admin: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
-        _ => null,
-    };
 
     private async Task<IResult> StoreAsync(UserHint hint, HttpContext context)
     {
@@ -172,10 +168,13 @@ internal sealed partial class WebhookEndpoint(
             LogNotStoring(reason);
         metrics.DeliveryNotStored(hint.Realm);
         context.Response.Headers.RetryAfter = "5";
-        return TypedResults.Problem("The event could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+        return TypedResults.Problem("The event could not be stored now: send it again.", statusCode: (int)HttpStatusCode.ServiceUnavailable);
     }
 
-    [LoggerMessage(EventId = 200, Level = LogLevel.Error, Message = "Webhooks are answered with 503, because their hints cannot be stored: {Reason}")]
+    [LoggerMessage(
+        EventId = 200,
+        Level = LogLevel.Error,
+        Message = "Webhooks are answered with 503, because their hints cannot be stored: {Reason}")]
     private partial void LogNotStoring(string reason);
 
     [LoggerMessage(EventId = 201, Level = LogLevel.Information, Message = "Webhooks are stored again.")]

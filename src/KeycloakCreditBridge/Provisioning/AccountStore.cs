@@ -1,5 +1,4 @@
-using System.Data;
-using Dapper;
+using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,6 +13,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
     // - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
     // - an older reading of Keycloak (`current` is false) changes no status and no known user;
     // - the bridge ends only a hold or a closing of its own.
+    // It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `wanted`; what it
+    // inserted it takes from `returning`, and never joins it back.
     private const string ConvergeSql =
         """
         with wanted as (
@@ -40,17 +41,17 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
                 and not exists (select from user_credits c where c.user_id = w.account_id)
             order by w.account_id collate "C"
             on conflict (user_id) do nothing
-            returning user_id, credits_remaining, tier, last_reset
+            returning user_id, credits_remaining, credits_allocated, tier, last_reset, source
         ),
         granted as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-            select o.user_id, w.amount, o.credits_remaining, 'purchase',
-                jsonb_build_object('tier', w.tier, 'reason', 'initial_allocation', 'source', w.source), @Now::timestamptz, 'signup'
-            from opened o join wanted w on w.account_id = o.user_id
+            select user_id, credits_allocated, credits_remaining, 'purchase',
+                jsonb_build_object('tier', tier, 'reason', 'initial_allocation', 'source', source), @Now::timestamptz, 'signup'
+            from opened
             on conflict (user_id, grant_key) do nothing
         ),
         turned as (
-            select c.user_id, w.disposition, w.realm, w.keycloak_id, w.source
+            select c.user_id, w.disposition, w.source
             from wanted w
             join user_credits c on c.user_id = w.account_id
             where w.current and w.disposition in ('account', 'held', 'deleted')
@@ -66,17 +67,17 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
                 updated_at = @Now
             from turned t
             where c.user_id = t.user_id
-            returning c.user_id, c.status, c.tier, c.credits_remaining, t.realm, t.keycloak_id, t.source
+            returning c.user_id, c.status, t.source
         ),
         audited as (
             insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
-            select @Now::timestamptz, o.user_id, 'credit.create', 'success', 'user_credits', o.user_id,
-                jsonb_build_object('tier', o.tier, 'allocated', w.amount, 'last_reset', o.last_reset, 'source', w.source, 'realm', w.realm)
-            from opened o join wanted w on w.account_id = o.user_id
+            select @Now::timestamptz, user_id, 'credit.create', 'success', 'user_credits', user_id,
+                jsonb_build_object('tier', tier, 'allocated', credits_allocated, 'last_reset', last_reset, 'source', source)
+            from opened
             union all
-            select @Now, c.user_id, case c.status when 'active' then 'credit.reopen' when 'held' then 'credit.hold' else 'credit.close' end,
-                'success', 'user_credits', c.user_id, jsonb_build_object('source', c.source, 'realm', c.realm)
-            from changed c
+            select @Now, user_id, case status when 'active' then 'credit.reopen' when 'held' then 'credit.hold' else 'credit.close' end,
+                'success', 'user_credits', user_id, jsonb_build_object('source', source)
+            from changed
         ),
         judged as (
             insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, disposition, checked_at)
@@ -95,10 +96,9 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
                 join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and h.version = w.hint_version
                 for update of h skip locked))
         )
-        select w.realm, w.keycloak_id, o.user_id as account_id, o.tier, o.credits_remaining as balance, true as opened, null as status
-        from opened o join wanted w on w.account_id = o.user_id
+        select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status from opened
         union all
-        select c.realm, c.keycloak_id, c.user_id, c.tier, c.credits_remaining, false, c.status from changed c
+        select user_id, null, null, false, status from changed
         """;
 
     private const string UnrecordedSql =
@@ -112,50 +112,35 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
-    public async Task<IReadOnlyList<Change>> ConvergeAsync(
-        IReadOnlyList<Judgement> judgements, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<Change>(new CommandDefinition(
-            ConvergeSql, new ConvergeParameters(judgements, now), cancellationToken: cancellationToken));
-        return [.. rows];
-    }
+    public Task<IReadOnlyList<Change>> ConvergeAsync(IReadOnlyList<Judgement> batch, DateTimeOffset now, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<Change>(
+            ConvergeSql,
+            [
+                new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                batch.Column("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition)),
+                batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+                batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
+                batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
+                batch.Column("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap),
+                batch.Column("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited),
+                batch.Column("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime),
+                batch.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+                batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+                batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
+            ],
+            cancellationToken);
 
     /// <summary>Which of these users of a realm have no record, or a record without its account.</summary>
     public async Task<IReadOnlySet<string>> UnrecordedAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var rows = await connection.QueryAsync<string>(new CommandDefinition(
-            UnrecordedSql, new { Realm = realm, KeycloakIds = keycloakIds.ToArray() }, cancellationToken: cancellationToken));
+        var rows = await dataSource.QueryPreparedAsync<string>(
+            UnrecordedSql,
+            [new NpgsqlParameter("Realm", realm), keycloakIds.Column("KeycloakIds", NpgsqlDbType.Text, id => id)],
+            cancellationToken);
         return rows.ToHashSet(StringComparer.Ordinal);
-    }
-
-    private sealed class ConvergeParameters(IReadOnlyList<Judgement> batch, DateTimeOffset now) : SqlMapper.IDynamicParameters
-    {
-        public void AddParameters(IDbCommand command, SqlMapper.Identity identity)
-        {
-            var parameters = ((NpgsqlCommand)command).Parameters;
-            Add("Now", NpgsqlDbType.TimestampTz, now.UtcDateTime);
-            AddArray("Realms", NpgsqlDbType.Text, item => item.Realm);
-            AddArray("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId);
-            AddArray("AccountIds", NpgsqlDbType.Text, item => item.AccountId);
-            AddArray("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition));
-            AddArray("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime);
-            AddArray("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier);
-            AddArray("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount);
-            AddArray("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap);
-            AddArray("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited);
-            AddArray("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime);
-            AddArray("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime);
-            AddArray("Sources", NpgsqlDbType.Text, item => item.Source);
-            AddArray("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion);
-
-            void AddArray<T>(string name, NpgsqlDbType type, Func<Judgement, T> select) =>
-                Add(name, NpgsqlDbType.Array | type, batch.Select(select).ToArray());
-
-            void Add(string name, NpgsqlDbType type, object value) =>
-                parameters.Add(new NpgsqlParameter(name, type) { Value = value });
-        }
     }
 
     private static string Text(Disposition disposition) => disposition switch

@@ -61,7 +61,7 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
         var user = await keycloak.FindUserAsync(hint.Realm, hint.KeycloakId, cancellationToken);
         if (user is null)
         {
-            var final = hint.SaysDeleted || readAt - hint.HintedAt >= options.Value.MissingGrace;
+            var final = hint.Kind == HintKind.Deleted || readAt - hint.HintedAt >= options.Value.MissingGrace;
             return final ? GrantPolicy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
         }
 

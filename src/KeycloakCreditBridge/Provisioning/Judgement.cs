@@ -43,7 +43,9 @@ internal sealed record Judgement(
     string Source,
     long? HintVersion = null);
 
-/// <summary>What converging changed for one user.</summary>
+/// <summary>What converging changed in one account.</summary>
+/// <param name="Tier">Tier of an account that was opened.</param>
+/// <param name="Balance">Balance of an account that was opened.</param>
 /// <param name="Opened">The account was opened now.</param>
 /// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
-internal sealed record Change(string Realm, string KeycloakId, string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status);
+internal sealed record Change(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status);

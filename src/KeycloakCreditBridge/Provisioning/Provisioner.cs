@@ -7,7 +7,7 @@ namespace KeycloakCreditBridge.Provisioning;
 /// Converges accounts to judgements. Webhook, poller, scan and operator all end here. A user that the database refuses is named and
 /// left out; the others of its batch are done.
 /// </summary>
-internal sealed partial class Provisioner(AccountStore store, TimeProvider clock, ILogger<Provisioner> logger)
+internal sealed partial class Provisioner(AccountStore store, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
 {
     /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
@@ -22,7 +22,9 @@ internal sealed partial class Provisioner(AccountStore store, TimeProvider clock
             await ConvergeAsync(batch, changes, refusals, cancellationToken);
         foreach (var change in changes)
             Log(change);
-        return new ConvergeResult(changes, refusals);
+        var result = new ConvergeResult(changes, refusals);
+        metrics.Converged(result);
+        return result;
     }
 
     // Halves a refused batch until the users at fault stand alone: 999 of 1,000 are done in a few round trips.
@@ -49,18 +51,16 @@ internal sealed partial class Provisioner(AccountStore store, TimeProvider clock
     private void Log(Change change)
     {
         if (change.Opened)
-            LogOpened(change.AccountId, change.Tier, change.Balance, change.Realm, change.KeycloakId);
+            LogOpened(change.AccountId, change.Tier, change.Balance);
         else
-            LogChanged(change.AccountId, change.Status, change.Realm, change.KeycloakId);
+            LogTurned(change.AccountId, change.Status);
     }
 
-    [LoggerMessage(EventId = 400, Level = LogLevel.Information,
-        Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits (realm {Realm}, user {KeycloakId}).")]
-    private partial void LogOpened(string accountId, string? tier, decimal? balance, string realm, string keycloakId);
+    [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
+    private partial void LogOpened(string accountId, string? tier, decimal? balance);
 
-    [LoggerMessage(EventId = 401, Level = LogLevel.Information,
-        Message = "Account {AccountId} is now {Status} (realm {Realm}, user {KeycloakId}).")]
-    private partial void LogChanged(string accountId, string? status, string realm, string keycloakId);
+    [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
+    private partial void LogTurned(string accountId, string? status);
 }
 
 /// <param name="Refusals">Users whose data the database refused, with its reason.</param>

@@ -9,6 +9,7 @@ internal static class ProvisioningModule
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
         builder.Services.AddSingleton<GrantPolicy>();
         builder.Services.AddSingleton<AccountStore>();
+        builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
         builder.Services.AddSingleton<HintJudge>();
         builder.Services.AddSingleton<ProvisioningWorker>();

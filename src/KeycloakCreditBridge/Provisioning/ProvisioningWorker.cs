@@ -10,6 +10,7 @@ internal sealed partial class ProvisioningWorker(
     HintSignal signal,
     HintJudge judge,
     Provisioner provisioner,
+    ProvisioningMetrics metrics,
     SchemaGate gate,
     IOptions<HintOptions> options,
     TimeProvider clock,
@@ -71,15 +72,21 @@ internal sealed partial class ProvisioningWorker(
     private async Task SettleAsync(IReadOnlyList<ClaimedHint> claimed, HintVerdicts verdicts)
     {
         var result = await provisioner.ConvergeAsync(verdicts.Judgements, CancellationToken.None);
+        var settledAt = clock.GetUtcNow();
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
         List<PostponedHint> postponed = [
             .. verdicts.Postponed,
             .. result.Refusals.Select(refusal => judge.Fail(byUser[(refusal.Judgement.Realm, refusal.Judgement.KeycloakId)], refusal.Reason))];
+        foreach (var judgement in verdicts.Judgements)
+            metrics.Settled(settledAt - byUser[(judgement.Realm, judgement.KeycloakId)].HintedAt);
         if (postponed.Count == 0)
             return;
         await hints.PostponeAsync(postponed, CancellationToken.None);
         foreach (var item in postponed.Where(item => item.Dead))
+        {
+            metrics.Buried();
             LogBuried(item.Hint.Realm, item.Hint.KeycloakId, item.Attempts, item.Error);
+        }
     }
 
     private Task GiveBackAsync(IReadOnlyList<ClaimedHint> claimed)

@@ -19,9 +19,10 @@ internal sealed class StorageOptions
     /// <summary>Whether the service migrates the schema when it starts; otherwise it waits until `migrate` was run.</summary>
     public bool MigrateOnStart { get; set; } = true;
 
-    // Every statement finds its rows by key. A prepared plan that was made while the tables were empty would read them from end to end
-    // for as long as it is kept; and a session that hangs inside a transaction gives its locks back.
-    private const string SessionSettings = "-c enable_seqscan=off -c idle_in_transaction_session_timeout=60s";
+    // Every statement finds its rows by key, one user or thousands. Left to itself PostgreSQL would plan a statement anew at each run,
+    // which costs more than running it, or keep a plan from when the tables were empty that reads them from end to end. A session that
+    // hangs inside a transaction gives its locks back.
+    private const string SessionSettings = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c idle_in_transaction_session_timeout=60s";
 
     /// <summary>The connection string with the password, timeouts and session settings that the bridge relies on.</summary>
     public string BuildConnectionString()
@@ -29,23 +30,21 @@ internal sealed class StorageOptions
         var builder = new NpgsqlConnectionStringBuilder(ConnectionString);
         if (!string.IsNullOrEmpty(Password))
             builder.Password = Password;
-        if (!builder.ContainsKey("Application Name"))
-            builder.ApplicationName = "keycloak-credit-bridge";
-        if (!builder.ContainsKey("Command Timeout"))
-            builder.CommandTimeout = 15;
-        if (!builder.ContainsKey("Timeout"))
-            builder.Timeout = 5;
-        if (!builder.ContainsKey("Cancellation Timeout"))
-            builder.CancellationTimeout = 2000;
-        if (!builder.ContainsKey("Keepalive"))
-            builder.KeepAlive = 10;
-        if (!builder.ContainsKey("Max Auto Prepare"))
-            builder.MaxAutoPrepare = 20;
+        SetUnlessGiven("Application Name", "keycloak-credit-bridge");
+        SetUnlessGiven("Command Timeout", 15);
+        SetUnlessGiven("Timeout", 5);
+        SetUnlessGiven("Cancellation Timeout", 2000);
+        SetUnlessGiven("Keepalive", 10);
         // No session state is left behind that would have to be reset.
-        if (!builder.ContainsKey("No Reset On Close"))
-            builder.NoResetOnClose = true;
+        SetUnlessGiven("No Reset On Close", true);
         builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();
         return builder.ConnectionString;
+
+        void SetUnlessGiven(string keyword, object value)
+        {
+            if (!builder.ShouldSerialize(keyword))
+                builder[keyword] = value;
+        }
     }
 }
 

@@ -18,7 +18,18 @@ public sealed class HintStoreTests(PostgresServer postgres)
         using var writer = Writer(database);
         await writer.WriteAsync([Hint("ana", cause: "REGISTER"), Hint("ana", cause: "UPDATE_PROFILE")], Token);
         await writer.WriteAsync([Hint("ana", HintKind.Deleted, "USER-DELETE")], Token);
-        Assert.Equal(["USER-DELETE True"], await database.QueryAsync<string>("select cause || ' ' || initcap(says_deleted::text) from user_hints"));
+        Assert.Equal(["USER-DELETE deleted"], await database.QueryAsync<string>("select cause || ' ' || kind from user_hints"));
+    }
+
+    [Fact]
+    public async Task A_login_that_arrives_late_does_not_hide_a_deletion()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        using var writer = Writer(database);
+        await writer.WriteAsync([Hint("ana", HintKind.Deleted, "USER-DELETE")], Token);
+        await writer.WriteAsync([Hint("ana", HintKind.Seen, "LOGIN")], Token);
+        var claimed = Assert.Single(await new HintStore(database.DataSource).ClaimAsync(1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, Token));
+        Assert.Equal((HintKind.Deleted, "USER-DELETE"), (claimed.Kind, claimed.Cause));
     }
 
     [Fact]

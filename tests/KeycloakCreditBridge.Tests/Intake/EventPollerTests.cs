@@ -83,7 +83,8 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     {
         await using var keycloak = await StartKeycloakAsync();
         await database.ExecuteAsync(
-            "insert into leases (name, owner, held_until) values ('poll:demo', 'dead', @Until)", new { Until = DateTimeOffset.UtcNow.AddSeconds(2) });
+            "insert into leases (name, owner, held_until) values ('poll:demo', 'dead', @Until)",
+            new { Until = DateTimeOffset.UtcNow.AddSeconds(2) });
         await using var host = await StartAsync(keycloak);
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "ada"));
         await HintedAsync("ada");

@@ -46,6 +46,7 @@ public sealed class EventRulesTests
     [InlineData("DELETE", "USER", "scim/v2/Users/u1", "u1", "Deleted")]
     [InlineData("DELETE", "USER", "users/u1", "u1", "Deleted")]
     [InlineData("DELETE", "USER", "users/f:Zq2:ana maria", "f:Zq2:ana maria", "Deleted")]
+    [InlineData("UPDATE", "USER", "users/a b%20c+é", "a b%20c+é", "Changed")]
     [InlineData("DELETE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
     [InlineData("DELETE", "GROUP_MEMBERSHIP", "users/u1/groups/g1", "u1", "Seen")]
     [InlineData("CREATE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]

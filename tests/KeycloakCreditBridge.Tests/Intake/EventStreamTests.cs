@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
@@ -145,7 +144,6 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
 
         events.RemoveBefore(Noon.AddDays(1));
         await PollAsync(stream);
-        await PollAsync(stream, sweep: true);
         await PollAsync(Stream(database), sweep: true);
         Assert.Single(Asked());
     }
@@ -224,9 +222,10 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
 
     private EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
-        var losses = new EventLosses(new PollStatus(), requests, services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
+        var losses = new EventLosses(
+            new PollStatus(), requests, services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
         writer ??= new HintWriter(
-            new HintStore(database.DataSource), new HintSignal(clock), Microsoft.Extensions.Options.Options.Create(new HintOptions()), clock);
+            new HintStore(database.DataSource), new HintSignal(clock), new OptionsWrapper<HintOptions>(new HintOptions()), clock);
         return new EventStream(events.Source, writer, new PollCursorStore(database.DataSource), losses, Options, clock)
         {
             Retention = retention ?? TimeSpan.MaxValue,

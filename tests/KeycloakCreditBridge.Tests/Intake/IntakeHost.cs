@@ -74,7 +74,8 @@ internal sealed class IntakeHost : IAsyncDisposable
     public async Task<(HttpStatusCode Status, string Answer, string? RetryAfter)> DeliverAsync(
         byte[] body, string path = "webhooks/keycloak/demo", Action<HttpRequestMessage>? change = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = new ByteArrayContent(body) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative));
+        request.Content = new ByteArrayContent(body);
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Add(HmacSignature.Header, Deliveries.Sign(body));
         change?.Invoke(request);
@@ -104,7 +105,8 @@ internal sealed class IntakeHost : IAsyncDisposable
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             ids.Enqueue(eventId.Id);
 
         public void Dispose()

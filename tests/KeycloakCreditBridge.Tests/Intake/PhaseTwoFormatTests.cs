@@ -16,8 +16,8 @@ public sealed class PhaseTwoFormatTests
     [Fact]
     public void An_admin_event_is_read_without_the_administrator_who_acted() =>
         Assert.Equal(
-            new Delivery("demo", null, new AdminEvent(OperationType: "CREATE", ResourceType: "ORGANIZATION_MEMBERSHIP", ResourcePath: "users/u1")),
-            Read("""{"type":"admin.ORGANIZATION_MEMBERSHIP-CREATE","realmName":"demo","resourcePath":"users/u1","authDetails":{"userId":"admin"}}"""));
+            new Delivery("demo", null, new AdminEvent(OperationType: "CREATE", ResourceType: "GROUP_MEMBERSHIP", ResourcePath: "users/u1")),
+            Read("""{"type":"admin.GROUP_MEMBERSHIP-CREATE","realmName":"demo","resourcePath":"users/u1","authDetails":{"userId":"admin"}}"""));
 
     [Theory]
     [InlineData("""{"type":"system.STARTED"}""")]
@@ -52,19 +52,16 @@ public sealed class PhaseTwoFormatTests
     [Fact]
     public void Bytes_that_are_not_UTF_8_and_endless_nesting_are_malformed()
     {
-        Assert.Throws<MalformedDeliveryException>(() => PhaseTwoFormat.Read([.. "{\"type\":\"access.LOGIN\",\"authDetails\":{\"userId\":\""u8, 0xC3, 0x28, .. "\"}}"u8]));
+        Assert.Throws<MalformedDeliveryException>(
+            () => PhaseTwoFormat.Read([.. "{\"type\":\"access.LOGIN\",\"authDetails\":{\"userId\":\""u8, 0xC3, 0x28, .. "\"}}"u8]));
         Assert.Throws<MalformedDeliveryException>(() => Read($$"""{"type":"access.LOGIN","details":{{new string('[', 100_000)}}"""));
     }
 
     [Fact]
     public void The_recorded_deliveries_name_exactly_the_users_of_their_realm()
     {
-        var hints = Deliveries.Recorded().Select(sent => PhaseTwoFormat.Read(sent.Body)).Select(sent => sent switch
-        {
-            { User: { } happened } => EventRules.HintFrom(happened, "demo", HintSources.Webhook),
-            { Admin: { } happened } => EventRules.HintFrom(happened, "demo", HintSources.Webhook),
-            _ => null,
-        }).OfType<UserHint>().ToList();
+        var hints = Deliveries.Recorded()
+            .Select(sent => EventRules.HintFrom(PhaseTwoFormat.Read(sent.Body), "demo")).OfType<UserHint>().ToList();
         Assert.Equal(
             ["Changed 17", "Deleted 2", "Seen 12"],
             hints.GroupBy(hint => hint.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"));

@@ -18,14 +18,17 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
         Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(Deliveries.UserEvent("before"))).Status);
 
         await server.StopAsync(immediate: true);
-        var sentBack = await Task.WhenAll(Enumerable.Range(0, 8).Select(number => host.DeliverAsync(Deliveries.UserEvent($"u{number}"))));
+        var sentBack = await Task.WhenAll(
+            Enumerable.Range(0, 8).Select(number => host.DeliverAsync(Deliveries.UserEvent($"u{number}"))));
         Assert.All(sentBack, answer => Assert.Equal((HttpStatusCode.ServiceUnavailable, "5"), (answer.Status, answer.RetryAfter)));
 
         await server.StartAgainAsync(Token);
         await Eventually.TrueAsync(
-            async () => (await host.DeliverAsync(Deliveries.UserEvent("after"))).Status == HttpStatusCode.NoContent, "deliveries are taken again");
+            async () => (await host.DeliverAsync(Deliveries.UserEvent("after"))).Status == HttpStatusCode.NoContent,
+            "deliveries are taken again");
         await using var dataSource = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
-        await using var command = dataSource.CreateCommand("select array_agg(keycloak_id order by keycloak_id) from user_hints where keycloak_id in ('before', 'after')");
+        await using var command = dataSource.CreateCommand(
+            "select array_agg(keycloak_id order by keycloak_id) from user_hints where keycloak_id in ('before', 'after')");
         Assert.Equal(["after", "before"], (string[])(await command.ExecuteScalarAsync(Token))!);
     }
 

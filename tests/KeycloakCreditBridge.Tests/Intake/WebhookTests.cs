@@ -48,7 +48,8 @@ public sealed class WebhookTests(PostgresServer postgres)
         Assert.Equal(HttpStatusCode.Unauthorized, (await host.DeliverAsync(body, "webhooks/keycloak/tv%C3%A5")).Status);
         Assert.Equal(
             HttpStatusCode.NoContent,
-            (await host.DeliverAsync(body, "webhooks/keycloak/tv%C3%A5", request => Sign(request, Deliveries.Sign(body, "another-secret-altogether")))).Status);
+            (await host.DeliverAsync(
+                body, "webhooks/keycloak/tv%C3%A5", request => Sign(request, Deliveries.Sign(body, "another-secret-altogether")))).Status);
         var (status, answer, _) = await host.DeliverAsync(body, "webhooks/keycloak");
         Assert.Equal(HttpStatusCode.NotFound, status);
         Assert.Contains("name one", answer, StringComparison.Ordinal);
@@ -61,10 +62,11 @@ public sealed class WebhookTests(PostgresServer postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database, ("Keycloak:Realms:0:WebhookSecrets:1", "the-next-secret-of-demo"));
         var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent("u1"));
-        foreach (var secret in (string[])[Deliveries.Secret, "the-next-secret-of-demo"])
-            Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(body, change: request => Sign(request, Deliveries.Sign(body, secret)))).Status);
-        var (status, _, _) = await host.DeliverAsync(body, change: request => Sign(request, Deliveries.Sign(body, "a-former-secret-of-demo")));
-        Assert.Equal(HttpStatusCode.Unauthorized, status);
+        foreach (var secret in (string[])[Deliveries.Secret, "the-next-secret-of-demo", "a-former-secret-of-demo"])
+        {
+            var (status, _, _) = await host.DeliverAsync(body, change: request => Sign(request, Deliveries.Sign(body, secret)));
+            Assert.Equal(secret == "a-former-secret-of-demo" ? HttpStatusCode.Unauthorized : HttpStatusCode.NoContent, status);
+        }
     }
 
     [Theory]
@@ -109,7 +111,8 @@ public sealed class WebhookTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database, ("Intake:Webhook:AllowUnsigned", "true"));
-        Assert.Equal(HttpStatusCode.Unauthorized, (await host.DeliverAsync(Deliveries.UserEvent("u1"), change: request => Sign(request, null))).Status);
+        var (status, _, _) = await host.DeliverAsync(Deliveries.UserEvent("u1"), change: request => Sign(request, null));
+        Assert.Equal(HttpStatusCode.Unauthorized, status);
     }
 
     [Fact]
@@ -144,7 +147,8 @@ public sealed class WebhookTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database);
-        var (status, _, _) = await host.DeliverAsync(Deliveries.UserEvent("u1"), change: request => request.Content!.Headers.ContentEncoding.Add(encoding));
+        var (status, _, _) = await host.DeliverAsync(
+            Deliveries.UserEvent("u1"), change: request => request.Content!.Headers.ContentEncoding.Add(encoding));
         Assert.Equal(expected, status);
     }
 

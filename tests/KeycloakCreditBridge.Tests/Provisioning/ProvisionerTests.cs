@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Tests.Storage;
@@ -200,5 +201,5 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     private static UserHint Hint(string user) => new("demo", user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

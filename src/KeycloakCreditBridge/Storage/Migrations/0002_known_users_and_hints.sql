@@ -22,7 +22,7 @@ create table user_hints (
     version bigint not null,
     source text not null,
     cause text not null,
-    says_deleted boolean not null,
+    kind text not null,
     hinted_at timestamptz not null,
     -- Nobody claims the hint before; a claim moves it to the end of the claim's lease.
     due_at timestamptz not null,
@@ -30,6 +30,7 @@ create table user_hints (
     state text not null default 'waiting',
     error text,
     primary key (realm, keycloak_id),
+    constraint valid_kind check (kind in ('changed', 'deleted', 'seen')),
     constraint valid_state check (state in ('waiting', 'dead'))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 

@@ -1,0 +1,53 @@
+using KeycloakCreditBridge.Intake;
+
+namespace KeycloakCreditBridge.Tests.Intake;
+
+public sealed class IntakeOptionsTests
+{
+    [Fact]
+    public void The_defaults_are_valid() => Assert.True(new IntakeOptionsValidator().Validate(null, new IntakeOptions()).Succeeded);
+
+    [Fact]
+    public void Every_problem_is_named_with_its_key_and_remedy()
+    {
+        var options = new IntakeOptions
+        {
+            Webhook = new WebhookOptions { MaxBodyBytes = 10 },
+            Poll = new PollOptions
+            {
+                IdleInterval = TimeSpan.FromHours(2),
+                BusyInterval = TimeSpan.FromHours(3),
+                Overlap = TimeSpan.FromSeconds(30),
+                SweepEvery = TimeSpan.Zero,
+                PageSize = 1,
+            },
+        };
+        var failures = new IntakeOptionsValidator().Validate(null, options).Failures!.ToList();
+        Assert.Equal(
+            ["Webhook:MaxBodyBytes", "Poll:BusyInterval", "Poll:IdleInterval", "Poll:Overlap", "Poll:SweepEvery", "Poll:PageSize"],
+            failures.Select(failure => failure.Split(' ')[0]["Intake:".Length..]));
+        Assert.All(failures, failure => Assert.Contains(": choose ", failure, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_pace_is_quick_while_hints_come_and_slow_when_nothing_works()
+    {
+        var options = new PollOptions();
+        var pace = new PollPace(options);
+        pace.Found(3);
+        Assert.Equal(options.BusyInterval, pace.Pause);
+        for (var poll = 0; poll < 5; poll++)
+            pace.Found(0);
+        Assert.Equal(options.IdleInterval, pace.Pause);
+
+        pace.Failed(null);
+        Assert.InRange(pace.Pause, options.IdleInterval, 2 * options.IdleInterval);
+        pace.Failed(TimeSpan.FromSeconds(40));
+        Assert.Equal(TimeSpan.FromSeconds(40), pace.Pause);
+        for (var poll = 0; poll < 50; poll++)
+            pace.Failed(TimeSpan.FromHours(1));
+        Assert.Equal(TimeSpan.FromMinutes(1), pace.Pause);
+        pace.Found(1);
+        Assert.Equal(options.BusyInterval, pace.Pause);
+    }
+}

@@ -1,0 +1,32 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Storage;
+
+public sealed class StorageOptionsTests
+{
+    [Fact]
+    public void A_connection_string_gets_the_settings_that_the_bridge_relies_on()
+    {
+        var built = Build(new StorageOptions { ConnectionString = "Host=db;Database=credits" });
+        Assert.Equal(15, built.CommandTimeout);
+        Assert.Equal(10, built.KeepAlive);
+        Assert.True(built.NoResetOnClose);
+        Assert.Contains("plan_cache_mode=force_generic_plan", built.Options, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_the_operator_gives_wins()
+    {
+        var built = Build(new StorageOptions
+        {
+            ConnectionString = "Host=db;No Reset On Close=false;CommandTimeout=3;Options=-c search_path=credits;Password=old", Password = "new",
+        });
+        Assert.False(built.NoResetOnClose);
+        Assert.Equal(3, built.CommandTimeout);
+        Assert.StartsWith("-c search_path=credits ", built.Options, StringComparison.Ordinal);
+        Assert.Equal("new", built.Password);
+    }
+
+    private static NpgsqlConnectionStringBuilder Build(StorageOptions options) => new(options.BuildConnectionString());
+}
