@@ -5,6 +5,7 @@ using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 using Serilog.Extensions.Logging;
+using Serilog.Filters;
 using Serilog.Formatting.Json;
 
 namespace KeycloakCreditBridge.Operations;
@@ -12,6 +13,8 @@ namespace KeycloakCreditBridge.Operations;
 internal static class LogsModule
 {
     private const string Line = "{Timestamp:yyyy-MM-dd HH:mm:ss.fffzzz} {Level:u3} {EventNumber,3} {Message:lj}{NewLine}{Exception}";
+
+    private const int HostingFailedToStart = 11;
 
     /// <summary>Sends all logging to Serilog's console, with a logger of this host's own.</summary>
     public static void AddLogs(this IHostApplicationBuilder builder)
@@ -45,10 +48,13 @@ internal static class LogsModule
             .MinimumLevel.Information()
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
+            // The answer of /health/ready says it, to whoever asks and as often.
+            .MinimumLevel.Override("Microsoft.Extensions.Diagnostics.HealthChecks", LogEventLevel.Fatal)
             .MinimumLevel.Override("System", LogEventLevel.Warning)
             .MinimumLevel.Override("Quartz", LogEventLevel.Warning)
             .MinimumLevel.Override("Npgsql", LogEventLevel.Warning)
-            .Enrich.With(new EventNumber());
+            .Enrich.With(new EventNumber())
+            .Filter.ByExcluding(IsSaidElsewhere);
         // A host with a wrong section is about to be refused with all that is wrong: until then the defaults do.
         if (Problem(configuration) is null)
             logs.ReadFrom.Configuration(configuration);
@@ -62,17 +68,26 @@ internal static class LogsModule
         return logs.CreateLogger();
     }
 
+    // The command line says in one line why a start failed; the host would add that with a stack trace, and each cancellation that follows.
+    private static bool IsSaidElsewhere(LogEvent line) =>
+        Matching.FromSource("Microsoft.Extensions.Hosting.Internal.Host")(line)
+        && (EventNumber.Of(line) == HostingFailedToStart || line.Exception is OperationCanceledException);
+
     private static bool IsJson(IConfiguration configuration) => string.Equals(
         configuration[$"{LogOptions.Section}:{nameof(LogOptions.Format)}"], nameof(LogFormat.Json), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The number of an event id, which Serilog holds as a structure, for a line that people read.</summary>
     private sealed class EventNumber : ILogEventEnricher
     {
+        public static int? Of(LogEvent line) =>
+            line.Properties.GetValueOrDefault("EventId") is StructureValue id
+            && id.Properties.FirstOrDefault(property => property.Name == "Id")?.Value is ScalarValue { Value: int number }
+                ? number
+                : null;
+
         public void Enrich(LogEvent logEvent, ILogEventPropertyFactory propertyFactory)
         {
-            if (logEvent.Properties.GetValueOrDefault("EventId") is not StructureValue id)
-                return;
-            if (id.Properties.FirstOrDefault(property => property.Name == "Id")?.Value is ScalarValue { Value: int number })
+            if (Of(logEvent) is { } number)
                 logEvent.AddPropertyIfAbsent(new LogEventProperty(nameof(EventNumber), new ScalarValue(number)));
         }
     }

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Processes;
@@ -94,6 +96,21 @@ public sealed class CommandTests(PostgresServer postgres)
         Assert.StartsWith("demo: failed: 0 seen", output, StringComparison.Ordinal);
         Assert.Single(Lines(error), line => line.StartsWith("demo: failed: ", StringComparison.Ordinal));
         AssertNoStackTrace(error);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_exit_code_1_and_one_line()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var settings = BridgeHost.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        settings["Urls"] = $"http://{taken.LocalEndpoint}";
+
+        var (exitCode, output, error) = await CommandProcess.RunAsync(settings, "run");
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains("address already in use", Assert.Single(Lines(error)), StringComparison.Ordinal);
+        AssertNoStackTrace(output);
     }
 
     [Fact]

@@ -79,26 +79,26 @@ internal static class CommandLine
         }
     }
 
-    internal static RootCommand Root()
+    private static RootCommand Root()
     {
         var root = new RootCommand(Manual.Summary)
         {
             Set,
-            Run("run", Manual.Run, (settings, _) => RunCommand.RunAsync(settings, CancellationToken.None)),
-            Run("migrate", Manual.Migrate, (settings, _) => MigrateCommand.RunAsync(settings, Console.Out)),
+            Plain("run", Manual.Run, RunCommand.RunAsync),
+            Plain("migrate", Manual.Migrate, settings => MigrateCommand.RunAsync(settings, Console.Out)),
             Reconcile("reconcile", Manual.Reconcile, rejudge: false),
             Reconcile("backfill", Manual.Backfill, rejudge: true),
         };
-        root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed), CancellationToken.None));
+        root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed)));
         foreach (var help in root.Options.OfType<HelpOption>())
             help.Action = new ManualAction(new HelpAction { MaxWidth = 120 });
         return root;
     }
 
-    private static Command Run(string name, string description, Func<string[], CancellationToken, Task<int>> run)
+    private static Command Plain(string name, string description, Func<string[], Task<int>> run)
     {
         var command = new Command(name, description);
-        command.SetAction((parsed, cancellationToken) => run(Settings(parsed), cancellationToken));
+        command.SetAction((parsed, _) => run(Settings(parsed)));
         return command;
     }
 

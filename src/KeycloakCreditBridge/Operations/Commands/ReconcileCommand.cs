@@ -17,7 +17,7 @@ internal static class ReconcileCommand
         ConfigurationCheck.Run(app.Services);
         var realms = Realms(arguments, app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
 
-        using var stop = new StopSignal(() => error.WriteLine("Stopping behind the page that is being read."));
+        using var stop = new StopSignal(() => error.WriteLine("Stopping; once more ends it at once."));
         await PrepareSchemaAsync(app.Services, stop.Token);
         var report = new ReconcileReport(arguments, output, error);
         var exitCode = ExitCode.Done;

@@ -56,7 +56,8 @@ internal static class ReconcileDisplay
         public void Report(ReconcileProgress value)
         {
             _task ??= context.AddTask(value.Realm);
-            _task.Description = Markup.Escape(Describe(value));
+            // Short, so that a terminal of 80 columns has room for the bar.
+            _task.Description = Markup.Escape($"{value.Realm}: {value.Counts.Seen} seen, {value.Counts.Missing} missing");
             _task.IsIndeterminate = value.Expected is null;
             // People may come while it runs: the bar is never fuller than full.
             _task.MaxValue = Math.Max(1, Math.Max(value.Expected ?? 0, value.Counts.Seen));

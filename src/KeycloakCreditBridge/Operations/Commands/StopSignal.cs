@@ -1,26 +1,24 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace KeycloakCreditBridge.Operations.Commands;
 
-/// <summary>Turns the first Ctrl-C or SIGTERM into a cancellation; the second ends the process as usual.</summary>
+/// <summary>Turns the first Ctrl-C or SIGTERM into a cancellation; a later one ends the process as usual.</summary>
 internal sealed class StopSignal : IDisposable
 {
+    // Some callers signal both the process and its group: that is one wish, said twice.
+    private static readonly TimeSpan SameWish = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly Action _announce;
+    private long _first;
 
     public StopSignal(Action announce)
     {
-        foreach (var signal in new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM })
-        {
-            _registrations.Add(PosixSignalRegistration.Create(signal, context =>
-            {
-                if (_stopping.IsCancellationRequested)
-                    return;
-                context.Cancel = true;
-                announce();
-                _stopping.Cancel();
-            }));
-        }
+        _announce = announce;
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Receive));
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Receive));
     }
 
     public CancellationToken Token => _stopping.Token;
@@ -29,5 +27,15 @@ internal sealed class StopSignal : IDisposable
     {
         _registrations.ForEach(registration => registration.Dispose());
         _stopping.Dispose();
+    }
+
+    private void Receive(PosixSignalContext context)
+    {
+        var first = Interlocked.CompareExchange(ref _first, Stopwatch.GetTimestamp(), 0);
+        context.Cancel = first == 0 || Stopwatch.GetElapsedTime(first) < SameWish;
+        if (first != 0)
+            return;
+        _announce();
+        _stopping.Cancel();
     }
 }
