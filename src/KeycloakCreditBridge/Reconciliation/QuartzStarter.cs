@@ -65,6 +65,6 @@ internal sealed partial class QuartzStarter(
     [LoggerMessage(EventId = 521, Level = LogLevel.Information, Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
     private partial void LogDisabled();
 
-    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be _started yet, will try again: {Reason}")]
+    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
 }

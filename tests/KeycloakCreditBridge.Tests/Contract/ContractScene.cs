@@ -22,7 +22,6 @@ internal sealed class ContractScene : IAsyncDisposable
 
     private readonly IKeycloakServer _server;
     private readonly Hearing _hearing;
-    private readonly List<string> _realms = [];
     private BridgeHost? _bridge;
 
     private ContractScene(IKeycloakServer server, TestDatabase database, Hearing hearing)
@@ -43,6 +42,8 @@ internal sealed class ContractScene : IAsyncDisposable
     public TestDatabase Database { get; }
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+
+    public bool HasBridge => _bridge is not null;
 
     public BridgeHost Bridge => _bridge ?? throw new InvalidOperationException("The bridge is not running.");
 
@@ -70,7 +71,7 @@ internal sealed class ContractScene : IAsyncDisposable
     {
         var server = await servers.GetAsync(kind);
         var scene = new ContractScene(server, await postgres.CreateDatabaseAsync(), hearing);
-        await scene.ImportAsync(scene.Realm, DemoRealm.Json(Secret, server.SendsWebhooks));
+        await scene.Admin.ImportRealmAsync(scene.Realm, DemoRealm.Json(Secret, server.SendsWebhooks), Token);
         if (server.SendsWebhooks && hearing is Hearing.Webhooks or Hearing.WebhooksAndPolling)
             await scene.AddWebhookAsync(scene.BridgeUrl);
         return scene;
@@ -111,13 +112,6 @@ internal sealed class ContractScene : IAsyncDisposable
         return answer.IsSuccessStatusCode;
     }
 
-    /// <summary>Creates a realm that goes with the scene.</summary>
-    public async Task ImportAsync(string realm, string json)
-    {
-        await Admin.ImportRealmAsync(realm, json, Token);
-        _realms.Add(realm);
-    }
-
     /// <summary>Registers somebody by the form and returns the id.</summary>
     public async Task<string> RegisterAsync(string name)
     {
@@ -140,7 +134,7 @@ internal sealed class ContractScene : IAsyncDisposable
     public async Task<string> ArriveThroughBrokerAsync(string name)
     {
         var (partner, alias) = ($"{Realm}-{name}", $"partner-{name}");
-        await ImportAsync(partner, """{"enabled":true}""");
+        await Admin.ImportRealmAsync(partner, """{"enabled":true}""", Token);
         await Admin.AddIdentityProviderAsync(Realm, alias, partner, Token);
         await Admin.CreateUserAsync(partner, Named(name), Token);
         await Browser.LoginThroughBrokerAsync(Realm, alias, name, Named(name).Password, Token);
@@ -152,11 +146,10 @@ internal sealed class ContractScene : IAsyncDisposable
     public async Task<string> IdOfAsync(string name) =>
         (await Admin.FindUserAsync(Realm, name, Token))?["id"]?.GetValue<string>() ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
 
+    // The realm stays: it goes with the server, and a real one takes its time to remove it.
     public async ValueTask DisposeAsync()
     {
         await StopBridgeAsync();
-        foreach (var realm in _realms)
-            await Admin.DeleteRealmAsync(realm, CancellationToken.None);
         Admin.Dispose();
         await Database.DisposeAsync();
     }

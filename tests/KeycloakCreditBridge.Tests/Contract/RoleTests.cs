@@ -2,11 +2,10 @@ using System.Net;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Sandbox;
-using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-public sealed class RoleTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
 {
     [Theory, EveryKeycloak]
     public Task Without_view_events_the_bridge_is_not_ready_and_names_the_role_until_it_has_it(KeycloakKind kind) =>
@@ -22,14 +21,16 @@ public sealed class RoleTests(KeycloakServers servers, PostgresServer postgres)
 
     private async Task MissAsync(KeycloakKind kind, string missing, params string[] given)
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind);
+        var scene = await scenes.GetQuietAsync(kind);
+        await scene.StopBridgeAsync();
         await GiveAsync(scene, given);
         await scene.LaunchBridgeAsync();
         await Eventually.TrueAsync(() => scene.Bridge.Log.Says($"the role {missing} of the client realm-management"), "the log names the role");
-        var (status, page) = await ReadinessAsync(scene);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
-        Assert.Contains($"the role {missing} of the client realm-management", page, StringComparison.Ordinal);
-        var id = await scene.CreateUserAsync("ana");
+        await Eventually.TrueAsync(
+            async () => await ReadinessAsync(scene) is (HttpStatusCode.ServiceUnavailable, var page)
+                && page.Contains($"the role {missing} of the client realm-management", StringComparison.Ordinal),
+            "the bridge is not ready and names the role");
+        var id = await scene.CreateUserAsync($"without-{missing}-with-{string.Join('-', given)}");
 
         await GiveAsync(scene, "view-users", "view-events");
         await scene.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation);

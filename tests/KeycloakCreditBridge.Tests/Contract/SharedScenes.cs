@@ -4,20 +4,25 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>Scenes with a running bridge for tests that only add people: one of each sort for all tests of a class.</summary>
+/// <summary>Scenes for tests that do not disturb each other: one of each sort for all tests of a class, which run one after the other.</summary>
 public sealed class SharedScenes(KeycloakServers servers, PostgresServer postgres) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<(KeycloakKind Kind, Hearing Hearing), ContractScene> _scenes = new();
 
-    /// <summary>The scene, with its bridge started if need be. Tests of one class never ask at once.</summary>
+    /// <summary>A scene whose bridge runs.</summary>
     internal async Task<ContractScene> GetAsync(KeycloakKind kind, Hearing hearing = Hearing.WebhooksAndPolling)
     {
-        if (_scenes.TryGetValue((kind, hearing), out var known))
-            return known;
-        var scene = _scenes[(kind, hearing)] = await ContractScene.CreateAsync(servers, postgres, kind, hearing);
-        await scene.StartBridgeAsync();
+        var scene = await GetQuietAsync(kind, hearing);
+        if (!scene.HasBridge)
+            await scene.StartBridgeAsync();
         return scene;
     }
+
+    /// <summary>A scene whose bridge the test starts and stops.</summary>
+    internal async Task<ContractScene> GetQuietAsync(KeycloakKind kind, Hearing hearing = Hearing.WebhooksAndPolling) =>
+        _scenes.TryGetValue((kind, hearing), out var known)
+            ? known
+            : _scenes[(kind, hearing)] = await ContractScene.CreateAsync(servers, postgres, kind, hearing);
 
     public async ValueTask DisposeAsync()
     {
