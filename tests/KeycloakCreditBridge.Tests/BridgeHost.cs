@@ -84,6 +84,9 @@ internal sealed class LogLines
 
     public IReadOnlyCollection<string> All => _lines;
 
+    /// <summary>Whether some line holds this text.</summary>
+    public bool Says(string text) => _lines.Any(line => line.Contains(text, StringComparison.Ordinal));
+
     internal sealed class Provider(LogLines log) : ILoggerProvider
     {
         public ILogger CreateLogger(string categoryName) => new Logger(categoryName, log._lines);

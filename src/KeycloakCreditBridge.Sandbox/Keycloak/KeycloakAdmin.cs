@@ -52,9 +52,13 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
         (await _session.SendAsync(HttpMethod.Get, $"{Path(realm)}/users/count", null, token)).Body!.GetValue<int>();
 
     /// <summary>Imports users into a realm; an existing user name fails the import.</summary>
-    public Task PartialImportAsync(string realm, IEnumerable<Person> people, CancellationToken token)
+    /// <param name="realm">Where they are added.</param>
+    /// <param name="people">Who is added.</param>
+    /// <param name="token">Cancels the call.</param>
+    /// <param name="created">When the file says that they were created, in milliseconds since 1970; null when it does not say.</param>
+    public Task PartialImportAsync(string realm, IEnumerable<Person> people, CancellationToken token, long? created = null)
     {
-        JsonArray users = [.. people.Select(Representation)];
+        JsonArray users = [.. people.Select(person => Imported(person, created))];
         return PostAsync($"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = "FAIL", ["users"] = users }, token);
     }
 
@@ -154,6 +158,14 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
         ["credentials"] = new JsonArray(
             new JsonObject { ["type"] = "password", ["value"] = person.Password, ["temporary"] = false }),
     };
+
+    private static JsonObject Imported(Person person, long? created)
+    {
+        var user = Representation(person);
+        if (created is not null)
+            user["createdTimestamp"] = created;
+        return user;
+    }
 
     private static JsonNode RoleNamed(JsonArray known, string name) =>
         known.FirstOrDefault(role => role!["name"]!.GetValue<string>() == name)?.DeepClone()

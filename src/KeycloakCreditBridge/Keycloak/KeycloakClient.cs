@@ -74,10 +74,12 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) =>
         capabilities.FindAsync(realm, cancellationToken);
 
-    /// <summary>Returns when users and both kinds of events can be read, and otherwise throws what must be mended.</summary>
-    public async Task CheckAccessAsync(string realm, CancellationToken cancellationToken)
+    /// <summary>Returns when users can be read, and both kinds of events where they are wanted, and otherwise throws what must be mended.</summary>
+    public async Task CheckAccessAsync(string realm, bool events, CancellationToken cancellationToken)
     {
         await CheckUsersAsync(realm, cancellationToken);
+        if (!events)
+            return;
         foreach (var resource in new[] { "events", "admin-events" })
         {
             var question = new AdminQuestion(resource, AdminQuestion.ViewEvents, "?max=1");

@@ -44,6 +44,15 @@ internal sealed partial class TokenSource(
                 state.Token = null;
     }
 
+    /// <summary>Has the next caller get a new token, in which everything stands that the client was given meanwhile.</summary>
+    public void Drop(string realm)
+    {
+        if (!realms.TryGetValue(realm, out var state))
+            return;
+        lock (state.Gate)
+            state.Token = null;
+    }
+
     private Task<string> Start(string realm, RealmState state)
     {
         var flight = Task.Run(() => RenewAsync(realm, state), CancellationToken.None);

@@ -3,15 +3,15 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Operations;
 
-/// <summary>Healthy when the bridge has a token of a realm, or can get one.</summary>
-internal sealed class KeycloakHealth(TokenSource tokens, string realm) : IHealthCheck
+/// <summary>Healthy when the bridge has a token of a realm, or can get one, and may read what it needs there.</summary>
+internal sealed class KeycloakHealth(TokenSource tokens, AccessWatch access, string realm) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         try
         {
             await tokens.GetAsync(realm, cancellationToken);
-            return HealthCheckResult.Healthy();
+            return access.ProblemOf(realm) is { } problem ? HealthCheckResult.Unhealthy(problem) : HealthCheckResult.Healthy();
         }
         catch (KeycloakException exception)
         {

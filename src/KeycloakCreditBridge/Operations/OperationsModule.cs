@@ -21,6 +21,8 @@ internal static class OperationsModule
         builder.Services.AddSingleton<MetricsCollector>();
         builder.Services.AddHostedService(services => services.GetRequiredService<MetricsCollector>());
         builder.Services.AddHostedService<HintBacklogGauge>();
+        builder.Services.AddSingleton<AccessWatch>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<AccessWatch>());
     }
 
     public static void MapOperations(this IEndpointRouteBuilder endpoints)

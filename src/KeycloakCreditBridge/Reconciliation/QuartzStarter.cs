@@ -66,6 +66,6 @@ internal sealed partial class QuartzStarter(
         Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
     private partial void LogDisabled();
 
-    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be _started yet, will try again: {Reason}")]
+    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
 }

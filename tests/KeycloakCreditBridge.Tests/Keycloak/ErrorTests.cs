@@ -34,7 +34,7 @@ public sealed class ErrorTests
         bundle.Server.On("/users?", Says(200, "[]"));
         bundle.Server.On("username=service-account-credit-bridge", Says(200, itself));
 
-        await RefusesAsync(bundle, "view-users", bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation));
+        await RefusesAsync(bundle, "view-users", bundle.Client.CheckAccessAsync("shop", events: true, ClientBundle.Cancellation));
     }
 
     [Theory]
@@ -48,10 +48,10 @@ public sealed class ErrorTests
         bundle.Server.On("username=service-account-credit-bridge", Says(200, Itself));
         bundle.Server.On("/events?", Says(200, "[]"));
         bundle.Server.On("/admin-events?", Says(200, "[]"));
-        await bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation);
+        await bundle.Client.CheckAccessAsync("shop", events: true, ClientBundle.Cancellation);
 
         bundle.Server.On(endpoint, Says(403, """{"error":"HTTP 403 Forbidden"}"""));
-        await RefusesAsync(bundle, "view-events", bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation));
+        await RefusesAsync(bundle, "view-events", bundle.Client.CheckAccessAsync("shop", events: true, ClientBundle.Cancellation));
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class ErrorTests
         bundle.Server.On(endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));
 
         var exception = await bundle.FailAsync<KeycloakEventStoreException>(
-            bundle.Client.CheckAccessAsync("shop", ClientBundle.Cancellation));
+            bundle.Client.CheckAccessAsync("shop", events: true, ClientBundle.Cancellation));
 
         Assert.Contains("KC_SPI_EVENTS_STORE__PROVIDER=jpa", exception.Message, StringComparison.Ordinal);
         Assert.Single(bundle.Server.Targets, target => target.Contains(endpoint, StringComparison.Ordinal));

@@ -32,10 +32,14 @@ public sealed class KeycloakServers : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    // A server that is still starting is waited for, and one that could not start is gone already.
+    public async ValueTask DisposeAsync() => await Task.WhenAll(_servers.Values.Select(EndAsync));
+
+    private static async Task EndAsync(Task<IKeycloakServer> starting)
     {
-        foreach (var server in _servers.Values.Where(server => server.IsCompletedSuccessfully))
-            await (await server).DisposeAsync();
+        await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (starting.IsCompletedSuccessfully)
+            await (await starting).DisposeAsync();
     }
 
     private static async Task<IKeycloakServer> StartAsync(KeycloakKind kind)

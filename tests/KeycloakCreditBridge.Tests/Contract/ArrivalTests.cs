@@ -1,0 +1,101 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Tests.Sandbox;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScenes>
+{
+    // September 2001.
+    private const long LongAgo = 1_000_000_000_000;
+
+    private static readonly string[] Heard = [HintSources.Webhook, HintSources.Poll];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public async Task Who_registers_by_the_form_has_one_account_one_ledger_row_and_one_audit_row(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind);
+        await scene.Database.AssertOpenedAsync(await scene.RegisterAsync("form"), Heard);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task Whom_an_administrator_creates_has_one_account(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind);
+        await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("made"), Heard);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task A_partial_import_gives_everybody_an_account_however_old_they_say_they_are(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind);
+        string[] imported = [.. await scene.ImportUsersAsync(LongAgo, "old1", "old2", "old3"), .. await scene.ImportUsersAsync(null, "undated")];
+        foreach (var id in imported)
+            await scene.Database.AssertOpenedAsync(id, Heard);
+        Assert.Equal(
+            DateTimeOffset.FromUnixTimeMilliseconds(LongAgo).UtcDateTime,
+            await scene.Database.ScalarAsync<DateTime>("select created_at from keycloak_users where keycloak_id = @Id", new { Id = imported[0] }));
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task Who_comes_through_an_identity_provider_has_one_account(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind);
+        await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task Polling_alone_finds_all_of_them(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind, Hearing.Polling);
+        foreach (var id in await ComeByEveryWayAsync(scene))
+            await scene.Database.AssertOpenedAsync(id, HintSources.Poll);
+    }
+
+    [Theory, EveryKeycloak(SendsWebhooks = true)]
+    public async Task Webhooks_alone_tell_of_all_of_them(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind, Hearing.Webhooks);
+        foreach (var id in await ComeByEveryWayAsync(scene))
+            await scene.Database.AssertOpenedAsync(id, HintSources.Webhook);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task A_client_s_own_user_has_no_account_whatever_it_does_and_a_person_with_such_a_name_has_one(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind);
+        await scene.Admin.UpdateRealmAsync(scene.Realm, new JsonObject { ["enabledEventTypes"] = new JsonArray("REGISTER", "LOGIN", "CLIENT_LOGIN") }, Token);
+        var itself = await scene.IdOfAsync($"service-account-{DemoRealm.ClientId}");
+        await RequestTokensAsync(scene, 5);
+        // An administrator's change is what makes the bridge look at such a user at all.
+        await scene.UpdateUserAsync(itself, new JsonObject { ["firstName"] = "Bridge" });
+        var person = await scene.RegisterAsync("service-account-x");
+
+        await scene.Database.AssertOpenedAsync(person, Heard);
+        await Eventually.TrueAsync(
+            async () => (await scene.Database.PageOfAsync(itself)).Disposition is not null, "the client's own user was looked at");
+        Assert.Equal(new BookPage(null, null, null, null, null, "service_account"), await scene.Database.PageOfAsync(itself));
+    }
+
+    private static async Task<string[]> ComeByEveryWayAsync(ContractScene scene) =>
+    [
+        await scene.RegisterAsync("form"),
+        await scene.CreateUserAsync("made"),
+        await scene.ArriveThroughBrokerAsync("guest"),
+        .. await scene.ImportUsersAsync(LongAgo, "old1", "old2"),
+    ];
+
+    private static async Task RequestTokensAsync(ContractScene scene, int count)
+    {
+        using var http = new HttpClient();
+        for (var number = 0; number < count; number++)
+        {
+            using var form = new FormUrlEncodedContent(EmulatorDriver.Credentials(DemoRealm.ClientId, ContractScene.Secret));
+            using var answer = await http.PostAsync(new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token"), form, Token);
+            answer.EnsureSuccessStatusCode();
+        }
+    }
+}

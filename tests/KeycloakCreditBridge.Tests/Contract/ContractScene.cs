@@ -1,0 +1,158 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+/// <summary>By what the bridge of a scene hears of people. Servers without the webhook plugin are only ever polled.</summary>
+internal enum Hearing
+{
+    WebhooksAndPolling,
+    Webhooks,
+    Polling,
+    Nothing,
+}
+
+/// <summary>A realm of its own on a shared server, a migrated database of its own, and the whole bridge between them.</summary>
+internal sealed class ContractScene : IAsyncDisposable
+{
+    public const string Secret = "a-secret-of-this-test";
+
+    private readonly IKeycloakServer _server;
+    private readonly Hearing _hearing;
+    private BridgeHost? _bridge;
+
+    private ContractScene(IKeycloakServer server, TestDatabase database, Hearing hearing)
+    {
+        (_server, Database, _hearing) = (server, database, hearing);
+        Admin = KeycloakAdmin.Of(server);
+        Browser = new KeycloakBrowser(server.Url);
+    }
+
+    public string Realm { get; } = $"contract-{Guid.NewGuid():n}";
+
+    public Uri KeycloakUrl => _server.Url;
+
+    public KeycloakAdmin Admin { get; }
+
+    public KeycloakBrowser Browser { get; }
+
+    public TestDatabase Database { get; }
+
+    public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+
+    public bool HasBridge => _bridge is not null;
+
+    public BridgeHost Bridge => _bridge ?? throw new InvalidOperationException("The bridge is not running.");
+
+    /// <summary>What a bridge of this scene is configured with. Its scheduled reconciliation never comes.</summary>
+    public Dictionary<string, string> Settings => new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["Urls"] = BridgeUrl.ToString(),
+        ["Storage:ConnectionString"] = Database.ConnectionString,
+        ["Keycloak:Url"] = _server.Url.ToString(),
+        ["Keycloak:ClientId"] = DemoRealm.ClientId,
+        ["Keycloak:ClientSecret"] = Secret,
+        ["Keycloak:Realms:0:Name"] = Realm,
+        ["Keycloak:Realms:0:WebhookSecrets:0"] = Secret,
+        ["Intake:Poll:Enabled"] = _hearing is Hearing.Polling or Hearing.WebhooksAndPolling ? "true" : "false",
+        ["Intake:Poll:IdleInterval"] = "00:00:01",
+        ["Intake:Poll:BusyInterval"] = "00:00:00.2",
+        ["Reconciliation:Cron"] = "0 0 0 1 1 ? 2099",
+    };
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>Makes realm and database and starts no bridge.</summary>
+    public static async Task<ContractScene> CreateAsync(
+        KeycloakServers servers, PostgresServer postgres, KeycloakKind kind, Hearing hearing = Hearing.WebhooksAndPolling)
+    {
+        var server = await servers.GetAsync(kind);
+        var scene = new ContractScene(server, await postgres.CreateDatabaseAsync(), hearing);
+        await scene.Admin.ImportRealmAsync(scene.Realm, DemoRealm.Json(Secret, server.SendsWebhooks), Token);
+        if (server.SendsWebhooks && hearing is Hearing.Webhooks or Hearing.WebhooksAndPolling)
+            await scene.AddWebhookAsync(scene.BridgeUrl);
+        return scene;
+    }
+
+    /// <summary>Has the realm report to a bridge.</summary>
+    public Task AddWebhookAsync(Uri bridge) =>
+        Admin.CreateWebhookAsync(Realm, new Uri(bridge, $"webhooks/keycloak/{Realm}"), Secret, ["*"], Token);
+
+    /// <summary>Starts the bridge and returns when it is ready and its first reconciliation is over, so that only what comes later is new.</summary>
+    public async Task StartBridgeAsync(params (string Key, string? Value)[] more)
+    {
+        await LaunchBridgeAsync(more);
+        await Eventually.TrueAsync(IsReadyAsync, "the bridge is ready");
+        await Eventually.TrueAsync(
+            () => Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"), "the first reconciliation is over");
+    }
+
+    /// <summary>Starts the bridge and does not wait.</summary>
+    public async Task LaunchBridgeAsync(params (string Key, string? Value)[] more) => _bridge = await StartAnotherBridgeAsync(more);
+
+    /// <summary>Starts a bridge that the caller has to end.</summary>
+    public Task<BridgeHost> StartAnotherBridgeAsync(params (string Key, string? Value)[] more) =>
+        BridgeHost.Build(Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase), more).StartAsync();
+
+    public async Task StopBridgeAsync()
+    {
+        if (_bridge is null)
+            return;
+        await _bridge.StopAsync();
+        await _bridge.DisposeAsync();
+        _bridge = null;
+    }
+
+    public async Task<bool> IsReadyAsync()
+    {
+        using var answer = await Bridge.GetAsync("health/ready");
+        return answer.IsSuccessStatusCode;
+    }
+
+    /// <summary>Registers somebody by the form and returns the id.</summary>
+    public async Task<string> RegisterAsync(string name)
+    {
+        await Browser.RegisterAsync(Realm, Named(name), Token);
+        return await IdOfAsync(name);
+    }
+
+    /// <summary>Creates somebody as an administrator and returns the id.</summary>
+    public Task<string> CreateUserAsync(string name) => Admin.CreateUserAsync(Realm, Named(name), Token);
+
+    /// <summary>Imports people into the living realm and returns their ids.</summary>
+    /// <param name="created">When each was created, says the file; null when it does not say.</param>
+    public async Task<string[]> ImportUsersAsync(long? created, params string[] names)
+    {
+        await Admin.PartialImportAsync(Realm, names.Select(Named), Token, created);
+        return await Task.WhenAll(names.Select(IdOfAsync));
+    }
+
+    /// <summary>Lets somebody of another realm sign in for the first time and returns the id that this gives here.</summary>
+    public async Task<string> ArriveThroughBrokerAsync(string name)
+    {
+        var (partner, alias) = ($"{Realm}-{name}", $"partner-{name}");
+        await Admin.ImportRealmAsync(partner, """{"enabled":true}""", Token);
+        await Admin.AddIdentityProviderAsync(Realm, alias, partner, Token);
+        await Admin.CreateUserAsync(partner, Named(name), Token);
+        await Browser.LoginThroughBrokerAsync(Realm, alias, name, Named(name).Password, Token);
+        return await IdOfAsync(name);
+    }
+
+    public Task UpdateUserAsync(string id, JsonObject changes) => Admin.UpdateUserAsync(Realm, id, changes, Token);
+
+    public async Task<string> IdOfAsync(string name) =>
+        (await Admin.FindUserAsync(Realm, name, Token))?["id"]?.GetValue<string>() ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
+
+    // The realm stays: it goes with the server, and a real one takes its time to remove it.
+    public async ValueTask DisposeAsync()
+    {
+        await StopBridgeAsync();
+        Admin.Dispose();
+        await Database.DisposeAsync();
+    }
+
+    private static Person Named(string name) => new(name, $"{name}@example.com");
+}

@@ -1,0 +1,32 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+public sealed class DeliveryTests(KeycloakServers servers, PostgresServer postgres)
+{
+    [Theory, EveryKeycloak(SendsWebhooks = true)]
+    public async Task Deliveries_signed_with_another_secret_are_refused_and_polling_finds_the_person(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind);
+        await scene.StartBridgeAsync(("Keycloak:Realms:0:WebhookSecrets:0", "quite-another-secret"));
+        await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("ana"), HintSources.Poll);
+        await Eventually.TrueAsync(
+            () => scene.Bridge.Log.Says($"Refused a webhook for realm '{scene.Realm}' with 401 signature_wrong"), "the bridge says that it refuses");
+    }
+
+    [Theory, EveryKeycloak(SendsWebhooks = true)]
+    public async Task A_delivery_that_cannot_be_stored_is_answered_503_and_comes_again(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Webhooks);
+        await scene.StartBridgeAsync();
+        await scene.Database.ExecuteAsync("alter table user_hints rename to user_hints_away");
+        var id = await scene.CreateUserAsync("ana");
+        await Eventually.TrueAsync(() => scene.Bridge.Log.Says("Webhooks are answered with 503"), "the bridge says that it cannot store");
+        Assert.False(await scene.Database.HasAccountAsync(id));
+        await scene.Database.ExecuteAsync("alter table user_hints_away rename to user_hints");
+        await scene.Database.AssertOpenedAsync(id, HintSources.Webhook);
+        Assert.True(scene.Bridge.Log.Says("Webhooks are stored again"));
+    }
+}

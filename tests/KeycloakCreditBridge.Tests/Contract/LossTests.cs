@@ -1,0 +1,60 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+public sealed class LossTests(KeycloakServers servers, PostgresServer postgres)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public async Task Whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_asks_for(KeycloakKind kind)
+    {
+        await using var scene = await StartAsync(kind);
+        var lost = await scene.CreateUserAsync("lost");
+        await scene.Admin.DeleteEventsAsync(scene.Realm, Token);
+        await scene.LaunchBridgeAsync();
+        await AssertFoundAsync(scene, lost, ReconcileTriggers.Asked);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task Who_came_while_events_were_not_stored_is_found_by_the_reconciliation_that_the_bridge_asks_for(KeycloakKind kind)
+    {
+        await using var scene = await StartAsync(kind);
+        await scene.Admin.UpdateRealmAsync(scene.Realm, new JsonObject { ["eventsEnabled"] = false, ["adminEventsEnabled"] = false }, Token);
+        var lost = await scene.RegisterAsync("lost");
+        await scene.LaunchBridgeAsync();
+        await AssertFoundAsync(scene, lost, ReconcileTriggers.Asked);
+        Assert.True(scene.Bridge.Log.Says("does not store user-events"));
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task Whom_nothing_tells_of_is_found_by_the_scheduled_reconciliation(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);
+        await scene.StartBridgeAsync(("Reconciliation:Cron", "0/2 * * * * ?"));
+        await AssertFoundAsync(scene, await scene.RegisterAsync("lost"), ReconcileTriggers.Schedule);
+    }
+
+    // Polled until somebody was found, and then stopped: there is a place in the events that the bridge comes back to.
+    private async Task<ContractScene> StartAsync(KeycloakKind kind)
+    {
+        var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Polling);
+        await scene.StartBridgeAsync();
+        await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("known"), HintSources.Poll);
+        await scene.StopBridgeAsync();
+        return scene;
+    }
+
+    private static async Task AssertFoundAsync(ContractScene scene, string id, string trigger)
+    {
+        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>(
+                "select exists (select from reconcile_runs where trigger = @Trigger and status = 'done' and provisioned = 1)", new { Trigger = trigger }),
+            "the run is written down");
+    }
+}

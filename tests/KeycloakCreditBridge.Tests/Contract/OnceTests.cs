@@ -1,0 +1,88 @@
+using System.Net;
+using System.Text;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Intake;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
+{
+    private const int People = 60;
+    private const int AtOnce = 32;
+
+    private static readonly string[] Anybody = [HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation, HintSources.Backfill];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Everything_at_once_on_two_bridges_grants_each_person_once()
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, KeycloakKind.Emulator, Hearing.Polling);
+        // Nobody listens yet: all of them are news to both bridges, by every way, at the same time.
+        var ids = await Task.WhenAll(Enumerable.Range(0, People).Select(number => scene.CreateUserAsync($"person-{number}")));
+        Uri[] urls = [scene.BridgeUrl, new($"http://127.0.0.1:{FreePort.Next()}/")];
+        var bridges = await Task.WhenAll(urls.Select(url => scene.StartAnotherBridgeAsync(("Urls", url.ToString()))));
+
+        var reconcile = new ReconcileRequest(scene.Realm, ReconcileTriggers.Command);
+        var backfill = reconcile with { UserIds = ids, Rejudge = true };
+        Task[] work =
+        [
+            DeliverAsync(scene.Realm, urls, ids),
+            .. bridges.Select(bridge => RunAsync(bridge, reconcile)),
+            .. bridges.Select(bridge => RunAsync(bridge, backfill)),
+        ];
+        await Task.WhenAll(work);
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select not exists (select from user_hints) and count(*) = 2 from poll_cursors"),
+            "everything is worked through");
+        foreach (var bridge in bridges)
+        {
+            await bridge.StopAsync();
+            await bridge.DisposeAsync();
+        }
+
+        foreach (var id in ids)
+            await scene.Database.AssertOpenedAsync(id, Anybody);
+        Assert.Equal(
+            $"{People} {People} {People}",
+            await scene.Database.ScalarAsync<string>(
+                "select concat_ws(' ', (select count(*) from user_credits), (select count(*) from credit_transactions), (select count(*) from audit_logs))"));
+    }
+
+    // Every person is told of twice to each bridge.
+    private static async Task DeliverAsync(string realm, Uri[] bridges, string[] ids)
+    {
+        using var http = new HttpClient();
+        var deliveries = from round in Enumerable.Range(0, 2) from id in ids from bridge in bridges select (bridge, id);
+        await Parallel.ForEachAsync(deliveries, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = Token }, async (delivery, token) =>
+        {
+            var (body, address) = (Encoding.UTF8.GetBytes(Deliveries.UserEvent(delivery.id, realm: realm)), new Uri(delivery.bridge, $"webhooks/keycloak/{realm}"));
+            // A bridge whose schema is not ready yet wants it again later, and the plugin would send it again.
+            await Eventually.TrueAsync(() => IsTakenAsync(http, address, body, token), "the delivery is taken");
+        });
+    }
+
+    private static async Task<bool> IsTakenAsync(HttpClient http, Uri address, byte[] body, CancellationToken token)
+    {
+        using var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        content.Headers.Add(HmacSignature.Header, Deliveries.Sign(body, ContractScene.Secret));
+        using var answer = await http.PostAsync(address, content, token);
+        Assert.True(answer.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.ServiceUnavailable, $"The bridge answered {answer.StatusCode}");
+        return answer.IsSuccessStatusCode;
+    }
+
+    // Only one run of a realm is at work at a time: whoever comes second waits for its turn.
+    private static async Task RunAsync(BridgeHost bridge, ReconcileRequest request)
+    {
+        var reconciler = bridge.Services.GetRequiredService<Reconciler>();
+        await Eventually.TrueAsync(
+            async () => (await reconciler.RunAsync(request, new Progress<ReconcileProgress>(), Token)).Status == ReconcileStatus.Done, "the run is done");
+    }
+}

@@ -1,0 +1,48 @@
+using System.Net;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Tests.Sandbox;
+
+namespace KeycloakCreditBridge.Tests.Contract;
+
+public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
+{
+    [Theory, EveryKeycloak]
+    public Task Without_view_events_the_bridge_is_not_ready_and_names_the_role_until_it_has_it(KeycloakKind kind) =>
+        MissAsync(kind, "view-events", "view-users");
+
+    [Theory, EveryKeycloak]
+    public Task Without_view_users_the_bridge_is_not_ready_and_names_the_role_until_it_has_it(KeycloakKind kind) =>
+        MissAsync(kind, "view-users", "view-events");
+
+    [Theory, EveryKeycloak]
+    public Task With_query_users_in_its_place_the_bridge_is_not_ready_and_names_the_role_until_it_has_it(KeycloakKind kind) =>
+        MissAsync(kind, "view-users", "view-events", "query-users");
+
+    private async Task MissAsync(KeycloakKind kind, string missing, params string[] given)
+    {
+        var scene = await scenes.GetQuietAsync(kind);
+        await scene.StopBridgeAsync();
+        await GiveAsync(scene, given);
+        await scene.LaunchBridgeAsync();
+        await Eventually.TrueAsync(() => scene.Bridge.Log.Says($"the role {missing} of the client realm-management"), "the log names the role");
+        await Eventually.TrueAsync(
+            async () => await ReadinessAsync(scene) is (HttpStatusCode.ServiceUnavailable, var page)
+                && page.Contains($"the role {missing} of the client realm-management", StringComparison.Ordinal),
+            "the bridge is not ready and names the role");
+        var id = await scene.CreateUserAsync($"without-{missing}-with-{string.Join('-', given)}");
+
+        await GiveAsync(scene, "view-users", "view-events");
+        await scene.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation);
+        await Eventually.TrueAsync(scene.IsReadyAsync, "the bridge is ready");
+    }
+
+    private static Task GiveAsync(ContractScene scene, params string[] roles) =>
+        scene.Admin.SetServiceAccountRolesAsync(scene.Realm, DemoRealm.ClientId, roles, TestContext.Current.CancellationToken);
+
+    private static async Task<(HttpStatusCode Status, string Page)> ReadinessAsync(ContractScene scene)
+    {
+        using var answer = await scene.Bridge.GetAsync("health/ready");
+        return (answer.StatusCode, await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+}
