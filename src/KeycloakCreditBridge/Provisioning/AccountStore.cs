@@ -136,11 +136,11 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
     /// <summary>Which of these users of a realm have no record, or a record without its account.</summary>
     public async Task<IReadOnlySet<string>> UnrecordedAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
     {
-        var rows = await dataSource.QueryPreparedAsync<string>(
+        var rows = await dataSource.QueryPreparedAsync<UnrecordedUser>(
             UnrecordedSql,
             [new NpgsqlParameter("Realm", realm), keycloakIds.Column("KeycloakIds", NpgsqlDbType.Text, id => id)],
             cancellationToken);
-        return rows.ToHashSet(StringComparer.Ordinal);
+        return rows.Select(row => row.KeycloakId).ToHashSet(StringComparer.Ordinal);
     }
 
     private static string Text(Disposition disposition) => disposition switch
@@ -152,4 +152,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         Disposition.Deleted => "deleted",
         _ => throw new ArgumentOutOfRangeException(nameof(disposition), disposition, "No such disposition."),
     };
+
+    // A record, because Dapper's row parser takes no plain text.
+    private sealed record UnrecordedUser(string KeycloakId);
 }
