@@ -101,14 +101,14 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         select user_id, null, null, false, status from changed
         """;
 
-    private const string UnrecordedSql =
+    private const string DifferencesSql =
         """
-        select u.keycloak_id from unnest(@KeycloakIds::text[]) as u (keycloak_id)
-        where not exists (
-            select from keycloak_users k
-            left join user_credits c on c.user_id = k.account_id
-            where k.realm = @Realm and k.keycloak_id = u.keycloak_id
-                and (k.disposition in ('service_account', 'excluded') or k.disposition in ('account', 'held') and c.user_id is not null))
+        select u.keycloak_id, u.disposition in ('account', 'held') and c.user_id is null as missing
+        from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[])
+            as u (realm, keycloak_id, account_id, disposition)
+        left join keycloak_users k on k.realm = u.realm and k.keycloak_id = u.keycloak_id
+        left join user_credits c on c.user_id = coalesce(k.account_id, u.account_id)
+        where k.disposition is distinct from u.disposition or u.disposition in ('account', 'held') and c.user_id is null
         """;
 
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
@@ -133,15 +133,17 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
             ],
             cancellationToken);
 
-    /// <summary>Which of these users of a realm have no record, or a record without its account.</summary>
-    public async Task<IReadOnlySet<string>> UnrecordedAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
-    {
-        var rows = await dataSource.QueryPreparedAsync<UnrecordedUser>(
-            UnrecordedSql,
-            [new NpgsqlParameter("Realm", realm), keycloakIds.Column("KeycloakIds", NpgsqlDbType.Text, id => id)],
+    /// <summary>Which of these users are on record otherwise than judged, or not at all.</summary>
+    public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<Difference>(
+            DifferencesSql,
+            [
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                batch.Column("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition)),
+            ],
             cancellationToken);
-        return rows.Select(row => row.KeycloakId).ToHashSet(StringComparer.Ordinal);
-    }
 
     private static string Text(Disposition disposition) => disposition switch
     {
@@ -152,7 +154,4 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         Disposition.Deleted => "deleted",
         _ => throw new ArgumentOutOfRangeException(nameof(disposition), disposition, "No such disposition."),
     };
-
-    // A record, because Dapper's row parser takes no plain text.
-    private sealed record UnrecordedUser(string KeycloakId);
 }

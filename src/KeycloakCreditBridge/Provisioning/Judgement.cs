@@ -43,6 +43,10 @@ internal sealed record Judgement(
     string Source,
     long? HintVersion = null);
 
+/// <summary>A user whose record is not what Keycloak says.</summary>
+/// <param name="Missing">There must be an account, and there is none.</param>
+internal sealed record Difference(string KeycloakId, bool Missing);
+
 /// <summary>What converging changed in one account.</summary>
 /// <param name="Tier">Tier of an account that was opened.</param>
 /// <param name="Balance">Balance of an account that was opened.</param>

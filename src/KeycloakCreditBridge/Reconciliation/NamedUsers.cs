@@ -20,8 +20,7 @@ internal sealed class NamedUsers(KeycloakClient client, UserReview review, TimeP
 
         var user = found[0];
         var isPerson = user.Username is null || await client.IsPersonAsync(request.Realm, user.Username, cancellationToken);
-        var subject = new Subject(request.Realm, user.Id, user.Enabled, !isPerson, UserReview.CreatedAt(user));
-        return await review.ReviewAsync(request, [subject], readAt, cancellationToken);
+        return await review.ReviewAsync(request, [Subject.From(request.Realm, user, isPerson)], readAt, cancellationToken);
     }
 
     private async Task<IReadOnlyList<KeycloakUser>> FindAsync(string realm, string named, CancellationToken cancellationToken)

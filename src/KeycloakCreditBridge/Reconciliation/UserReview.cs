@@ -4,11 +4,14 @@ using KeycloakCreditBridge.Provisioning;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
-/// <summary>Finds which of some users are missing and opens what they lack.</summary>
+/// <summary>Compares users with what is on record and converges those that differ.</summary>
 internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Provisioner provisioner)
 {
     /// <summary>Reviews people as a listing shows them.</summary>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="users">People; a listing without a filter shows no service account.</param>
     /// <param name="readAt">When Keycloak was asked for them.</param>
+    /// <param name="cancellationToken">Ends the review between statements.</param>
     public async Task<ReviewResult> ReviewAsync(
         ReconcileRequest request, IReadOnlyCollection<KeycloakUser> users, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
@@ -16,13 +19,13 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
         List<string> problems = [];
         foreach (var user in users)
         {
-            var createdAt = CreatedAt(user);
-            if (createdAt < request.Since)
+            var subject = Subject.From(request.Realm, user, isPerson: true);
+            if (subject.CreatedAt < request.Since)
                 continue;
             if (user.Id.Contains('\0', StringComparison.Ordinal))
                 problems.Add($"User {user.Id.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which cannot be stored.");
             else
-                subjects.Add(new Subject(request.Realm, user.Id, user.Enabled, IsServiceAccount: false, createdAt));
+                subjects.Add(subject);
         }
 
         var result = await ReviewAsync(request, subjects, readAt, cancellationToken);
@@ -36,30 +39,19 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
     {
         if (subjects.Count == 0)
             return new ReviewResult(new ReconcileCounts(), []);
-        var missing = await accounts.UnrecordedAsync(request.Realm, [.. subjects.Select(subject => subject.KeycloakId)], cancellationToken);
-        var counts = new ReconcileCounts(Seen: subjects.Count, Missing: missing.Count);
+        var source = request.Rejudge ? HintSources.Backfill : HintSources.Reconciliation;
+        Judgement[] judgements = [.. subjects.Select(subject => policy.Judge(subject, readAt, source))];
+        var differences = await accounts.DifferencesAsync(judgements, cancellationToken);
+        var counts = new ReconcileCounts(Seen: subjects.Count, Missing: differences.Count(difference => difference.Missing));
         if (request.DryRun)
             return new ReviewResult(counts, []);
 
-        var source = request.Rejudge ? HintSources.Backfill : HintSources.Reconciliation;
+        var differing = differences.Select(difference => difference.KeycloakId).ToHashSet(StringComparer.Ordinal);
         var result = await provisioner.ConvergeAsync(
-            subjects
-                .Where(subject => request.Rejudge || missing.Contains(subject.KeycloakId))
-                .Select(subject => policy.Judge(subject, readAt, source)),
-            cancellationToken);
+            judgements.Where(judgement => request.Rejudge || differing.Contains(judgement.KeycloakId)), cancellationToken);
         return new ReviewResult(
             counts with { Provisioned = result.Opened, Failed = result.Refusals.Count },
             [.. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} was refused by the database: {refusal.Reason}")]);
-    }
-
-    public static DateTimeOffset? CreatedAt(KeycloakUser user)
-    {
-        // Imports bring whatever number the file had; one that is no instant says as little as none.
-        var milliseconds = user.CreatedTimestamp;
-        return milliseconds >= DateTimeOffset.MinValue.ToUnixTimeMilliseconds()
-            && milliseconds <= DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
-            ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds.Value)
-            : null;
     }
 }
 

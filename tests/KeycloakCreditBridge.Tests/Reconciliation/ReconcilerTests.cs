@@ -21,6 +21,20 @@ public sealed class ReconcilerTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_user_who_was_disabled_without_an_event_is_held()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("ana-id", "ana"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.ChangeUser("ana-id", user => user with { Enabled = false });
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal(new ReconcileCounts(Seen: 1), outcome.Counts);
+        Assert.Equal("held", await bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = 'ana-id'"));
+    }
+
+    [Fact]
     public async Task Where_nothing_is_missing_nothing_is_written_but_the_run()
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
@@ -107,14 +121,15 @@ public sealed class ReconcilerTests(PostgresServer postgres)
         await using var bundle = await ReconcileBundle.StartAsync(postgres);
         bundle.Realm.AddUser(new EmulatedUser("alice", "alice"));
         await bundle.RunAsync(ReconcileBundle.Everybody);
-        bundle.Realm.ChangeUser("alice", user => user with { Enabled = false });
+        // A person closed it for a reason of the bridge's own: on record alice is as Keycloak says, so only a second look helps her.
+        await bundle.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted'");
 
-        var reconciled = await bundle.RunAsync(ReconcileBundle.Everybody);
-        Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        Assert.Equal("closed", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
         var backfilled = await bundle.RunAsync(ReconcileBundle.Everybody with { Rejudge = true });
 
-        Assert.Equal("held", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
-        Assert.Equal((0, 0), (reconciled.Counts.Missing, backfilled.Counts.Provisioned));
+        Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
+        Assert.Equal(0, backfilled.Counts.Provisioned);
     }
 
     private static Task<string?> WrittenAsync(ReconcileBundle bundle) => bundle.Database.ScalarAsync<string>(
