@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Benchmarks;
 /// <summary>A migrated database of one measurement, on the durable private server.</summary>
 internal sealed class BenchmarkDatabase : IAsyncDisposable
 {
-    private static int s_count;
+    private static int _count;
 
     private readonly PrivatePostgres _server;
 
@@ -29,7 +29,7 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
 
     public static async Task<BenchmarkDatabase> CreateAsync(PrivatePostgres server)
     {
-        var name = $"bench_{Interlocked.Increment(ref s_count)}";
+        var name = $"bench_{Interlocked.Increment(ref _count)}";
         var database = new BenchmarkDatabase(server, name, await server.CreateDatabaseAsync(name, CancellationToken.None));
         await new Migrator(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
         // What earlier measurements left to be written must not slow this one.

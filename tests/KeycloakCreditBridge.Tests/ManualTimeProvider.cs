@@ -3,9 +3,9 @@ namespace KeycloakCreditBridge.Tests;
 /// <summary>A clock that stands still until a test moves it; timers that come due on the way fire in order, on the mover's thread.</summary>
 internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 {
-    private readonly Lock gate = new();
-    private readonly List<ManualTimer> timers = [];
-    private DateTimeOffset now = start;
+    private readonly Lock _gate = new();
+    private readonly List<ManualTimer> _timers = [];
+    private DateTimeOffset _now = start;
 
     public ManualTimeProvider()
         : this(new DateTimeOffset(2026, 12, 1, 12, 0, 0, TimeSpan.Zero))
@@ -17,8 +17,8 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     {
         get
         {
-            lock (gate)
-                return timers.Count(timer => timer.Due is not null);
+            lock (_gate)
+                return _timers.Count(timer => timer.Due is not null);
         }
     }
 
@@ -26,8 +26,8 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 
     public override DateTimeOffset GetUtcNow()
     {
-        lock (gate)
-            return now;
+        lock (_gate)
+            return _now;
     }
 
     public override long GetTimestamp() => GetUtcNow().Ticks;
@@ -36,8 +36,8 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
     {
         var timer = new ManualTimer(this, () => callback(state));
         timer.Change(dueTime, period);
-        lock (gate)
-            timers.Add(timer);
+        lock (_gate)
+            _timers.Add(timer);
         return timer;
     }
 
@@ -46,8 +46,8 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
         var end = GetUtcNow() + span;
         while (TakeNextDue(end) is { } timer)
             timer.Fire();
-        lock (gate)
-            now = end;
+        lock (_gate)
+            _now = end;
     }
 
     /// <summary>Advances step by step until the work has ended, giving it time to get to its next wait in between.</summary>
@@ -63,12 +63,12 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 
     private ManualTimer? TakeNextDue(DateTimeOffset end)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var next = timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
+            var next = _timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
             if (next is null)
                 return null;
-            now = next.Due > now ? next.Due.Value : now;
+            _now = next.Due > _now ? next.Due.Value : _now;
             next.Due = next.Period > TimeSpan.Zero ? next.Due + next.Period : null;
             return next;
         }
@@ -84,9 +84,9 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (clock.gate)
+            lock (clock._gate)
             {
-                Due = dueTime == Timeout.InfiniteTimeSpan ? null : clock.now + dueTime;
+                Due = dueTime == Timeout.InfiniteTimeSpan ? null : clock._now + dueTime;
                 Period = period;
                 return true;
             }
@@ -94,8 +94,8 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 
         public void Dispose()
         {
-            lock (clock.gate)
-                clock.timers.Remove(this);
+            lock (clock._gate)
+                clock._timers.Remove(this);
         }
 
         public ValueTask DisposeAsync()

@@ -12,28 +12,28 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 internal sealed class EmulatedKeycloak : IKeycloakServer
 {
     /// <summary>Bound before the server starts, as its address is part of what it answers.</summary>
-    private readonly Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
-    private readonly WebApplication app;
-    private readonly RealmRegistry realms;
-    private readonly EmulatorClock clock;
-    private readonly AccessTokens tokens;
-    private readonly WebhookSender webhooks;
-    private readonly Journal journal;
-    private readonly ServerModel model;
-    private bool isDisposed;
+    private readonly WebApplication _app;
+    private readonly RealmRegistry _realms;
+    private readonly EmulatorClock _clock;
+    private readonly AccessTokens _tokens;
+    private readonly WebhookSender _webhooks;
+    private readonly Journal _journal;
+    private readonly ServerModel _model;
+    private bool _isDisposed;
 
     private EmulatedKeycloak(EmulatorOptions options)
     {
-        (model, SendsWebhooks) = (options.Model, options.SendsWebhooks);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        Url = new Uri($"http://{socket.LocalEndPoint}/");
-        app = Build(socket);
-        clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Misbehaviour);
-        realms = new RealmRegistry(clock, model, Url, AdminUser, AdminPassword);
-        tokens = new AccessTokens(realms, clock, Url);
-        webhooks = new WebhookSender(clock);
-        journal = new Journal(clock, Misbehaviour, webhooks);
+        (_model, SendsWebhooks) = (options.Model, options.SendsWebhooks);
+        _socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Url = new Uri($"http://{_socket.LocalEndPoint}/");
+        _app = Build(_socket);
+        _clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Misbehaviour);
+        _realms = new RealmRegistry(_clock, _model, Url, AdminUser, AdminPassword);
+        _tokens = new AccessTokens(_realms, _clock, Url);
+        _webhooks = new WebhookSender(_clock);
+        _journal = new Journal(_clock, Misbehaviour, _webhooks);
         Map();
     }
 
@@ -45,7 +45,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
 
     public bool SendsWebhooks { get; }
 
-    public string Description => $"emulator of Keycloak {model.ToString()[1..].Replace('_', '.')} in this process, {Url}";
+    public string Description => $"emulator of Keycloak {_model.ToString()[1..].Replace('_', '.')} in this process, {Url}";
 
     /// <summary>Faults to order; none at first.</summary>
     public Misbehaviour Misbehaviour { get; } = new();
@@ -55,33 +55,33 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     /// <summary>How long access tokens that are issued from now on are good for; five minutes at first.</summary>
     public TimeSpan TokenLifetime
     {
-        get => tokens.Lifetime;
-        set => tokens.Lifetime = value;
+        get => _tokens.Lifetime;
+        set => _tokens.Lifetime = value;
     }
 
     public static async Task<EmulatedKeycloak> StartAsync(EmulatorOptions options, CancellationToken token)
     {
         var emulator = new EmulatedKeycloak(options);
-        await emulator.app.StartAsync(token);
+        await emulator._app.StartAsync(token);
         return emulator;
     }
 
     /// <summary>A realm, to make things happen in it.</summary>
     public EmulatedRealm Realm(string name) =>
-        new(realms.Find(name) ?? throw new ArgumentException($"There is no realm {name}.", nameof(name)), journal, clock);
+        new(_realms.Find(name) ?? throw new ArgumentException($"There is no realm {name}.", nameof(name)), _journal, _clock);
 
     /// <summary>Ends when no webhook is being delivered or waiting for another try.</summary>
-    public Task WebhooksIdleAsync(CancellationToken token) => webhooks.IdleAsync(token);
+    public Task WebhooksIdleAsync(CancellationToken token) => _webhooks.IdleAsync(token);
 
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref isDisposed, true))
+        if (Interlocked.Exchange(ref _isDisposed, true))
             return;
-        await webhooks.DisposeAsync();
+        await _webhooks.DisposeAsync();
         using var atOnce = new CancellationTokenSource(TimeSpan.Zero);
-        await app.StopAsync(atOnce.Token);
-        await app.DisposeAsync();
-        socket.Dispose();
+        await _app.StopAsync(atOnce.Token);
+        await _app.DisposeAsync();
+        _socket.Dispose();
     }
 
     /// <summary>Reads no configuration and takes no signals: both belong to the process around it.</summary>
@@ -102,26 +102,26 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
 
     private void Map()
     {
-        app.Use((context, next) =>
+        _app.Use((context, next) =>
         {
             Requests.Count(context);
-            context.Response.Headers.Date = clock.Now.ToString("r", CultureInfo.InvariantCulture);
-            return Misbehaviour.InvokeAsync(context, next, clock.Source);
+            context.Response.Headers.Date = _clock.Now.ToString("r", CultureInfo.InvariantCulture);
+            return Misbehaviour.InvokeAsync(context, next, _clock.Source);
         });
-        var routes = new Routes(app);
-        var access = new AdminAccess(realms, tokens);
-        new RealmEndpoints(realms, access, journal, Url).Map(routes);
-        new TokenEndpoints(realms, tokens, journal, model).Map(routes);
-        new UserEndpoints(access, journal, clock, model, Url).Map(routes);
-        new PartialImport(access, journal, realms).Map(routes);
-        new EventEndpoints(access, journal, model, SendsWebhooks).Map(routes);
-        new ClientEndpoints(access, journal, clock, Url).Map(routes);
+        var routes = new Routes(_app);
+        var access = new AdminAccess(_realms, _tokens);
+        new RealmEndpoints(_realms, access, _journal, Url).Map(routes);
+        new TokenEndpoints(_realms, _tokens, _journal, _model).Map(routes);
+        new UserEndpoints(access, _journal, _clock, _model, Url).Map(routes);
+        new PartialImport(access, _journal, _realms).Map(routes);
+        new EventEndpoints(access, _journal, _model, SendsWebhooks).Map(routes);
+        new ClientEndpoints(access, _journal, _clock, Url).Map(routes);
         if (SendsWebhooks)
-            new WebhookEndpoints(access, clock, Url).Map(routes);
-        var sessions = new LoginSessions(realms, journal, Url);
-        new RegistrationPages(sessions, clock).Map(routes);
+            new WebhookEndpoints(access, _clock, Url).Map(routes);
+        var sessions = new LoginSessions(_realms, _journal, Url);
+        new RegistrationPages(sessions, _clock).Map(routes);
         new LoginPages(sessions).Map(routes);
-        new BrokerPages(sessions, realms, clock, Url).Map(routes);
+        new BrokerPages(sessions, _realms, _clock, Url).Map(routes);
     }
 
     private sealed class Unattended : IHostLifetime

@@ -5,8 +5,8 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// <summary>Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything.</summary>
 internal sealed class Misbehaviour
 {
-    private readonly Lock gate = new();
-    private readonly List<Fault> faults = [];
+    private readonly Lock _gate = new();
+    private readonly List<Fault> _faults = [];
 
     /// <summary>By how much the server's clock is wrong.</summary>
     public TimeSpan ClockOffset { get; set; }
@@ -49,8 +49,8 @@ internal sealed class Misbehaviour
     /// <summary>Behaves again.</summary>
     public void Reset()
     {
-        lock (gate)
-            faults.Clear();
+        lock (_gate)
+            _faults.Clear();
         (ClockOffset, CommitDelay) = (TimeSpan.Zero, TimeSpan.Zero);
     }
 
@@ -70,15 +70,15 @@ internal sealed class Misbehaviour
 
     private void Add(string path, int count, FaultEffect effect)
     {
-        lock (gate)
-            faults.Add(new Fault(path, effect) { Left = count });
+        lock (_gate)
+            _faults.Add(new Fault(path, effect) { Left = count });
     }
 
     private FaultEffect? Take(string path)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var fault = faults.Find(candidate => candidate.Left > 0 && FileSystemName.MatchesSimpleExpression(candidate.Path, path));
+            var fault = _faults.Find(candidate => candidate.Left > 0 && FileSystemName.MatchesSimpleExpression(candidate.Path, path));
             if (fault is not null)
                 fault.Left--;
             return fault?.Effect;

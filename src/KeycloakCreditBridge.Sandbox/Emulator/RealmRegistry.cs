@@ -10,26 +10,26 @@ internal sealed class RealmRegistry
     public const string Master = "master";
     public const string AdminClient = "admin-cli";
 
-    private readonly ConcurrentDictionary<string, RealmState> realms = new(StringComparer.Ordinal);
-    private readonly EmulatorClock clock;
-    private readonly ServerModel model;
-    private readonly Uri server;
+    private readonly ConcurrentDictionary<string, RealmState> _realms = new(StringComparer.Ordinal);
+    private readonly EmulatorClock _clock;
+    private readonly ServerModel _model;
+    private readonly Uri _server;
 
     public RealmRegistry(EmulatorClock clock, ServerModel model, Uri server, string adminUser, string adminPassword)
     {
-        (this.clock, this.model, this.server) = (clock, model, server);
+        (_clock, _model, _server) = (clock, model, server);
         var master = new RealmState(Guid.NewGuid().ToString(), Master);
         master.Clients[AdminClient] = EmulatedClient.Public(AdminClient);
         master.Users.Add(new EmulatedUser(EmulatedUser.NewId(), adminUser)
         {
-            Password = adminPassword, CreatedTimestamp = clock.Milliseconds, ClientRoles = ImmutableHashSet.Create(Caller.EverythingRole),
+            Password = adminPassword, CreatedTimestamp = _clock.Milliseconds, ClientRoles = ImmutableHashSet.Create(Caller.EverythingRole),
         });
-        realms[Master] = master;
+        _realms[Master] = master;
     }
 
-    public RealmState? Find(string name) => realms.GetValueOrDefault(name);
+    public RealmState? Find(string name) => _realms.GetValueOrDefault(name);
 
-    public bool Remove(string name) => realms.TryRemove(name, out _);
+    public bool Remove(string name) => _realms.TryRemove(name, out _);
 
     /// <summary>Makes a realm from a realm file. Nobody is told of its users.</summary>
     public RealmState Import(JsonObject file)
@@ -38,7 +38,7 @@ internal sealed class RealmRegistry
         var realm = new RealmState(file.Text("id") ?? Guid.NewGuid().ToString(), name);
         realm.Write(file);
         foreach (var clientId in new[] { RealmState.Management, "account", "account-console", AdminClient })
-            realm.Clients[clientId] = EmulatedClient.Public(clientId, $"{server}realms/{name}/account/*");
+            realm.Clients[clientId] = EmulatedClient.Public(clientId, $"{_server}realms/{name}/account/*");
         foreach (var client in file.Objects("clients").Select(EmulatedClient.From))
             realm.Clients[client.ClientId] = client;
         foreach (var provider in file.Objects("identityProviders").Select(IdentityProvider.From))
@@ -46,12 +46,12 @@ internal sealed class RealmRegistry
         foreach (var user in file.Objects("users"))
             realm.Users.Add(EmulatedUser.Imported(user, CreatedOfImport));
         foreach (var client in realm.Clients.Values.Where(client => client.HasServiceAccount && realm.ServiceAccountOf(client) is null))
-            realm.Users.Add(EmulatedUser.ServiceAccountOf(client, clock.Milliseconds));
-        if (!realms.TryAdd(name, realm))
+            realm.Users.Add(EmulatedUser.ServiceAccountOf(client, _clock.Milliseconds));
+        if (!_realms.TryAdd(name, realm))
             throw RefusalException.Conflict($"Realm {name} already exists");
         return realm;
     }
 
     /// <summary>When an imported user without a creation time was created: older servers do not say.</summary>
-    public long? CreatedOfImport => model is ServerModel.V26_0 ? null : clock.Milliseconds;
+    public long? CreatedOfImport => _model is ServerModel.V26_0 ? null : _clock.Milliseconds;
 }

@@ -8,8 +8,8 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// </summary>
 internal sealed class Transaction(RealmState realm, string? address, EmulatorClock clock, Misbehaviour misbehaviour, WebhookSender webhooks)
 {
-    private readonly List<UserEvent> userEvents = [];
-    private readonly List<(AdminEvent Event, Caller Caller)> adminEvents = [];
+    private readonly List<UserEvent> _userEvents = [];
+    private readonly List<(AdminEvent Event, Caller Caller)> _adminEvents = [];
 
     /// <summary>Raises what a user did. <paramref name="at"/> is the time when it is not now, in milliseconds.</summary>
     public void Raise(
@@ -20,7 +20,7 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
         string? sessionId = null,
         string? error = null,
         long? at = null) =>
-        userEvents.Add(new UserEvent(
+        _userEvents.Add(new UserEvent(
             Guid.NewGuid().ToString(), at ?? clock.Milliseconds, type, realm.Id, clientId, userId, sessionId, address, error, details));
 
     /// <summary>Raises what an administrator did.</summary>
@@ -29,7 +29,7 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
         var who = new AuthDetails(caller.Realm.Id, caller.ClientUuid, caller.UserId, address);
         var text = representation?.ToJsonString(EmulatorJson.Readable);
         var id = Guid.NewGuid().ToString();
-        adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
+        _adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
     }
 
     /// <summary>Stores the events, with which nothing else changes.</summary>
@@ -44,14 +44,14 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
         lock (realm.Gate)
         {
             change();
-            foreach (var raised in userEvents.Where(raised => realm.Events.Stores(raised.Type)))
+            foreach (var raised in _userEvents.Where(raised => realm.Events.Stores(raised.Type)))
                 realm.UserEvents.Add(raised);
-            foreach (var (raised, _) in adminEvents.Where(_ => realm.Events.AdminEventsEnabled))
+            foreach (var (raised, _) in _adminEvents.Where(_ => realm.Events.AdminEventsEnabled))
                 realm.AdminEvents.Add(realm.Events.AdminEventsDetailsEnabled ? raised : raised with { Representation = null });
             bodies =
             [
-                .. userEvents.Select(raised => WebhookBody.Of(realm, raised)),
-                .. adminEvents.Select(raised => WebhookBody.Of(realm, raised.Event, raised.Caller)),
+                .. _userEvents.Select(raised => WebhookBody.Of(realm, raised)),
+                .. _adminEvents.Select(raised => WebhookBody.Of(realm, raised.Event, raised.Caller)),
             ];
         }
 

@@ -7,19 +7,19 @@ internal sealed class UserDirectory
 {
     private static readonly Comparer<EmulatedUser> ByName = Comparer<EmulatedUser>.Create(Compare);
 
-    private readonly List<EmulatedUser> people = [];
-    private readonly List<EmulatedUser> serviceAccounts = [];
-    private readonly Dictionary<string, EmulatedUser> byId = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, EmulatedUser> byUsername = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, EmulatedUser> byEmail = new(StringComparer.Ordinal);
+    private readonly List<EmulatedUser> _people = [];
+    private readonly List<EmulatedUser> _serviceAccounts = [];
+    private readonly Dictionary<string, EmulatedUser> _byId = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, EmulatedUser> _byUsername = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, EmulatedUser> _byEmail = new(StringComparer.Ordinal);
 
     /// <summary>Everybody but service accounts; federated users that are not stored come last.</summary>
-    public IReadOnlyList<EmulatedUser> People => people;
+    public IReadOnlyList<EmulatedUser> People => _people;
 
     /// <summary>How many people are stored, which is what Keycloak counts.</summary>
     public int StoredPeople { get; private set; }
 
-    public IReadOnlyList<EmulatedUser> ServiceAccounts => serviceAccounts;
+    public IReadOnlyList<EmulatedUser> ServiceAccounts => _serviceAccounts;
 
     /// <summary>People and service accounts in one order; merging saves sorting a large realm for each request.</summary>
     public IEnumerable<EmulatedUser> Everybody
@@ -27,23 +27,23 @@ internal sealed class UserDirectory
         get
         {
             var next = 0;
-            foreach (var user in people)
+            foreach (var user in _people)
             {
-                while (next < serviceAccounts.Count && Compare(serviceAccounts[next], user) < 0)
-                    yield return serviceAccounts[next++];
+                while (next < _serviceAccounts.Count && Compare(_serviceAccounts[next], user) < 0)
+                    yield return _serviceAccounts[next++];
                 yield return user;
             }
 
-            while (next < serviceAccounts.Count)
-                yield return serviceAccounts[next++];
+            while (next < _serviceAccounts.Count)
+                yield return _serviceAccounts[next++];
         }
     }
 
-    public EmulatedUser? ById(string id) => byId.GetValueOrDefault(id);
+    public EmulatedUser? ById(string id) => _byId.GetValueOrDefault(id);
 
-    public EmulatedUser? ByUsername(string username) => byUsername.GetValueOrDefault(username.ToLowerInvariant());
+    public EmulatedUser? ByUsername(string username) => _byUsername.GetValueOrDefault(username.ToLowerInvariant());
 
-    public EmulatedUser? ByEmail(string email) => byEmail.GetValueOrDefault(email.ToLowerInvariant());
+    public EmulatedUser? ByEmail(string email) => _byEmail.GetValueOrDefault(email.ToLowerInvariant());
 
     public void Add(EmulatedUser user)
     {
@@ -63,13 +63,13 @@ internal sealed class UserDirectory
             Index(user);
         }
 
-        people.Sort(ByName);
-        serviceAccounts.Sort(ByName);
+        _people.Sort(ByName);
+        _serviceAccounts.Sort(ByName);
     }
 
     public void Replace(EmulatedUser user)
     {
-        var before = byId[user.Id];
+        var before = _byId[user.Id];
         Remove(user.Id);
         try
         {
@@ -84,34 +84,34 @@ internal sealed class UserDirectory
 
     public void Remove(string id)
     {
-        if (!byId.Remove(id, out var user))
+        if (!_byId.Remove(id, out var user))
             throw RefusalException.UserNotFound;
         var list = ListOf(user);
         list.RemoveAt(list.BinarySearch(user, ByName));
-        byUsername.Remove(user.Username);
+        _byUsername.Remove(user.Username);
         if (user.Email is not null)
-            byEmail.Remove(user.Email);
+            _byEmail.Remove(user.Email);
         StoredPeople -= Counts(user);
     }
 
     private void Index(EmulatedUser user)
     {
-        byId.Add(user.Id, user);
-        byUsername.Add(user.Username, user);
+        _byId.Add(user.Id, user);
+        _byUsername.Add(user.Username, user);
         if (user.Email is not null)
-            byEmail.Add(user.Email, user);
+            _byEmail.Add(user.Email, user);
         StoredPeople += Counts(user);
     }
 
     private void RefuseTaken(EmulatedUser user)
     {
-        if (user.Email is not null && byEmail.ContainsKey(user.Email))
+        if (user.Email is not null && _byEmail.ContainsKey(user.Email))
             throw RefusalException.Conflict("User exists with same email");
-        if (byUsername.ContainsKey(user.Username) || byId.ContainsKey(user.Id))
+        if (_byUsername.ContainsKey(user.Username) || _byId.ContainsKey(user.Id))
             throw RefusalException.Conflict("User exists with same username");
     }
 
-    private List<EmulatedUser> ListOf(EmulatedUser user) => user.IsServiceAccount ? serviceAccounts : people;
+    private List<EmulatedUser> ListOf(EmulatedUser user) => user.IsServiceAccount ? _serviceAccounts : _people;
 
     private static int Counts(EmulatedUser user) => user.IsStored && !user.IsServiceAccount ? 1 : 0;
 

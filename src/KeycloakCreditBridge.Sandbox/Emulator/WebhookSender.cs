@@ -18,14 +18,14 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(180);
     private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(900);
 
-    private readonly HttpClient http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
     {
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    private readonly SemaphoreSlim threads = new(Environment.ProcessorCount);
-    private readonly CancellationTokenSource stopping = new();
-    private readonly ConcurrentDictionary<string, Task> underWay = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _threads = new(Environment.ProcessorCount);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentDictionary<string, Task> _underWay = new(StringComparer.Ordinal);
 
     /// <summary>Starts the delivery to every subscription that wants it.</summary>
     public void Send(RealmState realm, WebhookBody body)
@@ -39,21 +39,21 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
         {
             var uid = Guid.NewGuid().ToString();
             var delivery = DeliverAsync(webhook, body with { Uid = uid });
-            underWay[uid] = delivery;
-            _ = delivery.ContinueWith(_ => underWay.TryRemove(uid, out var _), TaskScheduler.Default);
+            _underWay[uid] = delivery;
+            _ = delivery.ContinueWith(_ => _underWay.TryRemove(uid, out var _), TaskScheduler.Default);
         }
     }
 
     /// <summary>Ends when every delivery so far was taken, lost or given up.</summary>
-    public Task IdleAsync(CancellationToken token) => Task.WhenAll(underWay.Values).WaitAsync(token);
+    public Task IdleAsync(CancellationToken token) => Task.WhenAll(_underWay.Values).WaitAsync(token);
 
     public async ValueTask DisposeAsync()
     {
-        await stopping.CancelAsync();
+        await _stopping.CancelAsync();
         await IdleAsync(CancellationToken.None);
-        http.Dispose();
-        threads.Dispose();
-        stopping.Dispose();
+        _http.Dispose();
+        _threads.Dispose();
+        _stopping.Dispose();
     }
 
     private async Task DeliverAsync(WebhookSubscription webhook, WebhookBody body)
@@ -67,7 +67,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
                 var wait = backoff * (RandomNumberGenerator.GetInt32(500, 1500) / 1000.0);
                 if (clock.Source.GetElapsedTime(started) + wait > LongestTry)
                     return;
-                await Task.Delay(wait, clock.Source, stopping.Token);
+                await Task.Delay(wait, clock.Source, _stopping.Token);
             }
         }
         catch (Exception exception) when (exception is HttpRequestException or UriFormatException or OperationCanceledException)
@@ -78,7 +78,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
 
     private async Task<bool> IsTakenAsync(WebhookSubscription webhook, byte[] body)
     {
-        await threads.WaitAsync(stopping.Token);
+        await _threads.WaitAsync(_stopping.Token);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, webhook.Url) { Content = new ByteArrayContent(body) };
@@ -86,12 +86,12 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
             request.Headers.TryAddWithoutValidation("User-Agent", "Apache-HttpClient/4.5.14 (Java/25.0.3)");
             if (webhook.Secret is { } secret)
                 request.Headers.Add("X-Keycloak-Signature", Sign(webhook.Algorithm, Encoding.UTF8.GetBytes(secret), body));
-            using var response = await http.SendAsync(request, stopping.Token);
+            using var response = await _http.SendAsync(request, _stopping.Token);
             return response.IsSuccessStatusCode;
         }
         finally
         {
-            threads.Release();
+            _threads.Release();
         }
     }
 

@@ -19,10 +19,10 @@ internal sealed class EventStream(
     // No bridge and no Keycloak is older.
     private static readonly DateTimeOffset Beginning = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    private readonly Dictionary<string, long> seen = new(StringComparer.Ordinal);
-    private PollCursor? cursor;
-    private DateTimeOffset? firstStart;
-    private bool loaded;
+    private readonly Dictionary<string, long> _seen = new(StringComparer.Ordinal);
+    private PollCursor? _cursor;
+    private DateTimeOffset? _firstStart;
+    private bool _loaded;
 
     public string Name => source.Stream;
 
@@ -30,7 +30,7 @@ internal sealed class EventStream(
     public TimeSpan Retention { get; set; } = TimeSpan.MaxValue;
 
     /// <summary>Has the cursor read again from the database, where another poller may have moved it.</summary>
-    public void Reload() => loaded = false;
+    public void Reload() => _loaded = false;
 
     /// <summary>
     /// Reads what is new, page by page, and yields for each page how many hints it brought. When a page was yielded its hints are durable
@@ -39,11 +39,11 @@ internal sealed class EventStream(
     public async IAsyncEnumerable<int> PollAsync(bool sweep, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var started = clock.GetUtcNow();
-        if (!loaded)
-            cursor = await cursors.FindAsync(source.Realm, Name, cancellationToken);
-        loaded = true;
+        if (!_loaded)
+            _cursor = await cursors.FindAsync(source.Realm, Name, cancellationToken);
+        _loaded = true;
 
-        var lastEvent = new LastEventCheck(cursor);
+        var lastEvent = new LastEventCheck(_cursor);
         var from = await StartAsync(sweep, cancellationToken);
         EventQuery? query = new(from, First: 0, options.PageSize, Ascending: true);
         while (query is not null)
@@ -56,21 +56,21 @@ internal sealed class EventStream(
             yield return await TakeAsync(page, started, cancellationToken);
         }
 
-        if (cursor is not null)
-            await EndAsync(cursor with { PolledAt = started }, sweep, cancellationToken);
+        if (_cursor is not null)
+            await EndAsync(_cursor with { PolledAt = started }, sweep, cancellationToken);
         if (sweep)
             Forget(from);
     }
 
     private async Task<DateTimeOffset> StartAsync(bool sweep, CancellationToken cancellationToken)
     {
-        if (cursor is null)
-            return firstStart ??= await FirstStartAsync(cancellationToken);
+        if (_cursor is null)
+            return _firstStart ??= await FirstStartAsync(cancellationToken);
         if (!sweep)
-            return cursor.Watermark - Recent;
+            return _cursor.Watermark - Recent;
         // A watermark in the future comes from a clock that was wrong; events with right times are still found.
         var now = clock.GetUtcNow();
-        return (cursor.Watermark < now ? cursor.Watermark : now) - options.Overlap;
+        return (_cursor.Watermark < now ? _cursor.Watermark : now) - options.Overlap;
     }
 
     // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.
@@ -82,23 +82,23 @@ internal sealed class EventStream(
 
     private async Task<int> TakeAsync(IReadOnlyList<PolledEvent> page, DateTimeOffset started, CancellationToken cancellationToken)
     {
-        PolledEvent[] fresh = [.. page.Where(happened => !seen.ContainsKey(happened.Fingerprint))];
+        PolledEvent[] fresh = [.. page.Where(happened => !_seen.ContainsKey(happened.Fingerprint))];
         UserHint[] hints = [.. fresh.Select(happened => happened.Hint).OfType<UserHint>()];
         await writer.WriteAsync(hints, cancellationToken);
         foreach (var happened in fresh)
-            seen[happened.Fingerprint] = happened.Time;
-        if (page.MaxBy(happened => happened.Time) is { } newest && (cursor is null || TimeOf(newest) > cursor.Watermark))
-            await SaveAsync(new PollCursor(TimeOf(newest), newest.Fingerprint, cursor?.PolledAt ?? started), cancellationToken);
+            _seen[happened.Fingerprint] = happened.Time;
+        if (page.MaxBy(happened => happened.Time) is { } newest && (_cursor is null || TimeOf(newest) > _cursor.Watermark))
+            await SaveAsync(new PollCursor(TimeOf(newest), newest.Fingerprint, _cursor?.PolledAt ?? started), cancellationToken);
         return hints.Length;
     }
 
     private async Task NoteGoneAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var missed = MayHaveMissed(cursor!, now);
+        var missed = MayHaveMissed(_cursor!, now);
         if (missed)
-            losses.Gone(source.Realm, Name, cursor!.Watermark);
-        if (missed || cursor!.LastEvent is not null)
-            await SaveAsync(cursor! with { LastEvent = null, PolledAt = now }, cancellationToken);
+            losses.Gone(source.Realm, Name, _cursor!.Watermark);
+        if (missed || _cursor!.LastEvent is not null)
+            await SaveAsync(_cursor! with { LastEvent = null, PolledAt = now }, cancellationToken);
     }
 
     // Expiry takes only what is older than the retention, so it took nothing unseen from somebody who looked more often than that.
@@ -114,22 +114,22 @@ internal sealed class EventStream(
     {
         if (sweep)
             await SaveAsync(polled, cancellationToken);
-        cursor = polled;
+        _cursor = polled;
     }
 
     private async Task SaveAsync(PollCursor moved, CancellationToken cancellationToken)
     {
         await cursors.SaveAsync(source.Realm, Name, moved, cancellationToken);
-        cursor = moved;
+        _cursor = moved;
     }
 
     private void Forget(DateTimeOffset readFrom)
     {
         var oldest = readFrom.ToUnixTimeMilliseconds();
-        foreach (var (fingerprint, time) in seen)
+        foreach (var (fingerprint, time) in _seen)
         {
             if (time < oldest)
-                seen.Remove(fingerprint);
+                _seen.Remove(fingerprint);
         }
     }
 
@@ -139,15 +139,15 @@ internal sealed class EventStream(
 /// <summary>Watches, while pages go by in ascending order, whether the newest event read so far is still there.</summary>
 internal sealed class LastEventCheck(PollCursor? known)
 {
-    private bool decided = known is null;
+    private bool _decided = known is null;
 
     /// <summary>True once: when the pages passed the event's time without it.</summary>
     public bool IsGone(IReadOnlyList<PolledEvent> page, bool isLast)
     {
-        if (decided)
+        if (_decided)
             return false;
         var stands = page.Any(happened => happened.Fingerprint == known!.LastEvent);
-        decided = stands || isLast || page[^1].Time > known!.Watermark.ToUnixTimeMilliseconds();
-        return decided && !stands;
+        _decided = stands || isLast || page[^1].Time > known!.Watermark.ToUnixTimeMilliseconds();
+        return _decided && !stands;
     }
 }

@@ -7,7 +7,7 @@ internal sealed class PollPace(PollOptions options)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
-    private int failures;
+    private int _failures;
 
     public TimeSpan Pause { get; private set; } = options.BusyInterval;
 
@@ -15,15 +15,15 @@ internal sealed class PollPace(PollOptions options)
     public void Found(int hints)
     {
         Pause = hints > 0 ? options.BusyInterval : Shorter(Pause * 2, options.IdleInterval);
-        failures = 0;
+        _failures = 0;
     }
 
     /// <summary>A poll failed; Keycloak may have said for how long it wants to be left alone.</summary>
     public void Failed(TimeSpan? leaveAloneFor)
     {
-        failures++;
+        _failures++;
         // A random part, so that replicas and realms do not come back all at once.
-        var backOff = options.IdleInterval * Math.Pow(2, Math.Min(failures, 10)) * (RandomNumberGenerator.GetInt32(50, 101) / 100.0);
+        var backOff = options.IdleInterval * Math.Pow(2, Math.Min(_failures, 10)) * (RandomNumberGenerator.GetInt32(50, 101) / 100.0);
         Pause = Shorter(leaveAloneFor > backOff ? leaveAloneFor.Value : backOff, LongestPause);
     }
 

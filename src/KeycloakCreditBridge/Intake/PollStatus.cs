@@ -20,12 +20,12 @@ internal sealed record RealmPollStatus(
 /// <summary>How polling goes, for health, doctor and the status page.</summary>
 internal sealed class PollStatus
 {
-    private readonly ConcurrentDictionary<string, RealmPollStatus> realms = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RealmPollStatus> _realms = new(StringComparer.Ordinal);
 
-    public IReadOnlyDictionary<string, RealmPollStatus> Realms => realms;
+    public IReadOnlyDictionary<string, RealmPollStatus> Realms => _realms;
 
-    public RealmPollStatus Of(string realm) => realms.GetValueOrDefault(realm) ?? new RealmPollStatus();
+    public RealmPollStatus Of(string realm) => _realms.GetValueOrDefault(realm) ?? new RealmPollStatus();
 
     public void Change(string realm, Func<RealmPollStatus, RealmPollStatus> change) =>
-        realms.AddOrUpdate(realm, _ => change(new RealmPollStatus()), (_, status) => change(status));
+        _realms.AddOrUpdate(realm, _ => change(new RealmPollStatus()), (_, status) => change(status));
 }

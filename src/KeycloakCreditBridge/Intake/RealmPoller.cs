@@ -25,21 +25,21 @@ internal sealed partial class RealmPoller(
     // How long admin events are kept is a setting that the bridge's roles do not show. Nobody keeps them for less than this.
     private static readonly TimeSpan LeastAdminRetention = TimeSpan.FromHours(1);
 
-    private readonly PollOptions poll = options.Value.Poll;
-    private readonly PollPace pace = new(options.Value.Poll);
-    private readonly string lease = $"poll:{realm}";
-    private readonly string owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
-    private readonly EventStream userEvents =
+    private readonly PollOptions _poll = options.Value.Poll;
+    private readonly PollPace _pace = new(options.Value.Poll);
+    private readonly string _lease = $"poll:{realm}";
+    private readonly string _owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+    private readonly EventStream _userEvents =
         new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock);
-    private readonly EventStream adminEvents =
+    private readonly EventStream _adminEvents =
         new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock)
         {
             Retention = LeastAdminRetention,
         };
 
-    private DateTimeOffset heldUntil = DateTimeOffset.MinValue;
-    private DateTimeOffset nextSweep = DateTimeOffset.MinValue;
-    private Type? reported;
+    private DateTimeOffset _heldUntil = DateTimeOffset.MinValue;
+    private DateTimeOffset _nextSweep = DateTimeOffset.MinValue;
+    private Type? _reported;
 
     /// <summary>Polls until told to stop, then gives the lease back.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)
@@ -49,7 +49,7 @@ internal sealed partial class RealmPoller(
             while (true)
             {
                 await TryPollAsync(stoppingToken);
-                await Task.Delay(pace.Pause, clock, stoppingToken);
+                await Task.Delay(_pace.Pause, clock, stoppingToken);
             }
         }
         finally
@@ -75,36 +75,36 @@ internal sealed partial class RealmPoller(
         if (!await TakeLeaseAsync(cancellationToken))
         {
             status.Change(realm, now => now with { Here = false, Error = null });
-            pace.Found(0);
+            _pace.Found(0);
             return;
         }
 
         var started = clock.GetUtcNow();
-        var sweep = started >= nextSweep;
+        var sweep = started >= _nextSweep;
         if (sweep)
             await ReadSettingsAsync(cancellationToken);
-        var found = await ReadAsync(userEvents, sweep, cancellationToken) + await ReadAsync(adminEvents, sweep, cancellationToken);
+        var found = await ReadAsync(_userEvents, sweep, cancellationToken) + await ReadAsync(_adminEvents, sweep, cancellationToken);
         if (sweep)
-            nextSweep = started + poll.SweepEvery;
+            _nextSweep = started + _poll.SweepEvery;
         Succeeded(started, found);
     }
 
     private async Task<bool> TakeLeaseAsync(CancellationToken cancellationToken)
     {
         var asked = clock.GetUtcNow();
-        var lapsed = asked >= heldUntil;
-        if (!await leases.TakeAsync(lease, owner, Lease, cancellationToken))
+        var lapsed = asked >= _heldUntil;
+        if (!await leases.TakeAsync(_lease, _owner, Lease, cancellationToken))
         {
-            heldUntil = DateTimeOffset.MinValue;
+            _heldUntil = DateTimeOffset.MinValue;
             return false;
         }
 
-        heldUntil = asked + Lease;
+        _heldUntil = asked + Lease;
         if (lapsed)
         {
-            userEvents.Reload();
-            adminEvents.Reload();
-            nextSweep = DateTimeOffset.MinValue;
+            _userEvents.Reload();
+            _adminEvents.Reload();
+            _nextSweep = DateTimeOffset.MinValue;
         }
 
         return true;
@@ -114,7 +114,7 @@ internal sealed partial class RealmPoller(
     {
         var config = await keycloak.GetEventsConfigAsync(realm, cancellationToken);
         losses.Settings(realm, config);
-        userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+        _userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
     }
 
     private async Task<int> ReadAsync(EventStream stream, bool sweep, CancellationToken cancellationToken)
@@ -125,7 +125,7 @@ internal sealed partial class RealmPoller(
             found += hints;
             metrics.HintsPolled(realm, stream.Name, hints);
             // A long backlog takes longer than the lease.
-            if (clock.GetUtcNow() >= heldUntil - (Lease / 2) && !await TakeLeaseAsync(cancellationToken))
+            if (clock.GetUtcNow() >= _heldUntil - (Lease / 2) && !await TakeLeaseAsync(cancellationToken))
                 break;
         }
 
@@ -134,24 +134,24 @@ internal sealed partial class RealmPoller(
 
     private void Succeeded(DateTimeOffset started, int found)
     {
-        pace.Found(found);
+        _pace.Found(found);
         status.Change(realm, now => now with { Here = true, LastPoll = started, Error = null });
-        if (reported is not null)
+        if (_reported is not null)
             LogRecovered(realm);
-        reported = null;
+        _reported = null;
     }
 
     private void Failed(Exception exception)
     {
         var reason = exception.Message.ReplaceLineEndings(" ");
-        pace.Failed((exception as KeycloakUnavailableException)?.RetryAfter);
+        _pace.Failed((exception as KeycloakUnavailableException)?.RetryAfter);
         metrics.PollFailed(realm);
         status.Change(realm, now => now with { Error = reason });
         if (exception is KeycloakEventStoreException)
             losses.NoStore(realm, reason);
-        if (reported != exception.GetType())
+        if (_reported != exception.GetType())
             LogFailed(realm, reason);
-        reported = exception.GetType();
+        _reported = exception.GetType();
     }
 
     private async Task ReleaseAsync()
@@ -159,7 +159,7 @@ internal sealed partial class RealmPoller(
         using var timeout = new CancellationTokenSource(ReleaseTimeout, clock);
         try
         {
-            await leases.ReleaseAsync(lease, owner, timeout.Token);
+            await leases.ReleaseAsync(_lease, _owner, timeout.Token);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {

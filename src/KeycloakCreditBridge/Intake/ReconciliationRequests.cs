@@ -10,10 +10,10 @@ internal sealed record ReconciliationRequest(string Realm, string Reason);
 internal sealed class ReconciliationRequests
 {
     // More than ever wait where somebody reads; where nobody does, only the latest are kept.
-    private readonly Channel<ReconciliationRequest> asked =
+    private readonly Channel<ReconciliationRequest> _asked =
         Channel.CreateBounded<ReconciliationRequest>(new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropOldest });
 
-    public ChannelReader<ReconciliationRequest> Reader => asked.Reader;
+    public ChannelReader<ReconciliationRequest> Reader => _asked.Reader;
 
-    public void Ask(string realm, string reason) => asked.Writer.TryWrite(new ReconciliationRequest(realm, reason));
+    public void Ask(string realm, string reason) => _asked.Writer.TryWrite(new ReconciliationRequest(realm, reason));
 }

@@ -20,7 +20,7 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
 {
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<(string Realm, string Reason), DateTimeOffset> quietUntil = new();
+    private readonly ConcurrentDictionary<(string Realm, string Reason), DateTimeOffset> _quietUntil = new();
 
     public void Add(DeliveryRefusedException refusal)
     {
@@ -28,9 +28,9 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
         metrics.DeliveryRefused(realm, refusal.Reason);
         var now = clock.GetUtcNow();
         var kind = (realm, refusal.Reason);
-        if (quietUntil.TryGetValue(kind, out var until) && now < until)
+        if (_quietUntil.TryGetValue(kind, out var until) && now < until)
             return;
-        quietUntil[kind] = now + Quiet;
+        _quietUntil[kind] = now + Quiet;
         LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.Message);
     }
 

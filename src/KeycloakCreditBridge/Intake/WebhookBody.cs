@@ -7,14 +7,14 @@ internal sealed class WebhookBody : IDisposable
 {
     private const int FirstBuffer = 16 * 1024;
 
-    private byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstBuffer);
-    private int length;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBuffer);
+    private int _length;
 
     private WebhookBody()
     {
     }
 
-    public ReadOnlySpan<byte> Bytes => buffer.AsSpan(0, length);
+    public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
 
     /// <summary>Reads the body, or returns null as soon as it turns out to be longer than <paramref name="limit"/> bytes.</summary>
     public static async Task<WebhookBody?> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
@@ -26,7 +26,7 @@ internal sealed class WebhookBody : IDisposable
         {
             while (await body.ReadMoreAsync(request.Body, cancellationToken))
             {
-                if (body.length > limit)
+                if (body._length > limit)
                 {
                     body.Dispose();
                     return null;
@@ -44,24 +44,24 @@ internal sealed class WebhookBody : IDisposable
 
     public void Dispose()
     {
-        ArrayPool<byte>.Shared.Return(buffer);
-        buffer = [];
-        length = 0;
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+        _length = 0;
     }
 
     // Grows with what really came: a sender's word for the length reserves nothing.
     private async Task<bool> ReadMoreAsync(Stream stream, CancellationToken cancellationToken)
     {
-        if (length == buffer.Length)
+        if (_length == _buffer.Length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(2 * length);
-            buffer.AsSpan(0, length).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(buffer);
-            buffer = larger;
+            var larger = ArrayPool<byte>.Shared.Rent(2 * _length);
+            _buffer.AsSpan(0, _length).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = larger;
         }
 
-        var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken);
-        length += read;
+        var read = await stream.ReadAsync(_buffer.AsMemory(_length), cancellationToken);
+        _length += read;
         return read > 0;
     }
 }

@@ -25,7 +25,7 @@ internal sealed partial class WebhookEndpoint(
     // Plugins set no timeout of their own: an answer that hangs would hold one of Keycloak's few sending threads.
     private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
 
-    private int storing = 1;
+    private int _storing = 1;
 
     /// <param name="context">The request.</param>
     /// <param name="realmName">The realm that the path names, or null where it names none.</param>
@@ -156,7 +156,7 @@ internal sealed partial class WebhookEndpoint(
             return NotStored(hint, context, exception.Message.ReplaceLineEndings(" "));
         }
 
-        if (Interlocked.Exchange(ref storing, 1) == 0)
+        if (Interlocked.Exchange(ref _storing, 1) == 0)
             LogStoringAgain();
         metrics.DeliveryAccepted(hint.Realm);
         return TypedResults.NoContent();
@@ -164,7 +164,7 @@ internal sealed partial class WebhookEndpoint(
 
     private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason)
     {
-        if (Interlocked.Exchange(ref storing, 0) == 1)
+        if (Interlocked.Exchange(ref _storing, 0) == 1)
             LogNotStoring(reason);
         metrics.DeliveryNotStored(hint.Realm);
         context.Response.Headers.RetryAfter = "5";

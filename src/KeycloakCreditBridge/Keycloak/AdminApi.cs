@@ -17,7 +17,7 @@ internal sealed partial class AdminApi(
     /// <summary>The named client that the module sets up.</summary>
     public const string ClientName = "keycloak";
 
-    private readonly ResiliencePipeline retries =
+    private readonly ResiliencePipeline _retries =
         RetryPipeline.Build(options.Value.RequestTimeout, clock, (problem, delay) => LogRetry(logger, delay, problem?.Message));
 
     /// <summary>The JSON that answers the question.</summary>
@@ -33,7 +33,7 @@ internal sealed partial class AdminApi(
         var failure = new KeycloakFailure(realm, options.Value);
         try
         {
-            return await retries.ExecuteAsync(
+            return await _retries.ExecuteAsync(
                 async token => understand(await AttemptAsync(realm, question, failure, token)), cancellationToken);
         }
         catch (TimeoutRejectedException exception)

@@ -14,21 +14,21 @@ internal sealed class CapabilityProbe(AdminApi api, TimeProvider clock)
     private static readonly AdminQuestion CreatedAfter =
         new("users", AdminQuestion.ViewUsers, "?max=0&briefRepresentation=true&createdAfter=abc");
 
-    private readonly ConcurrentDictionary<string, (ServerCapabilities Found, DateTimeOffset Until)> known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (ServerCapabilities Found, DateTimeOffset Until)> _known = new(StringComparer.Ordinal);
 
     public async Task<ServerCapabilities> FindAsync(string realm, CancellationToken cancellationToken)
     {
-        if (known.TryGetValue(realm, out var entry) && clock.GetUtcNow() < entry.Until)
+        if (_known.TryGetValue(realm, out var entry) && clock.GetUtcNow() < entry.Until)
             return entry.Found;
         var found = new ServerCapabilities(
             OrderedEvents: await api.AskAsync(
                 realm, Direction, answer => answer.RejectsValue(KeycloakJson.Default.IReadOnlyListUserEvent), cancellationToken),
             CreatedWindows: await api.AskAsync(
                 realm, CreatedAfter, answer => answer.RejectsValue(KeycloakJson.Default.IReadOnlyListKeycloakUser), cancellationToken));
-        known[realm] = (found, clock.GetUtcNow() + GoodFor);
+        _known[realm] = (found, clock.GetUtcNow() + GoodFor);
         return found;
     }
 
     /// <summary>Asks again next time, since an answer did not fit what was found.</summary>
-    public void Forget(string realm) => known.TryRemove(realm, out _);
+    public void Forget(string realm) => _known.TryRemove(realm, out _);
 }

@@ -10,10 +10,10 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 {
     private const string ServiceAccountPrefix = "service-account-";
 
-    private readonly EventReader<UserEvent> userEvents =
+    private readonly EventReader<UserEvent> _userEvents =
         new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
 
-    private readonly EventReader<AdminEvent> adminEvents =
+    private readonly EventReader<AdminEvent> _adminEvents =
         new(api, "admin-events", KeycloakJson.Default.IReadOnlyListAdminEvent, found => found.Time);
 
     /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
@@ -60,11 +60,11 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 
     /// <summary>Stored user events; see <see cref="EventQuery"/> for order and pages.</summary>
     public Task<IReadOnlyList<UserEvent>> ListUserEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
-        ReadEventsAsync(userEvents, realm, query, cancellationToken);
+        ReadEventsAsync(_userEvents, realm, query, cancellationToken);
 
     /// <summary>Stored admin events; see <see cref="EventQuery"/> for order and pages.</summary>
     public Task<IReadOnlyList<AdminEvent>> ListAdminEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
-        ReadEventsAsync(adminEvents, realm, query, cancellationToken);
+        ReadEventsAsync(_adminEvents, realm, query, cancellationToken);
 
     /// <summary>What the realm stores.</summary>
     public Task<EventsConfig> GetEventsConfigAsync(string realm, CancellationToken cancellationToken) => api.ReadAsync(

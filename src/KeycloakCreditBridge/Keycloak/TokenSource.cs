@@ -14,7 +14,7 @@ internal sealed partial class TokenSource(
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
 
-    private readonly ConcurrentDictionary<string, RealmState> realms = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RealmState> _realms = new(StringComparer.Ordinal);
 
     /// <summary>A token that is good for some time yet.</summary>
     /// <exception cref="KeycloakException">Keycloak gave none.</exception>
@@ -22,7 +22,7 @@ internal sealed partial class TokenSource(
     {
         // An unknown realm must not leave a state behind for each name that somebody tries.
         _ = options.Value.Realm(realm);
-        var state = realms.GetOrAdd(realm, _ => new RealmState());
+        var state = _realms.GetOrAdd(realm, _ => new RealmState());
         lock (state.Gate)
         {
             if (state.Token is { } token && clock.GetUtcNow() < state.RenewAt)
@@ -37,7 +37,7 @@ internal sealed partial class TokenSource(
     /// <summary>Forgets a token that Keycloak did not accept, unless a newer one has taken its place.</summary>
     public void Drop(string realm, string token)
     {
-        if (!realms.TryGetValue(realm, out var state))
+        if (!_realms.TryGetValue(realm, out var state))
             return;
         lock (state.Gate)
             if (state.Token == token)
@@ -47,7 +47,7 @@ internal sealed partial class TokenSource(
     /// <summary>Has the next caller get a new token, in which everything stands that the client was given meanwhile.</summary>
     public void Drop(string realm)
     {
-        if (!realms.TryGetValue(realm, out var state))
+        if (!_realms.TryGetValue(realm, out var state))
             return;
         lock (state.Gate)
             state.Token = null;

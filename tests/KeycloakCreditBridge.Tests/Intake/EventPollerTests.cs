@@ -8,13 +8,13 @@ namespace KeycloakCreditBridge.Tests.Intake;
 
 public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
 {
-    private TestDatabase database = null!;
+    private TestDatabase _database = null!;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => database = await postgres.CreateDatabaseAsync();
+    public async ValueTask InitializeAsync() => _database = await postgres.CreateDatabaseAsync();
 
-    public ValueTask DisposeAsync() => database.DisposeAsync();
+    public ValueTask DisposeAsync() => _database.DisposeAsync();
 
     [Theory]
     [InlineData("V26_7")]
@@ -29,7 +29,7 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         await keycloak.Realm("demo").RaiseAsync("REGISTER", Add(keycloak, "bob"));
         await HintedAsync(ada, "bob");
         await Eventually.TrueAsync(
-            async () => await database.ScalarAsync<int>("select count(*)::int from poll_cursors") == 2, "both streams have a cursor");
+            async () => await _database.ScalarAsync<int>("select count(*)::int from poll_cursors") == 2, "both streams have a cursor");
     }
 
     [Theory]
@@ -82,13 +82,13 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     public async Task A_replica_that_died_is_replaced_when_its_lease_ends()
     {
         await using var keycloak = await StartKeycloakAsync();
-        await database.ExecuteAsync(
+        await _database.ExecuteAsync(
             "insert into leases (name, owner, held_until) values ('poll:demo', 'dead', @Until)",
             new { Until = DateTimeOffset.UtcNow.AddSeconds(2) });
         await using var host = await StartAsync(keycloak);
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "ada"));
         await HintedAsync("ada");
-        Assert.NotEqual("dead", await database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'"));
+        Assert.NotEqual("dead", await _database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'"));
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     private Task<IntakeHost> StartAsync(EmulatedKeycloak keycloak) => IntakeHost.StartAsync(
-        database.ConnectionString,
+        _database.ConnectionString,
         ("Keycloak:Url", keycloak.Url.AbsoluteUri),
         ("Intake:Poll:Enabled", "true"),
         ("Intake:Poll:IdleInterval", "00:00:00.2"),
@@ -158,7 +158,7 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     private Task HintedAsync(params string[] userIds) => Eventually.TrueAsync(
-        async () => userIds.Length == await database.ScalarAsync<int>(
+        async () => userIds.Length == await _database.ScalarAsync<int>(
             "select count(*)::int from user_hints where source = 'poll' and keycloak_id = any(@Ids)", new { Ids = userIds }),
         $"polling found {string.Join(" and ", userIds)}");
 

@@ -14,12 +14,12 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     private static readonly DateTimeOffset Noon = new(2026, 12, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PollOptions Options = new() { PageSize = 10 };
 
-    private readonly StoredEvents events = new();
-    private readonly ReconciliationRequests requests = new();
-    private readonly ManualTimeProvider clock = new(Noon);
-    private readonly ServiceProvider services = new ServiceCollection().AddMetrics().AddSingleton<IntakeMetrics>().BuildServiceProvider();
+    private readonly StoredEvents _events = new();
+    private readonly ReconciliationRequests _requests = new();
+    private readonly ManualTimeProvider _clock = new(Noon);
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddSingleton<IntakeMetrics>().BuildServiceProvider();
 
-    private HintWriter? writer;
+    private HintWriter? _writer;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -28,9 +28,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var keycloaks = Noon.AddHours(-3);
-        events.Add("too-old", keycloaks.AddMinutes(-11));
-        events.Add("recent", keycloaks.AddMinutes(-9));
-        events.Add("newest", keycloaks);
+        _events.Add("too-old", keycloaks.AddMinutes(-11));
+        _events.Add("recent", keycloaks.AddMinutes(-9));
+        _events.Add("newest", keycloaks);
         Assert.Equal(2, await PollAsync(Stream(database), sweep: true));
         Assert.Equal(["newest", "recent"], await HintsAsync(database));
     }
@@ -41,8 +41,8 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
         Assert.Equal(0, await PollAsync(stream, sweep: true));
-        events.Add("first", Noon.AddHours(-1));
-        events.Add("second", Noon);
+        _events.Add("first", Noon.AddHours(-1));
+        _events.Add("second", Noon);
         Assert.Equal(2, await PollAsync(stream));
     }
 
@@ -51,10 +51,10 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
-        events.Add("on-time", Noon);
+        _events.Add("on-time", Noon);
         await PollAsync(stream, sweep: true);
-        events.Add("seconds-late", Noon.AddSeconds(-9));
-        events.Add("minutes-late", Noon.AddMinutes(-6));
+        _events.Add("seconds-late", Noon.AddSeconds(-9));
+        _events.Add("minutes-late", Noon.AddMinutes(-6));
         Assert.Equal(1, await PollAsync(stream));
         Assert.Equal(1, await PollAsync(stream, sweep: true));
         Assert.Equal(0, await PollAsync(stream, sweep: true));
@@ -66,9 +66,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         for (var number = 0; number < 35; number++)
-            events.Add($"tied-{number:D2}", Noon);
+            _events.Add($"tied-{number:D2}", Noon);
         for (var number = 0; number < 12; number++)
-            events.Add($"after-{number:D2}", Noon.AddMilliseconds(1 + (number / 3)));
+            _events.Add($"after-{number:D2}", Noon.AddMilliseconds(1 + (number / 3)));
         Assert.Equal(47, await PollAsync(Stream(database), sweep: true));
         Assert.Equal(47, (await HintsAsync(database)).Count);
     }
@@ -77,10 +77,10 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     public async Task A_restart_looks_at_the_users_of_the_overlap_once_more_and_at_no_others()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        events.Add("long-ago", Noon.AddMinutes(-30));
-        events.Add("recent", Noon.AddMinutes(-5));
+        _events.Add("long-ago", Noon.AddMinutes(-30));
+        _events.Add("recent", Noon.AddMinutes(-5));
         await PollAsync(Stream(database), sweep: true);
-        events.Add("while-stopped", Noon.AddHours(2));
+        _events.Add("while-stopped", Noon.AddHours(2));
         await database.ExecuteAsync("delete from user_hints");
         Assert.Equal(2, await PollAsync(Stream(database), sweep: true));
         Assert.Equal(["recent", "while-stopped"], await HintsAsync(database));
@@ -91,9 +91,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
-        events.Add("before", Noon);
+        _events.Add("before", Noon);
         await PollAsync(stream, sweep: true);
-        events.Add("not-stored", Noon.AddMinutes(1));
+        _events.Add("not-stored", Noon.AddMinutes(1));
         await database.ExecuteAsync("alter table user_hints rename to elsewhere");
         await Assert.ThrowsAsync<PostgresException>(() => PollAsync(stream));
         Assert.Equal(Noon, await WatermarkAsync(database));
@@ -108,11 +108,11 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
         for (var number = 0; number < 25; number++)
-            events.Add($"u{number:D2}", Noon.AddSeconds(number));
-        events.FailsFromQuery = 2;
+            _events.Add($"u{number:D2}", Noon.AddSeconds(number));
+        _events.FailsFromQuery = 2;
         await Assert.ThrowsAsync<KeycloakProtocolException>(() => PollAsync(stream, sweep: true));
         Assert.Equal(Noon.AddSeconds(9), await WatermarkAsync(database));
-        events.FailsFromQuery = null;
+        _events.FailsFromQuery = null;
         Assert.Equal(15, await PollAsync(stream));
         Assert.Equal(25, (await HintsAsync(database)).Count);
     }
@@ -122,9 +122,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
-        events.Add("from-the-future", Noon.AddYears(1));
+        _events.Add("from-the-future", Noon.AddYears(1));
         await PollAsync(stream, sweep: true);
-        events.Add("now", Noon);
+        _events.Add("now", Noon);
         Assert.Equal(0, await PollAsync(stream));
         Assert.Equal(1, await PollAsync(stream, sweep: true));
     }
@@ -134,15 +134,15 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
-        events.Add("read", Noon);
+        _events.Add("read", Noon);
         await PollAsync(stream, sweep: true);
-        events.RemoveBefore(Noon.AddDays(1));
-        events.Add("after", Noon.AddSeconds(30));
+        _events.RemoveBefore(Noon.AddDays(1));
+        _events.Add("after", Noon.AddSeconds(30));
         Assert.Equal(1, await PollAsync(stream));
         await PollAsync(stream, sweep: true);
         Assert.Equal("demo", Assert.Single(Asked()).Realm);
 
-        events.RemoveBefore(Noon.AddDays(1));
+        _events.RemoveBefore(Noon.AddDays(1));
         await PollAsync(stream);
         await PollAsync(Stream(database), sweep: true);
         Assert.Single(Asked());
@@ -153,15 +153,15 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database, TimeSpan.FromHours(2));
-        events.Add("read", Noon);
+        _events.Add("read", Noon);
         await PollAsync(stream, sweep: true);
         for (var hour = 0; hour < 3; hour++)
         {
-            clock.Advance(TimeSpan.FromHours(1));
+            _clock.Advance(TimeSpan.FromHours(1));
             await PollAsync(stream, sweep: true);
         }
 
-        events.RemoveBefore(Noon.AddHours(1));
+        _events.RemoveBefore(Noon.AddHours(1));
         await PollAsync(stream, sweep: true);
         await PollAsync(Stream(database, TimeSpan.FromHours(2)), sweep: true);
         Assert.Empty(Asked());
@@ -173,10 +173,10 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     public async Task A_longer_absence_than_events_are_kept_asks_for_a_reconciliation(int hoursAway, int asked)
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        events.Add("read", Noon);
+        _events.Add("read", Noon);
         await PollAsync(Stream(database, TimeSpan.FromHours(2)), sweep: true);
-        clock.Advance(TimeSpan.FromHours(hoursAway));
-        events.RemoveBefore(clock.GetUtcNow().AddHours(-2));
+        _clock.Advance(TimeSpan.FromHours(hoursAway));
+        _events.RemoveBefore(_clock.GetUtcNow().AddHours(-2));
         var stream = Stream(database, TimeSpan.FromHours(2));
         await PollAsync(stream, sweep: true);
         await PollAsync(stream, sweep: true);
@@ -188,11 +188,11 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var stream = Stream(database);
-        events.Add("read", Noon);
+        _events.Add("read", Noon);
         await PollAsync(stream, sweep: true);
         await PollAsync(stream);
         await PollAsync(stream, sweep: true);
-        Assert.Equal([Noon.AddSeconds(-10), Noon.AddMinutes(-10)], events.Queries.TakeLast(2).Select(query => query.From));
+        Assert.Equal([Noon.AddSeconds(-10), Noon.AddMinutes(-10)], _events.Queries.TakeLast(2).Select(query => query.From));
     }
 
     [Fact]
@@ -208,8 +208,8 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
 
     public void Dispose()
     {
-        writer?.Dispose();
-        services.Dispose();
+        _writer?.Dispose();
+        _services.Dispose();
     }
 
     private static async Task<int> PollAsync(EventStream stream, bool sweep = false)
@@ -223,10 +223,10 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     private EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
         var losses = new EventLosses(
-            new PollStatus(), requests, services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
-        writer ??= new HintWriter(
-            new HintStore(database.DataSource), new HintSignal(clock), new OptionsWrapper<HintOptions>(new HintOptions()), clock);
-        return new EventStream(events.Source, writer, new PollCursorStore(database.DataSource), losses, Options, clock)
+            new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
+        _writer ??= new HintWriter(
+            new HintStore(database.DataSource), new HintSignal(_clock), new OptionsWrapper<HintOptions>(new HintOptions()), _clock);
+        return new EventStream(_events.Source, _writer, new PollCursorStore(database.DataSource), losses, Options, _clock)
         {
             Retention = retention ?? TimeSpan.MaxValue,
         };
@@ -235,7 +235,7 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     private List<ReconciliationRequest> Asked()
     {
         List<ReconciliationRequest> asked = [];
-        while (requests.Reader.TryRead(out var request))
+        while (_requests.Reader.TryRead(out var request))
             asked.Add(request);
         return asked;
     }

@@ -16,24 +16,24 @@ namespace KeycloakCreditBridge.Tests.Intake;
 /// <summary>The bridge's intake in a real HTTP server on a free port, for realm `demo` unless told otherwise.</summary>
 internal sealed class IntakeHost : IAsyncDisposable
 {
-    private readonly WebApplication app;
-    private readonly HttpClient http;
-    private readonly ConcurrentQueue<int> logged;
+    private readonly WebApplication _app;
+    private readonly HttpClient _http;
+    private readonly ConcurrentQueue<int> _logged;
 
     private IntakeHost(WebApplication app, ConcurrentQueue<int> logged)
     {
-        (this.app, this.logged) = (app, logged);
-        http = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+        (_app, _logged) = (app, logged);
+        _http = new HttpClient { BaseAddress = new Uri(_app.Urls.Single()) };
     }
 
-    public Uri Url => http.BaseAddress!;
+    public Uri Url => _http.BaseAddress!;
 
-    public RealmPollStatus Polling => app.Services.GetRequiredService<PollStatus>().Of("demo");
+    public RealmPollStatus Polling => _app.Services.GetRequiredService<PollStatus>().Of("demo");
 
     /// <summary>Event ids of what was logged so far.</summary>
-    public IEnumerable<int> LogIds => logged;
+    public IEnumerable<int> LogIds => _logged;
 
-    public ReconciliationRequests Requests => app.Services.GetRequiredService<ReconciliationRequests>();
+    public ReconciliationRequests Requests => _app.Services.GetRequiredService<ReconciliationRequests>();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -68,7 +68,7 @@ internal sealed class IntakeHost : IAsyncDisposable
         return new IntakeHost(app, logged);
     }
 
-    public Task SchemaReadyAsync() => app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
+    public Task SchemaReadyAsync() => _app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
 
     /// <summary>Sends a delivery as the plugin does, signed unless <paramref name="change"/> changes it.</summary>
     public async Task<(HttpStatusCode Status, string Answer, string? RetryAfter)> DeliverAsync(
@@ -79,7 +79,7 @@ internal sealed class IntakeHost : IAsyncDisposable
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Add(HmacSignature.Header, Deliveries.Sign(body));
         change?.Invoke(request);
-        using var response = await http.SendAsync(request, Token);
+        using var response = await _http.SendAsync(request, Token);
         if (!response.IsSuccessStatusCode)
             Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
         return (response.StatusCode, await response.Content.ReadAsStringAsync(Token), response.Headers.RetryAfter?.ToString());
@@ -91,9 +91,9 @@ internal sealed class IntakeHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        http.Dispose();
-        await app.StopAsync(CancellationToken.None);
-        await app.DisposeAsync();
+        _http.Dispose();
+        await _app.StopAsync(CancellationToken.None);
+        await _app.DisposeAsync();
     }
 
     private sealed class IdCollector(ConcurrentQueue<int> ids) : ILoggerProvider, ILogger

@@ -12,13 +12,13 @@ internal sealed class ClientBundle : IAsyncDisposable
 {
     public const string Secret = "s3cret-of-the-client";
 
-    private readonly IHost host;
+    private readonly IHost _host;
 
     private ClientBundle(ScriptedKeycloak server, ManualTimeProvider clock, IHost host)
     {
-        (Server, Clock, this.host) = (server, clock, host);
-        Log = host.Services.GetServices<ILoggerProvider>().OfType<LogRecorder>().Single();
-        Client = host.Services.GetRequiredService<KeycloakClient>();
+        (Server, Clock, _host) = (server, clock, host);
+        Log = _host.Services.GetServices<ILoggerProvider>().OfType<LogRecorder>().Single();
+        Client = _host.Services.GetRequiredService<KeycloakClient>();
     }
 
     public ScriptedKeycloak Server { get; }
@@ -75,7 +75,7 @@ internal sealed class ClientBundle : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        host.Dispose();
+        _host.Dispose();
         await Server.DisposeAsync();
     }
 }

@@ -13,18 +13,18 @@ namespace KeycloakCreditBridge.Tests.Keycloak;
 /// <summary>A server that says what a test tells it to, also what a real Keycloak says only on its worst day.</summary>
 internal sealed class ScriptedKeycloak : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<string, Script> scripts = new(StringComparer.Ordinal);
-    private readonly WebApplication app;
-    private int tokens;
+    private readonly ConcurrentDictionary<string, Script> _scripts = new(StringComparer.Ordinal);
+    private readonly WebApplication _app;
+    private int _tokens;
 
-    private ScriptedKeycloak(WebApplication app) => this.app = app;
+    private ScriptedKeycloak(WebApplication app) => _app = app;
 
     /// <summary>Requests as they stood on the wire, in the order of their arrival.</summary>
     public ConcurrentQueue<Received> Requests { get; } = new();
 
     public int TokenLifetime { get; set; } = 300;
 
-    public string Url => app.Urls.Single();
+    public string Url => _app.Urls.Single();
 
     public int TokenRequests => Requests.Count(request => request.Method == "POST");
 
@@ -37,15 +37,15 @@ internal sealed class ScriptedKeycloak : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var server = new ScriptedKeycloak(builder.Build());
         server.On("/protocol/openid-connect/token", server.IssueTokenAsync);
-        server.app.Run(server.AnswerAsync);
-        await server.app.StartAsync();
+        server._app.Run(server.AnswerAsync);
+        await server._app.StartAsync();
         return server;
     }
 
     /// <summary>Answers requests whose target holds the fragment, one after the other; the last answer is for all that follow.</summary>
-    public void On(string fragment, params RequestDelegate[] answers) => scripts[fragment] = new Script(answers);
+    public void On(string fragment, params RequestDelegate[] answers) => _scripts[fragment] = new Script(answers);
 
-    public async ValueTask DisposeAsync() => await app.DisposeAsync();
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
     public static RequestDelegate Says(int status, string body, string type = "application/json", string? retryAfter = null) => context =>
     {
@@ -70,7 +70,7 @@ internal sealed class ScriptedKeycloak : IAsyncDisposable
 
     public Task IssueTokenAsync(HttpContext context)
     {
-        var number = Interlocked.Increment(ref tokens);
+        var number = Interlocked.Increment(ref _tokens);
         var body = string.Create(
             CultureInfo.InvariantCulture, $$"""{"access_token":"token-{{number}}","expires_in":{{TokenLifetime}},"token_type":"Bearer"}""");
         return Says(200, body)(context);
@@ -82,7 +82,7 @@ internal sealed class ScriptedKeycloak : IAsyncDisposable
         using var reader = new StreamReader(context.Request.Body, Encoding.UTF8);
         var body = await reader.ReadToEndAsync(context.RequestAborted);
         Requests.Enqueue(new Received(context.Request.Method, target, context.Request.Headers.Authorization.ToString(), body));
-        var script = scripts.Where(entry => target.Contains(entry.Key, StringComparison.Ordinal)).MaxBy(entry => entry.Key.Length).Value;
+        var script = _scripts.Where(entry => target.Contains(entry.Key, StringComparison.Ordinal)).MaxBy(entry => entry.Key.Length).Value;
         await (script?.Next() ?? Says(404, """{"error":"HTTP 404 Not Found"}"""))(context);
     }
 
@@ -90,8 +90,8 @@ internal sealed class ScriptedKeycloak : IAsyncDisposable
 
     private sealed class Script(RequestDelegate[] answers)
     {
-        private int next = -1;
+        private int _next = -1;
 
-        public RequestDelegate Next() => answers[Math.Min(Interlocked.Increment(ref next), answers.Length - 1)];
+        public RequestDelegate Next() => answers[Math.Min(Interlocked.Increment(ref _next), answers.Length - 1)];
     }
 }

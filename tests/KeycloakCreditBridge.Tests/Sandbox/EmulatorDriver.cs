@@ -14,13 +14,13 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
     public const string Events = $"admin/realms/{Realm}/events";
     public const string AdminEvents = $"admin/realms/{Realm}/admin-events";
 
-    private readonly SocketsHttpHandler handler = new() { UseCookies = false, AllowAutoRedirect = false, UseProxy = false };
-    private readonly HttpClient http;
+    private readonly SocketsHttpHandler _handler = new() { UseCookies = false, AllowAutoRedirect = false, UseProxy = false };
+    private readonly HttpClient _http;
 
     private EmulatorDriver(EmulatedKeycloak server)
     {
         Server = server;
-        http = new HttpClient(handler);
+        _http = new HttpClient(_handler);
     }
 
     public EmulatedKeycloak Server { get; }
@@ -67,7 +67,7 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Server.Url, address)) { Content = content };
         if (cookie is not null)
             request.Headers.Add("Cookie", cookie);
-        return await Reply.OfAsync(await http.SendAsync(request, Token), Token);
+        return await Reply.OfAsync(await _http.SendAsync(request, Token), Token);
     }
 
     public async Task<Reply> SendAsync(string method, string address, string? token, JsonNode? body = null, string? cookie = null)
@@ -79,7 +79,7 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
             request.Headers.Add("Cookie", cookie);
         if (body is not null)
             request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
-        return await Reply.OfAsync(await http.SendAsync(request, Token), Token);
+        return await Reply.OfAsync(await _http.SendAsync(request, Token), Token);
     }
 
     public async Task<HttpStatusCode> StatusAsync(string method, string address, string? token, JsonNode? body = null) =>
@@ -128,8 +128,8 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        http.Dispose();
-        handler.Dispose();
+        _http.Dispose();
+        _handler.Dispose();
         await Server.DisposeAsync();
     }
 

@@ -121,32 +121,32 @@ public sealed class EmulatorWebhookTests
     /// <summary>Takes deliveries; the first one may be refused.</summary>
     private sealed class Receiver : IAsyncDisposable
     {
-        private readonly Channel<Delivery> deliveries = Channel.CreateUnbounded<Delivery>();
-        private readonly WebApplication app;
+        private readonly Channel<Delivery> _deliveries = Channel.CreateUnbounded<Delivery>();
+        private readonly WebApplication _app;
 
         private Receiver(HttpStatusCode? first, int port)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
             builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
-            app = builder.Build();
-            app.MapPost("/", async (HttpContext context) =>
+            _app = builder.Build();
+            _app.MapPost("/", async (HttpContext context) =>
             {
                 using var body = new MemoryStream();
                 await context.Request.Body.CopyToAsync(body, context.RequestAborted);
                 context.Response.StatusCode = (int)(first ?? HttpStatusCode.NoContent);
                 first = null;
-                deliveries.Writer.TryWrite(new Delivery(
+                _deliveries.Writer.TryWrite(new Delivery(
                     context.Request.Headers["X-Keycloak-Signature"].ToString(), body.ToArray(), context.Request.ContentType));
             });
         }
 
-        public Uri Url => new(app.Urls.First());
+        public Uri Url => new(_app.Urls.First());
 
         public static async Task<Receiver> StartAsync(HttpStatusCode? first = null, int port = 0)
         {
             var receiver = new Receiver(first, port);
-            await receiver.app.StartAsync(TestContext.Current.CancellationToken);
+            await receiver._app.StartAsync(TestContext.Current.CancellationToken);
             return receiver;
         }
 
@@ -154,10 +154,10 @@ public sealed class EmulatorWebhookTests
         {
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
             patience.CancelAfter(TimeSpan.FromSeconds(20));
-            return await deliveries.Reader.ReadAsync(patience.Token);
+            return await _deliveries.Reader.ReadAsync(patience.Token);
         }
 
-        public ValueTask DisposeAsync() => app.DisposeAsync();
+        public ValueTask DisposeAsync() => _app.DisposeAsync();
     }
 
     private sealed record Delivery(string Signature, byte[] Body, string? ContentType);
