@@ -74,7 +74,7 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) =>
         capabilities.FindAsync(realm, cancellationToken);
 
-    /// <summary>Returns when users can be read, and both kinds of events where they are wanted, and otherwise throws what must be mended.</summary>
+    /// <summary>Returns when users can be read, and both kinds of events where wanted, and otherwise throws what must be mended.</summary>
     public async Task CheckAccessAsync(string realm, bool events, CancellationToken cancellationToken)
     {
         await CheckUsersAsync(realm, cancellationToken);

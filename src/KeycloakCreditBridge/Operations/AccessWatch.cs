@@ -54,7 +54,8 @@ internal sealed partial class AccessWatch(
             // Roles stand in the token: one that is given from now on is only in the next.
             tokens.Drop(realm);
         }
-        catch (Exception exception) when (exception is KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
+        catch (Exception exception)
+            when (exception is KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
         {
             Note(realm, exception.Message);
         }

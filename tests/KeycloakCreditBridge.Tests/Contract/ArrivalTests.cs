@@ -67,7 +67,8 @@ public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScen
     public async Task A_client_s_own_user_has_no_account_whatever_it_does_and_a_person_with_such_a_name_has_one(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);
-        await scene.Admin.UpdateRealmAsync(scene.Realm, new JsonObject { ["enabledEventTypes"] = new JsonArray("REGISTER", "LOGIN", "CLIENT_LOGIN") }, Token);
+        var stored = new JsonObject { ["enabledEventTypes"] = new JsonArray("REGISTER", "LOGIN", "CLIENT_LOGIN") };
+        await scene.Admin.UpdateRealmAsync(scene.Realm, stored, Token);
         var itself = await scene.IdOfAsync($"service-account-{DemoRealm.ClientId}");
         await RequestTokensAsync(scene, 5);
         // An administrator's change is what makes the bridge look at such a user at all.
@@ -91,10 +92,11 @@ public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScen
     private static async Task RequestTokensAsync(ContractScene scene, int count)
     {
         using var http = new HttpClient();
+        var address = new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token");
         for (var number = 0; number < count; number++)
         {
             using var form = new FormUrlEncodedContent(EmulatorDriver.Credentials(DemoRealm.ClientId, ContractScene.Secret));
-            using var answer = await http.PostAsync(new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token"), form, Token);
+            using var answer = await http.PostAsync(address, form, Token);
             answer.EnsureSuccessStatusCode();
         }
     }

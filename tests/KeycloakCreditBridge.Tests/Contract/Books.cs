@@ -23,7 +23,8 @@ internal static class Books
     public static Task<bool> HasAccountAsync(this TestDatabase database, string id) =>
         database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @Id)", new { Id = id });
 
-    public static async Task<BookPage> PageOfAsync(this TestDatabase database, string id) => (await database.QueryAsync<BookPage>(PageSql, new { Id = id }))[0];
+    public static async Task<BookPage> PageOfAsync(this TestDatabase database, string id) =>
+        (await database.QueryAsync<BookPage>(PageSql, new { Id = id }))[0];
 
     /// <summary>Waits for an account, and sees that it was opened once and completely.</summary>
     /// <param name="sources">Who may have led to the person.</param>
@@ -32,8 +33,8 @@ internal static class Books
         await Eventually.TrueAsync(() => database.HasAccountAsync(id), "the account is opened");
         var page = await database.PageOfAsync(id);
         Assert.Contains(page.Source, sources);
-        Assert.Equal(
-            new BookPage("active", page.Source, 5m, $"purchase signup 5.00 5.00 trial initial_allocation {page.Source}", "credit.create success", "account"), page);
+        var ledger = $"purchase signup 5.00 5.00 trial initial_allocation {page.Source}";
+        Assert.Equal(new BookPage("active", page.Source, 5m, ledger, "credit.create success", "account"), page);
     }
 
     /// <summary>Waits until an account has a status, and returns what then stands there.</summary>

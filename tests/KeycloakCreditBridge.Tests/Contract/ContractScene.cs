@@ -81,13 +81,16 @@ internal sealed class ContractScene : IAsyncDisposable
     public Task AddWebhookAsync(Uri bridge) =>
         Admin.CreateWebhookAsync(Realm, new Uri(bridge, $"webhooks/keycloak/{Realm}"), Secret, ["*"], Token);
 
-    /// <summary>Starts the bridge and returns when it is ready and its first reconciliation is over, so that only what comes later is new.</summary>
+    /// <summary>
+    /// Starts the bridge and returns when it is ready and its first reconciliation is over, so that only what comes later is new.
+    /// </summary>
     public async Task StartBridgeAsync(params (string Key, string? Value)[] more)
     {
         await LaunchBridgeAsync(more);
         await Eventually.TrueAsync(IsReadyAsync, "the bridge is ready");
         await Eventually.TrueAsync(
-            () => Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"), "the first reconciliation is over");
+            () => Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"),
+            "the first reconciliation is over");
     }
 
     /// <summary>Starts the bridge and does not wait.</summary>
@@ -95,7 +98,9 @@ internal sealed class ContractScene : IAsyncDisposable
 
     /// <summary>Starts a bridge that the caller has to end.</summary>
     public Task<BridgeHost> StartAnotherBridgeAsync(params (string Key, string? Value)[] more) =>
-        BridgeHost.Build(Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase), more).StartAsync();
+        BridgeHost
+            .Build(Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase), more)
+            .StartAsync();
 
     public async Task StopBridgeAsync()
     {
@@ -144,7 +149,8 @@ internal sealed class ContractScene : IAsyncDisposable
     public Task UpdateUserAsync(string id, JsonObject changes) => Admin.UpdateUserAsync(Realm, id, changes, Token);
 
     public async Task<string> IdOfAsync(string name) =>
-        (await Admin.FindUserAsync(Realm, name, Token))?["id"]?.GetValue<string>() ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
+        (await Admin.FindUserAsync(Realm, name, Token))?["id"]?.GetValue<string>()
+        ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
 
     // The realm stays: it goes with the server, and a real one takes its time to remove it.
     public async ValueTask DisposeAsync()

@@ -8,6 +8,9 @@ namespace KeycloakCreditBridge.Tests.Contract;
 
 public sealed class LossTests(KeycloakServers servers, PostgresServer postgres)
 {
+    private const string RunSql =
+        "select exists (select from reconcile_runs where trigger = @Trigger and status = 'done' and provisioned = 1)";
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory, EveryKeycloak]
@@ -24,7 +27,8 @@ public sealed class LossTests(KeycloakServers servers, PostgresServer postgres)
     public async Task Who_came_while_events_were_not_stored_is_found_by_the_reconciliation_that_the_bridge_asks_for(KeycloakKind kind)
     {
         await using var scene = await StartAsync(kind);
-        await scene.Admin.UpdateRealmAsync(scene.Realm, new JsonObject { ["eventsEnabled"] = false, ["adminEventsEnabled"] = false }, Token);
+        var nothing = new JsonObject { ["eventsEnabled"] = false, ["adminEventsEnabled"] = false };
+        await scene.Admin.UpdateRealmAsync(scene.Realm, nothing, Token);
         var lost = await scene.RegisterAsync("lost");
         await scene.LaunchBridgeAsync();
         await AssertFoundAsync(scene, lost, ReconcileTriggers.Asked);
@@ -53,8 +57,6 @@ public sealed class LossTests(KeycloakServers servers, PostgresServer postgres)
     {
         await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>(
-                "select exists (select from reconcile_runs where trigger = @Trigger and status = 'done' and provisioned = 1)", new { Trigger = trigger }),
-            "the run is written down");
+            () => scene.Database.ScalarAsync<bool>(RunSql, new { Trigger = trigger }), "the run is written down");
     }
 }

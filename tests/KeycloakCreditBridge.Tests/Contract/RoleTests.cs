@@ -25,10 +25,11 @@ public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
         await scene.StopBridgeAsync();
         await GiveAsync(scene, given);
         await scene.LaunchBridgeAsync();
-        await Eventually.TrueAsync(() => scene.Bridge.Log.Says($"the role {missing} of the client realm-management"), "the log names the role");
+        var complaint = $"the role {missing} of the client realm-management";
+        await Eventually.TrueAsync(() => scene.Bridge.Log.Says(complaint), "the log names the role");
         await Eventually.TrueAsync(
             async () => await ReadinessAsync(scene) is (HttpStatusCode.ServiceUnavailable, var page)
-                && page.Contains($"the role {missing} of the client realm-management", StringComparison.Ordinal),
+                && page.Contains(complaint, StringComparison.Ordinal),
             "the bridge is not ready and names the role");
         var id = await scene.CreateUserAsync($"without-{missing}-with-{string.Join('-', given)}");
 

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>Scenes for tests that do not disturb each other: one of each sort for all tests of a class, which run one after the other.</summary>
+/// <summary>Scenes for tests that do not disturb each other: one of each sort for a class, whose tests run one after the other.</summary>
 public sealed class SharedScenes(KeycloakServers servers, PostgresServer postgres) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<(KeycloakKind Kind, Hearing Hearing), ContractScene> _scenes = new();
