@@ -45,7 +45,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
 
     public bool SendsWebhooks { get; }
 
-    public string Description => $"emulator of Keycloak {_model.ToString()[1..].Replace('_', '.')} in this process, {Url}";
+    public string Description => $"emulator of Keycloak {_model.ToString()[1..].Replace('_', '.')} in this process";
 
     /// <summary>Faults to order; none at first.</summary>
     public Misbehaviour Misbehaviour { get; } = new();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Sandbox.Tour;
@@ -115,12 +116,24 @@ internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, Time
         Say($"""
 
             The system stays up until Ctrl-C. Try:
-               register somebody      {system.Keycloak.Url}realms/{SandboxSystem.Realm}/account ("Register" below the login form)
-               administer Keycloak    {system.Keycloak.Url}admin/ as {system.Keycloak.AdminUser} / {system.Keycloak.AdminPassword}
+            {PagesOf(system.Keycloak)}
+               count who is missing   dotnet run --project src/KeycloakCreditBridge -- reconcile --dry-run {system.CommandSettings}
                look at the accounts   psql '{system.PsqlAddress}' -c 'select * from user_credits'
                health and metrics     {system.BridgeUrl}health/ready {system.BridgeUrl}metrics
             """);
         await Task.Delay(Timeout.InfiniteTimeSpan, clock, cancellationToken);
+    }
+
+    // The emulator has the forms that people fill in, and neither account nor administration console.
+    private static string PagesOf(IKeycloakServer keycloak)
+    {
+        var realm = new Uri(keycloak.Url, $"realms/{SandboxSystem.Realm}/");
+        return keycloak is EmulatedKeycloak
+            ? $"   register somebody      {realm}protocol/openid-connect/registrations?client_id=account-console&response_type=code&redirect_uri={realm}account/"
+            : $"""
+                  register somebody      {realm}account ("Register" below the login form)
+                  administer Keycloak    {keycloak.Url}admin/ as {keycloak.AdminUser} / {keycloak.AdminPassword}
+               """;
     }
 
     private string Milliseconds(long since) => clock.GetElapsedTime(since).TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);

@@ -34,6 +34,11 @@ internal sealed class SandboxSystem : IAsyncDisposable
     /// <summary>The bridge's database, as psql takes it.</summary>
     public string PsqlAddress => Started(_postgres).PsqlAddress(Database);
 
+    /// <summary>What has a command of the bridge work on this system.</summary>
+    public string CommandSettings =>
+        $"--set 'Storage:ConnectionString={Started(_postgres).ConnectionString(Database)}' --set Keycloak:Url={Keycloak.Url} " +
+        $"--set Keycloak:ClientSecret={_clientSecret} --set Keycloak:Realms:0:Name={Realm}";
+
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
 
     public static async Task<SandboxSystem> StartAsync(SandboxChoices choices, Action<string> say, CancellationToken cancellationToken)
@@ -85,9 +90,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     private async Task StartKeycloakAsync(Action<string> say, CancellationToken cancellationToken)
     {
-        _keycloak = !_choices.Emulator && KeycloakDistribution.FindAll() is [var newest, ..]
-            ? await RealKeycloak.StartAsync(newest, CacheFolder.Of("keycloak"), say, cancellationToken)
-            : await EmulatedKeycloak.StartAsync(new EmulatorOptions(), cancellationToken);
+        _keycloak = await StartServerAsync(say, cancellationToken);
         say($"Keycloak    {_keycloak.Url} {_keycloak.Description}");
         _admin = KeycloakAdmin.Of(_keycloak);
         await _admin.ImportRealmAsync(Realm, DemoRealm.Json(_clientSecret, _keycloak.SendsWebhooks), cancellationToken);
@@ -95,6 +98,18 @@ internal sealed class SandboxSystem : IAsyncDisposable
             await _admin.CreateWebhookAsync(Realm, new Uri(BridgeUrl, $"webhooks/keycloak/{Realm}"), _webhookSecret, ["*"], cancellationToken);
         else
             say("            without the webhook plugin: the bridge finds people by polling alone");
+    }
+
+    private async Task<IKeycloakServer> StartServerAsync(Action<string> say, CancellationToken cancellationToken)
+    {
+        if (!_choices.Emulator)
+        {
+            if (KeycloakDistribution.FindAll() is [var newest, ..])
+                return await RealKeycloak.StartAsync(newest, CacheFolder.Of("keycloak"), say, cancellationToken);
+            say("Keycloak    none at hand (KEYCLOAK_HOME or KEYCLOAK_DISTRIBUTIONS, and Java 17 or later): an emulator stands in");
+        }
+
+        return await EmulatedKeycloak.StartAsync(new EmulatorOptions(), cancellationToken);
     }
 
     private Dictionary<string, string?> Settings() => new(StringComparer.Ordinal)
