@@ -1,0 +1,66 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Tests.Provisioning;
+
+/// <summary>A worker that is not running by itself: a test gives it hints and has it work through one batch.</summary>
+internal sealed class WorkerBench : IAsyncDisposable
+{
+    private readonly ClientBundle _keycloak;
+    private readonly HintWriter _writer;
+
+    private WorkerBench(TestDatabase database, ClientBundle keycloak)
+    {
+        (Database, _keycloak) = (database, keycloak);
+        var options = Options.Create(new HintOptions());
+        var metrics = new ProvisioningMetrics(new Meter("tests"));
+        var hints = new HintStore(database.DataSource);
+        var signal = new HintSignal(Clock);
+        _writer = new HintWriter(hints, signal, options, Clock);
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
+        var gate = new SchemaGate(
+            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), Options.Create(new StorageOptions()), Clock,
+            NullLogger<SchemaGate>.Instance);
+        Worker = new ProvisioningWorker(
+            hints, signal, new HintJudge(keycloak.Client, policy, options, Clock),
+            new Provisioner(new AccountStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            NullLogger<ProvisioningWorker>.Instance);
+    }
+
+    public TestDatabase Database { get; }
+
+    public ScriptedKeycloak Server => _keycloak.Server;
+
+    public ManualTimeProvider Clock => _keycloak.Clock;
+
+    public ProvisioningWorker Worker { get; }
+
+    public static async Task<WorkerBench> StartAsync(PostgresServer postgres) =>
+        new(await postgres.CreateDatabaseAsync(), await ClientBundle.StartAsync());
+
+    public Task HintAsync(string user, HintKind kind = HintKind.Changed, string realm = "shop") =>
+        _writer.WriteAsync([new UserHint(realm, user, kind, "REGISTER", HintSources.Webhook)], ClientBundle.Cancellation);
+
+    /// <summary>Works through one batch, the clock running, and returns how many hints it took.</summary>
+    public Task<int> WorkAsync() => _keycloak.DriveAsync(Worker.WorkAsync(ClientBundle.Cancellation));
+
+    public Task<IReadOnlyList<string>> AccountsAsync() =>
+        Database.QueryAsync<string>("select user_id || ' ' || status from user_credits order by user_id");
+
+    public Task<IReadOnlyList<string>> HintsAsync() =>
+        Database.QueryAsync<string>("select keycloak_id || ' ' || state || ' ' || attempts from user_hints order by keycloak_id");
+
+    public async ValueTask DisposeAsync()
+    {
+        _writer.Dispose();
+        Worker.Dispose();
+        await _keycloak.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+}
