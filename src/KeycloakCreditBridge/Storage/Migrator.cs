@@ -77,7 +77,7 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         return new Migration(version, name, sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql))));
     }
 
-    [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
+    [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
     private partial void LogApplied(string migration);
 }
 

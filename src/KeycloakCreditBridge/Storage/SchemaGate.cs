@@ -60,9 +60,9 @@ internal sealed partial class SchemaGate(
         return true;
     }
 
-    [LoggerMessage(EventId = 100, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
+    [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
     private partial void LogReady();
 
-    [LoggerMessage(EventId = 101, Level = LogLevel.Warning, Message = "Waiting for PostgreSQL: {Reason}")]
+    [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "Waiting for PostgreSQL: {Reason}")]
     private partial void LogWaiting(string reason);
 }
