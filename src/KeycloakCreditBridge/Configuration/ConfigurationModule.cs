@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration.EnvironmentVariables;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Configuration;
@@ -5,9 +6,14 @@ namespace KeycloakCreditBridge.Configuration;
 /// <summary>Where settings come from and how each feature claims its section.</summary>
 internal static class ConfigurationModule
 {
-    /// <summary>Adds `*_FILE` secrets on top of appsettings.json and the environment.</summary>
-    public static void AddSecretFiles(this IHostApplicationBuilder builder) =>
-        builder.Configuration.Sources.Add(new SecretFileSource(Environment.GetEnvironmentVariables()));
+    /// <summary>Has the environment name files of secrets too. They win over appsettings.json, and the command line over them.</summary>
+    /// <exception cref="ConfigurationException">A file cannot be read.</exception>
+    public static void AddSecretFiles(this IHostApplicationBuilder builder)
+    {
+        var sources = builder.Configuration.Sources;
+        var environment = sources.OfType<EnvironmentVariablesConfigurationSource>().Last(source => string.IsNullOrEmpty(source.Prefix));
+        sources[sources.IndexOf(environment)] = new SecretFileSource();
+    }
 
     /// <summary>Binds a section to its options, validated when the host starts.</summary>
     public static void AddSection<TOptions, TValidator>(this IHostApplicationBuilder builder, string section)

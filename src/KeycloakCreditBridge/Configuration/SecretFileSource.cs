@@ -1,33 +1,39 @@
-using System.Collections;
+using Microsoft.Extensions.Configuration.EnvironmentVariables;
 
 namespace KeycloakCreditBridge.Configuration;
 
 /// <summary>
-/// Reads secrets from files, as container platforms mount them: `Keycloak__ClientSecret_FILE=/run/secrets/x` sets
-/// `Keycloak:ClientSecret` to that file's text without its last line end.
+/// The environment, with secrets read from files as container platforms mount them: `Keycloak__ClientSecret_FILE=/run/secrets/x` sets
+/// `Keycloak:ClientSecret` to that file's text without its line end.
 /// </summary>
-internal sealed class SecretFileSource(IDictionary environment) : IConfigurationSource
+internal sealed class SecretFileSource : IConfigurationSource
 {
-    public const string Suffix = "_FILE";
+    private const string Suffix = "_FILE";
 
-    public IConfigurationProvider Build(IConfigurationBuilder builder) => new Provider(environment);
+    public IConfigurationProvider Build(IConfigurationBuilder builder) => new Provider();
 
-    private sealed class Provider(IDictionary environment) : ConfigurationProvider
+    private sealed class Provider : EnvironmentVariablesConfigurationProvider
     {
         public override void Load()
         {
-            foreach (DictionaryEntry variable in environment)
+            base.Load();
+            List<string> problems = [];
+            foreach (var (key, path) in Data.Where(item => NamesFile(item.Key)).ToList())
             {
-                var name = (string)variable.Key;
-                // Only names with a section are the bridge's: other programs' variables end in _FILE too.
-                if (!name.EndsWith(Suffix, StringComparison.Ordinal) || !name.Contains("__", StringComparison.Ordinal))
-                    continue;
-                var key = name[..^Suffix.Length].Replace("__", ConfigurationPath.KeyDelimiter, StringComparison.Ordinal);
-                Data[key] = Read(name, (string?)variable.Value ?? "");
+                // The key goes: the binder takes whatever stands below a list for an entry, and so a path for one more secret.
+                Data.Remove(key);
+                Data[key[..^Suffix.Length]] = Read(key, path ?? "", problems);
             }
+
+            if (problems.Count > 0)
+                throw new ConfigurationException(problems);
         }
 
-        private static string Read(string variable, string path)
+        // Only names with a section are the bridge's: other programs' variables end in _FILE too.
+        private static bool NamesFile(string key) =>
+            key.EndsWith(Suffix, StringComparison.Ordinal) && key.Contains(ConfigurationPath.KeyDelimiter, StringComparison.Ordinal);
+
+        private static string? Read(string key, string path, List<string> problems)
         {
             try
             {
@@ -35,7 +41,9 @@ internal sealed class SecretFileSource(IDictionary environment) : IConfiguration
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                throw new ConfigurationException([$"{variable} names the file '{path}', which cannot be read: {exception.Message}"]);
+                var variable = key.Replace(ConfigurationPath.KeyDelimiter, "__", StringComparison.Ordinal);
+                problems.Add($"{variable} names the file '{path}', which cannot be read: {exception.Message}");
+                return null;
             }
         }
     }

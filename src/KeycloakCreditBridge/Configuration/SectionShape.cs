@@ -53,7 +53,7 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
         {
             if (Property(type, child.Key) is { } property)
                 Visit(child, property.PropertyType, problems);
-            else if (!IsOtherSection(child.Path) && !IsFileOfSecret(type, child.Key))
+            else if (!IsOtherSection(child.Path))
                 Add(problems, child, Unknown(child, type), preventsBinding: false);
         }
     }
@@ -73,11 +73,6 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     private bool IsOtherSection(string path) => sections.Any(section =>
         string.Equals(section.Name, path, StringComparison.OrdinalIgnoreCase)
         || section.Name.StartsWith(path + ConfigurationPath.KeyDelimiter, StringComparison.OrdinalIgnoreCase));
-
-    // The environment's own provider shows the variable that names a secret's file as a key too.
-    private static bool IsFileOfSecret(Type type, string key) =>
-        key.EndsWith(SecretFileSource.Suffix, StringComparison.Ordinal)
-        && Property(type, key[..^SecretFileSource.Suffix.Length]) is not null;
 
     private static PropertyInfo? Property(Type type, string key) =>
         Array.Find(Properties(type), property => string.Equals(property.Name, key, StringComparison.OrdinalIgnoreCase));

@@ -9,6 +9,8 @@ internal sealed partial class HintListener(
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
+    private bool _interrupted;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
@@ -20,7 +22,9 @@ internal sealed partial class HintListener(
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                LogInterrupted(exception.Message);
+                if (!_interrupted)
+                    LogInterrupted(exception.Message);
+                _interrupted = true;
                 await Task.Delay(RetryAfter, clock, stoppingToken);
             }
         }
@@ -33,6 +37,9 @@ internal sealed partial class HintListener(
         await using (var listen = new NpgsqlCommand($"listen {HintStore.Channel}", connection))
             await listen.ExecuteNonQueryAsync(cancellationToken);
 
+        if (_interrupted)
+            LogRecovered();
+        _interrupted = false;
         // What was stored while nobody listened.
         signal.Raise();
         while (true)
@@ -41,4 +48,7 @@ internal sealed partial class HintListener(
 
     [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "Stopped listening for hints of other replicas, will listen again: {Reason}")]
     private partial void LogInterrupted(string reason);
+
+    [LoggerMessage(EventId = 302, Level = LogLevel.Information, Message = "Listens for hints of other replicas again.")]
+    private partial void LogRecovered();
 }

@@ -45,6 +45,7 @@ internal sealed class EventStream(
 
         var lastEvent = new LastEventCheck(_cursor);
         var from = await StartAsync(sweep, cancellationToken);
+        var remembered = from;
         EventQuery? query = new(from, First: 0, options.PageSize, Ascending: true);
         while (query is not null)
         {
@@ -54,12 +55,15 @@ internal sealed class EventStream(
             if (lastEvent.IsGone(page, isLast: query is null))
                 await NoteGoneAsync(started, cancellationToken);
             yield return await TakeAsync(page, started, cancellationToken);
+            // A backlog of weeks is not kept in memory: no sweep to come reads further back than this.
+            if (_cursor is not null && SweepStart(_cursor) - remembered > options.Overlap)
+                Forget(remembered = SweepStart(_cursor));
         }
 
         if (_cursor is not null)
             await EndAsync(_cursor with { PolledAt = started }, sweep, cancellationToken);
         if (sweep)
-            Forget(from);
+            Forget(remembered);
     }
 
     private async Task<DateTimeOffset> StartAsync(bool sweep, CancellationToken cancellationToken)
@@ -68,9 +72,14 @@ internal sealed class EventStream(
             return _firstStart ??= await FirstStartAsync(cancellationToken);
         if (!sweep)
             return _cursor.Watermark - Recent;
-        // A watermark in the future comes from a clock that was wrong; events with right times are still found.
+        return SweepStart(_cursor);
+    }
+
+    // A watermark in the future comes from a clock that was wrong; events with right times are still found.
+    private DateTimeOffset SweepStart(PollCursor cursor)
+    {
         var now = clock.GetUtcNow();
-        return (_cursor.Watermark < now ? _cursor.Watermark : now) - options.Overlap;
+        return (cursor.Watermark < now ? cursor.Watermark : now) - options.Overlap;
     }
 
     // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.

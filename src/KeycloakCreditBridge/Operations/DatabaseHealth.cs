@@ -9,7 +9,7 @@ internal sealed class DatabaseHealth(SchemaGate gate, HealthStore store) : IHeal
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         if (!gate.IsOpen)
-            return HealthCheckResult.Unhealthy("PostgreSQL was not reached yet, or its schema is not migrated");
+            return HealthCheckResult.Unhealthy(gate.Problem ?? "PostgreSQL was not reached yet");
         try
         {
             await store.PingAsync(cancellationToken);

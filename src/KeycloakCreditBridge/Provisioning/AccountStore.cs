@@ -13,6 +13,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
     // - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
     // - an older reading of Keycloak (`current` is false) changes no status and no known user;
     // - the bridge ends only a hold or a closing of its own.
+    // A dead hint is settled by any later reading: what it could not do is done.
     // It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `wanted`; what it
     // inserted it takes from `returning`, and never joins it back.
     private const string ConvergeSql =
@@ -93,7 +94,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         settled as (
             delete from user_hints where ctid = any (array(
                 select h.ctid from user_hints h
-                join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and h.version = w.hint_version
+                join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id
+                    and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
                 for update of h skip locked))
         )
         select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status from opened
@@ -101,6 +103,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         select user_id, null, null, false, status from changed
         """;
 
+    // The status counts too: two readings that converge at the same moment can leave the older one's status beside the newer one's record.
     private const string DifferencesSql =
         """
         select u.keycloak_id, u.disposition in ('account', 'held') and c.user_id is null as missing
@@ -108,7 +111,11 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
             as u (realm, keycloak_id, account_id, disposition)
         left join keycloak_users k on k.realm = u.realm and k.keycloak_id = u.keycloak_id
         left join user_credits c on c.user_id = coalesce(k.account_id, u.account_id)
-        where k.disposition is distinct from u.disposition or u.disposition in ('account', 'held') and c.user_id is null
+        where k.disposition is distinct from u.disposition
+            or u.disposition in ('account', 'held') and (
+                c.user_id is null
+                or c.status <> case u.disposition when 'account' then 'active' else 'held' end
+                    and (c.status = 'active' or c.status_reason in ('disabled', 'deleted')))
         """;
 
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>

@@ -43,8 +43,9 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
                     _outages.AddOrUpdate(hint.Realm, 1, (_, count) => count + 1);
                 postponed.Add(WaitOutOutage(hint, exception.Message));
             }
-            catch (KeycloakException exception)
+            catch (Exception exception) when (exception is not OperationCanceledException)
             {
+                // Whatever it is, it is this hint's: thrown on, it would hold up all others of every batch that the hint is in.
                 postponed.Add(Fail(hint, exception.Message));
             }
         });
@@ -65,6 +66,9 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
             return final ? GrantPolicy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
         }
 
+        // Two ids for one person would be two accounts.
+        if (user.Id != hint.KeycloakId)
+            throw new KeycloakProtocolException(hint.Realm, $"Keycloak knows the user under another id, '{user.Id}'.");
         var isPerson = user.Username is null || await keycloak.IsPersonAsync(hint.Realm, user.Username, cancellationToken);
         return policy.Judge(Subject.From(hint.Realm, user, isPerson), readAt, hint.Source, hint.Version);
     }

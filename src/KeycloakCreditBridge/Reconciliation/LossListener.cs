@@ -15,12 +15,16 @@ internal sealed partial class LossListener(
         await foreach (var request in requests.Reader.ReadAllAsync(stoppingToken))
         {
             LogAsked(request.Realm, request.Reason);
-            while (!await TryScheduleAsync(scheduler, request.Realm, stoppingToken))
+            var first = true;
+            while (!await TryScheduleAsync(scheduler, request.Realm, first, stoppingToken))
+            {
+                first = false;
                 await Task.Delay(RetryAfter, clock, stoppingToken);
+            }
         }
     }
 
-    private async Task<bool> TryScheduleAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
+    private async Task<bool> TryScheduleAsync(IScheduler scheduler, string realm, bool first, CancellationToken cancellationToken)
     {
         try
         {
@@ -29,7 +33,8 @@ internal sealed partial class LossListener(
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            LogNotScheduled(realm, exception.Message);
+            if (first)
+                LogNotScheduled(realm, exception.Message);
             return false;
         }
     }

@@ -26,8 +26,17 @@ internal sealed partial class QuartzStarter(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (_started.Task.IsCompletedSuccessfully)
-            await (await _started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken);
+        if (!_started.Task.IsCompletedSuccessfully)
+            return;
+        try
+        {
+            // Jobs end after the page at hand. One that waits for a PostgreSQL that hangs must not hold up the end: its run is continued.
+            await (await _started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken).AsTask().WaitAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            LogNotShutDown(exception.Message);
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -39,6 +48,7 @@ internal sealed partial class QuartzStarter(
         }
 
         await gate.WaitAsync(stoppingToken);
+        string? reported = null;
         while (true)
         {
             try
@@ -53,7 +63,9 @@ internal sealed partial class QuartzStarter(
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
-                LogWaiting(reason);
+                if (reason != reported)
+                    LogWaiting(reason);
+                reported = reason;
                 await Task.Delay(RetryAfter, clock, stoppingToken);
             }
         }
@@ -68,4 +80,7 @@ internal sealed partial class QuartzStarter(
 
     [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
+
+    [LoggerMessage(EventId = 523, Level = LogLevel.Warning, Message = "The schedule was left before it had ended: {Reason}")]
+    private partial void LogNotShutDown(string reason);
 }

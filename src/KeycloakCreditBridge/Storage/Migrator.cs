@@ -1,3 +1,4 @@
+using System.Data;
 using System.Security.Cryptography;
 using System.Text;
 using Npgsql;
@@ -22,7 +23,9 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         }
         finally
         {
-            await store.UnlockAsync();
+            // A connection that broke has lost the lock, and must not hide what broke it.
+            if (connection.State == ConnectionState.Open)
+                await store.UnlockAsync();
         }
     }
 
@@ -77,7 +80,7 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         return new Migration(version, name, sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql))));
     }
 
-    [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
+    [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
     private partial void LogApplied(string migration);
 }
 

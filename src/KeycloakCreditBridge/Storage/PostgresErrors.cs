@@ -5,7 +5,10 @@ namespace KeycloakCreditBridge.Storage;
 /// <summary>What a PostgreSQL error says about the rows that met it.</summary>
 internal static class PostgresErrors
 {
-    /// <summary>True when the rows themselves are at fault (SQLSTATE classes 22 and 23): the same rows fail again, others need not.</summary>
+    // Wrong data, broken constraint, broken check option of a view, too long for an index, and what a trigger of an installation raises.
+    private static readonly string[] CausedByData = ["22", "23", "44", "54", "P0"];
+
+    /// <summary>True when the rows themselves are at fault: the same rows fail again, others need not.</summary>
     public static bool IsCausedByData(PostgresException exception) =>
-        exception.SqlState.StartsWith("22", StringComparison.Ordinal) || exception.SqlState.StartsWith("23", StringComparison.Ordinal);
+        Array.Exists(CausedByData, sqlClass => exception.SqlState.StartsWith(sqlClass, StringComparison.Ordinal));
 }

@@ -16,18 +16,21 @@ internal sealed partial class SchemaGate(
 
     public bool IsOpen => _opened.Task.IsCompletedSuccessfully;
 
+    /// <summary>Why the gate is not open yet, in one line; null while nothing is known against it.</summary>
+    public string? Problem { get; private set; }
+
     /// <summary>Ends when the schema is ready.</summary>
     public Task WaitAsync(CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        string? reported = null;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 if (await TryOpenAsync(stoppingToken))
                 {
+                    Problem = null;
                     LogReady();
                     _opened.SetResult();
                     return;
@@ -45,9 +48,9 @@ internal sealed partial class SchemaGate(
 
         void Report(string reason)
         {
-            if (reason == reported)
+            if (reason == Problem)
                 return;
-            reported = reason;
+            Problem = reason;
             LogWaiting(reason);
         }
     }
@@ -60,9 +63,9 @@ internal sealed partial class SchemaGate(
         return true;
     }
 
-    [LoggerMessage(EventId = 100, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
+    [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
     private partial void LogReady();
 
-    [LoggerMessage(EventId = 101, Level = LogLevel.Warning, Message = "Waiting for PostgreSQL: {Reason}")]
+    [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "The schema is not ready, and is looked at again: {Reason}")]
     private partial void LogWaiting(string reason);
 }

@@ -60,7 +60,6 @@ public sealed class ConfigurationCheckTests
     [InlineData("PATH:x")]
     [InlineData("Kestrel:Limits:MaxConcurrentConnections")]
     [InlineData("Logging:LogLevel:Default")]
-    [InlineData("Keycloak:ClientSecret_FILE")]
     [InlineData("Provisioning:Tiers:gold:Credits")]
     public void What_belongs_to_others_or_is_free_to_name_is_no_problem(string key) => Assert.Empty(Problems((key, "1")));
 

@@ -216,7 +216,7 @@ public sealed class CommandTests(PostgresServer postgres)
         Assert.Empty(service.Error);
         var lines = Lines(service.Output).Select(line => JsonDocument.Parse(line).RootElement).ToList();
         Assert.Contains(lines, line =>
-            line.GetProperty("Properties").TryGetProperty("EventId", out var id) && id.GetProperty("Id").GetInt32() == 100);
+            line.GetProperty("Properties").TryGetProperty("EventId", out var id) && id.GetProperty("Id").GetInt32() == 700);
     }
 
     private static Dictionary<string, string?> Settings(ReconcileBundle bundle) =>

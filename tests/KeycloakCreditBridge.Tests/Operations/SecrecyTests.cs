@@ -32,7 +32,7 @@ public sealed class SecrecyTests(PostgresServer postgres)
         await using var bridge = await BridgeHost.Build(
             settings, ("Storage:Password", DatabasePassword), ("Keycloak:ClientSecret", "not-the-s3cret"), ("Intake:Poll:Enabled", "true")).StartAsync();
         using (await bridge.GetAsync("health/ready"))
-            await Eventually.TrueAsync(() => bridge.Log.All.Any(line => line.Contains("Waiting for PostgreSQL", StringComparison.Ordinal)), "it complains");
+            await Eventually.TrueAsync(() => bridge.Log.All.Any(line => line.Contains("The schema is not ready", StringComparison.Ordinal)), "it complains");
         await bridge.StopAsync();
 
         AssertNoSecret(bridge);

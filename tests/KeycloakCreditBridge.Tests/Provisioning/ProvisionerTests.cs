@@ -193,6 +193,46 @@ public sealed class ProvisionerTests(PostgresServer postgres)
         Assert.Equal(["ben"], await database.QueryAsync<string>("select keycloak_id from user_hints"));
     }
 
+    [Fact]
+    public async Task A_dead_hint_is_settled_by_a_later_reading_and_not_by_an_earlier_one()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var hints = new HintStore(database.DataSource);
+        await hints.AddAsync([Hint("ana")], Now, Now, Token);
+        var claimed = await hints.ClaimAsync(1, Now, Now.AddSeconds(30), Token);
+        await hints.PostponeAsync([new PostponedHint(claimed[0], Now, 10, Dead: true, "cannot succeed")], Token);
+        await Provisioner(database).ConvergeAsync([Judge("ana", readAt: Now.AddSeconds(-1))], Token);
+        Assert.Equal(1, (await hints.BacklogAsync(Token)).Dead);
+        await Provisioner(database).ConvergeAsync([Judge("ana", readAt: Now.AddSeconds(1))], Token);
+        Assert.Equal(0, (await hints.BacklogAsync(Token)).Dead);
+    }
+
+    [Theory]
+    [InlineData("held", "disabled", 1)]
+    [InlineData("held", "operator", 0)]
+    [InlineData("active", null, 0)]
+    public async Task An_account_whose_status_is_not_its_record_s_differs_unless_a_person_decided_it(string status, string? reason, int differences)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await Provisioner(database).ConvergeAsync([Judge("ana")], Token);
+        await database.ExecuteAsync("update user_credits set status = @Status, status_reason = @Reason", new { Status = status, Reason = reason });
+        Assert.Equal(differences, (await new AccountStore(database.DataSource).DifferencesAsync([Judge("ana")], Token)).Count);
+    }
+
+    [Fact]
+    public async Task A_user_whom_a_trigger_refuses_leaves_the_others_of_its_batch_done()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(
+            """
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not this one'; end $$;
+            create trigger refuse before insert on user_credits for each row when (new.user_id = 'ben') execute function refuse();
+            """);
+        var result = await Provisioner(database).ConvergeAsync([Judge("ana"), Judge("ben"), Judge("cy")], Token);
+        Assert.Equal(("ben", "not this one"), (Assert.Single(result.Refusals).Judgement.KeycloakId, result.Refusals[0].Reason));
+        Assert.Equal(2, result.Opened);
+    }
+
     private static Judgement Judge(
         string user, bool enabled = true, bool isServiceAccount = false, DateTimeOffset? readAt = null, string tier = "trial") =>
         new GrantPolicy(Options.Create(new ProvisioningOptions { Tier = tier }))

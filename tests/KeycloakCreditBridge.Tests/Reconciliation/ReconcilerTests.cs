@@ -121,16 +121,31 @@ public sealed class ReconcilerTests(PostgresServer postgres)
         await using var bundle = await ReconcileBundle.StartAsync(postgres);
         bundle.Realm.AddUser(new EmulatedUser("alice", "alice"));
         await bundle.RunAsync(ReconcileBundle.Everybody);
-        // A person closed it for a reason of the bridge's own: on record alice is as Keycloak says, so only a second look helps her.
+        var checkedAt = await CheckedAtAsync(bundle);
+
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        Assert.Equal(checkedAt, await CheckedAtAsync(bundle));
+        var backfilled = await bundle.RunAsync(ReconcileBundle.Everybody with { Rejudge = true });
+
+        Assert.True(await CheckedAtAsync(bundle) > checkedAt);
+        Assert.Equal(0, backfilled.Counts.Provisioned);
+    }
+
+    [Fact]
+    public async Task An_account_that_is_closed_though_its_user_is_there_is_opened_again()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("alice", "alice"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
         await bundle.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted'");
 
         await bundle.RunAsync(ReconcileBundle.Everybody);
-        Assert.Equal("closed", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
-        var backfilled = await bundle.RunAsync(ReconcileBundle.Everybody with { Rejudge = true });
 
         Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits"));
-        Assert.Equal(0, backfilled.Counts.Provisioned);
     }
+
+    private static Task<DateTime> CheckedAtAsync(ReconcileBundle bundle) =>
+        bundle.Database.ScalarAsync<DateTime>("select checked_at from keycloak_users");
 
     private static Task<string?> WrittenAsync(ReconcileBundle bundle) => bundle.Database.ScalarAsync<string>(
         """
