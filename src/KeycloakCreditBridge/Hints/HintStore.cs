@@ -12,7 +12,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     public const string Channel = "user_hints";
 
     // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a login that arrives late
-    // does not hide that the user was changed or deleted.
+    // does not hide that the user was changed or deleted, and logins do not make a hint that cannot succeed young again.
     private const string AddSql =
         """
         with added as (
@@ -28,7 +28,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 version = excluded.version, source = excluded.source,
                 cause = case excluded.kind when 'seen' then waiting.cause else excluded.cause end,
                 kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
-                hinted_at = excluded.hinted_at, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
+                hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at else excluded.hinted_at end,
+                attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts else 0 end,
+                due_at = excluded.due_at, state = 'waiting', error = null
             returning 1)
         select count(*)::int as added, (select pg_notify('user_hints', '') where exists (select from added)) is null as silent from added
         """;

@@ -60,6 +60,11 @@ internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<Hi
         {
             batch.ForEach(pending => pending.Written.SetException(exception));
         }
+        finally
+        {
+            // Whatever happened, nobody waits for an answer that never comes.
+            batch.ForEach(pending => pending.Written.TrySetException(new InvalidOperationException("The hint was not stored.")));
+        }
     }
 
     private async Task WriteAloneAsync(Pending pending)

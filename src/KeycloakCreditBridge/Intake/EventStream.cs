@@ -70,16 +70,16 @@ internal sealed class EventStream(
     {
         if (_cursor is null)
             return _firstStart ??= await FirstStartAsync(cancellationToken);
-        if (!sweep)
-            return _cursor.Watermark - Recent;
-        return SweepStart(_cursor);
+        return sweep ? SweepStart(_cursor) : Before(_cursor, Recent);
     }
 
+    private DateTimeOffset SweepStart(PollCursor cursor) => Before(cursor, options.Overlap);
+
     // A watermark in the future comes from a clock that was wrong; events with right times are still found.
-    private DateTimeOffset SweepStart(PollCursor cursor)
+    private DateTimeOffset Before(PollCursor cursor, TimeSpan span)
     {
         var now = clock.GetUtcNow();
-        return (cursor.Watermark < now ? cursor.Watermark : now) - options.Overlap;
+        return (cursor.Watermark < now ? cursor.Watermark : now) - span;
     }
 
     // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Operations;
 
 namespace KeycloakCreditBridge.Intake;
 
@@ -16,7 +17,7 @@ internal sealed class IntakeMetrics : IDisposable
 
     public IntakeMetrics(IMeterFactory meters)
     {
-        _meter = meters.Create("KeycloakCreditBridge");
+        _meter = meters.Create(BridgeMeter.Name);
         _accepted = _meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose hint was stored.");
         _ignored = _meter.CreateCounter<long>("bridge.webhook.ignored", "{delivery}", "Deliveries of events that concern no user.");
         _refused = _meter.CreateCounter<long>("bridge.webhook.refused", "{delivery}", "Deliveries that were refused, by reason.");

@@ -110,7 +110,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[])
             as u (realm, keycloak_id, account_id, disposition)
         left join keycloak_users k on k.realm = u.realm and k.keycloak_id = u.keycloak_id
-        left join user_credits c on c.user_id = coalesce(k.account_id, u.account_id)
+        left join user_credits c on c.user_id = coalesce(u.account_id, k.account_id)
         where k.disposition is distinct from u.disposition
             or u.disposition in ('account', 'held') and (
                 c.user_id is null

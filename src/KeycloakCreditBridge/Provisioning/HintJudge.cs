@@ -20,12 +20,20 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
         var judgements = new ConcurrentBag<Judgement>();
         var postponed = new ConcurrentBag<PostponedHint>();
         var down = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
+        // What is not begun by then could be another worker's before it is settled.
+        var lastStart = clock.GetUtcNow() + (options.Value.Lease / 2);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
         {
             if (down.TryGetValue(hint.Realm, out var reason))
             {
                 postponed.Add(WaitOutOutage(hint, reason));
+                return;
+            }
+
+            if (clock.GetUtcNow() > lastStart)
+            {
+                postponed.Add(GiveBack(hint));
                 return;
             }
 
@@ -55,6 +63,9 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
     /// <summary>Counts a failed try: again later, or never when it was the last one.</summary>
     public PostponedHint Fail(ClaimedHint hint, string error) =>
         new(hint, clock.GetUtcNow() + RetryDelay.After(hint.Attempts, LongestRetry), hint.Attempts, hint.Attempts >= options.Value.MaxAttempts, error);
+
+    /// <summary>For the next worker at once, as if it had never been claimed.</summary>
+    public PostponedHint GiveBack(ClaimedHint hint) => new(hint, clock.GetUtcNow(), hint.Attempts - 1, Dead: false, "Given back untried.");
 
     private async Task<Judgement?> JudgeAsync(ClaimedHint hint, CancellationToken cancellationToken)
     {

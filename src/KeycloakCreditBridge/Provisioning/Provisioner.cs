@@ -9,6 +9,8 @@ namespace KeycloakCreditBridge.Provisioning;
 /// </summary>
 internal sealed partial class Provisioner(AccountStore store, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
 {
+    private const int MostLines = 20;
+
     /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
     public async Task<ConvergeResult> ConvergeAsync(IEnumerable<Judgement> judgements, CancellationToken cancellationToken)
@@ -20,8 +22,7 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
         List<Refusal> refusals = [];
         if (batch.Length > 0)
             await ConvergeAsync(batch, changes, refusals, cancellationToken);
-        foreach (var change in changes)
-            Log(change);
+        Log(changes);
         var result = new ConvergeResult(changes, refusals);
         metrics.Converged(result);
         return result;
@@ -48,16 +49,30 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
         }
     }
 
-    private void Log(Change change)
+    // A line for each of a million accounts would drown everything else: the ledger has them one by one.
+    private void Log(List<Change> changes)
     {
-        if (change.Opened)
-            LogOpened(change.AccountId, change.Tier, change.Balance);
-        else
-            LogTurned(change.AccountId, change.Status);
+        if (changes.Count > MostLines)
+        {
+            var opened = changes.Count(change => change.Opened);
+            LogMany(opened, changes.Count - opened);
+            return;
+        }
+
+        foreach (var change in changes)
+        {
+            if (change.Opened)
+                LogOpened(change.AccountId, change.Tier, change.Balance);
+            else
+                LogTurned(change.AccountId, change.Status);
+        }
     }
 
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
     private partial void LogOpened(string accountId, string? tier, decimal? balance);
+
+    [LoggerMessage(EventId = 402, Level = LogLevel.Information, Message = "Opened {Opened} accounts, {Turned} changed their status.")]
+    private partial void LogMany(int opened, int turned);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
     private partial void LogTurned(string accountId, string? status);

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Provisioning;
 
@@ -52,20 +53,18 @@ internal sealed partial class ProvisioningWorker(
         var claimed = await hints.ClaimAsync(options.Value.BatchSize, now, now + options.Value.Lease, cancellationToken);
         if (claimed.Count == 0)
             return 0;
-        HintVerdicts verdicts;
         try
         {
-            verdicts = await judge.JudgeAsync(claimed, cancellationToken);
+            var verdicts = await judge.JudgeAsync(claimed, cancellationToken);
+            Report(verdicts);
+            await SettleAsync(claimed, verdicts);
+            return claimed.Count;
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (exception is OperationCanceledException or NpgsqlException)
         {
-            await GiveBackAsync(claimed);
+            await TryGiveBackAsync(claimed);
             throw;
         }
-
-        Report(verdicts);
-        await SettleAsync(claimed, verdicts);
-        return claimed.Count;
     }
 
     // What was judged is written even when the host is stopping: it takes milliseconds, and otherwise waits for the lease to end.
@@ -89,12 +88,17 @@ internal sealed partial class ProvisioningWorker(
         }
     }
 
-    private Task GiveBackAsync(IReadOnlyList<ClaimedHint> claimed)
+    // A stop or a database that is away says nothing about these users. What is not given back is due again when the lease ends.
+    private async Task TryGiveBackAsync(IReadOnlyList<ClaimedHint> claimed)
     {
-        var now = clock.GetUtcNow();
-        return hints.PostponeAsync(
-            [.. claimed.Select(hint => new PostponedHint(hint, now, hint.Attempts - 1, Dead: false, "given back at shutdown"))],
-            CancellationToken.None);
+        try
+        {
+            await hints.PostponeAsync([.. claimed.Select(judge.GiveBack)], CancellationToken.None);
+        }
+        catch (NpgsqlException exception)
+        {
+            LogNotGivenBack(claimed.Count, exception.Message);
+        }
     }
 
     // Once when it begins and once when it ends, however many hints meet it.
@@ -118,6 +122,9 @@ internal sealed partial class ProvisioningWorker(
 
     [LoggerMessage(EventId = 411, Level = LogLevel.Information, Message = "Provisioning goes on.")]
     private partial void LogRecovered();
+
+    [LoggerMessage(EventId = 415, Level = LogLevel.Debug, Message = "{Count} hints wait for the end of their lease: {Reason}")]
+    private partial void LogNotGivenBack(int count, string reason);
 
     [LoggerMessage(EventId = 412, Level = LogLevel.Warning, Message = "Hints of realm {Realm} wait: {Reason}")]
     private partial void LogRealmUnreachable(string realm, string reason);

@@ -60,6 +60,11 @@ internal sealed partial class QuartzStarter(
                 _started.SetResult(scheduler);
                 return;
             }
+            catch (SchedulerException) when (stoppingToken.IsCancellationRequested)
+            {
+                // Quartz wraps the cancellation of what it was at.
+                return;
+            }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");

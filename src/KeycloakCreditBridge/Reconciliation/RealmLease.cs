@@ -86,7 +86,7 @@ internal sealed class RealmLease : IAsyncDisposable
             _heldUntil = now + Duration;
             return true;
         }
-        catch (NpgsqlException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
             // A database that does not answer takes the lease from nobody before it runs out.
             return _clock.GetUtcNow() < _heldUntil - RenewEvery;

@@ -20,12 +20,12 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         update reconcile_runs r
         set status = 'running', owner = @Owner, trigger = @Trigger, error = null, ended_at = null, updated_at = @Now
         from (
-            select id, status, updated_at, position from reconcile_runs
+            select id, status, started_at, position from reconcile_runs
             where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
                 and dry_run = @DryRun and rejudge = @Rejudge
             order by id desc
             limit 1) latest
-        where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.updated_at > @NotBefore and latest.position > 0
+        where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.started_at > @NotBefore and latest.position > 0
         returning r.id, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed
         """;
 

@@ -129,4 +129,38 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
         bench.Server.On(User, ScriptedKeycloak.Says(200, Ana));
         Assert.Equal(1, await bench.WorkAsync());
     }
+
+    [Fact]
+    public async Task What_half_a_lease_leaves_no_time_for_is_given_back_untried()
+    {
+        await using var bench = await WorkerBench.StartAsync(postgres);
+        bench.Server.On("/users/", context =>
+        {
+            bench.Clock.Advance(TimeSpan.FromSeconds(16));
+            return ScriptedKeycloak.Says(404, NotFound)(context);
+        });
+        foreach (var user in Enumerable.Range(0, 40))
+            await bench.HintAsync($"user-{user}");
+        await bench.WorkAsync();
+        var untried = (await bench.HintsAsync()).Count(hint => hint.EndsWith(" waiting 0", StringComparison.Ordinal));
+        Assert.InRange(untried, 40 - new HintOptions().Readers - 1, 39);
+    }
+
+    [Fact]
+    public async Task Logins_do_not_keep_a_phantom_alive()
+    {
+        await using var bench = await WorkerBench.StartAsync(postgres);
+        bench.Server.On(User, ScriptedKeycloak.Says(404, NotFound));
+        await bench.HintAsync("ana");
+        for (var minute = 0; minute < 7; minute++)
+        {
+            await bench.WorkAsync();
+            bench.Clock.Advance(TimeSpan.FromMinutes(1));
+            await bench.HintAsync("ana", HintKind.Seen);
+            if (minute == 0)
+                Assert.Equal(["ana waiting 1"], await bench.HintsAsync());
+        }
+
+        Assert.Equal(0, await bench.Database.ScalarAsync<int>("select count(*)::int from user_hints where kind = 'changed'"));
+    }
 }

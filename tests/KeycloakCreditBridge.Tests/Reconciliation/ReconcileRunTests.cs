@@ -58,7 +58,7 @@ public sealed class ReconcileRunTests(PostgresServer postgres)
     }
 
     [Theory]
-    [InlineData("update reconcile_runs set updated_at = updated_at - interval '25 hours'")]
+    [InlineData("update reconcile_runs set started_at = started_at - interval '25 hours'")]
     [InlineData("update reconcile_runs set since = '2026-01-01'")]
     [InlineData("update reconcile_runs set dry_run = true")]
     [InlineData("update reconcile_runs set rejudge = true")]
