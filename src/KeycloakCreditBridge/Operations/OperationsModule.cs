@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -16,6 +17,7 @@ internal static class OperationsModule
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(8));
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<HealthStore>();
+        builder.Services.AddSingleton<HintListStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();

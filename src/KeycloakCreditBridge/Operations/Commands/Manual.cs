@@ -27,6 +27,14 @@ internal static class Manual
         or for a single user with --user. Nothing is ever granted twice.
         """;
 
+    public const string Hints = "Show the hints, which are users that wait to be looked at, and mend those that got stuck. Needs PostgreSQL only.";
+
+    public const string HintsList = "Show hints: dead ones first, which nobody tries any more, then the oldest first.";
+
+    public const string HintsRetry = "Have hints tried again at once, as if they were new, once their cause is mended.";
+
+    public const string HintsDrop = "Delete hints of users that need not be looked at. Says what is lost, and writes an audit row for each.";
+
     public const string Footer =
         """
         Examples:
@@ -36,10 +44,12 @@ internal static class Manual
           KeycloakCreditBridge reconcile --realm shop --since 2026-01-31
           KeycloakCreditBridge backfill --realm shop --user alice@example.com
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
+          KeycloakCreditBridge hints list --dead                      who was given up, and why
+          KeycloakCreditBridge hints retry --all-dead                 once that is mended
 
         Exit codes:
           0    done
-          1    some users failed, or the realm is being reconciled by another process
+          1    some users failed or were not found, or the realm is being reconciled by another process
           2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command goes on from there
