@@ -2,6 +2,8 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Operations.Accounts;
+using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
@@ -18,6 +20,8 @@ internal static class OperationsModule
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<HealthStore>();
         builder.Services.AddSingleton<HintListStore>();
+        builder.Services.AddSingleton<AccountViewStore>();
+        builder.Services.AddSingleton<AccountFinder>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();

@@ -89,6 +89,7 @@ internal static class CommandLine
             Reconcile("reconcile", Manual.Reconcile, rejudge: false),
             Reconcile("backfill", Manual.Backfill, rejudge: true),
             HintsSyntax.Command(Settings),
+            AccountSyntax.Command(Settings),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed)));
         foreach (var help in root.Options.OfType<HelpOption>())

@@ -35,6 +35,14 @@ internal static class Manual
 
     public const string HintsDrop = "Delete hints of users that need not be looked at. Says what is lost, and writes an audit row for each.";
 
+    public const string Account = "Look into an account.";
+
+    public const string AccountShow =
+        """
+        Show all that is known of a user: account, latest ledger and audit rows, hint, what Keycloak says now, and why the account is as it is.
+        Without Keycloak it finds ids only, and shows what is on record.
+        """;
+
     public const string Footer =
         """
         Examples:
@@ -46,6 +54,7 @@ internal static class Manual
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
           KeycloakCreditBridge hints list --dead                      who was given up, and why
           KeycloakCreditBridge hints retry --all-dead                 once that is mended
+          KeycloakCreditBridge account show ana@example.com           why somebody has no credits
 
         Exit codes:
           0    done
