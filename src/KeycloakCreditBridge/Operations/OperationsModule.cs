@@ -4,6 +4,8 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Operations.Accounts;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
@@ -22,6 +24,8 @@ internal static class OperationsModule
         builder.Services.AddSingleton<HintListStore>();
         builder.Services.AddSingleton<AccountViewStore>();
         builder.Services.AddSingleton<AccountFinder>();
+        builder.Services.AddSingleton<PrivilegeStore>();
+        builder.Services.AddSingleton<CompleteRunStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();

@@ -27,6 +27,13 @@ internal static class Manual
         or for a single user with --user. Nothing is ever granted twice.
         """;
 
+    public const string Doctor =
+        """
+        Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak, clock, roles,
+        events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something does, and 3 when neither
+        PostgreSQL nor Keycloak can be reached.
+        """;
+
     public const string Hints = "Show the hints, which are users that wait to be looked at, and mend those that got stuck. Needs PostgreSQL only.";
 
     public const string HintsList = "Show hints: dead ones first, which nobody tries any more, then the oldest first.";
@@ -52,13 +59,14 @@ internal static class Manual
           KeycloakCreditBridge reconcile --realm shop --since 2026-01-31
           KeycloakCreditBridge backfill --realm shop --user alice@example.com
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
+          KeycloakCreditBridge doctor                                 what is wrong, and what to do about it
           KeycloakCreditBridge hints list --dead                      who was given up, and why
           KeycloakCreditBridge hints retry --all-dead                 once that is mended
           KeycloakCreditBridge account show ana@example.com           why somebody has no credits
 
         Exit codes:
           0    done
-          1    some users failed or were not found, or the realm is being reconciled by another process
+          1    some users failed or were not found, the realm is being reconciled by another process, or doctor found a fault
           2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command goes on from there
