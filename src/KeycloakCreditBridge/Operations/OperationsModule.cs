@@ -1,6 +1,11 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Operations.Accounts;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
@@ -16,6 +21,11 @@ internal static class OperationsModule
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(8));
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<HealthStore>();
+        builder.Services.AddSingleton<HintListStore>();
+        builder.Services.AddSingleton<AccountViewStore>();
+        builder.Services.AddSingleton<AccountFinder>();
+        builder.Services.AddSingleton<PrivilegeStore>();
+        builder.Services.AddSingleton<CompleteRunStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();

@@ -19,7 +19,7 @@ public sealed class CommandTests(PostgresServer postgres)
         var (exitCode, output, error) = await CommandProcess.RunAsync([KeyValuePair.Create("Hints:Lease", (string?)"soon")], "--help");
 
         Assert.Equal((0, ""), (exitCode, error));
-        foreach (var text in new[] { "run", "migrate", "reconcile", "backfill", "--set", "--version", "Examples:", "Configuration:" })
+        foreach (var text in new[] { "run", "migrate", "reconcile", "backfill", "hints", "--set", "--version", "Examples:", "Configuration:" })
             Assert.Contains(text, output, StringComparison.Ordinal);
         foreach (var code in new[] { "\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  130 " })
             Assert.Contains(code, output, StringComparison.Ordinal);
@@ -31,6 +31,8 @@ public sealed class CommandTests(PostgresServer postgres)
     [InlineData("--user", "backfill", "--help")]
     [InlineData("--dry-run", "backfill", "--help")]
     [InlineData("--json", "backfill", "--help")]
+    [InlineData("--dead", "hints", "list", "--help")]
+    [InlineData("--all-dead", "hints", "retry", "--help")]
     public async Task Help_of_a_command_names_its_options(string option, params string[] arguments) =>
         Assert.Contains(option, (await CommandProcess.RunAsync(Nothing, arguments)).Output, StringComparison.Ordinal);
 

@@ -88,6 +88,9 @@ internal static class CommandLine
             Plain("migrate", Manual.Migrate, settings => MigrateCommand.RunAsync(settings, Console.Out)),
             Reconcile("reconcile", Manual.Reconcile, rejudge: false),
             Reconcile("backfill", Manual.Backfill, rejudge: true),
+            DoctorCommand.Command(Settings),
+            HintsSyntax.Command(Settings),
+            AccountSyntax.Command(Settings),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed)));
         foreach (var help in root.Options.OfType<HelpOption>())

@@ -27,6 +27,29 @@ internal static class Manual
         or for a single user with --user. Nothing is ever granted twice.
         """;
 
+    public const string Doctor =
+        """
+        Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak, clock, roles,
+        events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something does, and 3 when neither
+        PostgreSQL nor Keycloak can be reached.
+        """;
+
+    public const string Hints = "Show the hints, which are users that wait to be looked at, and mend those that got stuck. Needs PostgreSQL only.";
+
+    public const string HintsList = "Show hints: dead ones first, which nobody tries any more, then the oldest first.";
+
+    public const string HintsRetry = "Have hints tried again at once, as if they were new, once their cause is mended.";
+
+    public const string HintsDrop = "Delete hints of users that need not be looked at. Says what is lost, and writes an audit row for each.";
+
+    public const string Account = "Look into an account.";
+
+    public const string AccountShow =
+        """
+        Show all that is known of a user: account, latest ledger and audit rows, hint, what Keycloak says now, and why the account is as it is.
+        Without Keycloak it finds ids only, and shows what is on record.
+        """;
+
     public const string Footer =
         """
         Examples:
@@ -36,10 +59,14 @@ internal static class Manual
           KeycloakCreditBridge reconcile --realm shop --since 2026-01-31
           KeycloakCreditBridge backfill --realm shop --user alice@example.com
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
+          KeycloakCreditBridge doctor                                 what is wrong, and what to do about it
+          KeycloakCreditBridge hints list --dead                      who was given up, and why
+          KeycloakCreditBridge hints retry --all-dead                 once that is mended
+          KeycloakCreditBridge account show ana@example.com           why somebody has no credits
 
         Exit codes:
           0    done
-          1    some users failed, or the realm is being reconciled by another process
+          1    some users failed or were not found, the realm is being reconciled by another process, or doctor found a fault
           2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command goes on from there

@@ -1,0 +1,109 @@
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Operations.Commands;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Operations.Diagnosis;
+
+/// <summary>Makes all checks, one after the other. What a check needs is made only once the configuration it is made from is right.</summary>
+internal static class Examination
+{
+    /// <summary>Tells each check's finding as soon as it is there.</summary>
+    public static async Task RunAsync(IServiceProvider services, Action<Examined> tell, CancellationToken cancellationToken)
+    {
+        var problems = ConfigurationCheck.Problems(services);
+        foreach (var problem in problems)
+            tell(new Examined("configuration", null, Finding.Fail(problem)));
+        if (problems.Count == 0)
+            tell(new Examined("configuration", null, Finding.Ok("the configuration can be used")));
+
+        var realms = CanUse<KeycloakOptions>(services) && CanUse<IntakeOptions>(services)
+            ? services.GetRequiredService<IOptions<KeycloakOptions>>().Value.Realms.ConvertAll(realm => realm.Name)
+            : [];
+        if (realms.Count == 0)
+            tell(NotLookedAt("keycloak"));
+        if (CanUse<StorageOptions>(services))
+            await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), tell, cancellationToken);
+        else
+            tell(NotLookedAt("database"));
+        foreach (var realm in realms)
+            await RunAsync(OfRealm(services, realm), tell, cancellationToken);
+    }
+
+    private static Examined NotLookedAt(string check) => new(check, null, Finding.Warn("not looked at, as its configuration cannot be used"));
+
+    // A mistake elsewhere in the configuration is no reason not to look.
+    private static bool CanUse<TOptions>(IServiceProvider services)
+        where TOptions : class
+    {
+        try
+        {
+            _ = services.GetRequiredService<IOptions<TOptions>>().Value;
+            return true;
+        }
+        catch (Exception exception) when (exception is OptionsValidationException or InvalidOperationException or FormatException)
+        {
+            return false;
+        }
+    }
+
+    private static IEnumerable<Check> Database(DatabaseChecks checks, IEnumerable<string> realms) =>
+    [
+        new("database", null, checks.ReachAsync, IsGate: true),
+        new("database server", null, checks.ServerAsync),
+        new("schema", null, checks.SchemaAsync),
+        new("privileges", null, checks.PrivilegesAsync),
+        new("late hints", null, checks.LateHintsAsync),
+        new("dead hints", null, checks.DeadHintsAsync),
+        .. realms.Select(realm => new Check("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
+    ];
+
+    private static IEnumerable<Check> OfRealm(IServiceProvider services, string realm)
+    {
+        var checks = ActivatorUtilities.CreateInstance<RealmChecks>(services);
+        var settings = ActivatorUtilities.CreateInstance<EventSettingChecks>(services);
+        yield return new("webhook secret", realm, _ => Task.FromResult(checks.Webhook(realm)));
+        yield return new("token", realm, token => checks.TokenAsync(realm, token), IsGate: true);
+        yield return new("clock", realm, token => checks.ClockAsync(realm, token));
+        yield return new("users", realm, token => checks.UsersAsync(realm, token));
+        yield return new("events", realm, token => checks.UserEventsAsync(realm, token));
+        yield return new("admin events", realm, token => checks.AdminEventsAsync(realm, token));
+        yield return new("capabilities", realm, token => checks.CapabilitiesAsync(realm, token));
+        yield return new("events stored", realm, token => settings.UserEventsStoredAsync(realm, token));
+        yield return new("admin events stored", realm, token => settings.AdminEventsStoredAsync(realm, token));
+        yield return new("event types", realm, token => settings.TypesAsync(realm, token));
+        yield return new("event retention", realm, token => settings.RetentionAsync(realm, token));
+        yield return new("event listener", realm, token => settings.ListenerAsync(realm, token));
+    }
+
+    private static async Task RunAsync(IEnumerable<Check> checks, Action<Examined> tell, CancellationToken cancellationToken)
+    {
+        foreach (var check in checks)
+        {
+            var finding = await LookAsync(check, cancellationToken);
+            tell(new Examined(check.Name, check.Realm, finding, check.IsGate));
+            if (check.IsGate && finding.Verdict == Verdict.Fail)
+            {
+                tell(new Examined("the rest", check.Realm, Finding.Warn($"not looked at without the {check.Name}")));
+                return;
+            }
+        }
+    }
+
+    private static async Task<Finding> LookAsync(Check check, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await check.Look(cancellationToken);
+        }
+        catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
+        {
+            var says = exception is NpgsqlException ? $"PostgreSQL: {exception.Message}" : exception.Message;
+            var isUnreachable = ExitCode.Of(exception) == ExitCode.Unreachable;
+            return new Finding(Verdict.Fail, says, Unreachable: isUnreachable);
+        }
+    }
+}
