@@ -11,6 +11,7 @@ internal enum SignatureVerdict
     Empty,
     Doubled,
     Malformed,
+    Expired,
     Wrong,
 }
 
@@ -21,13 +22,19 @@ internal static class DeliveryProof
     /// <param name="body">Its exact bytes.</param>
     /// <param name="scheme">The realm's.</param>
     /// <param name="secrets">Those that are valid now.</param>
+    /// <param name="now">For proofs that count for a time only.</param>
     public static SignatureVerdict Check(
-        IHeaderDictionary headers, ReadOnlySpan<byte> body, WebhookAuthentication scheme, IReadOnlyCollection<string> secrets) => scheme switch
+        IHeaderDictionary headers,
+        ReadOnlySpan<byte> body,
+        WebhookAuthentication scheme,
+        IReadOnlyCollection<string> secrets,
+        DateTimeOffset now) => scheme switch
     {
         WebhookAuthentication.Hmac or WebhookAuthentication.HmacSha1 =>
             HmacSignatureList.Check(headers[HmacSignature.Header], body, secrets, scheme),
         WebhookAuthentication.Basic => BasicCredentials.Check(headers[BasicCredentials.Header], secrets),
         WebhookAuthentication.SharedHeader => SharedSecret.Check(headers[SharedSecret.Header], secrets),
+        WebhookAuthentication.StandardWebhooks => StandardWebhooksSignature.Check(headers, body, secrets, now),
         _ => throw new UnreachableException(),
     };
 
@@ -42,6 +49,7 @@ internal static class DeliveryProof
             SignatureVerdict.Empty => $"The header {header} is empty: the sender failed to sign.",
             SignatureVerdict.Doubled => $"The header {header} was sent more than once.",
             SignatureVerdict.Malformed => $"The header {header} is not {form}.",
+            SignatureVerdict.Expired => "The delivery was signed more than 5 minutes from now: see whether both clocks are right.",
             _ when signs => $"The header {header} was not made from this body with a secret of realm '{realm.Name}'.",
             _ => $"The header {header} does not hold a secret of realm '{realm.Name}'.",
         };
@@ -53,6 +61,8 @@ internal static class DeliveryProof
         WebhookAuthentication.HmacSha1 => (HmacSignature.Header, "40 hexadecimal digits", true),
         WebhookAuthentication.Basic => (BasicCredentials.Header, "a user and a password in the Basic scheme", false),
         WebhookAuthentication.SharedHeader => (SharedSecret.Header, "the secret", false),
+        WebhookAuthentication.StandardWebhooks =>
+            ($"{StandardWebhooksSignature.Header} (with webhook-id and webhook-timestamp)", "'v1,' and base64, an id without a dot and seconds since 1970", true),
         _ => throw new UnreachableException(),
     };
 }

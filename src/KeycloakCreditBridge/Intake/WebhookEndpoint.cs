@@ -106,7 +106,7 @@ internal sealed partial class WebhookEndpoint(
             return;
         if (secrets.Length == 0)
             throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove the sender.");
-        var verdict = DeliveryProof.Check(request.Headers, body, realm.WebhookAuthentication, secrets);
+        var verdict = DeliveryProof.Check(request.Headers, body, realm.WebhookAuthentication, secrets, clock.GetUtcNow());
         if (verdict != SignatureVerdict.Valid)
             throw Unauthorized($"signature_{verdict}".ToLowerInvariant(), DeliveryProof.Explain(verdict, realm));
 

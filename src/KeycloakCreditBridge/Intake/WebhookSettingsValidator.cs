@@ -32,6 +32,8 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
         _ when string.IsNullOrWhiteSpace(secret) => null,
         WebhookAuthentication.Basic when !secret.Contains(':', StringComparison.Ordinal) =>
             "has no colon: for WebhookAuthentication Basic give user:password.",
+        WebhookAuthentication.StandardWebhooks when StandardWebhooksSignature.KeyOf(secret) is null =>
+            "is not base64 of 24 to 64 bytes, which StandardWebhooks asks for: give it as the gateway shows it, with or without whsec_.",
         _ => null,
     };
 

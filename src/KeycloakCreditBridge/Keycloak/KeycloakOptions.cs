@@ -83,6 +83,9 @@ internal enum WebhookAuthentication
 
     /// <summary>X-Webhook-Secret: the secret itself.</summary>
     SharedHeader,
+
+    /// <summary>webhook-signature, webhook-id and webhook-timestamp: Standard Webhooks, version v1.</summary>
+    StandardWebhooks,
 }
 
 /// <summary>What a webhook's body looks like.</summary>

@@ -12,6 +12,7 @@ public sealed class DeliveryProofTests
     private const string Signature = "24d06b6fece44aba3383aab6c25d74f068e2205b74a9ed0dc7cadf6526f5c1c4";
     private const string Zeros = "0000000000000000000000000000000000000000000000000000000000000000";
 
+    private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch;
     private static readonly byte[] Body = Encoding.UTF8.GetBytes("""{"id":"11111111-1111-1111-1111-111111111111","type":"access.REGISTER"}""");
 
     public static TheoryData<string> Names => Plugins.Names;
@@ -25,7 +26,7 @@ public sealed class DeliveryProofTests
             Deliveries.RecordedIn(plugin.File),
             sent => Assert.Equal(
                 SignatureVerdict.Valid,
-                DeliveryProof.Check(Plugins.HeadersOf(sent.Headers), sent.Body, plugin.Authentication, plugin.Secrets)));
+                DeliveryProof.Check(Plugins.HeadersOf(sent.Headers), sent.Body, plugin.Authentication, plugin.Secrets, Now)));
     }
 
     [Fact]
@@ -36,7 +37,7 @@ public sealed class DeliveryProofTests
             foreach (var secret in (string[])[Deliveries.Secret, Plugins.RotatedSecret])
                 Assert.Equal(
                     SignatureVerdict.Valid,
-                    DeliveryProof.Check(Plugins.HeadersOf(headers), body, WebhookAuthentication.Hmac, [secret]));
+                    DeliveryProof.Check(Plugins.HeadersOf(headers), body, WebhookAuthentication.Hmac, [secret], Now));
     }
 
     [Theory]
@@ -106,5 +107,5 @@ public sealed class DeliveryProofTests
     }
 
     private static SignatureVerdict Check(WebhookAuthentication scheme, string header, StringValues value, params string[] secrets) =>
-        DeliveryProof.Check(new HeaderDictionary { [header] = value }, Body, scheme, secrets);
+        DeliveryProof.Check(new HeaderDictionary { [header] = value }, Body, scheme, secrets, Now);
 }
