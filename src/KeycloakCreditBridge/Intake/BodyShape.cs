@@ -14,8 +14,9 @@ internal enum BodyMembers
     RealmId = 16,
     ResourcePath = 32,
     Source = 64,
-    Time = 128,
-    Uid = 256,
+    SpecVersion = 128,
+    Time = 256,
+    Uid = 512,
 }
 
 /// <summary>What a body looks like from outside: which members its object has, and its type.</summary>
@@ -32,6 +33,7 @@ internal readonly record struct BodyShape(BodyMembers Members, string? Type)
         ("realmId", BodyMembers.RealmId),
         ("resourcePath", BodyMembers.ResourcePath),
         ("source", BodyMembers.Source),
+        ("specversion", BodyMembers.SpecVersion),
         ("time", BodyMembers.Time),
         ("uid", BodyMembers.Uid),
     ];

@@ -11,6 +11,7 @@ namespace KeycloakCreditBridge.Intake;
 [JsonSerializable(typeof(WebhookProviderBody))]
 [JsonSerializable(typeof(VymaloBody))]
 [JsonSerializable(typeof(EventForwarderBody))]
+[JsonSerializable(typeof(CloudEventBody))]
 internal sealed partial class DeliveryJson : JsonSerializerContext
 {
     /// <exception cref="MalformedDeliveryException">The body is not one JSON object with members of the right kinds.</exception>

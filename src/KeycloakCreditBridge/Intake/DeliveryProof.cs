@@ -61,8 +61,10 @@ internal static class DeliveryProof
         WebhookAuthentication.HmacSha1 => (HmacSignature.Header, "40 hexadecimal digits", true),
         WebhookAuthentication.Basic => (BasicCredentials.Header, "a user and a password in the Basic scheme", false),
         WebhookAuthentication.SharedHeader => (SharedSecret.Header, "the secret", false),
-        WebhookAuthentication.StandardWebhooks =>
-            ($"{StandardWebhooksSignature.Header} (with webhook-id and webhook-timestamp)", "'v1,' and base64, an id without a dot and seconds since 1970", true),
+        WebhookAuthentication.StandardWebhooks => (
+            $"{StandardWebhooksSignature.Header} (with webhook-id and webhook-timestamp)",
+            "'v1,' and base64, an id without a dot and seconds since 1970",
+            true),
         _ => throw new UnreachableException(),
     };
 }

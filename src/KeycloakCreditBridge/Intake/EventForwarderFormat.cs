@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Intake;
 
-/// <summary>Bodies of edereagzi's `event-forwarder`, which says in `source` which kind of event it is. Only user events name their realm.</summary>
+/// <summary>
+/// Bodies of edereagzi's `event-forwarder`, which says in `source` which kind of event it is. Only user events name their realm.
+/// </summary>
 internal static class EventForwarderFormat
 {
     public static bool Fits(BodyShape shape) => shape.HasAll(BodyMembers.EventId | BodyMembers.Source);

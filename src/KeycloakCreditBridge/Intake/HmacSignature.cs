@@ -16,7 +16,10 @@ internal static class HmacSignature
     /// much of the signature is right.
     /// </summary>
     public static SignatureVerdict Check(
-        StringValues header, ReadOnlySpan<byte> body, IEnumerable<string> secrets, WebhookAuthentication scheme = WebhookAuthentication.Hmac)
+        StringValues header,
+        ReadOnlySpan<byte> body,
+        IEnumerable<string> secrets,
+        WebhookAuthentication scheme = WebhookAuthentication.Hmac)
     {
         if (header.Count != 1)
             return header.Count == 0 ? SignatureVerdict.Missing : SignatureVerdict.Doubled;

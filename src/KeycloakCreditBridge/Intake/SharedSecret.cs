@@ -16,7 +16,7 @@ internal static class SharedSecret
         return string.IsNullOrEmpty(header[0]) ? SignatureVerdict.Empty : Check(Encoding.UTF8.GetBytes(header[0]!), secrets);
     }
 
-    /// <summary>Compares digests, which are of one length: neither a secret's length nor its beginning can be found by the time taken.</summary>
+    /// <summary>Compares digests, which are of one length: the time taken tells neither a secret's length nor its beginning.</summary>
     public static SignatureVerdict Check(ReadOnlySpan<byte> given, IEnumerable<string> secrets)
     {
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];

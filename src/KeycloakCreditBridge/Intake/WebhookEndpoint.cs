@@ -25,6 +25,8 @@ internal sealed partial class WebhookEndpoint(
     // Plugins set no timeout of their own: an answer that hangs would hold one of Keycloak's few sending threads.
     private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
 
+    private static readonly string[] MediaTypes = ["application/json", CloudEvent.MediaType];
+
     private int _storing = 1;
 
     /// <param name="context">The request.</param>
@@ -63,7 +65,7 @@ internal sealed partial class WebhookEndpoint(
     private static void CheckMediaType(HttpRequest request, RealmOptions realm)
     {
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
-            || !"application/json".Equals(type.MediaType, StringComparison.OrdinalIgnoreCase)
+            || !MediaTypes.Contains(type.MediaType, StringComparer.OrdinalIgnoreCase)
             || (type.CharSet is { } charset && !"utf-8".Equals(charset.Trim('"'), StringComparison.OrdinalIgnoreCase)))
         {
             throw new DeliveryRefusedException(
@@ -91,7 +93,7 @@ internal sealed partial class WebhookEndpoint(
         CheckProof(context.Request, body.Bytes, realm);
         try
         {
-            return DeliveryReader.Read(body.Bytes, realm.WebhookFormat);
+            return DeliveryReader.Read(body.Bytes, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
         }
         catch (MalformedDeliveryException malformed)
         {

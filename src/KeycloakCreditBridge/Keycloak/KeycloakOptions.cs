@@ -105,4 +105,7 @@ internal enum WebhookFormat
 
     /// <summary>edereagzi's `event-forwarder`.</summary>
     EventForwarder,
+
+    /// <summary>A CloudEvent, structured or binary, with a body of any other format as data.</summary>
+    CloudEvents,
 }

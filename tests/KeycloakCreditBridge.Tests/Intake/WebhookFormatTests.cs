@@ -28,7 +28,7 @@ public sealed class WebhookFormatTests
         var plugin = Plugins.Named(name);
         foreach (var pinned in Enum.GetValues<WebhookFormat>().Where(format => format != plugin.Format && !MayLookAlike(format, plugin.Format)))
             foreach (var (body, _) in Deliveries.RecordedIn(plugin.File))
-                Assert.Throws<MalformedDeliveryException>(() => DeliveryReader.Read(body, pinned));
+                Assert.Throws<MalformedDeliveryException>(() => DeliveryReader.Read(body, Envelope.None, pinned));
     }
 
     [Theory]
@@ -63,5 +63,5 @@ public sealed class WebhookFormatTests
         && sent is WebhookFormat.KeycloakEvents or WebhookFormat.Vymalo;
 
     private static string? Hint(byte[] body, WebhookFormat? pinned) =>
-        EventRules.HintFrom(DeliveryReader.Read(body, pinned), "demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
+        EventRules.HintFrom(DeliveryReader.Read(body, Envelope.None, pinned), "demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
 }
