@@ -1,4 +1,6 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Keycloak;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake;
 
@@ -7,6 +9,7 @@ internal static class IntakeModule
     public static void AddIntake(this IHostApplicationBuilder builder)
     {
         builder.AddSection<IntakeOptions, IntakeOptionsValidator>(IntakeOptions.Section);
+        builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
         builder.Services.AddSingleton<IntakeMetrics>();
         builder.Services.AddSingleton<RefusalLog>();
         builder.Services.AddSingleton<WebhookEndpoint>();

@@ -25,6 +25,8 @@ internal sealed partial class WebhookEndpoint(
     // Plugins set no timeout of their own: an answer that hangs would hold one of Keycloak's few sending threads.
     private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
 
+    private static readonly string[] MediaTypes = ["application/json", CloudEvent.MediaType];
+
     private int _storing = 1;
 
     /// <param name="context">The request.</param>
@@ -63,7 +65,7 @@ internal sealed partial class WebhookEndpoint(
     private static void CheckMediaType(HttpRequest request, RealmOptions realm)
     {
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
-            || !"application/json".Equals(type.MediaType, StringComparison.OrdinalIgnoreCase)
+            || !MediaTypes.Contains(type.MediaType, StringComparer.OrdinalIgnoreCase)
             || (type.CharSet is { } charset && !"utf-8".Equals(charset.Trim('"'), StringComparison.OrdinalIgnoreCase)))
         {
             throw new DeliveryRefusedException(
@@ -88,10 +90,10 @@ internal sealed partial class WebhookEndpoint(
                 HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
         }
 
-        CheckSignature(context.Request, body.Bytes, realm);
+        CheckProof(context.Request, body.Bytes, realm);
         try
         {
-            return PhaseTwoFormat.Read(body.Bytes);
+            return DeliveryReader.Read(body.Bytes, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
         }
         catch (MalformedDeliveryException malformed)
         {
@@ -99,24 +101,16 @@ internal sealed partial class WebhookEndpoint(
         }
     }
 
-    private void CheckSignature(HttpRequest request, ReadOnlySpan<byte> body, RealmOptions realm)
+    private void CheckProof(HttpRequest request, ReadOnlySpan<byte> body, RealmOptions realm)
     {
         string[] secrets = [.. realm.WebhookSecrets.Where(secret => secret.Length > 0)];
         if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
             return;
         if (secrets.Length == 0)
             throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove the sender.");
-        var verdict = HmacSignature.Check(request.Headers[HmacSignature.Header], body, secrets);
-        if (verdict == SignatureVerdict.Valid)
-            return;
-        throw Unauthorized($"signature_{verdict}".ToLowerInvariant(), verdict switch
-        {
-            SignatureVerdict.Missing => $"The header {HmacSignature.Header} is missing: sign the body with the realm's webhook secret.",
-            SignatureVerdict.Empty => $"The header {HmacSignature.Header} is empty: the sender failed to sign.",
-            SignatureVerdict.Doubled => $"The header {HmacSignature.Header} was sent more than once.",
-            SignatureVerdict.Malformed => $"The header {HmacSignature.Header} is not 64 hexadecimal digits.",
-            _ => $"The header {HmacSignature.Header} was not made from this body with a secret of realm '{realm.Name}'.",
-        });
+        var verdict = DeliveryProof.Check(request.Headers, body, realm.WebhookAuthentication, secrets, clock.GetUtcNow());
+        if (verdict != SignatureVerdict.Valid)
+            throw Unauthorized($"signature_{verdict}".ToLowerInvariant(), DeliveryProof.Explain(verdict, realm));
 
         DeliveryRefusedException Unauthorized(string reason, string message) =>
             new(HttpStatusCode.Unauthorized, realm.Name, reason, message);

@@ -24,6 +24,18 @@ internal static class Deliveries
         }),
     ];
 
+    /// <summary>Body and headers of each delivery in a file of recorded ones.</summary>
+    public static IReadOnlyList<(byte[] Body, IReadOnlyDictionary<string, string> Headers)> RecordedIn(string file) =>
+    [
+        .. File.ReadLines(Path.Combine(Folder, file)).Select(line =>
+        {
+            using var delivery = JsonDocument.Parse(line);
+            var headers = delivery.RootElement.GetProperty("headers").EnumerateObject()
+                .ToDictionary(header => header.Name, header => header.Value.GetString()!);
+            return (Encoding.UTF8.GetBytes(delivery.RootElement.GetProperty("body").GetString()!), headers);
+        }),
+    ];
+
     /// <summary>The body of a user event.</summary>
     public static string UserEvent(string userId, string type = "access.REGISTER", string realm = "demo") =>
         $$$"""{"id":"5d0","time":1795406457740,"realmName":"{{{realm}}}","type":"{{{type}}}","authDetails":{"realmId":"demo","userId":{{{JsonSerializer.Serialize(userId)}}}}}""";

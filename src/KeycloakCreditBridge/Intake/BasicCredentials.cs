@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Primitives;
+
+namespace KeycloakCreditBridge.Intake;
+
+/// <summary>User and password of the Basic scheme; the secret is both, as `user:password`.</summary>
+internal static class BasicCredentials
+{
+    public const string Header = "Authorization";
+
+    private const string Scheme = "Basic ";
+
+    public static SignatureVerdict Check(StringValues header, IEnumerable<string> secrets)
+    {
+        if (header.Count != 1)
+            return header.Count == 0 ? SignatureVerdict.Missing : SignatureVerdict.Doubled;
+        var text = header[0];
+        if (string.IsNullOrEmpty(text))
+            return SignatureVerdict.Empty;
+        var credentials = new byte[text.Length];
+        return text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            && Convert.TryFromBase64Chars(text.AsSpan(Scheme.Length), credentials, out var length)
+            ? SharedSecret.Check(credentials.AsSpan(0, length), secrets)
+            : SignatureVerdict.Malformed;
+    }
+}

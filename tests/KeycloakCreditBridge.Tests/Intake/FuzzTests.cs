@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.AspNetCore.Http;
+
+namespace KeycloakCreditBridge.Tests.Intake;
+
+/// <summary>Bodies that nobody thought of. WEBHOOK_FUZZ_BODIES sets how many are read.</summary>
+public sealed class FuzzTests(PostgresServer postgres)
+{
+    private const string Secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    private static readonly BodyFuzzer Fuzzer = new();
+    private static readonly string[] Secrets = [Secret];
+
+    private static readonly WebhookFormat?[] Pinned = [null, null, null, null, null, null, .. Enum.GetValues<WebhookFormat>()];
+    private static readonly Envelope[] Envelopes = Enum.GetValues<Envelope>();
+    private static readonly WebhookAuthentication[] Schemes = Enum.GetValues<WebhookAuthentication>();
+
+    private static int Bodies =>
+        int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 200_000;
+
+    [Fact]
+    public void No_body_is_more_than_malformed_and_none_proves_itself()
+    {
+        var read = 0;
+        Parallel.For(0, Bodies, number =>
+        {
+            var body = Fuzzer.Body(number);
+            if (IsRead(body, Envelopes[number % 7 == 0 ? number % Envelopes.Length : 0], Pinned[number % Pinned.Length]))
+                Interlocked.Increment(ref read);
+            Assert.NotEqual(SignatureVerdict.Valid, DeliveryProof.Check(
+                Proof(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
+        });
+        // Were nearly all refused at the first byte, little would have been tried.
+        Assert.InRange(read, Bodies / 25, Bodies);
+    }
+
+    [Fact]
+    public async Task Over_HTTP_a_body_is_taken_or_a_bad_request_when_signed_and_unauthorized_when_not()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var host = await IntakeHost.StartAsync(database.ConnectionString);
+        await host.SchemaReadyAsync();
+        for (var number = 0; number < 400; number++)
+        {
+            var body = Fuzzer.Body(number);
+            var (unsigned, _, _) = await host.DeliverAsync(body, change: request => request.Headers.Remove(HmacSignature.Header));
+            Assert.Equal(HttpStatusCode.Unauthorized, unsigned);
+            Assert.Contains((await host.DeliverAsync(body)).Status, (HttpStatusCode[])[HttpStatusCode.NoContent, HttpStatusCode.BadRequest]);
+        }
+    }
+
+    private static bool IsRead(byte[] body, Envelope envelope, WebhookFormat? pinned)
+    {
+        try
+        {
+            if (EventRules.HintFrom(DeliveryReader.Read(body, envelope, pinned), "demo") is { } hint)
+                EventRules.ProblemWith(hint.UserId);
+            return true;
+        }
+        catch (MalformedDeliveryException malformed)
+        {
+            Assert.DoesNotContain('\n', malformed.Message);
+            return false;
+        }
+    }
+
+    // What was sent stands in for what a forger may try in each header.
+    private static HeaderDictionary Proof(byte[] body)
+    {
+        var text = Encoding.UTF8.GetString(body, 0, Math.Min(body.Length, 100));
+        return new HeaderDictionary
+        {
+            [HmacSignature.Header] = body.Length % 2 == 0 ? text : "sha256=" + Deliveries.Sign(body, "another-secret"),
+            ["Authorization"] = "Basic " + Convert.ToBase64String(body),
+            ["X-Webhook-Secret"] = text,
+            ["webhook-id"] = "1",
+            ["webhook-timestamp"] = "1",
+            ["webhook-signature"] = "v1," + Convert.ToBase64String(body.AsSpan(0, Math.Min(body.Length, 32))) + " " + text,
+        };
+    }
+}
