@@ -30,8 +30,12 @@ internal static class CloudEvent
     /// <exception cref="MalformedDeliveryException">The headers begin a CloudEvent and do not complete it.</exception>
     public static Envelope EnvelopeOf(IHeaderDictionary headers)
     {
-        if (MediaTypeHeaderValue.TryParse(headers.ContentType, out var type) && MediaType.Equals(type.MediaType, StringComparison.OrdinalIgnoreCase))
+        if (MediaTypeHeaderValue.TryParse(headers.ContentType, out var type)
+            && MediaType.Equals(type.MediaType, StringComparison.OrdinalIgnoreCase))
+        {
             return Envelope.Structured;
+        }
+
         if (headers["ce-specversion"].Count == 0)
             return Envelope.None;
         if (headers["ce-specversion"] != SpecVersion)

@@ -34,7 +34,7 @@ internal static class DeliveryReader
             : Read(body, pinned ?? found);
     }
 
-    /// <summary>The format that a body of this shape has. What looks like no other is Phase Two's, whose events can be of any type.</summary>
+    /// <summary>The format of a body of this shape. What looks like no other is Phase Two's, whose events can be of any type.</summary>
     public static WebhookFormat FormatOf(BodyShape shape)
     {
         foreach (var format in Distinct)
