@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Intake.Webhooks;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 

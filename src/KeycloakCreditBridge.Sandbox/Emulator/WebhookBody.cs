@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Intake.Webhooks;
+
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>The body of a delivery, field by field in the order the plugin writes them.</summary>

@@ -1,4 +1,6 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake.Polling;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 

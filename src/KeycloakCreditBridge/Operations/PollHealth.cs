@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Polling;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Intake;

@@ -3,6 +3,8 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 

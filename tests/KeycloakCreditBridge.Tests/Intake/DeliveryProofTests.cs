@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.AspNetCore.Http;

@@ -1,5 +1,6 @@
 using System.Text;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Proofs;
 using Microsoft.Extensions.Primitives;
 
 namespace KeycloakCreditBridge.Tests.Intake;

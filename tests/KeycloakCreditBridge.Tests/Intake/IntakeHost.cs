@@ -4,6 +4,8 @@ using System.Net.Http.Headers;
 using System.Text;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Polling;
+using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
 using Microsoft.AspNetCore.Builder;

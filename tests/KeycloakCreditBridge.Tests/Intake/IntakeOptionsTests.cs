@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Polling;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 

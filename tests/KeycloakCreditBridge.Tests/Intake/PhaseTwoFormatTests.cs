@@ -1,6 +1,7 @@
 using System.Text;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Intake;

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Intake;

@@ -1,5 +1,6 @@
 using System.Text;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Intake;

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Intake;

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>How long to pause between polls: short while events come, longer when none do, and longer still when polls fail.</summary>
 internal sealed class PollPace(PollOptions options)

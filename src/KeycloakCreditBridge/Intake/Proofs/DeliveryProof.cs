@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>What a signature, or another proof of the sender, proved.</summary>
 internal enum SignatureVerdict

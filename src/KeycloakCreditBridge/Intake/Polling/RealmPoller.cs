@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>Polls both event streams of one realm while it holds the realm's lease.</summary>
 internal sealed partial class RealmPoller(

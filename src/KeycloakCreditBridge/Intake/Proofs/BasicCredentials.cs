@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>User and password of the Basic scheme; the secret is both, as `user:password`.</summary>
 internal static class BasicCredentials

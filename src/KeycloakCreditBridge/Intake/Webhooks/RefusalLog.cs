@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>A delivery is not taken. The message goes to its sender and holds nothing that the sender must not know.</summary>
 /// <param name="realm">The configured realm that it was for, or null when it was for none.</param>

@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>
 /// What polling cannot see: events that Keycloak does not store or no longer has. Each is logged and counted once, and a reconciliation

@@ -1,12 +1,13 @@
 using System.Net;
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Takes deliveries of Keycloak's webhook plugins. It answers 2xx when the hint is committed or there is nothing to store, and 503 when

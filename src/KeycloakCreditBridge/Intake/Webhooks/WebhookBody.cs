@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>The exact bytes of a request's body, in a borrowed buffer that is given back when this is disposed of.</summary>
 internal sealed class WebhookBody : IDisposable

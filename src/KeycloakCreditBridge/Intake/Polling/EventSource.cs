@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>An event of either kind, as far as polling cares.</summary>
 /// <param name="Fingerprint">Tells it from all others of its stream.</param>

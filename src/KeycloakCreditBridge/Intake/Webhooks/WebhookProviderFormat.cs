@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Bodies of monte97's `webhook-provider`: types as Phase Two's, the user of a user event at the top, and no name of the realm.

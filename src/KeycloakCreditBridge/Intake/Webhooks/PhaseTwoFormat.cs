@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Bodies of Phase Two's `ext-event-webhook`. Their type says where an event comes from: `access.REGISTER` is a user event,

@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Bodies of vymalo's `webhook-http`. A type such as USER-CREATE is an admin event's, and userId is then the administrator who acted; the

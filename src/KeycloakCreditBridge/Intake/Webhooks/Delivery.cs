@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>What a delivery says happened; neither event is set when its type means nothing here.</summary>
 /// <param name="Realm">Name of the realm, where the body tells it.</param>

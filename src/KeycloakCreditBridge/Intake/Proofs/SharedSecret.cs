@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>A secret that is sent as it is. It proves the sender, not the body: use it over TLS only.</summary>
 internal static class SharedSecret

@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Keycloak's own representations, as Phase Two's `ext-event-http` sends them: an admin event has an operation and no type, a user event

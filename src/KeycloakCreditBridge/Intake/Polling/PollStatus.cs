@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>How polling of a realm goes, as this process sees it.</summary>
 /// <param name="Here">Whether this process polls the realm; if not, another replica does or nobody could yet.</param>

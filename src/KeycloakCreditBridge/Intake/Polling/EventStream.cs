@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>
 /// Reads one stream of events and turns them into durable hints. An event appears when its transaction commits, which may be minutes

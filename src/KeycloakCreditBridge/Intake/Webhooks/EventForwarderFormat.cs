@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Bodies of edereagzi's `event-forwarder`, which says in `source` which kind of event it is. Only user events name their realm.

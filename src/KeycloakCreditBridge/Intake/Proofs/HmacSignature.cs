@@ -4,7 +4,7 @@ using System.Text;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>A hexadecimal HMAC over the exact bytes of a body, keyed with the characters of a shared secret.</summary>
 internal static class HmacSignature

@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>
 /// A signature header as either plugin writes it: Phase Two one bare value, webhook-provider `sha256=` and the value, twice while a secret

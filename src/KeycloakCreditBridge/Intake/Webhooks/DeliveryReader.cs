@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>Reads a body in the format that it has.</summary>
 internal static class DeliveryReader

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Proofs;
 
 /// <summary>
 /// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body` with the bytes that the secret is base64 of. Version v1 counts, any other

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>Members by which formats are told apart.</summary>
 [Flags]

@@ -1,7 +1,7 @@
 using Dapper;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>How far a stream of events was read.</summary>
 /// <param name="Watermark">Keycloak's time of the newest event whose hint is durable.</param>

@@ -1,7 +1,8 @@
+using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>Checks that the realms' webhook settings fit each other. Secrets are never repeated.</summary>
 internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOptions>

@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Intake;
+namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>Runs a poller for every configured realm, side by side: a realm that is slow or broken delays no other.</summary>
 internal sealed class EventPoller(
