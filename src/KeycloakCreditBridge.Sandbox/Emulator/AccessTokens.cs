@@ -7,14 +7,9 @@ using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>
-/// Issues and reads access tokens. They have the shape and the claims of Keycloak's but are signed with HMAC: to everybody but
-/// the emulator they are opaque.
-/// </summary>
+/// <summary>Issues and reads access tokens, and publishes the keys that they are signed with. ES256, as a key for it costs nothing to make.</summary>
 internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Uri server)
 {
-    private const string Header = """{"alg":"HS256","typ":"JWT"}""";
-
     /// <summary>How long new tokens are good for.</summary>
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 
@@ -38,8 +33,35 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             ["scope"] = "profile email",
             ["preferred_username"] = user.Username,
         };
-        var signed = $"{Encode(Header)}.{Encode(claims.ToJsonString(EmulatorJson.Readable))}";
-        return $"{signed}.{Encode(Sign(realm, signed))}";
+        return Sign(realm, claims);
+    }
+
+    /// <summary>A token of the realm with these claims.</summary>
+    public static string Sign(RealmState realm, JsonObject claims)
+    {
+        var header = new JsonObject { ["alg"] = "ES256", ["typ"] = "JWT", ["kid"] = realm.KeyId };
+        var signed = $"{Encode(header.ToJsonString(EmulatorJson.Readable))}.{Encode(claims.ToJsonString(EmulatorJson.Readable))}";
+        lock (realm.Gate)
+            return $"{signed}.{Encode(realm.Key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256))}";
+    }
+
+    /// <summary>The realm's keys as a JSON Web Key Set.</summary>
+    public static JsonObject KeysOf(RealmState realm)
+    {
+        var point = realm.Key.ExportParameters(includePrivateParameters: false).Q;
+        return new JsonObject
+        {
+            ["keys"] = new JsonArray(new JsonObject
+            {
+                ["kid"] = realm.KeyId,
+                ["kty"] = "EC",
+                ["alg"] = "ES256",
+                ["use"] = "sig",
+                ["crv"] = "P-256",
+                ["x"] = Encode(point.X!),
+                ["y"] = Encode(point.Y!),
+            }),
+        };
     }
 
     /// <summary>The caller, or null when the token is none of ours, was changed, or is over.</summary>
@@ -48,7 +70,7 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
         if (token.Split('.') is not [var header, var payload, var signature] || Parse(payload) is not { } claims)
             return null;
         var realm = realms.Find(claims.Text("iss")?.Split('/')[^1] ?? "");
-        if (realm is null || signature != Encode(Sign(realm, $"{header}.{payload}")))
+        if (realm is null || !IsSigned(realm, $"{header}.{payload}", signature))
             return null;
         if (clock.Now.ToUnixTimeSeconds() >= claims.Number("exp") || !realm.Clients.TryGetValue(claims.Text("azp")!, out var client))
             return null;
@@ -71,7 +93,12 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
         }
     }
 
-    private static byte[] Sign(RealmState realm, string signed) => HMACSHA256.HashData(realm.Key, Encoding.ASCII.GetBytes(signed));
+    private static bool IsSigned(RealmState realm, string signed, string signature)
+    {
+        lock (realm.Gate)
+            return Base64Url.IsValid(signature)
+                && realm.Key.VerifyData(Encoding.ASCII.GetBytes(signed), Base64Url.DecodeFromChars(signature), HashAlgorithmName.SHA256);
+    }
 
     private static string Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
 

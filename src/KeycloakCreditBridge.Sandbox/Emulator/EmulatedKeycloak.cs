@@ -111,7 +111,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         var routes = new Routes(_app);
         var access = new AdminAccess(_realms, _tokens);
         new RealmEndpoints(_realms, access, _journal, Url).Map(routes);
-        new TokenEndpoints(_realms, _tokens, _journal, _model).Map(routes);
+        new TokenEndpoints(_realms, _tokens, _journal, _model, Url).Map(routes);
         new UserEndpoints(access, _journal, _clock, _model, Url).Map(routes);
         new PartialImport(access, _journal, _realms).Map(routes);
         new EventEndpoints(access, _journal, _model, SendsWebhooks).Map(routes);

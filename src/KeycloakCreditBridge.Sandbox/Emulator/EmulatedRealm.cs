@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>Makes happen in a realm what a person does in the account console, what a directory does, and what nobody reports.</summary>
@@ -6,6 +8,9 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     private const string AccountClient = "account";
 
     public string Id => realm.Id;
+
+    /// <summary>A token with these claims, signed as the realm signs its own.</summary>
+    public string Sign(JsonObject claims) => AccessTokens.Sign(realm, claims);
 
     /// <summary>A user of whom no event tells: from a directory, from a realm file, with an id of any form.</summary>
     public void AddUser(EmulatedUser user)

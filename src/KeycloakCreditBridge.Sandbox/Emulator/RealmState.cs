@@ -16,7 +16,9 @@ internal sealed class RealmState(string id, string name)
     public Lock Gate { get; } = new();
 
     /// <summary>Signs the realm's tokens; a realm made anew under the same name does not take the old ones.</summary>
-    public byte[] Key { get; } = RandomNumberGenerator.GetBytes(32);
+    public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    public string KeyId { get; } = Guid.NewGuid().ToString();
 
     public UserDirectory Users { get; } = new();
 

@@ -4,15 +4,33 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>The token endpoint: client_credentials for service accounts, password for administrators and tests.</summary>
-internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, Journal journal, ServerModel model)
+internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, Journal journal, ServerModel model, Uri server)
 {
     private const string Scope = "profile email";
 
-    public void Map(Routes routes) => routes.Map("POST", "/realms/{realm}/protocol/openid-connect/token", TokenAsync);
+    public void Map(Routes routes)
+    {
+        routes.Map("POST", "/realms/{realm}/protocol/openid-connect/token", TokenAsync);
+        routes.Map("GET", "/realms/{realm}/protocol/openid-connect/certs", context => Answer.Json(AccessTokens.KeysOf(Realm(context))));
+        routes.Map("GET", "/realms/{realm}/.well-known/openid-configuration", Discover);
+    }
+
+    private RealmState Realm(HttpContext context) => realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
+
+    private Answer Discover(HttpContext context)
+    {
+        var issuer = $"{server}realms/{Realm(context).Name}";
+        return Answer.Json(new JsonObject
+        {
+            ["issuer"] = issuer,
+            ["token_endpoint"] = $"{issuer}/protocol/openid-connect/token",
+            ["jwks_uri"] = $"{issuer}/protocol/openid-connect/certs",
+        });
+    }
 
     private async Task<Answer> TokenAsync(HttpContext context)
     {
-        var realm = realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
+        var realm = Realm(context);
         var form = context.Request.HasFormContentType ? await context.Request.ReadFormAsync(context.RequestAborted) : FormCollection.Empty;
         var (clientId, secret) = Credentials(context, form);
         return form["grant_type"].ToString() switch

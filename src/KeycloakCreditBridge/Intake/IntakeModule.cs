@@ -14,6 +14,7 @@ internal static class IntakeModule
         builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
         builder.Services.AddSingleton<IntakeMetrics>();
         builder.Services.AddSingleton<RefusalLog>();
+        builder.Services.AddSingleton<WebhookSender>();
         builder.Services.AddSingleton<WebhookEndpoint>();
         builder.Services.AddSingleton<PollCursorStore>();
         builder.Services.AddSingleton<PollStatus>();

@@ -21,6 +21,8 @@ internal static class KeycloakModule
 
         services.AddSingleton<TokenEndpoint>();
         services.AddSingleton<TokenSource>();
+        services.AddSingleton<RealmKeys>();
+        services.AddSingleton<RealmTokens>();
         services.AddSingleton<AdminApi>();
         services.AddSingleton<CapabilityProbe>();
         services.AddSingleton<KeycloakClient>();

@@ -9,6 +9,9 @@ internal sealed class KeycloakOptions
     /// <summary>Keycloak's address, for example https://sso.example.com or, with a path prefix, https://sso.example.com/auth.</summary>
     public string Url { get; set; } = "";
 
+    /// <summary>Keycloak's address for people and applications, where it is another one: tokens name it as their issuer.</summary>
+    public string? PublicUrl { get; set; }
+
     /// <summary>The client that the bridge signs in as, in every realm that names no other.</summary>
     public string ClientId { get; set; } = "credit-bridge";
 
@@ -65,6 +68,9 @@ internal sealed class RealmOptions
     /// <summary>How webhooks of this realm prove who sent them. No request can choose another way.</summary>
     public WebhookAuthentication WebhookAuthentication { get; set; }
 
+    /// <summary>The audience that webhooks are signed for; only with <see cref="WebhookAuthentication.RealmToken"/>.</summary>
+    public string? WebhookAudience { get; set; }
+
     /// <summary>The only format that webhooks of this realm may have; null when it is found by the shape of each.</summary>
     public WebhookFormat? WebhookFormat { get; set; }
 }
@@ -86,6 +92,9 @@ internal enum WebhookAuthentication
 
     /// <summary>webhook-signature, webhook-id and webhook-timestamp: Standard Webhooks, version v1.</summary>
     StandardWebhooks,
+
+    /// <summary>Authorization: Bearer, with a token that the realm signed for this very body.</summary>
+    RealmToken,
 }
 
 /// <summary>What a webhook's body looks like.</summary>

@@ -19,6 +19,7 @@ internal sealed class ClientBundle : IAsyncDisposable
         (Server, Clock, _host) = (server, clock, host);
         Log = _host.Services.GetServices<ILoggerProvider>().OfType<LogRecorder>().Single();
         Client = _host.Services.GetRequiredService<KeycloakClient>();
+        Keys = _host.Services.GetRequiredService<RealmKeys>();
     }
 
     public ScriptedKeycloak Server { get; }
@@ -26,6 +27,8 @@ internal sealed class ClientBundle : IAsyncDisposable
     public ManualTimeProvider Clock { get; }
 
     public KeycloakClient Client { get; }
+
+    public RealmKeys Keys { get; }
 
     public LogRecorder Log { get; }
 

@@ -44,6 +44,8 @@ internal static class DeliveryProof
         var (header, form, signs) = FormOf(realm.WebhookAuthentication);
         return verdict switch
         {
+            SignatureVerdict.Missing when realm.WebhookAuthentication == WebhookAuthentication.RealmToken =>
+                $"The header {header} is missing: set the webhook's authType to bearer.",
             SignatureVerdict.Missing when signs => $"The header {header} is missing: sign the body with the realm's webhook secret.",
             SignatureVerdict.Missing => $"The header {header} is missing: send the realm's webhook secret in it.",
             SignatureVerdict.Empty => $"The header {header} is empty: the sender failed to sign.",
@@ -65,6 +67,7 @@ internal static class DeliveryProof
             $"{StandardWebhooksSignature.Header} (with webhook-id and webhook-timestamp)",
             "'v1,' and base64, an id without a dot and seconds since 1970",
             true),
+        WebhookAuthentication.RealmToken => (RealmTokenProof.Header, "a token in the Bearer scheme", true),
         _ => throw new UnreachableException(),
     };
 }

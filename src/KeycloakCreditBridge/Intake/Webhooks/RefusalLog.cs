@@ -6,7 +6,9 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 /// <summary>A delivery is not taken. The message goes to its sender and holds nothing that the sender must not know.</summary>
 /// <param name="realm">The configured realm that it was for, or null when it was for none.</param>
 /// <param name="reason">A word for metrics and logs.</param>
-internal sealed class DeliveryRefusedException(HttpStatusCode status, string? realm, string reason, string message) : Exception(message)
+/// <param name="cause">What the log says in place of the message.</param>
+internal sealed class DeliveryRefusedException(HttpStatusCode status, string? realm, string reason, string message, Exception? cause = null)
+    : Exception(message, cause)
 {
     public HttpStatusCode Status => status;
 
@@ -31,7 +33,7 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
         if (_quietUntil.TryGetValue(kind, out var until) && now < until)
             return;
         _quietUntil[kind] = now + Quiet;
-        LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.Message);
+        LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.InnerException?.Message ?? refusal.Message);
     }
 
     [LoggerMessage(

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -16,6 +15,7 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 internal sealed partial class WebhookEndpoint(
     HintWriter writer,
     SchemaGate gate,
+    WebhookSender sender,
     RefusalLog refusals,
     IntakeMetrics metrics,
     IOptions<KeycloakOptions> keycloak,
@@ -43,6 +43,8 @@ internal sealed partial class WebhookEndpoint(
         catch (DeliveryRefusedException refusal)
         {
             refusals.Add(refusal);
+            if (refusal.Status == HttpStatusCode.ServiceUnavailable)
+                context.Response.Headers.RetryAfter = "5";
             return TypedResults.Problem(refusal.Message, statusCode: (int)refusal.Status);
         }
     }
@@ -91,7 +93,7 @@ internal sealed partial class WebhookEndpoint(
                 HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
         }
 
-        CheckProof(context.Request, body.Bytes, realm);
+        await sender.RequireProofAsync(context.Request.Headers, body, realm, context.RequestAborted);
         try
         {
             return DeliveryReader.Read(body.Bytes, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
@@ -100,21 +102,6 @@ internal sealed partial class WebhookEndpoint(
         {
             throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "malformed", malformed.Message);
         }
-    }
-
-    private void CheckProof(HttpRequest request, ReadOnlySpan<byte> body, RealmOptions realm)
-    {
-        string[] secrets = [.. realm.WebhookSecrets.Where(secret => secret.Length > 0)];
-        if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
-            return;
-        if (secrets.Length == 0)
-            throw Unauthorized("no_secret", $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove the sender.");
-        var verdict = DeliveryProof.Check(request.Headers, body, realm.WebhookAuthentication, secrets, clock.GetUtcNow());
-        if (verdict != SignatureVerdict.Valid)
-            throw Unauthorized($"signature_{verdict}".ToLowerInvariant(), DeliveryProof.Explain(verdict, realm));
-
-        DeliveryRefusedException Unauthorized(string reason, string message) =>
-            new(HttpStatusCode.Unauthorized, realm.Name, reason, message);
     }
 
     private async Task<IResult> TakeAsync(Delivery delivery, RealmOptions realm, HttpContext context)

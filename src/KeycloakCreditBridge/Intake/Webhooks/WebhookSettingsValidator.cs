@@ -22,6 +22,18 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
             yield return $"WebhookAuthentication is {realm.WebhookAuthentication}: choose {Choices<WebhookAuthentication>()}.";
         if (realm.WebhookFormat is { } format && !Enum.IsDefined(format))
             yield return $"WebhookFormat is {format}: choose {Choices<WebhookFormat>()}.";
+        if (realm.WebhookAuthentication == WebhookAuthentication.RealmToken)
+        {
+            if (string.IsNullOrWhiteSpace(realm.WebhookAudience))
+                yield return "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was registered with.";
+            if (realm.WebhookSecrets.Count > 0)
+                yield return "WebhookSecrets prove nothing with WebhookAuthentication RealmToken: remove them.";
+        }
+        else if (realm.WebhookAudience is { Length: > 0 })
+        {
+            yield return $"WebhookAudience proves nothing with WebhookAuthentication {realm.WebhookAuthentication}: remove it.";
+        }
+
         for (var index = 0; index < realm.WebhookSecrets.Count; index++)
             if (ProblemWith(realm.WebhookSecrets[index], realm.WebhookAuthentication) is { } problem)
                 yield return $"WebhookSecrets:{index} {problem}";

@@ -1,0 +1,97 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Keycloak;
+using static KeycloakCreditBridge.Tests.Keycloak.ScriptedKeycloak;
+
+namespace KeycloakCreditBridge.Tests.Keycloak;
+
+public sealed class RealmKeysTests
+{
+    private const string Discovery = """{"issuer":"https://sso.example.com/realms/shop"}""";
+
+    [Fact]
+    public async Task Keys_are_read_once_for_callers_that_come_together_and_kept()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")));
+
+        var read = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => GetAsync(bundle, "first")));
+        bundle.Clock.Advance(TimeSpan.FromMinutes(9));
+        await GetAsync(bundle, "first");
+
+        Assert.All(read, keys => Assert.Equal(["https://sso.example.com/realms/shop"], keys.Issuers));
+        Assert.Equal(1, Readings(bundle));
+    }
+
+    [Fact]
+    public async Task A_new_key_is_known_at_once_and_an_invented_one_is_asked_for_at_most_every_ten_seconds()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(200, Keys("first", "second")));
+        await GetAsync(bundle, "first");
+        for (var attempt = 0; attempt < 20; attempt++)
+            await GetAsync(bundle, "second");
+        Assert.Equal(1, Readings(bundle));
+
+        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(bundle, "second")).Holds("second"));
+        for (var attempt = 0; attempt < 20; attempt++)
+            await GetAsync(bundle, "invented");
+        Assert.Equal(2, Readings(bundle));
+    }
+
+    [Fact]
+    public async Task A_key_that_was_taken_back_is_forgotten_after_ten_minutes()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(200, Keys("second")));
+        await GetAsync(bundle, "first");
+        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
+        Assert.False((await GetAsync(bundle, "first")).Holds("first"));
+    }
+
+    [Fact]
+    public async Task Known_keys_go_on_counting_while_Keycloak_is_away()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(503, "{}"));
+        await GetAsync(bundle, "first");
+        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
+        Assert.True((await GetAsync(bundle, "first")).Holds("first"));
+    }
+
+    [Theory]
+    [InlineData(503, "{}")]
+    [InlineData(200, "<html>")]
+    [InlineData(200, "[]")]
+    public async Task Without_any_keys_the_reason_is_told(int status, string body)
+    {
+        await using var bundle = await StartAsync(Says(status, body));
+        var exception = await Assert.ThrowsAnyAsync<KeycloakException>(() => GetAsync(bundle, "first"));
+        Assert.Contains("GET keys", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_key_for_encryption_verifies_nothing()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first").Replace("sig", "enc", StringComparison.Ordinal)));
+        Assert.Empty((await GetAsync(bundle, "first")).Keys);
+    }
+
+    private static async Task<ClientBundle> StartAsync(params Microsoft.AspNetCore.Http.RequestDelegate[] answers)
+    {
+        var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On("/.well-known/openid-configuration", Says(200, Discovery));
+        bundle.Server.On("/protocol/openid-connect/certs", answers);
+        return bundle;
+    }
+
+    private static Task<PublishedKeys> GetAsync(ClientBundle bundle, string keyId) =>
+        bundle.Keys.GetAsync("shop", keyId, ClientBundle.Cancellation);
+
+    private static int Readings(ClientBundle bundle) =>
+        bundle.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));
+
+    private static string Keys(params string[] ids) => new JsonObject
+    {
+        ["keys"] = new JsonArray([.. ids.Select(id => new JsonObject
+        {
+            ["kid"] = id, ["kty"] = "RSA", ["alg"] = "RS256", ["use"] = "sig", ["n"] = "AQAB", ["e"] = "AQAB",
+        })]),
+    }.ToJsonString();
+}
