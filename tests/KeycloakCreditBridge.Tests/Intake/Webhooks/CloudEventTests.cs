@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 public sealed class CloudEventTests(PostgresServer postgres)
 {

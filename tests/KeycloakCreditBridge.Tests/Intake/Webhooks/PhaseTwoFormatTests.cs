@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 public sealed class PhaseTwoFormatTests
 {

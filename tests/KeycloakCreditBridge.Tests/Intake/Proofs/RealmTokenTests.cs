@@ -9,7 +9,7 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Proofs;
 
 public sealed class RealmTokenTests(PostgresServer postgres) : IAsyncLifetime
 {

@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.AspNetCore.Http;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Proofs;
 
 public sealed class StandardWebhooksTests(PostgresServer postgres)
 {

@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.AspNetCore.Http;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 /// <summary>Bodies that nobody thought of. WEBHOOK_FUZZ_BODIES sets how many are read.</summary>
 public sealed class FuzzTests(PostgresServer postgres)

@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Proofs;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 public sealed class WebhookTests(PostgresServer postgres)
 {

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 /// <summary>Bodies that resemble what plugins send. The same number always gives the same body.</summary>
 internal sealed class BodyFuzzer

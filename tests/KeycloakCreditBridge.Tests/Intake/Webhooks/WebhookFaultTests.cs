@@ -2,7 +2,7 @@ using System.Net;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 public sealed class WebhookFaultTests(PostgresServer postgres)
 {

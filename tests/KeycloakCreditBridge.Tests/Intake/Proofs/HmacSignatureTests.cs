@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Proofs;
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Proofs;
 
 public sealed class HmacSignatureTests
 {

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Polling;
 
 public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
 {

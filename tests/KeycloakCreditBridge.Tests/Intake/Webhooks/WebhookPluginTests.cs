@@ -4,7 +4,7 @@ using System.Text;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 public sealed class WebhookPluginTests(PostgresServer postgres)
 {

@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Keycloak;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
-namespace KeycloakCreditBridge.Tests.Intake;
+namespace KeycloakCreditBridge.Tests.Intake.Proofs;
 
 public sealed class DeliveryProofTests
 {
