@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>Everything one realm consists of. Users, events and webhooks are touched only under <see cref="Gate"/>.</summary>
+/// <summary>Everything one realm consists of. Users, directory, events and webhooks are touched only under <see cref="Gate"/>.</summary>
 internal sealed class RealmState(string id, string name)
 {
     public const string Management = "realm-management";
@@ -21,6 +21,9 @@ internal sealed class RealmState(string id, string name)
     public string KeyId { get; } = Guid.NewGuid().ToString();
 
     public UserDirectory Users { get; } = new();
+
+    /// <summary>People of a directory whom nobody asked for yet: they become users when a list shows them or when they sign in.</summary>
+    public List<EmulatedUser> Directory { get; } = [];
 
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
 

@@ -30,6 +30,7 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         EmulatedUser[] page;
         lock (realm.Gate)
         {
+            filter.ImportFrom(realm, clock.Milliseconds);
             var rest = filter.Apply(realm.Users).Skip(Math.Max(0, first));
             page = [.. max < 0 ? rest : rest.Take(max)];
         }

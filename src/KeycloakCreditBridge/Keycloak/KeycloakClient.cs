@@ -37,6 +37,20 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
     }
 
+    /// <summary>
+    /// A page of the users that Keycloak keeps itself, service accounts among them, by user name and without attributes. The filter on a
+    /// field that no directory has keeps Keycloak from asking its federations for people and importing them; whoever was imported before
+    /// is shown.
+    /// </summary>
+    public Task<IReadOnlyList<KeycloakUser>> ListStoredUsersAsync(
+        string realm, bool emailVerified, int first, int max, CancellationToken cancellationToken)
+    {
+        var rest = string.Create(
+            CultureInfo.InvariantCulture,
+            $"?briefRepresentation=true&emailVerified={(emailVerified ? "true" : "false")}&first={first}&max={max}");
+        return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+    }
+
     /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
     public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => api.ReadAsync(
         realm, Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{text}\"")}"), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
@@ -90,11 +104,11 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>
     /// Returns when users can be read, and otherwise throws what must be mended. A client that may only query users sees none of them, and
     /// older servers then count none either, which looks like an empty realm. One user is always there: the client's own service account,
-    /// which a search by user name finds.
+    /// which a search by user name finds. Nobody is imported for this.
     /// </summary>
     public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
-        if ((await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count > 0)
+        if ((await ListStoredUsersAsync(realm, emailVerified: false, first: 0, max: 1, cancellationToken)).Count > 0)
             return;
         var account = Uri.EscapeDataString(ServiceAccountPrefix + api.ClientIdOf(realm));
         var self = Users($"?briefRepresentation=true&exact=true&username={account}");

@@ -56,6 +56,8 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
                 + "give the secret that Keycloak shows at the client's credentials.";
 
+        if (!Enum.IsDefined(realm.FederatedUsers))
+            yield return $"{key}:FederatedUsers is {realm.FederatedUsers}: choose All or OnFirstLogin.";
         if (realm.WebhookSecrets.Count > 2)
             yield return $"{key}:WebhookSecrets has {realm.WebhookSecrets.Count} entries: give one, or two while one replaces the other.";
         for (var secret = 0; secret < realm.WebhookSecrets.Count; secret++)
