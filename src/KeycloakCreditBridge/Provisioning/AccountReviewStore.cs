@@ -29,12 +29,11 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
             as u (keycloak_id, named_account, enabled, glimpse)
         join keycloak_users k on k.realm = @Realm::text and k.keycloak_id = u.keycloak_id
         left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
-        where k.reason is distinct from 'account_id_taken' and case k.disposition
-            when 'account' then u.enabled and c.status in ('active', 'held', 'closed')
+        where k.reason is distinct from 'account_id_taken' and (k.disposition = 'excluded' or c.user_id is not null) and case k.disposition
+            when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
                 and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
-                and coalesce(u.named_account = k.account_id, true)
-            when 'held' then not u.enabled and (c.status <> 'active' and c.status_reason is distinct from 'deleted')
-                and coalesce(u.named_account = k.account_id, true)
+            when 'held' then not u.enabled and coalesce(u.named_account = k.account_id, true)
+                and c.status <> 'active' and c.status_reason is distinct from 'deleted'
             when 'excluded' then c.user_id is null and k.glimpse = u.glimpse
             else false end
         """;
@@ -43,13 +42,13 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
     public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<Difference>(DifferencesSql, JudgementColumns.Of(batch), cancellationToken);
 
-    /// <summary>Ids of those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
+    /// <summary>Those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
     /// <param name="realm">The realm's name.</param>
     /// <param name="people">As a listing shows them, each with the account id that follows from it; null where more is needed to tell.</param>
     /// <param name="cancellationToken">Ends the question.</param>
-    public Task<IReadOnlyList<string>> SettledAsync(
+    public Task<IReadOnlyList<SettledUser>> SettledAsync(
         string realm, IReadOnlyList<(Subject Person, string? AccountId)> people, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<string>(
+        dataSource.QueryPreparedAsync<SettledUser>(
             SettledSql,
             [
                 new NpgsqlParameter("Realm", NpgsqlDbType.Text) { Value = realm },
@@ -60,3 +59,6 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
             ],
             cancellationToken);
 }
+
+/// <summary>A user of whom nothing has changed that a listing shows.</summary>
+internal sealed record SettledUser(string KeycloakId);

@@ -187,7 +187,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
             order by w.realm collate "C", w.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
                 account_id = case when excluded.disposition = 'excluded' and excluded.reason = 'account_id_taken' then null
-                    else coalesce(excluded.account_id, k.account_id) end,
+                    else coalesce(k.account_id, excluded.account_id) end,
                 created_at = coalesce(excluded.created_at, k.created_at), disposition = excluded.disposition, checked_at = excluded.checked_at,
                 reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, glimpse = excluded.glimpse
             where k.checked_at <= excluded.checked_at
@@ -204,24 +204,35 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         select user_id, null, null, false, status from changed where turns
         """;
 
+    // Only where account ids can change: a rename between this statement's snapshot and its writing would leave the old id on record.
+    private const string LockSql =
+        """
+        select 1 as locked
+        from unnest(@Realms::text[], @KeycloakIds::text[]) as w (realm, keycloak_id)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        order by k.realm collate "C", k.keycloak_id collate "C"
+        for no key update of k
+        """;
+
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
-    public Task<IReadOnlyList<Change>> ConvergeAsync(IReadOnlyList<Judgement> batch, DateTimeOffset now, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<Change>(
-            ConvergeSql,
+    public async Task<IReadOnlyList<Change>> ConvergeAsync(IReadOnlyList<Judgement> batch, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (!batch.Any(item => item.Renames))
+            return await dataSource.QueryPreparedAsync<Change>(ConvergeSql, Parameters(batch, now), cancellationToken);
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.QueryPreparedAsync<int>(
+            LockSql,
             [
-                new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
-                .. JudgementColumns.Of(batch),
-                batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
-                batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
-                batch.Nullable("Glimpses", NpgsqlDbType.Smallint, item => item.Glimpse),
-                batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
-                batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
-                batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
-                batch.Column("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap),
-                batch.Column("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited),
-                batch.Column("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime),
-                batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
-                batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
             ],
             cancellationToken);
+        var changes = await connection.QueryPreparedAsync<Change>(ConvergeSql, Parameters(batch, now), cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return changes;
+    }
+
+    private static NpgsqlParameter[] Parameters(IReadOnlyList<Judgement> batch, DateTimeOffset now) =>
+        [new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime }, .. JudgementColumns.Of(batch), .. JudgementColumns.OpeningOf(batch)];
 }

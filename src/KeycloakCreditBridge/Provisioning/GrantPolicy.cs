@@ -34,7 +34,7 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
         {
             Reason = reason,
             Enabled = subject.Enabled,
-            Renames = reason is null && !template.IsFixed,
+            Renames = !template.IsFixed,
             Inherits = reason is null && template.IsAddress && subject.EmailVerified,
             EmailHash = rules.HashOf(subject.Email),
             Glimpse = reason is not null && rules.NeedsMoreThanBrief ? RealmRules.GlimpseOf(subject) : null,
@@ -42,6 +42,12 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
     }
 
     /// <summary>Judges a user that Keycloak does not have any more.</summary>
-    public Judgement JudgeGone(string realm, string keycloakId, DateTimeOffset readAt, string source, long? hintVersion = null) =>
-        new(realm, keycloakId, Disposition.Deleted, null, null, null, readAt, source, hintVersion) { Forfeits = RulesOf(realm).Forfeits };
+    public Judgement JudgeGone(string realm, string keycloakId, DateTimeOffset readAt, string source, long? hintVersion = null)
+    {
+        var rules = RulesOf(realm);
+        return new(realm, keycloakId, Disposition.Deleted, null, null, null, readAt, source, hintVersion)
+        {
+            Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits,
+        };
+    }
 }

@@ -49,7 +49,7 @@ internal sealed record Judgement(
     /// <summary>Decides what becomes of an account that a user who is left out has all the same.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Whether the account is to be renamed when it is on record under another id.</summary>
+    /// <summary>Whether accounts of the realm are renamed: then one on record under another id than named gets the named one.</summary>
     public bool Renames { get; init; }
 
     /// <summary>Whether the user may take over the account of this id from an owner who was deleted.</summary>

@@ -4,9 +4,10 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Provisioning;
 
-/// <summary>Judgements as parameters: those columns that every statement about them takes.</summary>
+/// <summary>Judgements as parameters, one value for each of a batch.</summary>
 internal static class JudgementColumns
 {
+    /// <summary>What every statement about them takes.</summary>
     public static NpgsqlParameter[] Of(IReadOnlyList<Judgement> batch) =>
     [
         batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
@@ -20,8 +21,24 @@ internal static class JudgementColumns
         batch.Nullable("Inherits", NpgsqlDbType.Boolean, item => item.Inherits ? true : (bool?)null),
     ];
 
+    /// <summary>The rest, for those that are converged.</summary>
+    public static NpgsqlParameter[] OpeningOf(IReadOnlyList<Judgement> batch) =>
+    [
+        batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
+        batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
+        batch.Nullable("Glimpses", NpgsqlDbType.Smallint, item => item.Glimpse),
+        batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+        batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
+        batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
+        batch.Column("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap),
+        batch.Column("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited),
+        batch.Column("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime),
+        batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+        batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
+    ];
+
     /// <summary>A column that most batches have nothing in, and that then costs nothing.</summary>
-    public static NpgsqlParameter Nullable<TValue>(
+    private static NpgsqlParameter Nullable<TValue>(
         this IReadOnlyList<Judgement> batch, string name, NpgsqlDbType type, Func<Judgement, TValue?> value) =>
         batch.Any(item => value(item) is not null)
             ? batch.Column(name, type, value)

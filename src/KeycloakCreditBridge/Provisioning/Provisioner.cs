@@ -29,19 +29,20 @@ internal sealed partial class Provisioner(
         return result;
     }
 
-    // Who is gone comes first where another may have come in their place.
+    // Who is gone comes first where another may have come in their place, and of several who name one account each is looked at alone.
     private static IEnumerable<Judgement[]> Parts(Judgement[] batch)
     {
-        if (!Array.Exists(batch, item => item.Inherits))
-            return batch.Length == 0 ? [] : [batch];
-        var gone = batch.ToLookup(item => item.Disposition == Disposition.Deleted);
-        return new[] { gone[true].ToArray(), gone[false].ToArray() }.Where(part => part.Length > 0);
+        var named = new HashSet<string>(StringComparer.Ordinal);
+        var inherits = Array.Exists(batch, item => item.Inherits);
+        var byPart = batch.ToLookup(item =>
+            item.AccountId is { } account && !named.Add(account) ? Part.Rival : inherits && item.Disposition == Disposition.Deleted ? Part.Gone : Part.Other);
+        return [.. new[] { byPart[Part.Gone].ToArray(), [.. byPart[Part.Other]] }.Where(part => part.Length > 0), .. byPart[Part.Rival].Chunk(1)];
     }
 
     // A transaction of its own: a hint is settled by converging, so whoever ends between the two leaves it to be done again.
     private async Task RenameAsync(Judgement[] batch, CancellationToken cancellationToken)
     {
-        Judgement[] renaming = [.. batch.Where(item => item.Renames)];
+        Judgement[] renaming = [.. batch.Where(item => item.Renames && item.AccountId is not null)];
         if (renaming.Length > 0 && await renames.RenameAsync(renaming, clock.GetUtcNow(), cancellationToken) is > 0 and var renamed)
             LogRenamed(renamed);
     }
@@ -66,6 +67,13 @@ internal sealed partial class Provisioner(
             await ConvergeAsync(batch[..middle], changes, refusals, cancellationToken);
             await ConvergeAsync(batch[middle..], changes, refusals, cancellationToken);
         }
+    }
+
+    private enum Part
+    {
+        Gone,
+        Other,
+        Rival,
     }
 
     // A line for each of a million accounts would drown everything else: the ledger has them one by one.

@@ -1,7 +1,8 @@
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>One account that is to get another id.</summary>
-internal sealed record Rename(string Realm, string KeycloakId, string FromId, string ToId, string Source);
+/// <param name="ReadAt">When Keycloak was asked for it; null when an earlier reading waits for it.</param>
+internal sealed record Rename(string Realm, string KeycloakId, string FromId, string ToId, string Source, DateTimeOffset? ReadAt);
 
 /// <summary>Finds out which renames can be made together.</summary>
 internal static class RenameOrder

@@ -13,7 +13,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
 {
     private const string DueSql =
         """
-        select w.realm, w.keycloak_id, k.account_id as from_id, w.account_id as to_id, w.source
+        select w.realm, w.keycloak_id, k.account_id as from_id, w.account_id as to_id, w.source, w.read_at
         from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @ReadAts::timestamptz[], @Sources::text[])
             as w (realm, keycloak_id, account_id, read_at, source)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
@@ -25,24 +25,24 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     // Who was kept from an id by one of these, and keeps one of theirs.
     private const string WaitingSql =
         """
-        select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source
+        select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source, null::timestamptz as read_at
         from user_credits c
         join keycloak_users k on k.realm = c.realm and k.keycloak_id = c.keycloak_id and k.account_id = c.user_id
         where c.user_id = any (@Targets::text[]) and k.wanted_account_id is not null
         """;
 
-    // In the order in which converging locks them: accounts before known users, each sorted.
-    private const string LockAccountsSql =
-        """select user_id from user_credits where user_id = any (@Ids::text[]) order by user_id collate "C" for update""";
-
+    // In the order in which converging locks them: known users before accounts, each sorted.
     private const string LockUsersSql =
         """
-        select k.realm, k.keycloak_id, k.account_id
+        select k.realm, k.keycloak_id, k.account_id, k.wanted_account_id, k.checked_at
         from unnest(@Realms::text[], @KeycloakIds::text[]) as w (realm, keycloak_id)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
         order by k.realm collate "C", k.keycloak_id collate "C"
         for update of k
         """;
+
+    private const string LockAccountsSql =
+        """select user_id from user_credits where user_id = any (@Ids::text[]) order by user_id collate "C" for update""";
 
     // A ledger without an account is somebody's too.
     private const string LedgersSql = "select distinct user_id from credit_transactions where user_id = any (@Targets::text[])";
@@ -114,15 +114,19 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     private static async Task<IReadOnlyList<Rename>> PossibleAsync(NpgsqlConnection connection, IReadOnlyList<Rename> due)
     {
         var all = await WithWaitingAsync(connection, due);
+        var onRecord = (await connection.QueryAsync<Known>(
+            LockUsersSql, new { Realms = all.Select(item => item.Realm).ToArray(), KeycloakIds = all.Select(item => item.KeycloakId).ToArray() }))
+            .ToDictionary(known => (known.Realm, known.KeycloakId));
         string[] targets = [.. all.Select(item => item.ToId)];
         var used = (await connection.QueryAsync<string>(LockAccountsSql, new { Ids = targets.Concat(all.Select(item => item.FromId)).ToArray() }))
             .ToHashSet(StringComparer.Ordinal);
-        var onRecord = (await connection.QueryAsync<(string Realm, string KeycloakId, string? AccountId)>(
-            LockUsersSql, new { Realms = all.Select(item => item.Realm).ToArray(), KeycloakIds = all.Select(item => item.KeycloakId).ToArray() })).ToHashSet();
+        var present = all.Where(item => used.Contains(item.FromId) && IsStill(item, onRecord[(item.Realm, item.KeycloakId)])).ToList();
         used.UnionWith(await connection.QueryAsync<string>(LedgersSql, new { Targets = targets }));
-        return RenameOrder.Possible(
-            all.Where(item => used.Contains(item.FromId) && onRecord.Contains((item.Realm, item.KeycloakId, item.FromId))), used);
+        return RenameOrder.Possible(present, used);
     }
+
+    private static bool IsStill(Rename item, Known known) =>
+        known.AccountId == item.FromId && (item.ReadAt is { } readAt ? known.CheckedAt <= readAt : known.WantedAccountId == item.ToId);
 
     private static async Task<IReadOnlyList<Rename>> WithWaitingAsync(NpgsqlConnection connection, IReadOnlyList<Rename> due)
     {
@@ -151,4 +155,6 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
 
         await connection.ExecuteAsync(MoveSql, new { From = from, To = to, Now = now.UtcDateTime });
     }
+
+    private sealed record Known(string Realm, string KeycloakId, string? AccountId, string? WantedAccountId, DateTimeOffset CheckedAt);
 }

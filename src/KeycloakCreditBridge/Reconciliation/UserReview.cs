@@ -67,7 +67,7 @@ internal sealed class UserReview(
             ? []
             : await accounts.SettledAsync(
                 request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person)))], cancellationToken);
-        var skipped = settled.ToHashSet(StringComparer.Ordinal);
+        var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         var read = new ConcurrentBag<Subject>();
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(listed.Where(person => !skipped.Contains(person.KeycloakId)), parallel, async (person, token) =>
