@@ -72,6 +72,12 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
     }
 
+    /// <summary>Aliases of the identity providers that a user is linked to; none when Keycloak says that there is no such user.</summary>
+    public Task<IReadOnlyList<string>> ListIdentityProvidersAsync(string realm, string userId, CancellationToken cancellationToken) => api.AskAsync<IReadOnlyList<string>>(
+        realm, Users($"/{Uri.EscapeDataString(userId)}/federated-identity"),
+        answer => answer.HasNoUser ? [] : [.. answer.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity).Select(link => link.IdentityProvider)],
+        cancellationToken);
+
     /// <summary>Stored user events; see <see cref="EventQuery"/> for order and pages.</summary>
     public Task<IReadOnlyList<UserEvent>> ListUserEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
         ReadEventsAsync(_userEvents, realm, query, cancellationToken);
