@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
@@ -8,6 +9,12 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 internal sealed class RealmState(string id, string name)
 {
     public const string Management = "realm-management";
+
+    /// <summary>Fields of a realm's JSON that are kept elsewhere.</summary>
+    private static readonly FrozenSet<string> Elsewhere = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "users", "clients", "identityProviders",
+        "eventsEnabled", "eventsExpiration", "eventsListeners", "enabledEventTypes", "adminEventsEnabled", "adminEventsDetailsEnabled");
 
     public string Id => id;
 
@@ -70,7 +77,7 @@ internal sealed class RealmState(string id, string name)
         var settings = Settings.DeepClone().AsObject();
         foreach (var (field, value) in body)
         {
-            if (field is not ("users" or "clients" or "identityProviders"))
+            if (!Elsewhere.Contains(field))
                 settings[field] = value?.DeepClone();
         }
 

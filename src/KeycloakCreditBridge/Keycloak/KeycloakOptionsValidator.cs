@@ -54,7 +54,7 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the bridge's client.";
         if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
-                + "give the secret that Keycloak shows at the client's credentials.";
+                + "give the secret that Keycloak shows at the client's credentials, or a long random text that `setup keycloak` gives to the client.";
 
         if (!Enum.IsDefined(realm.FederatedUsers))
             yield return $"{key}:FederatedUsers is {realm.FederatedUsers}: choose All or OnFirstLogin.";
