@@ -11,6 +11,7 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<AccountStore>();
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
+        builder.Services.AddSingleton<PromptProvisioner>();
         builder.Services.AddSingleton<HintJudge>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());
