@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Operations;
 using KeycloakCreditBridge.Operations.Commands;
 using KeycloakCreditBridge.Provisioning;
@@ -31,6 +32,7 @@ internal static class Program
         builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
+        builder.AddMetering();
         builder.AddReconciliation();
         builder.AddOperations();
         return builder;
@@ -43,6 +45,7 @@ internal static class Program
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         app.MapIntake();
+        app.MapMetering();
         app.MapOperations();
         return app;
     }

@@ -28,6 +28,7 @@ internal static class HintSources
     public const string Poll = "poll";
     public const string Reconciliation = "reconciliation";
     public const string Backfill = "backfill";
+    public const string Gateway = "gateway";
 }
 
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>

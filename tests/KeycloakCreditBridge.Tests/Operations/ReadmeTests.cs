@@ -64,6 +64,8 @@ public sealed partial class ReadmeTests
             else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(List<>))
                 foreach (var inner in Settings($"{key}:0", of.GenericTypeArguments[0], null))
                     yield return inner;
+            else if (of == typeof(Dictionary<string, decimal>))
+                yield return ($"{key}:<name>", null);
             else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(Dictionary<,>))
                 foreach (var inner in Settings($"{key}:{(property.Name == "Realms" ? "shop" : "trial")}", of.GenericTypeArguments[1], null))
                     yield return inner;
@@ -87,7 +89,7 @@ public sealed partial class ReadmeTests
         }
     }
 
-    [GeneratedRegex(@"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:]+)` \| .* \| (?<default>.*?) ?\|$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\|$", RegexOptions.Multiline)]
     private static partial Regex ConfigurationRow();
 
     [GeneratedRegex(@"^\| (?<names>`bridge\..*?) \|", RegexOptions.Multiline)]

@@ -86,7 +86,7 @@ internal sealed partial class WebhookEndpoint(
     private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)
     {
         var limit = intake.Value.Webhook.MaxBodyBytes;
-        using var body = await WebhookBody.ReadAsync(context.Request, limit, context.RequestAborted);
+        using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
         if (body is null)
         {
             throw new DeliveryRefusedException(
@@ -96,7 +96,7 @@ internal sealed partial class WebhookEndpoint(
         await sender.RequireProofAsync(context.Request.Headers, body, realm, context.RequestAborted);
         try
         {
-            return DeliveryReader.Read(body.Bytes, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
+            return DeliveryReader.Read(body.Bytes.Span, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
         }
         catch (MalformedDeliveryException malformed)
         {

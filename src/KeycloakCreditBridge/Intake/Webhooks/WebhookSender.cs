@@ -10,11 +10,11 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 internal sealed class WebhookSender(RealmTokens tokens, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
     /// <exception cref="DeliveryRefusedException">The proof is missing or wrong, or nobody can say now.</exception>
-    public Task RequireProofAsync(IHeaderDictionary headers, WebhookBody body, RealmOptions realm, CancellationToken cancellationToken)
+    public Task RequireProofAsync(IHeaderDictionary headers, RequestBody body, RealmOptions realm, CancellationToken cancellationToken)
     {
         if (realm.WebhookAuthentication == WebhookAuthentication.RealmToken)
-            return RequireTokenAsync(headers, SHA256.HashData(body.Bytes), realm, cancellationToken);
-        RequireSecret(headers, body.Bytes, realm);
+            return RequireTokenAsync(headers, SHA256.HashData(body.Bytes.Span), realm, cancellationToken);
+        RequireSecret(headers, body.Bytes.Span, realm);
         return Task.CompletedTask;
     }
 

@@ -3,25 +3,25 @@ using System.Buffers;
 namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>The exact bytes of a request's body, in a borrowed buffer that is given back when this is disposed of.</summary>
-internal sealed class WebhookBody : IDisposable
+internal sealed class RequestBody : IDisposable
 {
     private const int FirstBuffer = 16 * 1024;
 
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBuffer);
     private int _length;
 
-    private WebhookBody()
+    private RequestBody()
     {
     }
 
-    public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
+    public ReadOnlyMemory<byte> Bytes => _buffer.AsMemory(0, _length);
 
     /// <summary>Reads the body, or returns null as soon as it turns out to be longer than <paramref name="limit"/> bytes.</summary>
-    public static async Task<WebhookBody?> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
+    public static async Task<RequestBody?> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
     {
         if (request.ContentLength > limit)
             return null;
-        var body = new WebhookBody();
+        var body = new RequestBody();
         try
         {
             while (await body.ReadMoreAsync(request.Body, cancellationToken))

@@ -1,0 +1,106 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>Charges accounts for usage that has happened.</summary>
+internal static class ChargeStore
+{
+    private const string AccountsSql =
+        """
+        select w.user_id, c.user_id as account_id, c.tier
+        from unnest(@UserIds::text[]) as w (user_id)
+        left join lateral (
+            select k.account_id from keycloak_users k
+            where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id and k.account_id is not null
+            order by k.realm limit 1) k on true
+        join user_credits c on c.user_id = coalesce(k.account_id, w.user_id)
+        """;
+
+    // One statement: only records that were never seen before reach the ledger, and the balance moves by the rows that were written. Accounts
+    // are locked and records written in order, as every writer does. `running` is what the account pays for its records up to this one.
+    private const string ChargeSql =
+        """
+        with wanted as (
+            select w.* from unnest(@RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
+                @Tokens::integer[], @Costs::numeric[], @Metadata::text[]) with ordinality
+                as w (record_id, account_id, charge, model, provider, tokens, cost, metadata, position)
+        ),
+        fresh as (
+            insert into usage_records (record_id, charged_at)
+            select record_id, @Now::timestamptz from wanted order by record_id collate "C"
+            on conflict (record_id) do nothing
+            returning record_id
+        ),
+        locked as (
+            select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded
+            from wanted w
+            join user_credits c on c.user_id = w.account_id
+            order by c.user_id collate "C"
+            for no key update of c
+        ),
+        summed as (
+            select l.*, sum(l.charge) over (partition by l.account_id order by l.position) as total
+            from locked l
+            where l.record_id in (select record_id from fresh)
+        ),
+        charged as (
+            select s.*, case when s.bounded then least(s.total, greatest(s.balance, 0)) else s.total end as running,
+                case when s.bounded then least(s.total - s.charge, greatest(s.balance, 0)) else s.total - s.charge end as before
+            from summed s
+        ),
+        entries as (
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
+                created_at)
+            select account_id, before - running, balance - running, 'usage', provider, model, tokens, cost, metadata::jsonb, @Now
+            from charged
+            order by position
+        ),
+        moved as (
+            update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = @Now
+            from (select account_id, sum(running - before) as amount from charged group by account_id) p
+            where c.user_id = p.account_id and p.amount <> 0
+        )
+        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged
+        """;
+
+    /// <summary>The accounts of these users, of whom each may be named by Keycloak's id or by the account's.</summary>
+    public static Task<IReadOnlyList<MeteredAccount>> AccountsAsync(
+        NpgsqlTransaction transaction, string[] userIds, string[] realms, CancellationToken cancellationToken) =>
+        transaction.Connection!.QueryPreparedAsync<MeteredAccount>(
+            AccountsSql,
+            [
+                new NpgsqlParameter("UserIds", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = userIds },
+                new NpgsqlParameter("Realms", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = realms },
+            ],
+            cancellationToken);
+
+    /// <summary>Charges what was not charged before. Each record at most once in a batch.</summary>
+    public static async Task<ChargeResult> ChargeAsync(
+        NpgsqlTransaction transaction, IReadOnlyList<Charge> charges, bool clamp, DateTimeOffset now, CancellationToken cancellationToken) =>
+        (await transaction.Connection!.QueryPreparedAsync<ChargeResult>(
+            ChargeSql,
+            [
+                new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
+                new NpgsqlParameter("Clamp", NpgsqlDbType.Boolean) { Value = clamp },
+                charges.Column("RecordIds", NpgsqlDbType.Text, item => item.Record.Id),
+                charges.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                charges.Column("Charges", NpgsqlDbType.Numeric, item => item.Credits),
+                charges.Column("Models", NpgsqlDbType.Text, item => item.Record.Model),
+                charges.Column("Providers", NpgsqlDbType.Text, item => item.Record.Provider),
+                charges.Column("Tokens", NpgsqlDbType.Integer, item => item.Record.Tokens),
+                charges.Column("Costs", NpgsqlDbType.Numeric, item => item.Record.Cost),
+                charges.Column("Metadata", NpgsqlDbType.Text, item => item.Record.Metadata),
+            ],
+            cancellationToken))[0];
+}
+
+/// <param name="UserId">As the gateway named the user.</param>
+internal sealed record MeteredAccount(string UserId, string AccountId, string Tier);
+
+/// <summary>A record with its price.</summary>
+internal sealed record Charge(UsageRecord Record, string AccountId, decimal Credits);
+
+/// <param name="Records">Records that were charged now; the others were before.</param>
+internal sealed record ChargeResult(long Records, decimal Credits);

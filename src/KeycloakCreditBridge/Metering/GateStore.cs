@@ -1,0 +1,32 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>Reads what the gate looks at.</summary>
+internal sealed class GateStore(NpgsqlDataSource dataSource)
+{
+    private const string FindSql =
+        """
+        select c.status, c.credits_remaining, c.unlimited, c.last_reset as period_end
+        from user_credits c
+        where c.user_id = coalesce(
+            (select k.account_id from keycloak_users k
+            where k.realm = any (@Realms::text[]) and k.keycloak_id = @UserId::text and k.account_id is not null
+            order by k.realm limit 1),
+            @UserId)
+        """;
+
+    /// <summary>The account of a user, who may be named by Keycloak's id or by the account's; null without one.</summary>
+    public async Task<GatedAccount?> FindAsync(string userId, string[] realms, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<GatedAccount>(
+            FindSql,
+            [
+                new NpgsqlParameter("UserId", NpgsqlDbType.Text) { Value = userId },
+                new NpgsqlParameter("Realms", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = realms },
+            ],
+            cancellationToken)).SingleOrDefault();
+}
+
+internal sealed record GatedAccount(string Status, decimal CreditsRemaining, bool Unlimited, DateTimeOffset? PeriodEnd);

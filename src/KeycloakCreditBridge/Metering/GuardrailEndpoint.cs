@@ -1,0 +1,54 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Intake.Webhooks;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>LiteLLM's generic guardrail: asked before each call of a model, whom it answers 200 whatever is decided.</summary>
+internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOptions> options)
+{
+    public async Task<IResult> DecideAsync(HttpContext context)
+    {
+        var limit = options.Value.MaxBodyBytes;
+        using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
+        if (body is null)
+            return Problem(StatusCodes.Status413PayloadTooLarge, $"The request is longer than {limit} bytes: set exclude_payload_fields in the gateway.");
+        if (!TryRead(body.Bytes.Span, out var userId))
+            return Problem(StatusCodes.Status400BadRequest, "The body is not what LiteLLM's guardrail API sends: JSON with an object request_data.");
+        var verdict = await gate.DecideAsync(userId, context.RequestAborted);
+        return TypedResults.Json(
+            verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Words), GuardrailJson.Default.GuardrailAnswer);
+    }
+
+    // The rest of the body, prompts above all, is of no concern here and may be long.
+    private static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
+    {
+        userId = null;
+        try
+        {
+            var request = JsonSerializer.Deserialize(body, GuardrailJson.Default.GuardrailRequest);
+            userId = request?.RequestData?.UserId;
+            return request?.RequestData is not null;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    private static ProblemHttpResult Problem(int status, string words) => TypedResults.Problem(words, statusCode: status);
+}
+
+internal sealed record GuardrailRequest([property: JsonPropertyName("request_data")] GuardrailUser? RequestData);
+
+internal sealed record GuardrailUser([property: JsonPropertyName("user_api_key_user_id")] string? UserId);
+
+internal sealed record GuardrailAnswer(
+    [property: JsonPropertyName("action")] string Action,
+    [property: JsonPropertyName("blocked_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? BlockedReason = null);
+
+[JsonSerializable(typeof(GuardrailRequest))]
+[JsonSerializable(typeof(GuardrailAnswer))]
+internal sealed partial class GuardrailJson : JsonSerializerContext;

@@ -1,0 +1,47 @@
+using KeycloakCreditBridge.Intake.Webhooks;
+using KeycloakCreditBridge.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>
+/// Takes reports of usage. It answers 200 when the report is committed and prices it later; 503 only when nothing was stored, so that the
+/// gateway sends it again.
+/// </summary>
+internal sealed partial class MeterEndpoint(
+    UsageStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
+{
+    public async Task<IResult> ReceiveAsync(HttpContext context)
+    {
+        var limit = options.Value.MaxBodyBytes;
+        using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
+        if (body is null)
+            return TypedResults.Problem($"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
+        if (!UsageReader.MayHoldRecords(body.Bytes.Span))
+            return TypedResults.Problem("The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
+        try
+        {
+            if (!gate.IsOpen)
+                return NotStored(context);
+            // Goes on when the gateway hangs up: what is stored without an answer is only sent again.
+            await store.AddAsync(body.Bytes, clock.GetUtcNow(), CancellationToken.None);
+            return TypedResults.Ok();
+        }
+        catch (NpgsqlException exception)
+        {
+            LogNotStored(exception.Message);
+            return NotStored(context);
+        }
+    }
+
+    private static ProblemHttpResult NotStored(HttpContext context)
+    {
+        context.Response.Headers.RetryAfter = "5";
+        return TypedResults.Problem("The report could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+    }
+
+    [LoggerMessage(EventId = 854, Level = LogLevel.Error, Message = "A report of usage is answered with 503, because it cannot be stored: {Reason}")]
+    private partial void LogNotStored(string reason);
+}

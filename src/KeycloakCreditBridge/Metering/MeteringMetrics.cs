@@ -1,0 +1,35 @@
+using System.Diagnostics.Metrics;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>What gateways asked and reported.</summary>
+internal sealed class MeteringMetrics
+{
+    private readonly Counter<long> _gate;
+    private readonly Counter<long> _charged;
+    private readonly Counter<double> _credits;
+    private readonly Counter<long> _sentAgain;
+    private readonly Counter<long> _refused;
+
+    public MeteringMetrics(Meter meter)
+    {
+        _gate = meter.CreateCounter<long>("bridge.gate.decisions", "{call}", "Calls that gateways asked about, by decision and reason.");
+        _charged = meter.CreateCounter<long>("bridge.meter.charged", "{record}", "Records of usage that were charged.");
+        _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits that were charged.");
+        _sentAgain = meter.CreateCounter<long>("bridge.meter.sent_again", "{record}", "Records that had been charged before.");
+        _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Records that can never be charged.");
+    }
+
+    public void Decided(bool allowed, string reason) => _gate.Add(
+        1, new KeyValuePair<string, object?>("decision", allowed ? "allow" : "refuse"), new KeyValuePair<string, object?>("reason", reason));
+
+    public void Charged(long records, decimal credits)
+    {
+        _charged.Add(records);
+        _credits.Add((double)credits);
+    }
+
+    public void SentAgain(long records) => _sentAgain.Add(records);
+
+    public void Refused(int records) => _refused.Add(records);
+}

@@ -1,0 +1,27 @@
+using KeycloakCreditBridge.Configuration;
+
+namespace KeycloakCreditBridge.Metering;
+
+internal static class MeteringModule
+{
+    public static void AddMetering(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<MeteringOptions, MeteringOptionsValidator>(MeteringOptions.Section);
+        builder.Services.AddSingleton<MeteringMetrics>();
+        builder.Services.AddSingleton<Pricing>();
+        builder.Services.AddSingleton<GateStore>();
+        builder.Services.AddSingleton<CreditGate>();
+        builder.Services.AddSingleton<GuardrailEndpoint>();
+        builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<MeterEndpoint>();
+        builder.Services.AddHostedService<UsageWorker>();
+    }
+
+    public static void MapMetering(this IEndpointRouteBuilder endpoints)
+    {
+        var gateways = endpoints.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
+        gateways.MapPost(
+            "/beta/litellm_basic_guardrail_api", (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
+        gateways.MapPost("/usage/litellm", (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
+    }
+}

@@ -1,0 +1,51 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Metering;
+
+internal sealed class MeteringOptionsValidator : IValidateOptions<MeteringOptions>
+{
+    private const int ShortestKey = 16;
+    private const decimal HighestPrice = 1_000_000m;
+
+    private static readonly TimeSpan LongestBudget = TimeSpan.FromSeconds(30);
+
+    public ValidateOptionsResult Validate(string? name, MeteringOptions options)
+    {
+        List<string> problems = [];
+        if (options.ApiKeys.Count > 2)
+            Add("ApiKeys", $"has {options.ApiKeys.Count} entries: give one, or two while one replaces the other.");
+        for (var index = 0; index < options.ApiKeys.Count; index++)
+            if (string.IsNullOrWhiteSpace(options.ApiKeys[index]) || options.ApiKeys[index].Length < ShortestKey)
+                Add($"ApiKeys:{index}", $"is shorter than {ShortestKey} characters: give a random one, such as `openssl rand -hex 24` makes.");
+        if (options.Gate.Budget <= TimeSpan.Zero || options.Gate.Budget > LongestBudget)
+            Add("Gate:Budget", $"is {options.Gate.Budget}: choose more than 00:00:00 and at most {LongestBudget}.");
+        if (options.MaxBodyBytes is < 1024 or > 64 * 1024 * 1024)
+            Add("MaxBodyBytes", $"is {options.MaxBodyBytes}: choose 1024 to 67108864.");
+        Named("Gate:WithoutUser", options.Gate.WithoutUser);
+        Named("Gate:UnknownUser", options.Gate.UnknownUser);
+        Named("Gate:Undecided", options.Gate.Undecided);
+        Named("Prices:From", options.Prices.From);
+        Named("Prices:CacheHits", options.Prices.CacheHits);
+        Named("BelowZero", options.BelowZero);
+        Priced("Markups", options.Prices.Markups);
+        Priced("Models", options.Prices.Models);
+        Priced("Tiers", options.Prices.Tiers);
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+
+        void Add(string key, string problem) => problems.Add($"{MeteringOptions.Section}:{key} {problem}");
+
+        // A number that names no value would be bound too.
+        void Named<T>(string key, T value)
+            where T : struct, Enum
+        {
+            if (!Enum.IsDefined(value))
+                Add(key, $"is {value}: choose {string.Join(" or ", Enum.GetNames<T>())}.");
+        }
+
+        void Priced(string key, Dictionary<string, decimal> prices)
+        {
+            foreach (var (of, price) in prices.Where(item => item.Value is < 0m or > HighestPrice))
+                Add($"Prices:{key}:{of}", $"is {price}: choose 0 to {HighestPrice}.");
+        }
+    }
+}

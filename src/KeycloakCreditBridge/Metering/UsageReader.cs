@@ -1,0 +1,167 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>Reads what LiteLLM's generic API callback sends: an array of records, one record, or one on each line.</summary>
+internal static class UsageReader
+{
+    private const int LongestId = 500;
+    private const decimal HighestCost = 100_000m;
+
+    /// <summary>Whether a body may hold records at all; what each of them is worth is seen later.</summary>
+    public static bool MayHoldRecords(ReadOnlySpan<byte> body)
+    {
+        var start = body.TrimStart(" \t\r\n"u8);
+        return start.Length > 0 && start[0] is (byte)'[' or (byte)'{';
+    }
+
+    public static Usage Read(ReadOnlyMemory<byte> body)
+    {
+        List<UsageRecord> records = [];
+        List<RefusedRecord> refused = [];
+        if (TryParse(body) is { } document)
+        {
+            using (document)
+                Add(document.RootElement, records, refused);
+        }
+        else
+        {
+            foreach (var line in Lines(body))
+                AddLine(line, records, refused);
+        }
+
+        return new Usage(records, refused);
+    }
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Lines(ReadOnlyMemory<byte> body)
+    {
+        while (body.Length > 0)
+        {
+            var end = body.Span.IndexOf((byte)'\n');
+            var line = end < 0 ? body : body[..end];
+            body = end < 0 ? default : body[(end + 1)..];
+            if (line.Span.ContainsAnyExcept(" \t\r"u8))
+                yield return line;
+        }
+    }
+
+    private static void AddLine(ReadOnlyMemory<byte> line, List<UsageRecord> records, List<RefusedRecord> refused)
+    {
+        using var document = TryParse(line);
+        if (document is null)
+            refused.Add(new RefusedRecord(line.ToArray(), "It is no JSON."));
+        else
+            Add(document.RootElement, records, refused);
+    }
+
+    private static void Add(JsonElement element, List<UsageRecord> records, List<RefusedRecord> refused)
+    {
+        if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in element.EnumerateArray())
+                AddOne(item, records, refused);
+        }
+        else
+        {
+            AddOne(element, records, refused);
+        }
+    }
+
+    private static void AddOne(JsonElement element, List<UsageRecord> records, List<RefusedRecord> refused)
+    {
+        var raw = JsonMarshal.GetRawUtf8Value(element).ToArray();
+        try
+        {
+            if (Record(element, raw) is { } record)
+                records.Add(record);
+        }
+        // Text with half a surrogate pair cannot be read as text at all.
+        catch (Exception exception) when (exception is FormatException or InvalidOperationException)
+        {
+            refused.Add(new RefusedRecord(raw, exception.Message));
+        }
+    }
+
+    private static UsageRecord? Record(JsonElement element, byte[] raw)
+    {
+        if (element.ValueKind != JsonValueKind.Object)
+            throw new FormatException("It is no object.");
+        var status = Text(element, "status");
+        if (status is not (null or "success"))
+            return null;
+        var metadata = element.TryGetProperty("metadata", out var given) && given.ValueKind == JsonValueKind.Object ? given : default;
+        return new UsageRecord(
+            Identifier(Text(element, "id"), "id"),
+            Identifier(metadata.ValueKind == JsonValueKind.Object ? Text(metadata, "user_api_key_user_id") : null, "metadata.user_api_key_user_id"),
+            Cost(element),
+            Tokens(element),
+            element.TryGetProperty("cache_hit", out var hit) && hit.ValueKind == JsonValueKind.True,
+            Name(Text(element, "model"), 200),
+            Name(Text(element, "custom_llm_provider"), 100),
+            Kept(element),
+            raw);
+    }
+
+    private static string Kept(JsonElement element)
+    {
+        var kept = new JsonObject { ["source"] = "litellm" };
+        foreach (var field in (string[])["id", "litellm_call_id", "model_group", "call_type"])
+            if (Name(Text(element, field), LongestId) is { } text)
+                kept[field == "id" ? "record_id" : field] = text;
+        foreach (var field in (string[])["prompt_tokens", "completion_tokens", "endTime"])
+            if (element.TryGetProperty(field, out var number) && number.TryGetDecimalOrNull() is { } value)
+                kept[field] = value;
+        return kept.ToJsonString();
+    }
+
+    private static string Identifier(string? text, string field) => text switch
+    {
+        null or "" => throw new FormatException($"The field {field} is missing."),
+        { Length: > LongestId } => throw new FormatException($"The field {field} is longer than {LongestId} characters."),
+        _ when text.Contains('\0', StringComparison.Ordinal) => throw new FormatException($"The field {field} holds a zero character."),
+        _ => text,
+    };
+
+    private static string? Name(string? text, int longest) =>
+        text is null ? null : Shortened(text.Replace("\0", "", StringComparison.Ordinal), longest);
+
+    private static string Shortened(string text, int longest) => text.Length <= longest ? text : text[..longest];
+
+    private static decimal? Cost(JsonElement element)
+    {
+        if (!element.TryGetProperty("response_cost", out var given) || given.ValueKind == JsonValueKind.Null)
+            return null;
+        return given.TryGetDecimalOrNull() is { } cost and >= 0 and <= HighestCost
+            ? cost
+            : throw new FormatException($"The field response_cost is not a number from 0 to {HighestCost}.");
+    }
+
+    private static int Tokens(JsonElement element)
+    {
+        if (!element.TryGetProperty("total_tokens", out var given) || given.ValueKind == JsonValueKind.Null)
+            return 0;
+        return given.ValueKind == JsonValueKind.Number && given.TryGetInt32(out var tokens) && tokens >= 0
+            ? tokens
+            : throw new FormatException($"The field total_tokens is not a whole number from 0 to {int.MaxValue}.");
+    }
+
+    private static string? Text(JsonElement element, string field) =>
+        element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static decimal? TryGetDecimalOrNull(this JsonElement element) =>
+        element.ValueKind == JsonValueKind.Number && element.TryGetDecimal(out var value) ? value : null;
+
+    private static JsonDocument? TryParse(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            return JsonDocument.Parse(json);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

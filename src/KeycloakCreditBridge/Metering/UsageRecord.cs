@@ -1,0 +1,26 @@
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>One call of a model that has happened. Fields as LiteLLM's StandardLoggingPayload names them.</summary>
+/// <param name="Id">`id`: the same however often the record is sent.</param>
+/// <param name="UserId">`metadata.user_api_key_user_id`: Keycloak's id of the user, or the account's.</param>
+/// <param name="Cost">`response_cost` in US dollars; null when the gateway knows no price.</param>
+/// <param name="Tokens">`total_tokens`.</param>
+/// <param name="CacheHit">The answer came from the gateway's cache.</param>
+/// <param name="Metadata">What the ledger keeps besides, as JSON.</param>
+/// <param name="Raw">The record as it came.</param>
+internal sealed record UsageRecord(
+    string Id,
+    string UserId,
+    decimal? Cost,
+    int Tokens,
+    bool CacheHit,
+    string? Model,
+    string? Provider,
+    string Metadata,
+    byte[] Raw);
+
+/// <summary>A record that can never be charged.</summary>
+internal sealed record RefusedRecord(byte[] Raw, string Error);
+
+/// <summary>What a body holds. Calls that failed are left out: they cost nothing.</summary>
+internal sealed record Usage(IReadOnlyList<UsageRecord> Records, IReadOnlyList<RefusedRecord> Refused);

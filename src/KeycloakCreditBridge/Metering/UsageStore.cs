@@ -1,0 +1,81 @@
+using Dapper;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>Keeps reports of gateways until everything in them is charged or refused.</summary>
+internal sealed class UsageStore(NpgsqlDataSource dataSource)
+{
+    private const string AddSql =
+        "insert into usage_batches (body, received_at, due_at) values (@Body, @Now::timestamptz, @Now)";
+
+    private const string ClaimSql =
+        """
+        select id, body, attempts from usage_batches where due_at <= @Now::timestamptz
+        order by due_at limit 1 for update skip locked
+        """;
+
+    private const string SettleSql = "delete from usage_batches where id = @Id";
+
+    private const string PostponeSql =
+        """
+        insert into usage_batches (body, received_at, due_at, attempts)
+        values (@Body, @Now::timestamptz, @DueAt::timestamptz, @Attempts)
+        """;
+
+    private const string RetrySql = "update usage_batches set due_at = @DueAt::timestamptz, attempts = attempts + 1 where id = @Id";
+
+    private const string RefuseSql =
+        """
+        insert into usage_refusals (record, error, refused_at)
+        select record, error, @Now::timestamptz from unnest(@Records::bytea[], @Errors::text[]) as r (record, error)
+        """;
+
+    /// <summary>Returns when the report is committed.</summary>
+    public async Task AddAsync(ReadOnlyMemory<byte> body, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(AddSql);
+        command.Parameters.Add(new NpgsqlParameter("Body", NpgsqlDbType.Bytea) { Value = body });
+        command.Parameters.Add(new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>The next report that is due and in nobody's hands, or null; it is in the transaction's hands until that ends.</summary>
+    public static async Task<UsageBatch?> ClaimAsync(NpgsqlTransaction transaction, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await transaction.Connection!.QuerySingleOrDefaultAsync<UsageBatch>(
+            new CommandDefinition(ClaimSql, new { Now = now.UtcDateTime }, transaction, cancellationToken: cancellationToken));
+
+    public static Task SettleAsync(NpgsqlTransaction transaction, UsageBatch batch, CancellationToken cancellationToken) =>
+        transaction.Connection!.ExecuteAsync(
+            new CommandDefinition(SettleSql, new { batch.Id }, transaction, cancellationToken: cancellationToken));
+
+    /// <summary>Keeps what is left of a report for later, as a report of its own.</summary>
+    public static Task PostponeAsync(
+        NpgsqlTransaction transaction, byte[] body, int attempts, DateTimeOffset now, DateTimeOffset dueAt, CancellationToken cancellationToken) =>
+        transaction.Connection!.ExecuteAsync(new CommandDefinition(
+            PostponeSql,
+            new { Body = body, Attempts = attempts, Now = now.UtcDateTime, DueAt = dueAt.UtcDateTime },
+            transaction,
+            cancellationToken: cancellationToken));
+
+    public static Task RefuseAsync(
+        NpgsqlTransaction transaction, IReadOnlyCollection<RefusedRecord> refused, DateTimeOffset now, CancellationToken cancellationToken) =>
+        transaction.Connection!.ExecuteAsync(new CommandDefinition(
+            RefuseSql,
+            new { Records = refused.Select(item => item.Raw).ToArray(), Errors = refused.Select(item => item.Error).ToArray(), Now = now.UtcDateTime },
+            transaction,
+            cancellationToken: cancellationToken));
+
+    /// <summary>Has a report tried again later.</summary>
+    public async Task RetryAsync(UsageBatch batch, DateTimeOffset dueAt, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(
+            new CommandDefinition(RetrySql, new { batch.Id, DueAt = dueAt.UtcDateTime }, cancellationToken: cancellationToken));
+    }
+}
+
+/// <summary>A report of a gateway.</summary>
+/// <param name="Attempts">How often it was tried without everything in it being settled.</param>
+internal sealed record UsageBatch(long Id, byte[] Body, int Attempts);

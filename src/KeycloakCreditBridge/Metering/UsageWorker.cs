@@ -1,0 +1,150 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>
+/// Charges what gateways reported. A report is claimed, priced, charged and settled in one transaction; who has no account yet is looked for
+/// in Keycloak, and pays later.
+/// </summary>
+internal sealed partial class UsageWorker(
+    NpgsqlDataSource dataSource,
+    UsageStore store,
+    Pricing pricing,
+    HintWriter hints,
+    MeteringMetrics metrics,
+    SchemaGate gate,
+    IOptions<MeteringOptions> options,
+    IOptions<KeycloakOptions> keycloak,
+    TimeProvider clock,
+    ILogger<UsageWorker> logger) : BackgroundService
+{
+    private const int MostAttempts = 10;
+
+    private static readonly TimeSpan IdleLook = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await gate.WaitAsync(stoppingToken);
+        var failures = 0;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (!await WorkAsync(stoppingToken))
+                    await Task.Delay(IdleLook, clock, stoppingToken);
+                if (failures > 0)
+                    LogRecovered();
+                failures = 0;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                if (++failures == 1)
+                    LogInterrupted(exception, exception.Message);
+                await Task.Delay(RetryDelay.After(failures, LongestPause), clock, stoppingToken);
+            }
+        }
+    }
+
+    /// <summary>Settles the next report that is due; false when there is none.</summary>
+    internal async Task<bool> WorkAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (await UsageStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } batch)
+            return false;
+        Outcome outcome;
+        try
+        {
+            outcome = await SettleAsync(transaction, batch, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+        catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
+        {
+            // Nothing of it was charged. It waits behind the others, and a person is told: what the database refuses was to be refused before.
+            await transaction.RollbackAsync(cancellationToken);
+            await store.RetryAsync(batch, clock.GetUtcNow() + LongestRetry, cancellationToken);
+            LogNotCharged(batch.Id, exception.MessageText);
+            return true;
+        }
+
+        Report(outcome);
+        await hints.WriteAsync(outcome.Strangers, cancellationToken);
+        return true;
+    }
+
+    private async Task<Outcome> SettleAsync(NpgsqlTransaction transaction, UsageBatch batch, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var usage = UsageReader.Read(batch.Body);
+        UsageRecord[] records = [.. usage.Records.DistinctBy(record => record.Id)];
+        string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
+        var accounts = (await ChargeStore.AccountsAsync(
+            transaction, [.. records.Select(record => record.UserId).Distinct()], realms, cancellationToken)).ToDictionary(account => account.UserId);
+
+        List<Charge> charges = [.. records
+            .Where(record => accounts.ContainsKey(record.UserId))
+            .Select(record => Price(record, accounts[record.UserId]))];
+        UsageRecord[] unknown = [.. records.Where(record => !accounts.ContainsKey(record.UserId))];
+        List<RefusedRecord> refused = [.. usage.Refused];
+        var isLast = batch.Attempts + 1 >= MostAttempts;
+        if (isLast)
+            refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
+        else if (unknown.Length > 0)
+            await PostponeAsync(transaction, unknown, batch.Attempts + 1, now, cancellationToken);
+
+        var charged = charges.Count == 0
+            ? new ChargeResult(0, 0m)
+            : await ChargeStore.ChargeAsync(transaction, charges, options.Value.BelowZero == BelowZero.Clamp, now, cancellationToken);
+        if (refused.Count > 0)
+            await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
+        await UsageStore.SettleAsync(transaction, batch, cancellationToken);
+        return new Outcome(charged, charges.Count - charged.Records, refused, isLast ? [] : Strangers(unknown, realms));
+    }
+
+    private Charge Price(UsageRecord record, MeteredAccount account) => new(record, account.AccountId, pricing.CreditsFor(record, account.Tier));
+
+    private static Task PostponeAsync(
+        NpgsqlTransaction transaction, UsageRecord[] records, int attempts, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        byte[] body = [.. "["u8, .. records.SelectMany((record, index) => index == 0 ? record.Raw : [(byte)',', .. record.Raw]), .. "]"u8];
+        return UsageStore.PostponeAsync(transaction, body, attempts, now, now + RetryDelay.After(attempts, LongestRetry), cancellationToken);
+    }
+
+    private static UserHint[] Strangers(UsageRecord[] records, string[] realms) =>
+    [
+        .. records.Select(record => record.UserId).Distinct()
+            .Where(userId => Intake.EventRules.ProblemWith(userId) is null)
+            .SelectMany(userId => realms.Select(realm => new UserHint(realm, userId, HintKind.Seen, "USAGE", HintSources.Gateway))),
+    ];
+
+    private void Report(Outcome outcome)
+    {
+        metrics.Charged(outcome.Charged.Records, outcome.Charged.Credits);
+        metrics.SentAgain(outcome.SentAgain);
+        metrics.Refused(outcome.Refused.Count);
+        if (outcome.Refused.Count > 0)
+            LogRefused(outcome.Refused.Count, outcome.Refused[0].Error);
+    }
+
+    private sealed record Outcome(ChargeResult Charged, long SentAgain, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Strangers);
+
+    [LoggerMessage(EventId = 850, Level = LogLevel.Error, Message = "Charging is interrupted and goes on by itself: {Reason}")]
+    private partial void LogInterrupted(Exception exception, string reason);
+
+    [LoggerMessage(EventId = 851, Level = LogLevel.Information, Message = "Charging goes on.")]
+    private partial void LogRecovered();
+
+    [LoggerMessage(EventId = 852, Level = LogLevel.Error, Message = "Report {Id} of a gateway could not be charged, it is tried again: {Reason}")]
+    private partial void LogNotCharged(long id, string reason);
+
+    [LoggerMessage(EventId = 853, Level = LogLevel.Warning,
+        Message = "Refused {Count} records of usage, which are kept in usage_refusals; the first: {Reason}")]
+    private partial void LogRefused(int count, string reason);
+}

@@ -1,0 +1,148 @@
+using System.Net;
+using KeycloakCreditBridge.Tests.Storage;
+using static KeycloakCreditBridge.Tests.Metering.MeteringScene;
+
+namespace KeycloakCreditBridge.Tests.Metering;
+
+public sealed class GateTests(PostgresServer postgres)
+{
+    [Fact]
+    public async Task A_new_user_is_provisioned_while_the_gateway_waits_and_let_through()
+    {
+        await using var scene = await StartAsync(postgres);
+        var id = await scene.Keycloak.CreateAsync("ana");
+
+        Assert.Equal("NONE", (string?)(await scene.AskAsync(id))["action"]);
+        Assert.Equal(5m, await scene.BalanceAsync(id));
+        Assert.Equal(["gateway"], await scene.Database.QueryAsync<string>("select source from user_credits"));
+    }
+
+    [Fact]
+    public async Task Many_first_calls_of_one_user_grant_once_and_all_go_through()
+    {
+        await using var scene = await StartAsync(postgres);
+        var id = await scene.Keycloak.CreateAsync("ana");
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => scene.AskAsync(id)));
+
+        Assert.All(answers, answer => Assert.Equal("NONE", (string?)answer["action"]));
+        Assert.Equal(5m, await scene.BalanceAsync(id));
+    }
+
+    [Theory]
+    [InlineData("set credits_remaining = 0", "You have no credits left. Your period ends on ")]
+    [InlineData("set credits_remaining = -0.5", "You have no credits left. Your period ends on ")]
+    [InlineData("set status = 'held'", "Your credit account is on hold.")]
+    [InlineData("set status = 'closed'", "Your credit account is closed.")]
+    public async Task Who_may_not_spend_is_told_why(string change, string reason)
+    {
+        await using var scene = await StartAsync(postgres);
+        var id = await scene.PersonAsync("ana");
+        await scene.Database.ExecuteAsync($"update user_credits {change}, source = null");
+
+        var answer = await scene.AskAsync(id);
+
+        Assert.Equal("BLOCKED", (string?)answer["action"]);
+        Assert.StartsWith(reason, (string?)answer["blocked_reason"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_unlimited_account_is_let_through_whatever_its_balance()
+    {
+        await using var scene = await StartAsync(postgres, ("Provisioning:Tier", "enterprise"));
+        var id = await scene.PersonAsync("ana");
+        await scene.ReportAsync(Record("r1", id, 3m));
+        Assert.Equal("NONE", (string?)(await scene.AskAsync(id))["action"]);
+    }
+
+    [Theory]
+    [InlineData("stranger", "You have no credit account.")]
+    [InlineData("", "The call names no user")]
+    [InlineData(null, "The call names no user")]
+    public async Task Who_is_nobody_is_refused_unless_configured_otherwise(string? userId, string reason)
+    {
+        await using var scene = await StartAsync(postgres);
+        Assert.StartsWith(reason, (string?)(await scene.AskAsync(userId))["blocked_reason"], StringComparison.Ordinal);
+
+        await using var lenient = await StartAsync(
+            postgres, ("Metering:Gate:WithoutUser", "Allow"), ("Metering:Gate:UnknownUser", "Allow"));
+        Assert.Equal("NONE", (string?)(await lenient.AskAsync(userId))["action"]);
+    }
+
+    [Fact]
+    public async Task While_Keycloak_does_not_answer_a_new_user_goes_through_and_is_provisioned_later()
+    {
+        await using var scene = await StartAsync(postgres, ("Metering:Gate:Budget", "00:00:00.05"));
+        var id = await scene.Keycloak.CreateAsync("ana");
+        scene.Keycloak.Server.Misbehaviour.Hang("*/users/*", 1);
+
+        Assert.Equal("NONE", (string?)(await scene.AskAsync(id))["action"]);
+        await Eventually.TrueAsync(async () => await scene.BalanceAsync(id) == 5m, "the hint that the gate left brought the account");
+    }
+
+    [Fact]
+    public async Task While_Keycloak_does_not_answer_a_strict_gate_refuses_who_is_new_and_lets_others_through()
+    {
+        await using var scene = await StartAsync(postgres, ("Metering:Gate:Undecided", "Refuse"));
+        var known = await scene.PersonAsync("ana");
+        scene.Keycloak.Server.Misbehaviour.Fail("*", 1_000, 500);
+
+        Assert.Equal("NONE", (string?)(await scene.AskAsync(known))["action"]);
+        Assert.Equal("BLOCKED", (string?)(await scene.AskAsync("somebody"))["action"]);
+    }
+
+    [Theory]
+    [InlineData(null, "x-api-key")]
+    [InlineData("", "x-api-key")]
+    [InlineData("another-key-0123456789", "x-api-key")]
+    [InlineData("Basic " + Key, "Authorization")]
+    public async Task Without_the_key_nobody_learns_anything(string? key, string header)
+    {
+        await using var scene = await StartAsync(postgres);
+        foreach (var path in (string[])["beta/litellm_basic_guardrail_api", "usage/litellm"])
+            Assert.Equal(HttpStatusCode.Unauthorized, (await scene.PostAsync(path, "[]", key, header)).Status);
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from usage_batches"));
+    }
+
+    [Fact]
+    public async Task Without_a_configured_key_gate_and_meter_are_closed()
+    {
+        await using var scene = await StartAsync(postgres);
+        await using var bridge = await BridgeHost.Build(scene.Database, scene.Keycloak).StartAsync();
+        using var http = new HttpClient();
+        using var body = new StringContent("[]");
+        using var answer = await http.PostAsync(new Uri(bridge.Url, "usage/litellm"), body, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Contains(
+            "Metering:ApiKeys", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("{\"request_data\":")]
+    public async Task A_body_that_is_no_question_is_a_bad_request(string body)
+    {
+        await using var scene = await StartAsync(postgres);
+        Assert.Equal(HttpStatusCode.BadRequest, (await scene.PostAsync("beta/litellm_basic_guardrail_api", body)).Status);
+    }
+
+    [Fact]
+    public async Task The_documented_request_is_understood()
+    {
+        await using var scene = await StartAsync(postgres);
+        var id = await scene.PersonAsync("ana");
+        var (status, answer) = await scene.PostAsync(
+            "beta/litellm_basic_guardrail_api",
+            $$$"""
+            {"input_type": "request", "litellm_call_id": "c-41", "litellm_trace_id": "t-7", "model": "chat-small", "texts": ["Hi"],
+             "structured_messages": [{"role": "user", "content": "Hi"}], "images": null, "tools": null, "tool_calls": null,
+             "request_data": {"user_api_key_user_id": "{{{id}}}", "user_api_key_user_email": "ana@example.org", "user_api_key_hash": "a91c",
+              "user_api_key_team_id": "t1", "user_api_key_end_user_id": "c9"},
+             "request_headers": {"user-agent": "curl", "authorization": "[present]"}, "litellm_version": "1.96.2",
+             "additional_provider_specific_params": {"pool": "default"}}
+            """);
+        Assert.Equal((HttpStatusCode.OK, """{"action":"NONE"}"""), (status, answer));
+    }
+}
