@@ -16,10 +16,12 @@ internal static class ChargeStore
             where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id and k.account_id is not null
             order by k.realm limit 1) k on true
         join user_credits c on c.user_id = coalesce(k.account_id, w.user_id)
+        order by c.user_id collate "C"
+        for no key update of c
         """;
 
-    // One statement: only records that were never seen before reach the ledger, and the balance moves by the rows that were written. Accounts
-    // are locked and records written in order, as every writer does. `running` is what the account pays for its records up to this one.
+    // Only records that were never seen before reach the ledger, and the balance moves by the rows that were written. The transaction holds the
+    // accounts already, in order, as every writer does. `running` is what the account pays for its records up to this one.
     private const string ChargeSql =
         """
         with wanted as (
@@ -33,17 +35,12 @@ internal static class ChargeStore
             on conflict (record_id) do nothing
             returning record_id
         ),
-        locked as (
-            select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded
+        summed as (
+            select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded,
+                sum(w.charge) over (partition by w.account_id order by w.position) as total
             from wanted w
             join user_credits c on c.user_id = w.account_id
-            order by c.user_id collate "C"
-            for no key update of c
-        ),
-        summed as (
-            select l.*, sum(l.charge) over (partition by l.account_id order by l.position) as total
-            from locked l
-            where l.record_id in (select record_id from fresh)
+            where w.record_id in (select record_id from fresh)
         ),
         charged as (
             select s.*, case when s.bounded then least(s.total, greatest(s.balance, 0)) else s.total end as running,
@@ -65,7 +62,10 @@ internal static class ChargeStore
         select count(*) as records, coalesce(sum(running - before), 0) as credits from charged
         """;
 
-    /// <summary>The accounts of these users, of whom each may be named by Keycloak's id or by the account's.</summary>
+    /// <summary>
+    /// The accounts of these users, of whom each may be named by Keycloak's id or by the account's. Until the transaction ends nobody else
+    /// moves their balances or changes their ids.
+    /// </summary>
     public static Task<IReadOnlyList<MeteredAccount>> AccountsAsync(
         NpgsqlTransaction transaction, string[] userIds, string[] realms, CancellationToken cancellationToken) =>
         transaction.Connection!.QueryPreparedAsync<MeteredAccount>(
@@ -76,7 +76,7 @@ internal static class ChargeStore
             ],
             cancellationToken);
 
-    /// <summary>Charges what was not charged before. Each record at most once in a batch.</summary>
+    /// <summary>Charges accounts that the transaction holds for what was not charged before. Each record at most once in a batch.</summary>
     public static async Task<ChargeResult> ChargeAsync(
         NpgsqlTransaction transaction, IReadOnlyList<Charge> charges, bool clamp, DateTimeOffset now, CancellationToken cancellationToken) =>
         (await transaction.Connection!.QueryPreparedAsync<ChargeResult>(

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Dapper;
 using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringScene;
@@ -78,6 +79,28 @@ public sealed class MeterTests(PostgresServer postgres)
         await scene.ReportAsync(Record("r1", ana, 1m), Record("r2", bob, 2m));
 
         Assert.Equal((4m, 3m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
+    }
+
+    [Fact]
+    public async Task An_account_that_is_renamed_under_a_report_pays_under_its_new_name()
+    {
+        await using var scene = await StartAsync(postgres, ("Provisioning:AccountId", "{email}"));
+        var ana = await scene.Keycloak.CreateAsync("ana", new JsonObject { ["enabled"] = true, ["email"] = "ana@example.com" });
+        await scene.AskAsync(ana);
+        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using (var renaming = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            foreach (var (table, column) in ((string, string)[])[("user_credits", "user_id"), ("credit_transactions", "user_id"), ("audit_logs", "user_id"), ("keycloak_users", "account_id")])
+                await connection.ExecuteAsync($"update {table} set {column} = 'new@example.com' where {column} = 'ana@example.com'");
+            var reported = scene.ReportAsync(Record("r1", ana, 1m));
+            await Eventually.TrueAsync(
+                async () => await scene.Database.ScalarAsync<bool>("select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"),
+                "charging waits for the renaming");
+            await renaming.CommitAsync(TestContext.Current.CancellationToken);
+            await reported;
+        }
+
+        Assert.Equal(4m, await scene.BalanceAsync("new@example.com"));
     }
 
     [Fact]
