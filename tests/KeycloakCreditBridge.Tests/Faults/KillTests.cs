@@ -5,7 +5,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 public sealed class KillTests
 {
     private const string ConvergingWaitsSql =
-        "select count(*) > 0 from pg_stat_activity where query like '%insert into user_credits%' and pid <> pg_backend_pid() and wait_event_type = @Kind";
+        "select count(*) > 0 from pg_stat_activity where query like '%hint_version)%' and pid <> pg_backend_pid() and wait_event_type = @Kind";
 
     [Fact]
     public async Task A_bridge_killed_between_claim_and_commit_loses_no_hint_and_grants_once()
@@ -20,7 +20,7 @@ public sealed class KillTests
             await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "Lock"), "the converging statement waits");
             await killed.KillAsync();
             await blocker.ExecuteAsync(
-                "select pg_terminate_backend(pid) from pg_stat_activity where query like '%insert into user_credits%' and wait_event_type = 'Lock'");
+                "select pg_terminate_backend(pid) from pg_stat_activity where query like '%hint_version)%' and wait_event_type = 'Lock'");
         }
 
         Assert.Equal(0, await scene.AccountsAsync());

@@ -53,7 +53,9 @@ public sealed class AccountCommandTests(PostgresServer postgres)
         await bundle.Database.ExecuteAsync(
             """
             insert into keycloak_users (realm, keycloak_id, disposition, reason, checked_at)
-            values ('demo', 'robot', 'service_account', null, now()), ('demo', 'unproved', 'excluded', 'email_not_verified', now())
+            values ('demo', 'robot', 'service_account', null, now()), ('demo', 'unproved', 'excluded', 'email_not_verified', now()),
+                ('demo', 'copy', 'excluded', 'account_id_taken', now());
+            insert into user_credits (user_id, realm, keycloak_id) values ('copy', 'other', 'copy');
             """);
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
         await store.AddAsync([new UserHint("demo", "stuck", HintKind.Changed, "REGISTER", HintSources.Webhook)], now, now, Token);
@@ -62,6 +64,7 @@ public sealed class AccountCommandTests(PostgresServer postgres)
 
         Assert.Contains("not heard of the user", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);
         Assert.Contains("the e-mail address is not verified", (await ShowAsync(bundle, "unproved")).Output, StringComparison.Ordinal);
+        Assert.Contains("the account of that id is somebody else's", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
         Assert.Contains("service account of a client", (await ShowAsync(bundle, "robot")).Output, StringComparison.Ordinal);
         Assert.Contains(@"dead after 10 tries (bad\u{A}luck)", (await ShowAsync(bundle, "stuck")).Output, StringComparison.Ordinal);
         var nobody = await ShowAsync(bundle, "nobody");

@@ -39,7 +39,8 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
                 waiting.FirstOrDefault(hint => hint.Realm == realm && hint.KeycloakId == id),
                 WordOf(words, realm, id), [], []);
             view = await WithAccountAsync(view, cancellationToken);
-            if (realm is not null || view.Account is not null)
+            // An account's own id is found by itself and as its user's.
+            if (realm is not null || (view.Account is { } account && !views.Exists(other => other.Account?.Id == account.Id)))
                 views.Add(view);
         }
 
@@ -48,6 +49,9 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
 
     private async Task<AccountView> WithAccountAsync(AccountView view, CancellationToken cancellationToken)
     {
+        // The account of that id is another user's.
+        if (view.Known is { Reason: ExclusionReasons.AccountIdTaken, AccountId: null })
+            return view;
         var accountId = view.Known?.AccountId ?? view.Id;
         if (accountId.Contains('\0', StringComparison.Ordinal))
             return view;

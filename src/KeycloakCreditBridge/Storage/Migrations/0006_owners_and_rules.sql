@@ -19,6 +19,3 @@ create table granted_emails (
 );
 
 create index granted_emails_account on granted_emails (account_id);
-
--- Owners of accounts are found when an address changes.
-create index keycloak_users_wanted on keycloak_users (wanted_account_id) where wanted_account_id is not null;
