@@ -104,6 +104,30 @@ public sealed class MeterTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_report_whose_charging_is_cut_off_is_charged_once_all_the_same()
+    {
+        await using var scene = await StartAsync(postgres);
+        var ana = await scene.PersonAsync("ana");
+        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using (var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await connection.ExecuteAsync("select from user_credits for update");
+            Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", ana, 1m).ToJsonString())).Status);
+            await Eventually.TrueAsync(
+                async () => await scene.Database.ScalarAsync<int>(
+                    """
+                    select count(pg_terminate_backend(pid))::int from pg_stat_activity
+                    where wait_event_type = 'Lock' and datname = current_database()
+                    """) > 0,
+                "the server cut off the connection that was charging");
+            await held.RollbackAsync(TestContext.Current.CancellationToken);
+        }
+
+        await scene.SettledAsync();
+        Assert.Equal([1m], await scene.ChargesAsync(ana));
+    }
+
+    [Fact]
     public async Task Usage_takes_a_balance_below_zero_and_the_gate_closes()
     {
         await using var scene = await StartAsync(postgres);
