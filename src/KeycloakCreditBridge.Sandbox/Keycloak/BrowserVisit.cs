@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Sandbox.Keycloak;
 
-/// <summary>One person's way through Keycloak's pages, with the cookies of one browser, until Keycloak sends them to <paramref name="home"/>.</summary>
+/// <summary>
+/// One person's way through Keycloak's pages, with the cookies of one browser, until Keycloak sends them to <paramref name="home"/>.
+/// </summary>
 internal sealed class BrowserVisit(Uri home) : IDisposable
 {
     private const int MostSteps = 20;
@@ -11,10 +13,10 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
     /// <summary>Answers the page that asks for a passkey, if the person has one.</summary>
     public PasskeyAuthenticator? Authenticator { get; init; }
 
-    /// <summary>
-    /// Answers form after form. Ends at home, or at the first page that <paramref name="ends"/> says; that page is returned, and asked for
-    /// only if it has to be to know it.
-    /// </summary>
+    /// <summary>The redirect at which the person closes the browser instead of following it.</summary>
+    public Predicate<Uri>? ClosesAt { get; init; }
+
+    /// <summary>Answers form after form, until the person is at home, has closed the browser, or sees a page that <paramref name="ends"/> knows.</summary>
     public async Task<BrowserPage> WalkAsync(
         Uri start, Dictionary<string, string> answers, CancellationToken token, Predicate<Uri>? ends = null)
     {
@@ -22,7 +24,7 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
         for (var step = 0; step < MostSteps; step++)
         {
             var (next, html) = await SendAsync(address, fields, token);
-            if (next is not null && (IsHome(next) || IsAbandonedAt(next, ends)))
+            if (next is not null && (IsHome(next) || ClosesAt?.Invoke(next) is true))
                 return new BrowserPage(next, html);
             if (next is not null)
             {
@@ -67,10 +69,6 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
             ? throw new InvalidOperationException($"Keycloak sent the person back with {next.Query}")
             : true;
     }
-
-    // A redirect with this at its end is where a browser can be closed; a page has to be seen before it can be answered.
-    private static bool IsAbandonedAt(Uri next, Predicate<Uri>? ends) =>
-        ends?.Invoke(next) is true && !next.Query.Contains("execution=", StringComparison.Ordinal);
 
     private async Task<(Uri? Next, string Html)> SendAsync(Uri address, Dictionary<string, string>? fields, CancellationToken token)
     {

@@ -79,10 +79,11 @@ internal sealed class KeycloakBrowser(Uri server)
     /// <summary>The same, for the first time and closed at the last step: the user is made, and nothing has told of it.</summary>
     public async Task AbandonBrokerLoginAsync(string realm, string alias, string username, string password, CancellationToken token)
     {
-        using var visit = new BrowserVisit(HomeOf(realm));
-        await visit.WalkAsync(
-            StartOf(realm, "auth", Hint(alias)), Credentials(username, password), token,
-            page => page.AbsolutePath.EndsWith("/after-first-broker-login", StringComparison.Ordinal));
+        using var visit = new BrowserVisit(HomeOf(realm))
+        {
+            ClosesAt = page => page.AbsolutePath.EndsWith("/after-first-broker-login", StringComparison.Ordinal),
+        };
+        await visit.WalkAsync(StartOf(realm, "auth", Hint(alias)), Credentials(username, password), token);
     }
 
     private static string Hint(string alias) => $"&kc_idp_hint={Uri.EscapeDataString(alias)}";

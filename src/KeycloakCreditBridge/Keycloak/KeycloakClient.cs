@@ -114,8 +114,12 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// </summary>
     public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
-        if ((await ListStoredUsersAsync(realm, emailVerified: false, first: 0, max: 1, cancellationToken)).Count > 0)
-            return;
+        foreach (var verified in (bool[])[false, true])
+        {
+            if ((await ListStoredUsersAsync(realm, verified, first: 0, max: 1, cancellationToken)).Count > 0)
+                return;
+        }
+
         var account = Uri.EscapeDataString(ServiceAccountPrefix + api.ClientIdOf(realm));
         var self = Users($"?briefRepresentation=true&exact=true&username={account}");
         var seen = await api.ReadAsync(realm, self, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);

@@ -21,7 +21,7 @@ internal static class WayCatalogue
     private const string Not = "not found";
     private const string None = "nothing to do";
 
-    private const string MeasuredForm = "";
+    private const string MeasuredForm = "webhook p50 20 ms, p99 101 ms, worst 0.6 s; polling p50 1.5 s, worst 3.9 s";
 
     public static IReadOnlyList<Way> All { get; } =
     [
