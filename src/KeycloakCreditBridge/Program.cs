@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
@@ -31,6 +32,7 @@ internal static class Program
         builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
+        builder.AddCredits();
         builder.AddReconciliation();
         builder.AddOperations();
         return builder;
@@ -43,6 +45,7 @@ internal static class Program
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         app.MapIntake();
+        app.MapCredits();
         app.MapOperations();
         return app;
     }

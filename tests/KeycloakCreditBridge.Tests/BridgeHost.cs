@@ -25,6 +25,8 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
 
     public IServiceProvider Services => _app.Services;
 
+    public Uri Url => new(_app.Urls.Single());
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>Settings that any start needs: no schedule and no polling unless a test asks for them.</summary>
@@ -69,7 +71,7 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
     public async Task<HttpResponseMessage> GetAsync(string path)
     {
         using var http = new HttpClient();
-        return await http.GetAsync(new Uri(new Uri(_app.Urls.Single()), path), Token);
+        return await http.GetAsync(new Uri(Url, path), Token);
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();

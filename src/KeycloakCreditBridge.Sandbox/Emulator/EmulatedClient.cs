@@ -18,7 +18,19 @@ internal sealed record EmulatedClient(
         body.Text("secret"),
         body.Flag("publicClient") ?? false,
         body.Flag("serviceAccountsEnabled") ?? false,
-        body.Texts("redirectUris") ?? []);
+        body.Texts("redirectUris") ?? [])
+    {
+        Audiences =
+        [
+            .. body.Objects("protocolMappers")
+                .Where(mapper => mapper.Text("protocolMapper") == "oidc-audience-mapper")
+                .Select(mapper => (mapper["config"] as JsonObject)?.Text("included.client.audience"))
+                .OfType<string>(),
+        ],
+    };
+
+    /// <summary>Audiences that a mapper adds to the client's access tokens.</summary>
+    public IReadOnlyList<string> Audiences { get; init; } = [];
 
     public bool Allows(string redirectUri) => RedirectUris.Any(pattern => pattern.EndsWith('*')
         ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)

@@ -28,6 +28,9 @@ internal static class HintSources
     public const string Poll = "poll";
     public const string Reconciliation = "reconciliation";
     public const string Backfill = "backfill";
+
+    /// <summary>The person themselves, whose balance was asked for before anybody told of them.</summary>
+    public const string FirstRead = "first-read";
 }
 
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>

@@ -16,14 +16,14 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
         from (
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege) as granted
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
-                'reconcile_runs']) as t (relation)
+                'reconcile_runs', 'idempotency_keys']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
-            from unnest(array['user_hints', 'leases', 'reconcile_runs']) as t (relation)
+            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'idempotency_keys']) as t (relation)
             union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
