@@ -53,7 +53,8 @@ internal static class BulkBenchmark
     private static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = new Provisioner(new AccountStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var provisioner = new Provisioner(
+            new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(

@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
-// Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes.
+// Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes. --ways
+// measures how soon people have their accounts, with a real Keycloak, instead.
 var quick = args.Contains("--quick");
 await using var server = await PrivatePostgres.StartAsync(
     new PrivatePostgresOptions(Path.GetTempPath(), Say: Console.Error.WriteLine), CancellationToken.None);
-List<Result> results =
+List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync() :
 [
     await BulkBenchmark.RunAsync(server, quick ? 20_000 : 100_000, quick ? 1 : 3),
     await SingleUserBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10)),
@@ -14,3 +15,18 @@ List<Result> results =
 ];
 Console.WriteLine($"{Environment.ProcessorCount} cores, PostgreSQL and bridge on the same machine, fsync on.");
 Result.Print(results);
+
+async Task<List<Result>> MeasureWaysAsync()
+{
+    List<Result> measured = [];
+    await using (var arrivals = await ArrivalBenchmark.StartAsync(server))
+    {
+        if (arrivals is null)
+            await Console.Error.WriteLineAsync("No real Keycloak with webhooks: set KEYCLOAK_DISTRIBUTIONS. Only the endpoint is measured.");
+        else
+            measured.AddRange(await arrivals.RunAsync(quick ? 30 : 300, quick ? 5 : 50, quick ? 20 : 200));
+    }
+
+    measured.AddRange(await EndpointBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 2 : 10), quick ? 1 : 3));
+    return measured;
+}

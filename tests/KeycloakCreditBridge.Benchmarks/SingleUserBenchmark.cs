@@ -25,6 +25,13 @@ internal static class SingleUserBenchmark
         ["KeycloakIds"] = "array[:id::text]",
         ["AccountIds"] = "array[:id::text]",
         ["Dispositions"] = "array['account']",
+        ["Reasons"] = "null",
+        ["Otherwise"] = "null",
+        ["Renames"] = "null",
+        ["Inherits"] = "null",
+        ["Forfeits"] = "null",
+        ["EmailHashes"] = "null",
+        ["Glimpses"] = "null",
         ["CreatedAts"] = "array[now()]",
         ["Tiers"] = "array['trial']",
         ["Amounts"] = "array[5.0]",
@@ -48,7 +55,8 @@ internal static class SingleUserBenchmark
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = new Provisioner(new AccountStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var provisioner = new Provisioner(
+            new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var count = 0L;
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>

@@ -47,7 +47,11 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
     public static BridgeHost Build(TestDatabase database, EmulatorDriver keycloak, params (string Key, string? Value)[] more) =>
         Build(Settings(database.ConnectionString, keycloak.Server.Url), more);
 
-    public static BridgeHost Build(Dictionary<string, string?> settings, params (string Key, string? Value)[] more)
+    public static BridgeHost Build(Dictionary<string, string?> settings, params (string Key, string? Value)[] more) =>
+        Build(settings, TimeProvider.System, more);
+
+    /// <summary>Composes the bridge with a clock of the test's own.</summary>
+    public static BridgeHost Build(Dictionary<string, string?> settings, TimeProvider clock, params (string Key, string? Value)[] more)
     {
         foreach (var (key, value) in more)
             settings[key] = value;
@@ -55,6 +59,7 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
         builder.Configuration.AddInMemoryCollection(settings);
         var log = new LogLines();
         builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(clock);
         builder.Services.AddSingleton<ILoggerProvider>(_ => new LogLines.Provider(log));
         return new BridgeHost(Program.Build(builder), log);
     }

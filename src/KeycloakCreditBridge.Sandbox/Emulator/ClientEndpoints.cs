@@ -14,6 +14,8 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
     {
         routes.Map("GET", Clients, List);
         routes.Map("POST", Clients, CreateAsync);
+        routes.Map("PUT", $"{Clients}/{{client}}", UpdateAsync);
+        routes.Map("DELETE", $"{Clients}/{{client}}", DeleteAsync);
         routes.Map("GET", $"{Clients}/{{client}}/service-account-user", ServiceAccountUser);
         routes.Map("GET", $"{Clients}/{{client}}/roles", Roles);
         routes.Map("GET", $"{Clients}/{{client}}/roles/{{role}}", Role);
@@ -51,6 +53,44 @@ internal sealed class ClientEndpoints(AdminAccess access, Journal journal, Emula
             throw RefusalException.Conflict($"Client {client.ClientId} already exists");
         if (client.HasServiceAccount)
             realm.Users.Add(EmulatedUser.ServiceAccountOf(client, clock.Milliseconds));
+    }
+
+    private async Task<Answer> UpdateAsync(HttpContext context)
+    {
+        var (realm, caller) = access.Require(context, "manage-clients");
+        var before = Client(realm, context);
+        var body = await EmulatorJson.ReadAsync<JsonObject>(context);
+        var after = before.With(body);
+        if (body.ContainsKey("secret"))
+            body["secret"] = "**********";
+        var transaction = journal.Begin(realm, context);
+        transaction.RaiseAdmin(caller, "UPDATE", "CLIENT", $"clients/{before.Uuid}", body);
+        await transaction.CommitAsync(() => Replace(realm, after), context.RequestAborted);
+        return Answer.NoContent;
+    }
+
+    private void Replace(RealmState realm, EmulatedClient client)
+    {
+        realm.Clients[client.ClientId] = client;
+        if (client.HasServiceAccount && realm.ServiceAccountOf(client) is null)
+            realm.Users.Add(EmulatedUser.ServiceAccountOf(client, clock.Milliseconds));
+    }
+
+    private async Task<Answer> DeleteAsync(HttpContext context)
+    {
+        var (realm, caller) = access.Require(context, "manage-clients");
+        var client = Client(realm, context);
+        var transaction = journal.Begin(realm, context);
+        transaction.RaiseAdmin(caller, "DELETE", "CLIENT", $"clients/{client.Uuid}", null);
+        await transaction.CommitAsync(() => Remove(realm, client), context.RequestAborted);
+        return Answer.NoContent;
+    }
+
+    private static void Remove(RealmState realm, EmulatedClient client)
+    {
+        realm.Clients.TryRemove(client.ClientId, out _);
+        if (realm.ServiceAccountOf(client) is { } account)
+            realm.Users.Remove(account.Id);
     }
 
     private Answer ServiceAccountUser(HttpContext context)

@@ -118,6 +118,8 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         new ClientEndpoints(access, _journal, _clock, Url).Map(routes);
         if (SendsWebhooks)
             new WebhookEndpoints(access, _clock, Url).Map(routes);
+        else
+            routes.Map("GET", "/realms/{realm}/webhooks", Answer (_) => throw RefusalException.NotFound);
         var sessions = new LoginSessions(_realms, _journal, Url);
         new RegistrationPages(sessions, _clock).Map(routes);
         new LoginPages(sessions).Map(routes);

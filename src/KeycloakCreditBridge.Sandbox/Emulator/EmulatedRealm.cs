@@ -31,6 +31,33 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
             realm.Users.AddRange(users);
     }
 
+    /// <summary>Somebody whom a directory has, and Keycloak only once it asks the directory. Without import the user is never stored.</summary>
+    public void AddToDirectory(EmulatedUser user)
+    {
+        lock (realm.Gate)
+        {
+            if (user.IsStored)
+                realm.Directory.Add(user);
+            else
+                realm.Users.Add(user);
+        }
+    }
+
+    /// <summary>Somebody of the directory signs in, which imports them.</summary>
+    public Task LoginFromDirectoryAsync(string userId)
+    {
+        lock (realm.Gate)
+        {
+            if (realm.Directory.Find(user => user.Id == userId) is { } found)
+            {
+                realm.Directory.Remove(found);
+                realm.Users.Add(found with { CreatedTimestamp = clock.Milliseconds });
+            }
+        }
+
+        return LoginAsync(userId);
+    }
+
     /// <summary>Changes a user without an event, as a directory or a forced synchronisation does.</summary>
     public void ChangeUser(string userId, Func<EmulatedUser, EmulatedUser> change)
     {

@@ -17,7 +17,7 @@ internal sealed record EventsConfig(
     /// <summary>The configuration after a realm's settings were written: what they do not name stays.</summary>
     public EventsConfig WithSettings(JsonObject realm) => new(
         realm.Flag("eventsEnabled") ?? EventsEnabled,
-        Seconds(realm) ?? EventsExpiration,
+        realm.ContainsKey("eventsExpiration") ? Seconds(realm) : EventsExpiration,
         realm.Texts("eventsListeners") ?? EventsListeners,
         realm.Texts("enabledEventTypes") ?? EnabledEventTypes,
         realm.Flag("adminEventsEnabled") ?? AdminEventsEnabled,

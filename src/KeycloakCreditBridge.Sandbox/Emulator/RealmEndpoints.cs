@@ -6,6 +6,7 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// <summary>Making, reading, changing and deleting realms.</summary>
 internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, Journal journal, Uri server)
 {
+    private const string Components = "/admin/realms/{realm}/components";
     private const string Item = "/admin/realms/{realm}";
 
     public void Map(Routes routes)
@@ -14,6 +15,7 @@ internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, J
         routes.Map("GET", Item, Read);
         routes.Map("PUT", Item, UpdateAsync);
         routes.Map("DELETE", Item, Delete);
+        routes.Map("GET", Components, ListComponents);
     }
 
     private async Task<Answer> ImportAsync(HttpContext context)
@@ -44,6 +46,14 @@ internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, J
         foreach (var (field, value) in JsonSerializer.SerializeToNode(realm.Events, EmulatorJson.AsKeycloak.EventsConfig)!.AsObject())
             shown[field] = value?.DeepClone();
         return Answer.Json(shown);
+    }
+
+    /// <summary>Federations, as a realm file names them by their provider type.</summary>
+    private Answer ListComponents(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "view-realm", "manage-realm");
+        var listed = (realm.Settings["components"] as JsonObject ?? []).Objects(context.Request.Query.Value("type") ?? "");
+        return Answer.Json(new JsonArray([.. listed.Select(component => component.DeepClone())]));
     }
 
     private async Task<Answer> UpdateAsync(HttpContext context)

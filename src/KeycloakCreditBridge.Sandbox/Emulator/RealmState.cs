@@ -1,13 +1,20 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>Everything one realm consists of. Users, events and webhooks are touched only under <see cref="Gate"/>.</summary>
+/// <summary>Everything one realm consists of. Users, directory, events and webhooks are touched only under <see cref="Gate"/>.</summary>
 internal sealed class RealmState(string id, string name)
 {
     public const string Management = "realm-management";
+
+    /// <summary>Fields of a realm's JSON that are kept elsewhere.</summary>
+    private static readonly FrozenSet<string> Elsewhere = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "users", "clients", "identityProviders",
+        "eventsEnabled", "eventsExpiration", "eventsListeners", "enabledEventTypes", "adminEventsEnabled", "adminEventsDetailsEnabled");
 
     public string Id => id;
 
@@ -21,6 +28,9 @@ internal sealed class RealmState(string id, string name)
     public string KeyId { get; } = Guid.NewGuid().ToString();
 
     public UserDirectory Users { get; } = new();
+
+    /// <summary>People of a directory whom nobody asked for yet: they become users when a list shows them or when they sign in.</summary>
+    public List<EmulatedUser> Directory { get; } = [];
 
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
 
@@ -67,7 +77,7 @@ internal sealed class RealmState(string id, string name)
         var settings = Settings.DeepClone().AsObject();
         foreach (var (field, value) in body)
         {
-            if (field is not ("users" or "clients" or "identityProviders"))
+            if (!Elsewhere.Contains(field))
                 settings[field] = value?.DeepClone();
         }
 

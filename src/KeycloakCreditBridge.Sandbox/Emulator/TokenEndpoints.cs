@@ -47,7 +47,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
         var transaction = journal.Begin(realm, context);
         var details = new Dictionary<string, string> { ["grant_type"] = "client_credentials" };
         var client = realm.Clients.GetValueOrDefault(clientId);
-        if (client is null || client.IsPublic || client.Secret != secret)
+        if (client is null || client.IsPublic || !client.Enabled || client.Secret != secret)
         {
             var (error, answer, description) = client switch
             {

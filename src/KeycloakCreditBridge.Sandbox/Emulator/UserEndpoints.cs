@@ -13,6 +13,7 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         routes.Map("GET", Collection, List);
         routes.Map("GET", $"{Collection}/count", Count);
         routes.Map("GET", Item, Read);
+        routes.Map("GET", $"{Item}/federated-identity", ReadIdentities);
         routes.Map("POST", Collection, CreateAsync);
         routes.Map("PUT", Item, UpdateAsync);
         routes.Map("DELETE", Item, DeleteAsync);
@@ -30,6 +31,7 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         EmulatedUser[] page;
         lock (realm.Gate)
         {
+            filter.ImportFrom(realm, clock.Milliseconds);
             var rest = filter.Apply(realm.Users).Skip(Math.Max(0, first));
             page = [.. max < 0 ? rest : rest.Take(max)];
         }
@@ -52,6 +54,15 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
     {
         var (realm, caller) = access.Require(context, "view-users", "manage-users");
         return Answer.Json(realm.User(context.Route("id")).Full(caller.HasAny(realm, "manage-users"), clock.Milliseconds));
+    }
+
+    private Answer ReadIdentities(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "view-users", "manage-users");
+        return Answer.Json(new JsonArray([.. realm.User(context.Route("id")).Identities.Select(identity => new JsonObject
+        {
+            ["identityProvider"] = identity.Key, ["userId"] = identity.Value, ["userName"] = identity.Value,
+        })]));
     }
 
     private async Task<Answer> CreateAsync(HttpContext context)

@@ -55,6 +55,18 @@ internal sealed class UserFilter
         return HasFieldFilter ? users.Everybody.Where(HasFields) : users.People;
     }
 
+    /// <summary>
+    /// Imports from the directory whom the filter asks it for. A filter on a field that no directory has finds nobody there.
+    /// </summary>
+    public void ImportFrom(RealmState realm, long now)
+    {
+        if (realm.Directory.Count == 0 || IsDated || _emailVerified is not null || _ids is not null)
+            return;
+        EmulatedUser[] found = [.. realm.Directory.Where(user => HasFields(user) && HasTerms(user))];
+        realm.Directory.RemoveAll(found.Contains);
+        realm.Users.AddRange([.. found.Select(user => user with { CreatedTimestamp = now })]);
+    }
+
     /// <summary>How many stored users match; the plain count is kept ready.</summary>
     public int Count(UserDirectory users) => _ids is null && _terms.Length == 0 && !FindsServiceAccounts && !HasFieldFilter
         ? users.StoredPeople
@@ -64,7 +76,8 @@ internal sealed class UserFilter
         && Has("username", user.Username) && Has("email", user.Email) && Has("firstName", user.FirstName) && Has("lastName", user.LastName);
 
     private bool HasFlags(EmulatedUser user) =>
-        (_enabled ?? user.Enabled) == user.Enabled && (_emailVerified ?? user.EmailVerified) == user.EmailVerified && IsInWindow(user);
+        (_enabled ?? user.Enabled) == user.Enabled && IsInWindow(user)
+        && (_emailVerified is null || (user.IsStored && _emailVerified == user.EmailVerified));
 
     private bool IsInWindow(EmulatedUser user) => !IsDated
         || (user is { IsStored: true, CreatedTimestamp: { } created }

@@ -17,10 +17,21 @@ internal sealed class AdminSession(Uri server, string user, string password, Tim
     /// <returns>The answer's body (null if it is empty) and the last segment of its Location, which is a created object's id.</returns>
     public async Task<(JsonNode? Body, string CreatedId)> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken token)
     {
-        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative));
+        using var content = body is null ? null : JsonContent.Create(body);
+        return await SendAsync(method, path, content, token);
+    }
+
+    /// <summary>Posts a form, which a few addresses want instead of JSON.</summary>
+    public async Task SendFormAsync(string path, IReadOnlyDictionary<string, string> fields, CancellationToken token)
+    {
+        using var content = new FormUrlEncodedContent(fields);
+        await SendAsync(HttpMethod.Post, path, content, token);
+    }
+
+    private async Task<(JsonNode? Body, string CreatedId)> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken token)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(token));
-        if (body is not null)
-            request.Content = JsonContent.Create(body);
         using var response = await _http.SendAsync(request, token);
         var text = await ReadAsync(request, response, token);
         return (text.Length == 0 ? null : JsonNode.Parse(text), response.Headers.Location?.ToString().Split('/')[^1] ?? "");

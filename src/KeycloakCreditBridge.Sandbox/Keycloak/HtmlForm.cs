@@ -15,6 +15,13 @@ internal sealed partial record HtmlForm(Uri Action, IReadOnlyDictionary<string, 
             .Select(form => new HtmlForm(new Uri(page, Attribute(form.Groups["tag"].Value, "action")), FieldsOf(form.Groups["content"].Value)))
             .FirstOrDefault(form => fields.Any(form.Fields.ContainsKey));
 
+    /// <summary>Where the form with this id goes.</summary>
+    public static Uri ActionOf(Uri page, string html, string id) => FormTag().Matches(html)
+        .Where(form => Attribute(form.Groups["tag"].Value, "id") == id)
+        .Select(form => new Uri(page, Attribute(form.Groups["tag"].Value, "action")))
+        .FirstOrDefault()
+        ?? throw new InvalidOperationException($"Keycloak's page {page.AbsolutePath} has no form {id}: {MessageOf(html)}");
+
     /// <summary>What to send: the answers where it asks for them, and all else as it stands, hidden fields above all.</summary>
     public Dictionary<string, string> FilledWith(IReadOnlyDictionary<string, string> answers) =>
         Fields.ToDictionary(field => field.Key, field => answers.GetValueOrDefault(field.Key) ?? field.Value);

@@ -11,15 +11,57 @@ internal sealed class KeycloakBrowser(Uri server)
 {
     // The account console is a client of every realm; nobody has to listen at its address.
     private const string Client = "account-console";
-    private const int MostSteps = 20;
 
     /// <summary>Registers by the realm's registration form (registrationAllowed must be on).</summary>
     public Task RegisterAsync(string realm, Person person, CancellationToken token) =>
         WalkAsync(realm, "registrations", "", AnswersOf(person), token);
 
+    /// <summary>Registers in a realm that verifies addresses, and opens the link that <paramref name="mail"/> then has.</summary>
+    public async Task RegisterAndVerifyAsync(string realm, Person person, Func<Task<Uri>> mail, CancellationToken token)
+    {
+        using var visit = new BrowserVisit(HomeOf(realm));
+        await visit.WalkAsync(
+            StartOf(realm, "registrations", ""), AnswersOf(person), token, page => page.Query.Contains("VERIFY_EMAIL", StringComparison.Ordinal));
+        await visit.OpenAsync(await mail(), token);
+    }
+
+    /// <summary>Registers by a link that was sent to the person, as invitations are.</summary>
+    public async Task RegisterByLinkAsync(string realm, Uri link, Person person, CancellationToken token)
+    {
+        using var visit = new BrowserVisit(HomeOf(realm));
+        await visit.WalkAsync(link, AnswersOf(person), token);
+    }
+
+    /// <summary>Registers in a realm that asks for a passkey and for no password.</summary>
+    public async Task RegisterWithPasskeyAsync(string realm, Person person, CancellationToken token)
+    {
+        var answers = AnswersOf(person);
+        using var visit = new BrowserVisit(HomeOf(realm)) { Authenticator = new PasskeyAuthenticator(server) };
+        await visit.WalkAsync(StartOf(realm, "registrations", ""), answers, token);
+    }
+
     /// <summary>Signs in by the realm's login form.</summary>
     public Task LoginAsync(string realm, string username, string password, CancellationToken token) =>
         WalkAsync(realm, "auth", "", Credentials(username, password), token);
+
+    /// <summary>Signs in and does one of Keycloak's required actions, such as UPDATE_PROFILE, with these answers.</summary>
+    public Task ActAsync(string realm, Person person, string action, Dictionary<string, string> answers, CancellationToken token)
+    {
+        var all = Credentials(person.Username, person.Password);
+        foreach (var (field, value) in answers)
+            all[field] = value;
+        return WalkAsync(realm, "auth", $"&kc_action={action}", all, token);
+    }
+
+    /// <summary>Signs in and deletes the own account (delete_account must be on, and the person have the role).</summary>
+    public async Task DeleteAccountAsync(string realm, Person person, CancellationToken token)
+    {
+        using var visit = new BrowserVisit(HomeOf(realm));
+        var page = await visit.WalkAsync(
+            StartOf(realm, "auth", "&kc_action=delete_account"), Credentials(person.Username, person.Password), token,
+            page => page.Query.Contains("execution=delete_account", StringComparison.Ordinal));
+        await visit.ConfirmAsync(page, "kc-deleteaccount-form", token);
+    }
 
     /// <summary>
     /// Signs in by the identity provider <paramref name="alias"/>: its login form, then the review-profile page if there is one, which is
@@ -31,8 +73,19 @@ internal sealed class KeycloakBrowser(Uri server)
         var answers = Credentials(username, password);
         if (email is not null)
             answers["email"] = email;
-        return WalkAsync(realm, "auth", $"&kc_idp_hint={Uri.EscapeDataString(alias)}", answers, token);
+        return WalkAsync(realm, "auth", Hint(alias), answers, token);
     }
+
+    /// <summary>The same, for the first time and closed at the last step: the user is made, and nothing has told of it.</summary>
+    public async Task AbandonBrokerLoginAsync(string realm, string alias, string username, string password, CancellationToken token)
+    {
+        using var visit = new BrowserVisit(HomeOf(realm));
+        await visit.WalkAsync(
+            StartOf(realm, "auth", Hint(alias)), Credentials(username, password), token,
+            page => page.AbsolutePath.EndsWith("/after-first-broker-login", StringComparison.Ordinal));
+    }
+
+    private static string Hint(string alias) => $"&kc_idp_hint={Uri.EscapeDataString(alias)}";
 
     private static Dictionary<string, string> Credentials(string username, string password) =>
         new() { ["username"] = username, ["password"] = password };
@@ -49,54 +102,18 @@ internal sealed class KeycloakBrowser(Uri server)
 
     private async Task WalkAsync(string realm, string page, string more, Dictionary<string, string> answers, CancellationToken token)
     {
-        using var handler = new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false };
-        using var http = new HttpClient(handler);
-        var cookies = new CookieJar();
-        var home = new Uri(server, $"realms/{Uri.EscapeDataString(realm)}/account/");
-        var (address, fields, asked) = (StartOf(realm, page, home, more), (Dictionary<string, string>?)null, "");
-        for (var step = 0; step < MostSteps; step++)
-        {
-            var (next, html) = await SendAsync(http, cookies, address, fields, token);
-            if (next?.AbsolutePath == home.AbsolutePath)
-            {
-                if (next.Query.Contains("error=", StringComparison.Ordinal))
-                    throw new InvalidOperationException($"Keycloak sent the person back with {next.Query}");
-                return;
-            }
-            if (next is not null)
-            {
-                (address, fields) = (next, null);
-                continue;
-            }
-            var form = HtmlForm.Find(address, html, answers.Keys.Concat(["email", "firstName"]));
-            // The same form again means that the answers were refused.
-            if (form is null || form.Asks == asked)
-                throw new InvalidOperationException($"Keycloak's page {address.AbsolutePath} did not go on: {HtmlForm.MessageOf(html)}");
-            (address, fields, asked) = (form.Action, form.FilledWith(answers), form.Asks);
-        }
-        throw new InvalidOperationException($"Keycloak asked for more than {MostSteps} steps, the last at {address}");
+        using var visit = new BrowserVisit(HomeOf(realm));
+        await visit.WalkAsync(StartOf(realm, page, more), answers, token);
     }
 
-    private Uri StartOf(string realm, string page, Uri home, string more)
+    private Uri HomeOf(string realm) => new(server, $"realms/{Uri.EscapeDataString(realm)}/account/");
+
+    private Uri StartOf(string realm, string page, string more)
     {
         var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64))))
             .TrimEnd('=').Replace('+', '-').Replace('/', '_');
         return new Uri(server,
             $"realms/{Uri.EscapeDataString(realm)}/protocol/openid-connect/{page}?client_id={Client}&response_type=code&scope=openid" +
-            $"&redirect_uri={Uri.EscapeDataString(home.AbsoluteUri)}&state=s&code_challenge={challenge}&code_challenge_method=S256{more}");
-    }
-
-    private static async Task<(Uri? Next, string Html)> SendAsync(
-        HttpClient http, CookieJar cookies, Uri address, Dictionary<string, string>? fields, CancellationToken token)
-    {
-        using var request = new HttpRequestMessage(fields is null ? HttpMethod.Get : HttpMethod.Post, address);
-        if (fields is not null)
-            request.Content = new FormUrlEncodedContent(fields);
-        cookies.Add(request);
-        using var response = await http.SendAsync(request, token);
-        cookies.Take(response);
-        return response.Headers.Location is { } location
-            ? (new Uri(address, location), "")
-            : (null, await response.Content.ReadAsStringAsync(token));
+            $"&redirect_uri={Uri.EscapeDataString(HomeOf(realm).AbsoluteUri)}&state=s&code_challenge={challenge}&code_challenge_method=S256{more}");
     }
 }

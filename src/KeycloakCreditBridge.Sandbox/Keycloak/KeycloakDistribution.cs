@@ -7,8 +7,12 @@ namespace KeycloakCreditBridge.Sandbox.Keycloak;
 /// <param name="Source">The archive of the distribution, or the folder of an unpacked server, which is never written to.</param>
 /// <param name="Plugin">The jar of Phase Two's keycloak-events to put in, or null to run without webhooks.</param>
 /// <param name="Java">What to run it with.</param>
-internal sealed partial record KeycloakDistribution(Version Version, string Source, string? Plugin, Java Java)
+/// <param name="Database">What it is built for: Keycloak's own `dev-file`, or `postgres`, whose address the server is then given.</param>
+/// <param name="Features">Preview features to switch on, separated by commas.</param>
+internal sealed partial record KeycloakDistribution(
+    Version Version, string Source, string? Plugin, Java Java, string Database = KeycloakDistribution.OwnDatabase, string Features = "")
 {
+    public const string OwnDatabase = "dev-file";
     public const string PluginFiles = "keycloak-events-*.jar";
 
     private const int OldestJava = 17;

@@ -5,8 +5,8 @@ using KeycloakCreditBridge.Sandbox.Processes;
 namespace KeycloakCreditBridge.Sandbox.Keycloak;
 
 /// <summary>
-/// A distribution unpacked and built once, and then shared by every server that runs from it: it is only read. With it comes a database
-/// in which the master realm exists already, which saves a server half of its start.
+/// A distribution unpacked and built once, and then shared by every server that runs from it: it is only read. With one that is built
+/// for Keycloak's own database comes a database in which the master realm exists already, which saves a server half of its start.
 /// </summary>
 internal static class KeycloakInstallation
 {
@@ -31,8 +31,9 @@ internal static class KeycloakInstallation
             Directory.Delete(unfinished, recursive: true);
         await UnpackAsync(distribution, unfinished, token);
         await BuildAsync(distribution, unfinished, token);
-        await using (var first = await KeycloakProcess.StartAsync(distribution.Java, unfinished, token))
-            await first.StopAsync();
+        if (distribution.Database == KeycloakDistribution.OwnDatabase)
+            await using (var first = await KeycloakProcess.StartAsync(distribution.Java, unfinished, token))
+                await first.StopAsync();
         Directory.Move(unfinished, installation);
         return installation;
     }
@@ -45,7 +46,10 @@ internal static class KeycloakInstallation
         var content = Directory.Exists(providers)
             ? Directory.GetFiles(providers).Select(file => $"{file} {new FileInfo(file).Length}")
             : [new FileInfo(distribution.Source).Length.ToString("d", null)];
-        var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Recipe}\n{distribution.Source}\n{string.Join('\n', content.Order())}"));
+        var variant = distribution is { Database: KeycloakDistribution.OwnDatabase, Features: "" }
+            ? ""
+            : $"\n{distribution.Database}\n{distribution.Features}";
+        var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Recipe}\n{distribution.Source}\n{string.Join('\n', content.Order())}{variant}"));
         return $"keycloak-{distribution.Version}{plugin}-{Convert.ToHexStringLower(digest)[..8]}";
     }
 
@@ -86,8 +90,9 @@ internal static class KeycloakInstallation
     {
         // With the plugin there are two event stores, and Keycloak stores nothing until one is chosen.
         string[] eventStore = distribution.Plugin is null ? [] : ["--spi-events-store--provider=jpa"];
+        string[] features = distribution.Features.Length == 0 ? [] : [$"--features={distribution.Features}"];
         await Command.RunAsync(
-            [Path.Combine(folder, "bin", "kc.sh"), "build", "--db=dev-file", "--health-enabled=true", .. eventStore],
+            [Path.Combine(folder, "bin", "kc.sh"), "build", $"--db={distribution.Database}", "--health-enabled=true", .. eventStore, .. features],
             token, new Dictionary<string, string> { ["JAVA_HOME"] = distribution.Java.Home });
     }
 }

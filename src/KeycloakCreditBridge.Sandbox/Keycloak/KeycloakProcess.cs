@@ -31,12 +31,13 @@ internal sealed class KeycloakProcess : IAsyncDisposable
     public Uri Url { get; }
 
     /// <summary>Starts the server that <paramref name="home"/> holds and returns when it says that it is ready.</summary>
-    public static async Task<KeycloakProcess> StartAsync(Java java, string home, CancellationToken token)
+    public static async Task<KeycloakProcess> StartAsync(
+        Java java, string home, CancellationToken token, IReadOnlyDictionary<string, string>? environment = null)
     {
         for (var attempt = 1; ; attempt++)
         {
             var (port, management) = (FreePort.Next(), FreePort.Next());
-            var process = Launch(java, home, port, management);
+            var process = Launch(java, home, port, management, environment ?? new Dictionary<string, string>());
             try
             {
                 await WaitUntilReadyAsync(process, management, token);
@@ -60,7 +61,8 @@ internal sealed class KeycloakProcess : IAsyncDisposable
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
     // What bin/kc.sh does, without the shell that would stand between a signal and the server, and with folders of the instance's own.
-    private static GuardedProcess Launch(Java java, string home, int port, int management)
+    private static GuardedProcess Launch(
+        Java java, string home, int port, int management, IReadOnlyDictionary<string, string> more)
     {
         var temporary = Directory.CreateDirectory(Path.Combine(home, "data", "tmp")).FullName;
         string[] command =
@@ -69,7 +71,7 @@ internal sealed class KeycloakProcess : IAsyncDisposable
             $"-Dkc.home.dir={home}", $"-Djboss.server.config.dir={home}/conf", $"-Djava.io.tmpdir={temporary}",
             "-cp", $"{home}/lib/quarkus-run.jar", "io.quarkus.bootstrap.runner.QuarkusEntryPoint", "start", "--optimized",
         ];
-        return GuardedProcess.Start(command, Path.Combine(home, "keycloak.log"), [], new Dictionary<string, string>
+        return GuardedProcess.Start(command, Path.Combine(home, "keycloak.log"), [], new Dictionary<string, string>(more)
         {
             ["KC_HTTP_ENABLED"] = "true",
             ["KC_HTTP_HOST"] = "127.0.0.1",

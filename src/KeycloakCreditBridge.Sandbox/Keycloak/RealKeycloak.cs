@@ -33,14 +33,18 @@ internal sealed class RealKeycloak : IKeycloakServer
     /// <param name="distribution">One of <see cref="KeycloakDistribution.FindAll"/>; with { Plugin = null } for no webhooks.</param>
     /// <param name="cache">The folder for installations and instances; any number of processes may share one.</param>
     /// <param name="say">Takes a line for the person who waits.</param>
+    /// <param name="token">Gives the start up.</param>
+    /// <param name="environment">Variables for the server: the address of its database, or a clock of its own.</param>
     /// <exception cref="InvalidOperationException">It did not start; the message ends with the last lines of its log.</exception>
-    public static async Task<RealKeycloak> StartAsync(KeycloakDistribution distribution, string cache, Action<string>? say, CancellationToken token)
+    public static async Task<RealKeycloak> StartAsync(
+        KeycloakDistribution distribution, string cache, Action<string>? say, CancellationToken token,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         var installation = await KeycloakInstallation.PrepareAsync(distribution, cache, say, token);
         var server = new RealKeycloak(cache, distribution);
         try
         {
-            await server.StartAsync(installation, token);
+            await server.StartAsync(installation, environment, token);
             return server;
         }
         catch
@@ -60,13 +64,14 @@ internal sealed class RealKeycloak : IKeycloakServer
         _folder.Dispose();
     }
 
-    private async Task StartAsync(string installation, CancellationToken token)
+    private async Task StartAsync(string installation, IReadOnlyDictionary<string, string>? environment, CancellationToken token)
     {
         foreach (var shared in (string[])["lib", "providers", "conf", "themes"])
             Directory.CreateSymbolicLink(Path.Combine(_folder.Path, shared), Path.Combine(installation, shared));
         var database = Directory.CreateDirectory(Path.Combine(_folder.Path, "data", "h2")).FullName;
-        foreach (var file in Directory.GetFiles(Path.Combine(installation, "data", "h2"), "*.mv.db"))
+        var ready = Path.Combine(installation, "data", "h2");
+        foreach (var file in Directory.Exists(ready) ? Directory.GetFiles(ready, "*.mv.db") : [])
             File.Copy(file, Path.Combine(database, Path.GetFileName(file)));
-        _process = await KeycloakProcess.StartAsync(_distribution.Java, _folder.Path, token);
+        _process = await KeycloakProcess.StartAsync(_distribution.Java, _folder.Path, token, environment);
     }
 }

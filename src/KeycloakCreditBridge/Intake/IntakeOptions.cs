@@ -21,6 +21,12 @@ internal sealed class WebhookOptions
 
     /// <summary>Longest body in bytes, 1,024 to 16,777,216.</summary>
     public int MaxBodyBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>
+    /// The address at which Keycloak reaches the bridge, for example http://bridge:8080; empty when it is not known. Setup registers it
+    /// and doctor compares; the service itself does not need it.
+    /// </summary>
+    public string Url { get; set; } = "";
 }
 
 internal sealed class PollOptions
@@ -58,6 +64,13 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
         Check(
             webhook.MaxBodyBytes is >= 1024 and <= 16 * 1024 * 1024, "Webhook:MaxBodyBytes", webhook.MaxBodyBytes,
             "choose 1024 to 16777216");
+        if (webhook.Url.Length > 0 && !IsAddress(webhook.Url))
+        {
+            problems.Add(
+                $"{IntakeOptions.Section}:Webhook:Url is no http or https address without query: give the address at which Keycloak reaches the bridge, "
+                + "for example http://bridge:8080.");
+        }
+
         Check(
             poll.BusyInterval >= TimeSpan.FromMilliseconds(50) && poll.BusyInterval <= poll.IdleInterval,
             "Poll:BusyInterval", poll.BusyInterval, "choose 00:00:00.05 to Intake:Poll:IdleInterval");
@@ -77,4 +90,8 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
                 problems.Add($"{IntakeOptions.Section}:{key} is {value}: {remedy}.");
         }
     }
+
+    private static bool IsAddress(string url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out var address)
+        && address is { Scheme: "http" or "https", Query: "", Fragment: "", UserInfo: "" };
 }

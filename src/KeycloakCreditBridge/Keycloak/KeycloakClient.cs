@@ -37,6 +37,20 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
     }
 
+    /// <summary>
+    /// A page of the users that Keycloak keeps itself, service accounts among them, by user name and without attributes. The filter on a
+    /// field that no directory has keeps Keycloak from asking its federations for people and importing them; whoever was imported before
+    /// is shown.
+    /// </summary>
+    public Task<IReadOnlyList<KeycloakUser>> ListStoredUsersAsync(
+        string realm, bool emailVerified, int first, int max, CancellationToken cancellationToken)
+    {
+        var rest = string.Create(
+            CultureInfo.InvariantCulture,
+            $"?briefRepresentation=true&emailVerified={(emailVerified ? "true" : "false")}&first={first}&max={max}");
+        return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+    }
+
     /// <summary>People who have exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
     public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) => api.ReadAsync(
         realm, Users($"?briefRepresentation=true&search={Uri.EscapeDataString($"\"{text}\"")}"), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
@@ -57,6 +71,12 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
         // The search looks at addresses and names of persons too.
         return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
     }
+
+    /// <summary>Aliases of the identity providers that a user is linked to; none when Keycloak says that there is no such user.</summary>
+    public Task<IReadOnlyList<string>> ListIdentityProvidersAsync(string realm, string userId, CancellationToken cancellationToken) => api.AskAsync<IReadOnlyList<string>>(
+        realm, Users($"/{Uri.EscapeDataString(userId)}/federated-identity"),
+        answer => answer.HasNoUser ? [] : [.. answer.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity).Select(link => link.IdentityProvider)],
+        cancellationToken);
 
     /// <summary>Stored user events; see <see cref="EventQuery"/> for order and pages.</summary>
     public Task<IReadOnlyList<UserEvent>> ListUserEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
@@ -90,11 +110,11 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>
     /// Returns when users can be read, and otherwise throws what must be mended. A client that may only query users sees none of them, and
     /// older servers then count none either, which looks like an empty realm. One user is always there: the client's own service account,
-    /// which a search by user name finds.
+    /// which a search by user name finds. Nobody is imported for this.
     /// </summary>
     public async Task CheckUsersAsync(string realm, CancellationToken cancellationToken)
     {
-        if ((await ListUsersAsync(realm, first: 0, max: 1, cancellationToken)).Count > 0)
+        if ((await ListStoredUsersAsync(realm, emailVerified: false, first: 0, max: 1, cancellationToken)).Count > 0)
             return;
         var account = Uri.EscapeDataString(ServiceAccountPrefix + api.ClientIdOf(realm));
         var self = Users($"?briefRepresentation=true&exact=true&username={account}");

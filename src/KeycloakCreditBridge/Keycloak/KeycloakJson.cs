@@ -7,6 +7,7 @@ namespace KeycloakCreditBridge.Keycloak;
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(KeycloakUser))]
 [JsonSerializable(typeof(IReadOnlyList<KeycloakUser>))]
+[JsonSerializable(typeof(IReadOnlyList<FederatedIdentity>))]
 [JsonSerializable(typeof(IReadOnlyList<UserEvent>))]
 [JsonSerializable(typeof(IReadOnlyList<AdminEvent>))]
 [JsonSerializable(typeof(EventsConfig))]

@@ -73,6 +73,19 @@ internal sealed class RealmOptions
 
     /// <summary>The only format that webhooks of this realm may have; null when it is found by the shape of each.</summary>
     public WebhookFormat? WebhookFormat { get; set; }
+
+    /// <summary>When people of a user federation (LDAP) get their accounts.</summary>
+    public FederatedUsers FederatedUsers { get; set; }
+}
+
+/// <summary>When people of a user federation get their accounts.</summary>
+internal enum FederatedUsers
+{
+    /// <summary>As soon as a listing shows them. Listing makes Keycloak import everybody whom a federation with import has.</summary>
+    All,
+
+    /// <summary>When they first sign in. No listing makes Keycloak ask the federation for people.</summary>
+    OnFirstLogin,
 }
 
 /// <summary>How a webhook proves who sent it.</summary>

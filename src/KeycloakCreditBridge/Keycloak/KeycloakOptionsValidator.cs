@@ -54,8 +54,10 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the bridge's client.";
         if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
-                + "give the secret that Keycloak shows at the client's credentials.";
+                + "give the secret that Keycloak shows at the client's credentials, or a long random text that `setup keycloak` gives to the client.";
 
+        if (!Enum.IsDefined(realm.FederatedUsers))
+            yield return $"{key}:FederatedUsers is {realm.FederatedUsers}: choose All or OnFirstLogin.";
         if (realm.WebhookSecrets.Count > 2)
             yield return $"{key}:WebhookSecrets has {realm.WebhookSecrets.Count} entries: give one, or two while one replaces the other.";
         for (var secret = 0; secret < realm.WebhookSecrets.Count; secret++)

@@ -18,3 +18,7 @@ internal sealed record KeycloakUser(
     long? CreatedTimestamp = null,
     string? FederationLink = null,
     IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes = null);
+
+/// <summary>A user's link to an identity provider.</summary>
+/// <param name="IdentityProvider">The provider's alias.</param>
+internal sealed record FederatedIdentity(string IdentityProvider);

@@ -8,7 +8,7 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
 {
     private const string KnownSql =
         """
-        select realm, keycloak_id, account_id, created_at, disposition, checked_at
+        select realm, keycloak_id, account_id, created_at, disposition, reason, checked_at
         from keycloak_users
         where realm = any (@Realms::text[]) and keycloak_id = any (@Users::text[])
         """;
@@ -67,9 +67,10 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
 /// <param name="AccountId">Null for those who never had an account.</param>
 /// <param name="CreatedAt">As Keycloak says.</param>
 /// <param name="Disposition">See <see cref="Disposition"/>.</param>
+/// <param name="Reason">See <see cref="ExclusionReasons"/>; null for who has an account to use.</param>
 /// <param name="CheckedAt">When Keycloak was asked.</param>
 internal sealed record KnownUserRow(
-    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string Disposition, DateTimeOffset CheckedAt);
+    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string Disposition, string? Reason, DateTimeOffset CheckedAt);
 
 /// <summary>An account as it stands.</summary>
 /// <param name="Source">Who led to its opening; null for one that was there before the bridge.</param>

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>Turns claimed hints into judgements by asking Keycloak for each user as it is now.</summary>
-internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOptions<HintOptions> options, TimeProvider clock)
+internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptions<HintOptions> options, TimeProvider clock)
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestMissingRetry = TimeSpan.FromSeconds(30);
@@ -70,18 +70,10 @@ internal sealed class HintJudge(KeycloakClient keycloak, GrantPolicy policy, IOp
     private async Task<Judgement?> JudgeAsync(ClaimedHint hint, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
-        var user = await keycloak.FindUserAsync(hint.Realm, hint.KeycloakId, cancellationToken);
-        if (user is null)
-        {
-            var final = hint.Kind == HintKind.Deleted || readAt - hint.HintedAt >= options.Value.MissingGrace;
-            return final ? GrantPolicy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
-        }
-
-        // Two ids for one person would be two accounts.
-        if (user.Id != hint.KeycloakId)
-            throw new KeycloakProtocolException(hint.Realm, $"Keycloak knows the user under another id, '{user.Id}'.");
-        var isPerson = user.Username is null || await keycloak.IsPersonAsync(hint.Realm, user.Username, cancellationToken);
-        return policy.Judge(Subject.From(hint.Realm, user, isPerson), readAt, hint.Source, hint.Version);
+        if (await reader.ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken) is { } subject)
+            return policy.Judge(subject, readAt, hint.Source, hint.Version);
+        var final = hint.Kind == HintKind.Deleted || readAt - hint.HintedAt >= options.Value.MissingGrace;
+        return final ? policy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
     }
 
     // Keycloak out of reach says nothing about the user: such a try is not counted.

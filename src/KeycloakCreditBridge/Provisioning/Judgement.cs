@@ -26,9 +26,9 @@ internal enum Disposition
 internal sealed record OpeningGrant(string Tier, decimal Amount, decimal? MonthlyCap, bool Unlimited, DateTimeOffset PeriodEnd);
 
 /// <summary>What one reading of Keycloak says about one user. Converging to the same judgement again changes nothing.</summary>
-/// <param name="AccountId">Whose account: null for users without one, and for deleted ones, whose account is on record.</param>
+/// <param name="AccountId">Whose account: null where none is named, as for deleted users, whose account is on record.</param>
 /// <param name="CreatedAt">When Keycloak says the user was created; null when it does not say.</param>
-/// <param name="Opening">Present exactly where there must be an account.</param>
+/// <param name="Opening">What an account is opened with; null for who is no person, or gone.</param>
 /// <param name="ReadAt">When Keycloak was asked: an older reading never overwrites a newer one.</param>
 /// <param name="Source">Who led to the user, see <see cref="Hints.HintSources"/>.</param>
 /// <param name="HintVersion">The claimed hint that this settles; null when there was none.</param>
@@ -41,7 +41,29 @@ internal sealed record Judgement(
     OpeningGrant? Opening,
     DateTimeOffset ReadAt,
     string Source,
-    long? HintVersion = null);
+    long? HintVersion = null)
+{
+    /// <summary>Why the user is left out, see <see cref="ExclusionReasons"/>; null for all others.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Decides what becomes of an account that a user who is left out has all the same.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Whether accounts of the realm are renamed: then one on record under another id than named gets the named one.</summary>
+    public bool Renames { get; init; }
+
+    /// <summary>Whether the user may take over the account of this id from an owner who was deleted.</summary>
+    public bool Inherits { get; init; }
+
+    /// <summary>Whether a balance that is left is forfeited with the account's closing.</summary>
+    public bool Forfeits { get; init; }
+
+    /// <summary>Stands for the address where the opening grant is given once per address; null elsewhere.</summary>
+    public byte[]? EmailHash { get; init; }
+
+    /// <summary>Set for who is left out by what listings do not show, see <see cref="RealmRules.GlimpseOf"/>.</summary>
+    public short? Glimpse { get; init; }
+}
 
 /// <summary>A user whose record is not what Keycloak says.</summary>
 /// <param name="Missing">There must be an account, and there is none.</param>

@@ -7,7 +7,8 @@ namespace KeycloakCreditBridge.Provisioning;
 /// Converges accounts to judgements. Webhook, poller, scan and operator all end here. A user that the database refuses is named and
 /// left out; the others of its batch are done.
 /// </summary>
-internal sealed partial class Provisioner(AccountStore store, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
+internal sealed partial class Provisioner(
+    AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
 {
     private const int MostLines = 20;
 
@@ -20,12 +21,30 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
             .Select(ofOneUser => ofOneUser.MaxBy(item => item.ReadAt)!)];
         List<Change> changes = [];
         List<Refusal> refusals = [];
-        if (batch.Length > 0)
-            await ConvergeAsync(batch, changes, refusals, cancellationToken);
+        foreach (var part in Parts(batch))
+            await ConvergeAsync(part, changes, refusals, cancellationToken);
         Log(changes);
         var result = new ConvergeResult(changes, refusals);
         metrics.Converged(result);
         return result;
+    }
+
+    // Who is gone comes first where another may have come in their place, and of several who name one account each is looked at alone.
+    private static IEnumerable<Judgement[]> Parts(Judgement[] batch)
+    {
+        var named = new HashSet<string>(StringComparer.Ordinal);
+        var inherits = Array.Exists(batch, item => item.Inherits);
+        var byPart = batch.ToLookup(item =>
+            item.AccountId is { } account && !named.Add(account) ? Part.Rival : inherits && item.Disposition == Disposition.Deleted ? Part.Gone : Part.Other);
+        return [.. new[] { byPart[Part.Gone].ToArray(), [.. byPart[Part.Other]] }.Where(part => part.Length > 0), .. byPart[Part.Rival].Chunk(1)];
+    }
+
+    // A transaction of its own: a hint is settled by converging, so whoever ends between the two leaves it to be done again.
+    private async Task RenameAsync(Judgement[] batch, CancellationToken cancellationToken)
+    {
+        Judgement[] renaming = [.. batch.Where(item => item.Renames && item.AccountId is not null)];
+        if (renaming.Length > 0 && await renames.RenameAsync(renaming, clock.GetUtcNow(), cancellationToken) is > 0 and var renamed)
+            LogRenamed(renamed);
     }
 
     // Halves a refused batch until the users at fault stand alone: 999 of 1,000 are done in a few round trips.
@@ -33,6 +52,7 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
     {
         try
         {
+            await RenameAsync(batch, cancellationToken);
             changes.AddRange(await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken));
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
@@ -47,6 +67,13 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
             await ConvergeAsync(batch[..middle], changes, refusals, cancellationToken);
             await ConvergeAsync(batch[middle..], changes, refusals, cancellationToken);
         }
+    }
+
+    private enum Part
+    {
+        Gone,
+        Other,
+        Rival,
     }
 
     // A line for each of a million accounts would drown everything else: the ledger has them one by one.
@@ -73,6 +100,9 @@ internal sealed partial class Provisioner(AccountStore store, ProvisioningMetric
 
     [LoggerMessage(EventId = 402, Level = LogLevel.Information, Message = "Opened {Opened} accounts, {Turned} changed their status.")]
     private partial void LogMany(int opened, int turned);
+
+    [LoggerMessage(EventId = 403, Level = LogLevel.Information, Message = "Renamed {Renamed} accounts.")]
+    private partial void LogRenamed(int renamed);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
     private partial void LogTurned(string accountId, string? status);

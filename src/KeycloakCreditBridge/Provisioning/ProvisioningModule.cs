@@ -8,7 +8,10 @@ internal static class ProvisioningModule
     {
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
         builder.Services.AddSingleton<GrantPolicy>();
+        builder.Services.AddSingleton<SubjectReader>();
         builder.Services.AddSingleton<AccountStore>();
+        builder.Services.AddSingleton<AccountReviewStore>();
+        builder.Services.AddSingleton<RenameStore>();
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
         builder.Services.AddSingleton<HintJudge>();

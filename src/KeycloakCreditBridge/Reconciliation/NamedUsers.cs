@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Provisioning;
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
-internal sealed class NamedUsers(KeycloakClient client, UserReview review, TimeProvider clock)
+internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, UserReview review, TimeProvider clock)
 {
     public async Task<ReviewResult> ReviewAsync(ReconcileRequest request, string named, CancellationToken cancellationToken)
     {
@@ -18,9 +18,9 @@ internal sealed class NamedUsers(KeycloakClient client, UserReview review, TimeP
             return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
         }
 
-        var user = found[0];
-        var isPerson = user.Username is null || await client.IsPersonAsync(request.Realm, user.Username, cancellationToken);
-        return await review.ReviewAsync(request, [Subject.From(request.Realm, user, isPerson)], readAt, cancellationToken);
+        return await reader.ReadAsync(request.Realm, found[0].Id, cancellationToken) is { } subject
+            ? await review.ReviewAsync(request, [subject], readAt, cancellationToken)
+            : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} is gone from realm {request.Realm} by now."]);
     }
 
     private async Task<IReadOnlyList<KeycloakUser>> FindAsync(string realm, string named, CancellationToken cancellationToken)

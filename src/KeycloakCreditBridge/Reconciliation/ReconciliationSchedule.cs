@@ -18,11 +18,15 @@ internal sealed class ReconciliationSchedule(
         await scheduler.DeleteJobs([.. stored.Where(key => !realms.Contains(key.Name))], cancellationToken);
     }
 
-    /// <summary>Has a realm reconciled once, as soon as a replica can. Asked again before that, it is still once.</summary>
+    /// <summary>Has a realm reconciled once, as soon as a replica can. Asked again before that, it is still once; asked while it runs, it is twice.</summary>
     /// <param name="trigger">Why, see <see cref="ReconcileTriggers"/>.</param>
     public static async Task RunOnceAsync(IScheduler scheduler, string realm, string trigger, CancellationToken cancellationToken)
     {
-        var once = TriggerBuilder.Create().WithIdentity(realm, trigger).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
+        var key = new TriggerKey(realm, trigger);
+        // A run that has begun may be past what this one is asked for: then one more follows it.
+        if (await scheduler.GetTriggerState(key, cancellationToken) is not (TriggerState.None or TriggerState.Normal))
+            key = new TriggerKey($"{realm} once more", trigger);
+        var once = TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
         await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
     }
 

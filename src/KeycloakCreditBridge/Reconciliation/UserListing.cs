@@ -7,13 +7,48 @@ namespace KeycloakCreditBridge.Reconciliation;
 /// <summary>
 /// Reads a realm's people page by page. Keycloak pages by offset, so a user removed meanwhile moves the ones behind it out of the next
 /// page: pages overlap, and a page that shows nobody of the one before is not taken for its continuation.
+/// Where federated users are left to their first login the listing has two parts, the unverified and the verified: a place in the second
+/// is not found again in the first, so an interrupted listing may start over.
 /// </summary>
-internal sealed class UserListing(KeycloakClient client, IOptions<ReconciliationOptions> options, TimeProvider clock)
+internal sealed class UserListing(
+    KeycloakClient client, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options, TimeProvider clock)
 {
+    private delegate Task<IReadOnlyList<KeycloakUser>> PageSource(int first, int max, CancellationToken cancellationToken);
+
     /// <summary>Reads from <paramref name="from"/> to the end.</summary>
     /// <exception cref="KeycloakException">A page failed: what follows it was not read, and nothing may be concluded from that.</exception>
-    public async IAsyncEnumerable<ListedPage> ReadAsync(
+    public IAsyncEnumerable<ListedPage> ReadAsync(string realm, ListPosition from, CancellationToken cancellationToken) =>
+        keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All
+            ? ReadAsync(realm, (first, max, token) => client.ListUsersAsync(realm, first, max, token), from, cancellationToken)
+            : ReadStoredAsync(realm, from, cancellationToken);
+
+    private async IAsyncEnumerable<ListedPage> ReadStoredAsync(
         string realm, ListPosition from, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var verified in (bool[])[false, true])
+        {
+            PageSource source = (first, max, token) => client.ListStoredUsersAsync(realm, verified, first, max, token);
+            await foreach (var page in ReadAsync(realm, source, from, cancellationToken))
+                yield return page with { Fresh = await PeopleAsync(realm, page.Fresh, cancellationToken) };
+            from = ListPosition.Start;
+        }
+    }
+
+    private async Task<IReadOnlyList<KeycloakUser>> PeopleAsync(
+        string realm, IReadOnlyList<KeycloakUser> users, CancellationToken cancellationToken)
+    {
+        List<KeycloakUser> people = [];
+        foreach (var user in users)
+        {
+            if (user.Username is null || await client.IsPersonAsync(realm, user.Username, cancellationToken))
+                people.Add(user);
+        }
+
+        return people;
+    }
+
+    private async IAsyncEnumerable<ListedPage> ReadAsync(
+        string realm, PageSource source, ListPosition from, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (size, overlap) = (options.Value.PageSize, options.Value.OverlapRows);
         var (tail, mustContinue) = (from.Tail, from.Tail.Count > 0);
@@ -21,7 +56,7 @@ internal sealed class UserListing(KeycloakClient client, IOptions<Reconciliation
         while (true)
         {
             var readAt = clock.GetUtcNow();
-            var users = await client.ListUsersAsync(realm, first, size, cancellationToken);
+            var users = await source(first, size, cancellationToken);
             var after = IndexAfterTail(users, tail);
             if (after < 0 && mustContinue && first > 0)
             {

@@ -1,11 +1,14 @@
+using System.Collections.Concurrent;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>Compares users with what is on record and converges those that differ.</summary>
-internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Provisioner provisioner)
+internal sealed class UserReview(
+    AccountReviewStore accounts, SubjectReader reader, GrantPolicy policy, Provisioner provisioner, IOptions<HintOptions> options)
 {
     /// <summary>Reviews people as a listing shows them.</summary>
     /// <param name="request">What is asked for.</param>
@@ -28,7 +31,8 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
                 subjects.Add(subject);
         }
 
-        var result = await ReviewAsync(request, subjects, readAt, cancellationToken);
+        var needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief ? await ReadAsync(request, subjects, cancellationToken) : subjects;
+        var result = await ReviewAsync(request, needed, readAt, cancellationToken);
         return new ReviewResult(
             result.Counts with { Seen = users.Count, Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
     }
@@ -52,6 +56,27 @@ internal sealed class UserReview(AccountStore accounts, GrantPolicy policy, Prov
         return new ReviewResult(
             counts with { Provisioned = result.Opened, Failed = result.Refusals.Count },
             [.. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} was refused by the database: {refusal.Reason}")]);
+    }
+
+    // Reading everybody in full would take hours in a large realm: of those whom a listing shows unchanged nothing is asked.
+    private async Task<IReadOnlyCollection<Subject>> ReadAsync(
+        ReconcileRequest request, List<Subject> listed, CancellationToken cancellationToken)
+    {
+        var template = policy.RulesOf(request.Realm).AccountId;
+        var settled = request.Rejudge || listed.Count == 0
+            ? []
+            : await accounts.SettledAsync(
+                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person)))], cancellationToken);
+        var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
+        var read = new ConcurrentBag<Subject>();
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(listed.Where(person => !skipped.Contains(person.KeycloakId)), parallel, async (person, token) =>
+        {
+            // Who is gone since the page was read is nobody to review.
+            if (await reader.ReadAsync(request.Realm, person.KeycloakId, token) is { } subject)
+                read.Add(subject);
+        });
+        return read;
     }
 }
 

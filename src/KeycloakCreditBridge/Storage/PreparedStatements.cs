@@ -13,6 +13,13 @@ internal static class PreparedStatements
         this NpgsqlDataSource dataSource, string sql, IEnumerable<NpgsqlParameter> parameters, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QueryPreparedAsync<T>(sql, parameters, cancellationToken);
+    }
+
+    /// <summary>The same on a connection that the caller holds, in its transaction if there is one.</summary>
+    public static async Task<IReadOnlyList<T>> QueryPreparedAsync<T>(
+        this NpgsqlConnection connection, string sql, IEnumerable<NpgsqlParameter> parameters, CancellationToken cancellationToken)
+    {
 #pragma warning disable CA2100 // The callers' statements are constants.
         await using var command = new NpgsqlCommand(sql, connection);
 #pragma warning restore CA2100

@@ -16,11 +16,12 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
         from (
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege) as granted
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
-                'reconcile_runs', 'idempotency_keys']) as t (relation)
+                'reconcile_runs', 'granted_emails', 'idempotency_keys']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs']) as t (relation)
+            from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'granted_emails', 'keycloak_users', 'user_hints', 'leases',
+                'poll_cursors', 'reconcile_runs']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['user_hints', 'leases', 'reconcile_runs', 'idempotency_keys']) as t (relation)

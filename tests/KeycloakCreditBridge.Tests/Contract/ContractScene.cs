@@ -1,8 +1,12 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
@@ -24,9 +28,17 @@ internal sealed class ContractScene : IAsyncDisposable
     private readonly Hearing _hearing;
     private BridgeHost? _bridge;
 
+    private const string PolledSql =
+        """
+        select not exists (select from user_hints where keycloak_id = @Id) and exists (
+            select from poll_cursors p join keycloak_users k using (realm)
+            where k.keycloak_id = @Id and p.stream = 'admin-events' and p.watermark >= k.created_at)
+        """;
+
     private ContractScene(IKeycloakServer server, TestDatabase database, Hearing hearing)
     {
         (_server, Database, _hearing) = (server, database, hearing);
+        Features = new RealmFeatures(server, Realm);
         Admin = KeycloakAdmin.Of(server);
         Browser = new KeycloakBrowser(server.Url);
     }
@@ -39,9 +51,17 @@ internal sealed class ContractScene : IAsyncDisposable
 
     public KeycloakBrowser Browser { get; }
 
+    public RealmFeatures Features { get; }
+
+    /// <summary>The realm where it is the emulator's, to make happen what no call of Keycloak does; null on real servers.</summary>
+    public EmulatedRealm? Emulated => (_server as EmulatedKeycloak)?.Realm(Realm);
+
     public TestDatabase Database { get; }
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+
+    /// <summary>What bridges that are started from now on take for the time.</summary>
+    public TimeProvider Clock { get; set; } = TimeProvider.System;
 
     public bool HasBridge => _bridge is not null;
 
@@ -67,11 +87,18 @@ internal sealed class ContractScene : IAsyncDisposable
 
     /// <summary>Makes realm and database and starts no bridge.</summary>
     public static async Task<ContractScene> CreateAsync(
-        KeycloakServers servers, PostgresServer postgres, KeycloakKind kind, Hearing hearing = Hearing.WebhooksAndPolling)
+        KeycloakServers servers, PostgresServer postgres, KeycloakKind kind, Hearing hearing = Hearing.WebhooksAndPolling) =>
+        await CreateAsync(await servers.GetAsync(kind), postgres, hearing);
+
+    /// <summary>The same on a server of the test's own, and with people who stand in the realm's file already.</summary>
+    public static async Task<ContractScene> CreateAsync(
+        IKeycloakServer server, PostgresServer postgres, Hearing hearing = Hearing.WebhooksAndPolling, params string[] people)
     {
-        var server = await servers.GetAsync(kind);
         var scene = new ContractScene(server, await postgres.CreateDatabaseAsync(), hearing);
-        await scene.Admin.ImportRealmAsync(scene.Realm, DemoRealm.Json(Secret, server.SendsWebhooks), Token);
+        var file = JsonNode.Parse(DemoRealm.Json(Secret, server.SendsWebhooks))!;
+        foreach (var name in people)
+            file["users"]!.AsArray().Add(new JsonObject { ["username"] = name, ["email"] = Named(name).Email, ["enabled"] = true });
+        await scene.Admin.ImportRealmAsync(scene.Realm, file.ToJsonString(), Token);
         if (server.SendsWebhooks && hearing is Hearing.Webhooks or Hearing.WebhooksAndPolling)
             await scene.AddWebhookAsync(scene.BridgeUrl);
         return scene;
@@ -99,7 +126,7 @@ internal sealed class ContractScene : IAsyncDisposable
     /// <summary>Starts a bridge that the caller has to end.</summary>
     public Task<BridgeHost> StartAnotherBridgeAsync(params (string Key, string? Value)[] more) =>
         BridgeHost
-            .Build(Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase), more)
+            .Build(Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase), Clock, more)
             .StartAsync();
 
     public async Task StopBridgeAsync()
@@ -127,6 +154,47 @@ internal sealed class ContractScene : IAsyncDisposable
     /// <summary>Creates somebody as an administrator and returns the id.</summary>
     public Task<string> CreateUserAsync(string name) => Admin.CreateUserAsync(Realm, Named(name), Token);
 
+    /// <summary>
+    /// Creates somebody as an administrator and returns the id when the bridge has heard of it by every way there is, and so of all that
+    /// happened before.
+    /// </summary>
+    public async Task<string> CreateKnownAsync(string name)
+    {
+        var id = await CreateUserAsync(name);
+        await Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll);
+        // What is looked at later must not be owed to the slower way.
+        if (_hearing is Hearing.Polling or Hearing.WebhooksAndPolling)
+            await Eventually.TrueAsync(() => Database.ScalarAsync<bool>(PolledSql, new { Id = id }), "the creation was polled");
+        return id;
+    }
+
+    /// <summary>Has the emulator's realm get somebody, of whom it then tells by these events, and returns the id.</summary>
+    public async Task<string> EmulateArrivalAsync(string name, params string[] events)
+    {
+        var id = EmulatedUser.NewId();
+        Emulated!.AddUser(new EmulatedUser(id, name) { Email = Named(name).Email });
+        foreach (var type in events)
+            await Emulated.RaiseAsync(type, id);
+        return id;
+    }
+
+    /// <summary>Reconciles the realm as a command would.</summary>
+    public async Task ReconcileAsync()
+    {
+        var outcome = await Bridge.Services.GetRequiredService<Reconciler>().RunAsync(
+            new ReconcileRequest(Realm, ReconcileTriggers.Command), new Progress<ReconcileProgress>(), Token);
+        Assert.Equal((ReconcileStatus.Done, null), (outcome.Status, outcome.Reason));
+    }
+
+    /// <summary>Waits until the bridge looks at somebody again.</summary>
+    /// <param name="id">Who is looked at.</param>
+    /// <param name="after">What <see cref="CheckedAtAsync"/> said before.</param>
+    public Task LookedAtAgainAsync(string id, DateTime after) =>
+        Eventually.TrueAsync(async () => await CheckedAtAsync(id) > after, "the user is looked at again");
+
+    public Task<DateTime> CheckedAtAsync(string id) =>
+        Database.ScalarAsync<DateTime>("select checked_at from keycloak_users where keycloak_id = @Id", new { Id = id });
+
     /// <summary>Imports people into the living realm and returns their ids.</summary>
     /// <param name="created">When each was created, says the file; null when it does not say.</param>
     public async Task<string[]> ImportUsersAsync(long? created, params string[] names)
@@ -138,11 +206,8 @@ internal sealed class ContractScene : IAsyncDisposable
     /// <summary>Lets somebody of another realm sign in for the first time and returns the id that this gives here.</summary>
     public async Task<string> ArriveThroughBrokerAsync(string name)
     {
-        var (partner, alias) = ($"{Realm}-{name}", $"partner-{name}");
-        await Admin.ImportRealmAsync(partner, """{"enabled":true}""", Token);
-        await Admin.AddIdentityProviderAsync(Realm, alias, partner, Token);
-        await Admin.CreateUserAsync(partner, Named(name), Token);
-        await Browser.LoginThroughBrokerAsync(Realm, alias, name, Named(name).Password, Token);
+        var partner = await Partner.CreateAsync(this, name);
+        await partner.LoginAsync();
         return await IdOfAsync(name);
     }
 
@@ -157,8 +222,9 @@ internal sealed class ContractScene : IAsyncDisposable
     {
         await StopBridgeAsync();
         Admin.Dispose();
+        Features.Dispose();
         await Database.DisposeAsync();
     }
 
-    private static Person Named(string name) => new(name, $"{name}@example.com");
+    public static Person Named(string name) => new(name, $"{name}@example.com");
 }

@@ -51,13 +51,17 @@ public sealed class AccountCommandTests(PostgresServer postgres)
         await using var bundle = await PrepareAsync();
         bundle.Realm.AddUser(new EmulatedUser("new", "newcomer"));
         await bundle.Database.ExecuteAsync(
-            "insert into keycloak_users (realm, keycloak_id, disposition, checked_at) values ('demo', 'robot', 'service_account', now())");
+            """
+            insert into keycloak_users (realm, keycloak_id, disposition, reason, checked_at)
+            values ('demo', 'robot', 'service_account', null, now()), ('demo', 'unproved', 'excluded', 'email_not_verified', now())
+            """);
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
         await store.AddAsync([new UserHint("demo", "stuck", HintKind.Changed, "REGISTER", HintSources.Webhook)], now, now, Token);
         var hint = Assert.Single(await store.ClaimAsync(1, now, now, Token));
         await store.PostponeAsync([new PostponedHint(hint, now, 10, Dead: true, "bad\nluck")], Token);
 
         Assert.Contains("not heard of the user", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);
+        Assert.Contains("the e-mail address is not verified", (await ShowAsync(bundle, "unproved")).Output, StringComparison.Ordinal);
         Assert.Contains("service account of a client", (await ShowAsync(bundle, "robot")).Output, StringComparison.Ordinal);
         Assert.Contains(@"dead after 10 tries (bad\u{A}luck)", (await ShowAsync(bundle, "stuck")).Output, StringComparison.Ordinal);
         var nobody = await ShowAsync(bundle, "nobody");

@@ -31,6 +31,7 @@ internal sealed class CommandProcess : IDisposable
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = true,
             WorkingDirectory = Path.GetTempPath(),
         };
         foreach (var (key, value) in settings)

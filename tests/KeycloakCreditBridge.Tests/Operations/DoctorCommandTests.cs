@@ -12,16 +12,18 @@ public sealed class DoctorCommandTests(PostgresServer postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
+    // No bridge runs here, and no webhook leads to one.
+    private static readonly string[] NeedABridge = ["webhook", "webhook delivery"];
+
     [Fact]
-    public async Task A_bridge_where_all_is_well_has_nothing_but_ok()
+    public async Task Where_all_is_well_but_no_bridge_runs_nothing_else_is_wrong()
     {
         await using var bundle = await PrepareAsync();
 
-        var (exitCode, output, error) = await CommandProcess.RunAsync(Settings(bundle), "doctor");
+        var found = await FindAsync(Settings(bundle));
 
-        Assert.Equal((0, ""), (exitCode, error));
-        Assert.All(Lines(output), line => Assert.StartsWith("ok    ", line, StringComparison.Ordinal));
-        Assert.True(Lines(output).Length >= 18);
+        Assert.Equal(NeedABridge.Order(StringComparer.Ordinal), found.Where(item => item.Verdict != "ok").Select(item => item.Check).Order(StringComparer.Ordinal));
+        Assert.True(found.Count >= 22);
     }
 
     [Theory]
@@ -186,7 +188,7 @@ public sealed class DoctorCommandTests(PostgresServer postgres)
 
     private static async Task AssertOnlyAsync(Dictionary<string, string?> settings, string check, string verdict)
     {
-        var wrong = Assert.Single(await FindAsync(settings), item => item.Verdict != "ok");
+        var wrong = Assert.Single(await FindAsync(settings), item => item.Verdict != "ok" && !NeedABridge.Contains(item.Check));
         Assert.Equal((check, verdict), (wrong.Check, wrong.Verdict));
         Assert.NotNull(wrong.Cure);
     }

@@ -65,7 +65,7 @@ public sealed partial class ReadmeTests
                 foreach (var inner in Settings($"{key}:0", of.GenericTypeArguments[0], null))
                     yield return inner;
             else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(Dictionary<,>))
-                foreach (var inner in Settings($"{key}:trial", of.GenericTypeArguments[1], null))
+                foreach (var inner in Settings($"{key}:{(property.Name == "Realms" ? "shop" : "trial")}", of.GenericTypeArguments[1], null))
                     yield return inner;
             else if (of.IsClass && of != typeof(string))
                 foreach (var inner in Settings(key, of, held))

@@ -13,8 +13,9 @@ public sealed class HintJudgeTests
         await using var bundle = await ClientBundle.StartAsync();
         bundle.Server.On("/users/ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
         bundle.Server.On("/users/ben", ScriptedKeycloak.Says(200, """{"id":"ben","username":"ben","enabled":true}"""));
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var judge = new HintJudge(
-            bundle.Client, new GrantPolicy(Options.Create(new ProvisioningOptions())), Options.Create(new HintOptions()), bundle.Clock);
+            new SubjectReader(bundle.Client, policy), policy, Options.Create(new HintOptions()), bundle.Clock);
 
         var verdicts = await bundle.DriveAsync(
             judge.JudgeAsync([Claimed("ANA", attempts: 10), Claimed("ben", attempts: 1)], ClientBundle.Cancellation));

@@ -97,7 +97,7 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await Provisioner(database).ConvergeAsync([Judge("ana")], Token);
-        await Provisioner(database).ConvergeAsync([GrantPolicy.JudgeGone("demo", "ana", Now, HintSources.Poll)], Token);
+        await Provisioner(database).ConvergeAsync([Gone("ana")], Token);
         Assert.Equal("closed deleted", await database.ScalarAsync<string>("select status || ' ' || status_reason from user_credits"));
         Assert.Equal("deleted", await database.ScalarAsync<string>("select disposition from keycloak_users"));
         await Provisioner(database).ConvergeAsync([Judge("ana")], Token);
@@ -108,7 +108,7 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     public async Task A_user_that_was_never_known_and_is_gone_leaves_no_trace()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await Provisioner(database).ConvergeAsync([GrantPolicy.JudgeGone("demo", "phantom", Now, HintSources.Webhook)], Token);
+        await Provisioner(database).ConvergeAsync([Gone("phantom")], Token);
         Assert.Equal(0, await database.ScalarAsync<int>("select count(*)::int from keycloak_users"));
     }
 
@@ -216,7 +216,7 @@ public sealed class ProvisionerTests(PostgresServer postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         await Provisioner(database).ConvergeAsync([Judge("ana")], Token);
         await database.ExecuteAsync("update user_credits set status = @Status, status_reason = @Reason", new { Status = status, Reason = reason });
-        Assert.Equal(differences, (await new AccountStore(database.DataSource).DifferencesAsync([Judge("ana")], Token)).Count);
+        Assert.Equal(differences, (await new AccountReviewStore(database.DataSource).DifferencesAsync([Judge("ana")], Token)).Count);
     }
 
     [Fact]
@@ -238,8 +238,11 @@ public sealed class ProvisionerTests(PostgresServer postgres)
         new GrantPolicy(Options.Create(new ProvisioningOptions { Tier = tier }))
             .Judge(new Subject("demo", user, enabled, isServiceAccount, Now), readAt ?? Now, HintSources.Webhook);
 
+    private static Judgement Gone(string user) =>
+        new GrantPolicy(Options.Create(new ProvisioningOptions())).JudgeGone("demo", user, Now, HintSources.Poll);
+
     private static UserHint Hint(string user) => new("demo", user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

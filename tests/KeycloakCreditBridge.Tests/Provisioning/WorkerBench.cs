@@ -28,8 +28,8 @@ internal sealed class WorkerBench : IAsyncDisposable
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), Options.Create(new StorageOptions()), Clock,
             NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
-            hints, signal, new HintJudge(keycloak.Client, policy, options, Clock),
-            new Provisioner(new AccountStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), policy, options, Clock),
+            new Provisioner(new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
     }
 

@@ -1,3 +1,4 @@
+using Dapper;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator;
@@ -86,6 +87,34 @@ public sealed class ScheduleTests(PostgresServer postgres)
 
         await RunsAsync(bundle, "trigger = 'asked' and provisioned = 1 and status = 'done'", 1);
         await bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task What_is_lost_while_a_run_that_was_asked_for_goes_on_is_found_by_one_more()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await using var bridge = await StartAsync(bundle, Enabled);
+        await RunsAsync(bundle, "trigger = 'first' and status = 'done'", 1);
+        var requests = bridge.Services.GetRequiredService<ReconciliationRequests>();
+        await using (var connection = await bundle.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken))
+        {
+            await using var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            await connection.ExecuteAsync("lock table keycloak_users in access exclusive mode");
+            requests.Ask(EmulatorDriver.Realm, "its events were wiped");
+            await EventuallyOneAsync("from pg_locks where relation = 'keycloak_users'::regclass and not granted");
+
+            bundle.Realm.AddUser(new EmulatedUser("missed", "missed"));
+            foreach (var reason in (string[])["wiped again", "and again"])
+                requests.Ask(EmulatorDriver.Realm, reason);
+            await EventuallyOneAsync("from quartz.qrtz_triggers where trigger_group = 'asked' and trigger_name <> 'demo'");
+            await held.RollbackAsync(TestContext.Current.CancellationToken);
+        }
+
+        await RunsAsync(bundle, "trigger = 'asked' and provisioned = 1 and status = 'done'", 1);
+        await bridge.StopAsync();
+
+        Task EventuallyOneAsync(string from) => Eventually.TrueAsync(
+            async () => await bundle.Database.ScalarAsync<int>($"select count(*)::int {from}") == 1, from);
     }
 
     [Fact]

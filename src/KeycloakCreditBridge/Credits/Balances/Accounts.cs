@@ -16,7 +16,7 @@ internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> ke
     public AccountReach Reach(Caller caller, string? user)
     {
         if (user is null || user == caller.Subject)
-            return ReachOf(caller, caller.Subject);
+            return ReachOf(caller, caller.Subject, isOwn: true);
         if (!caller.IsAdmin && !caller.IsService)
         {
             throw new RequestRefusedException(
@@ -26,7 +26,7 @@ internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> ke
 
         if (user.Length == 0 || EventRules.ProblemWith(user) is not null)
             throw RequestRefusedException.Invalid(new Dictionary<string, string> { ["user_id"] = "is no id of a user" });
-        return ReachOf(caller, user);
+        return ReachOf(caller, user, isOwn: false);
     }
 
     /// <summary>
@@ -49,6 +49,6 @@ internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> ke
         throw RequestRefusedException.NoAccount(reach.User);
     }
 
-    private AccountReach ReachOf(Caller caller, string user) =>
-        new(caller.Realm, user, [.. keycloak.Value.Realms.Select(realm => realm.Name).Where(name => name != caller.Realm)]);
+    private AccountReach ReachOf(Caller caller, string user, bool isOwn) =>
+        new(caller.Realm, user, isOwn, [.. keycloak.Value.Realms.Select(realm => realm.Name).Where(name => name != caller.Realm)]);
 }

@@ -8,15 +8,17 @@ namespace KeycloakCreditBridge.Credits.Balances;
 internal sealed class BalanceStore(NpgsqlDataSource dataSource)
 {
     /// <summary>
-    /// The account that @User, Keycloak's id or an account's, means to callers of @Realm: never one of another realm's people. One that
-    /// nobody is known to own can be reached from every realm.
+    /// The account that @User, Keycloak's id or an account's, means to callers of @Realm: never one of another realm's people, and where
+    /// somebody asks for their own, none of anybody else. One that nobody is known to own can be reached from every realm.
     /// </summary>
     internal const string Target =
         """
         select t.* from user_credits t
         where t.user_id = coalesce(
                 (select k.account_id from keycloak_users k where k.realm = @Realm::text and k.keycloak_id = @User::text), @User)
-            and not exists (select from keycloak_users o where o.realm = any (@OtherRealms::text[]) and o.keycloak_id = t.user_id)
+            and case when t.realm is null
+                then not exists (select from keycloak_users o where o.realm = any (@OtherRealms::text[]) and o.keycloak_id = t.user_id)
+                else t.realm = @Realm and (not @IsOwn::boolean or t.keycloak_id = @User) end
         """;
 
     /// <summary>The balance of account c. Both sets of names that callers use, amounts as text with six decimals.</summary>
@@ -44,16 +46,11 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
         from ({Target}) c
         """;
 
-    private const string AccountSql = $"select c.user_id as answer from ({Target}) c";
-
     /// <summary>The balance as JSON; null when there is no such account for callers of this realm.</summary>
     public Task<string?> BalanceAsync(AccountReach reach, CancellationToken cancellationToken) => FindAsync(BalanceSql, reach, cancellationToken);
 
     /// <summary>The balance as JSON of the shape that LLM gateways read.</summary>
     public Task<string?> LlmBalanceAsync(AccountReach reach, CancellationToken cancellationToken) => FindAsync(LlmBalanceSql, reach, cancellationToken);
-
-    /// <summary>The account's id.</summary>
-    public Task<string?> AccountAsync(AccountReach reach, CancellationToken cancellationToken) => FindAsync(AccountSql, reach, cancellationToken);
 
     private async Task<string?> FindAsync(string sql, AccountReach reach, CancellationToken cancellationToken)
     {
@@ -67,14 +64,16 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
 /// <summary>Which account is meant, and by whom.</summary>
 /// <param name="Realm">The caller's realm.</param>
 /// <param name="User">Keycloak's id of a user of that realm, or an account's id.</param>
+/// <param name="IsOwn">It must be the user's own.</param>
 /// <param name="OtherRealms">All other configured realms, whose people's accounts are out of reach.</param>
-internal sealed record AccountReach(string Realm, string User, string[] OtherRealms)
+internal sealed record AccountReach(string Realm, string User, bool IsOwn, string[] OtherRealms)
 {
     /// <summary>As statements with <see cref="BalanceStore.Target"/> take it.</summary>
     public NpgsqlParameter[] Parameters() =>
     [
         new("Realm", NpgsqlDbType.Text) { Value = Realm },
         new("User", NpgsqlDbType.Text) { Value = User },
+        new("IsOwn", NpgsqlDbType.Boolean) { Value = IsOwn },
         new("OtherRealms", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = OtherRealms },
     ];
 }

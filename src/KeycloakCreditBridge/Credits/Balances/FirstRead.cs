@@ -11,7 +11,7 @@ namespace KeycloakCreditBridge.Credits.Balances;
 /// as one batch, so a thousand of them take a few statements and no request holds a connection while another one of its own waits.
 /// </summary>
 internal sealed class FirstRead(
-    KeycloakClient keycloak, GrantPolicy policy, Provisioner provisioner, HintWriter hints, CreditsMetrics metrics, TimeProvider clock) : IDisposable
+    SubjectReader subjects, GrantPolicy policy, Provisioner provisioner, HintWriter hints, CreditsMetrics metrics, TimeProvider clock) : IDisposable
 {
     private const string Cause = "FIRST_READ";
     private const string ServiceAccountPrefix = "service-account-";
@@ -29,7 +29,8 @@ internal sealed class FirstRead(
         if (caller.Subject.StartsWith(TransientPrefix, StringComparison.Ordinal))
             return;
         // What a token does not tell, or a name that a client's own user has as well, only Keycloak knows.
-        if (caller.Username is null || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
+        if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
+            || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
             await AskAsync(caller.Realm, caller.Subject, cancellationToken);
             return;
@@ -46,10 +47,8 @@ internal sealed class FirstRead(
     public async Task AskAsync(string realm, string user, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
-        if (await keycloak.FindUserAsync(realm, user, cancellationToken) is not { } found || found.Id != user)
-            return;
-        var isPerson = found.Username is null || await keycloak.IsPersonAsync(realm, found.Username, cancellationToken);
-        await ConvergeAsync(policy.Judge(Subject.From(realm, found, isPerson), readAt, HintSources.FirstRead));
+        if (await subjects.ReadAsync(realm, user, cancellationToken) is { } subject)
+            await ConvergeAsync(policy.Judge(subject, readAt, HintSources.FirstRead));
     }
 
     public void Dispose() => _gate.Dispose();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Provisioning;
 
 namespace KeycloakCreditBridge.Operations.Accounts;
 
@@ -20,6 +21,8 @@ internal static class AccountReason
         return account switch
         {
             { Status: "held", StatusReason: "disabled" } => $"{opened} Held because the user is disabled in Keycloak, {Since(view, "credit.hold")}.",
+            { Status: "held", StatusReason: ExclusionReasons.AccountIdTaken } =>
+                $"{opened} Held because the account id that follows from Keycloak is another account's, {Since(view, "credit.hold")}: settle whose it is.",
             { Status: "closed", StatusReason: "deleted" } => $"{opened} Closed because the user is gone from Keycloak, {Since(view, "credit.close")}.",
             { Status: "active" } => opened,
             _ => $"{opened} Turned {account.Status} by somebody else ({account.StatusReason ?? "no reason given"}): the bridge leaves that as it is.",
@@ -29,7 +32,7 @@ internal static class AccountReason
     private static string Absent(AccountView view) => view switch
     {
         { Known.Disposition: "service_account" } => "No account because this is the service account of a client.",
-        { Known.Disposition: "excluded" } => "No account because a rule leaves this user out.",
+        { Known: { Disposition: "excluded" } known } => $"No account because {LeftOut(known.Reason)}.",
         { Known: { Disposition: "deleted" } known } => $"No account, and Keycloak had no such user at {At(known.CheckedAt)}.",
         { Known: { } known } => $"No account although there was to be one at {At(known.CheckedAt)}: its row was removed. {Backfill(view)}",
         { Hint: { State: "dead" } } => "No account because the bridge gave up on the user.",
@@ -37,6 +40,19 @@ internal static class AccountReason
         { Keycloak.User: not null } => $"No account because the bridge has not heard of the user. {Backfill(view)}",
         { Keycloak.Problem: null } => "No account: unknown to Keycloak too.",
         _ => "No account, and nothing is on record.",
+    };
+
+    private static string LeftOut(string? reason) => reason switch
+    {
+        ExclusionReasons.Disabled => "the user is disabled in Keycloak",
+        ExclusionReasons.NoEmail => "the user has no e-mail address",
+        ExclusionReasons.EmailNotVerified => "the e-mail address is not verified",
+        ExclusionReasons.EmailDomain => "the e-mail address is in no domain that is let in",
+        ExclusionReasons.Attribute => "the user lacks the attribute that the rules ask for",
+        ExclusionReasons.IdentityProvider => "the user is linked to no identity provider that is let in",
+        ExclusionReasons.NoAccountId => "the user lacks a value that the account id is made of",
+        ExclusionReasons.AccountIdTaken => "the account of that id is somebody else's",
+        _ => "a rule leaves this user out",
     };
 
     private static string Stuck(AccountView view) => view.Hint switch

@@ -89,6 +89,7 @@ internal static class CommandLine
             Reconcile("reconcile", Manual.Reconcile, rejudge: false),
             Reconcile("backfill", Manual.Backfill, rejudge: true),
             DoctorCommand.Command(Settings),
+            SetupSyntax.Command(Settings),
             HintsSyntax.Command(Settings),
             AccountSyntax.Command(Settings),
         };

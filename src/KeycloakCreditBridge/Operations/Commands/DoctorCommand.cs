@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Operations.Diagnosis;
+using KeycloakCreditBridge.Operations.Setup;
 
 namespace KeycloakCreditBridge.Operations.Commands;
 
@@ -10,14 +11,20 @@ internal static class DoctorCommand
 {
     private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a check on standard output." };
 
+    private static readonly Option<bool> Strict = new("--strict") { Description = "End with 1 for a warning too." };
+
     public static Command Command(Func<ParseResult, string[]> settings)
     {
-        var command = new Command("doctor", Manual.Doctor) { Json };
-        command.SetAction((parsed, _) => RunAsync(settings(parsed), parsed.GetValue(Json)));
+        var webhookUrl = SetupSyntax.NewWebhookUrl();
+        var command = new Command("doctor", Manual.Doctor) { Json, Strict, webhookUrl };
+        AdministratorSyntax.AddTo(command);
+        command.SetAction((parsed, _) => RunAsync(
+            [.. settings(parsed), .. SetupSyntax.Setting(parsed.GetValue(webhookUrl))],
+            AdministratorSyntax.Of(parsed), parsed.GetValue(Json), parsed.GetValue(Strict)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string[] settings, bool json)
+    private static async Task<int> RunAsync(string[] settings, Administrator? administrator, bool json, bool strict)
     {
         var builder = Program.Compose(settings);
         builder.Services.AddSingleton(LogTarget.Command);
@@ -26,22 +33,24 @@ internal static class DoctorCommand
         List<Examined> all = [];
         await Examination.RunAsync(
             app.Services,
+            administrator,
             examined =>
             {
                 all.Add(examined);
                 Console.Out.WriteLine(json ? Result(examined) : Text(examined));
             },
             stop.Token);
-        return CodeOf(all);
+        return CodeOf(all, strict ? Verdict.Warn : Verdict.Fail);
     }
 
-    private static int CodeOf(IReadOnlyCollection<Examined> all)
+    /// <summary>The exit code, where what is as bad as <paramref name="fault"/> counts.</summary>
+    internal static int CodeOf(IReadOnlyCollection<Examined> all, Verdict fault)
     {
         var gates = all.Where(examined => examined.IsGate).ToList();
         // The database is one of them and a realm at least another.
         if (gates.Count > 1 && gates.TrueForAll(gate => gate.Finding.Unreachable))
             return ExitCode.Unreachable;
-        return all.Any(examined => examined.Finding.Verdict == Verdict.Fail) ? ExitCode.SomeFailed : ExitCode.Done;
+        return all.Any(examined => examined.Finding.Verdict >= fault) ? ExitCode.SomeFailed : ExitCode.Done;
     }
 
     private static string Text(Examined examined)

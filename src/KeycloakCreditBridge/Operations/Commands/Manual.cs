@@ -31,7 +31,17 @@ internal static class Manual
         """
         Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak, clock, roles,
         events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something does, and 3 when neither
-        PostgreSQL nor Keycloak can be reached.
+        PostgreSQL nor Keycloak can be reached. With --strict warnings count as failures. With an administrator it also looks at what the
+        bridge's own roles do not show: the webhook's secret at Keycloak, federations, how long admin events are kept.
+        """;
+
+    public const string Setup = "Prepare what the bridge works with.";
+
+    public const string SetupKeycloak =
+        """
+        Give each configured realm of Keycloak what the bridge needs: its client with the configured secret and the roles view-users and
+        view-events, stored events, and the webhook where Phase Two's plugin is there. Shows what it would change, asks, and changes nothing
+        that is right already. Takes an administrator's credentials once and stores them nowhere. Safe to run again at any time.
         """;
 
     public const string Hints = "Show the hints, which are users that wait to be looked at, and mend those that got stuck. Needs PostgreSQL only.";
@@ -60,13 +70,15 @@ internal static class Manual
           KeycloakCreditBridge backfill --realm shop --user alice@example.com
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
           KeycloakCreditBridge doctor                                 what is wrong, and what to do about it
+          KeycloakCreditBridge setup keycloak --admin-user admin --webhook-url http://bridge:8080
           KeycloakCreditBridge hints list --dead                      who was given up, and why
           KeycloakCreditBridge hints retry --all-dead                 once that is mended
           KeycloakCreditBridge account show ana@example.com           why somebody has no credits
 
         Exit codes:
           0    done
-          1    some users failed or were not found, the realm is being reconciled by another process, or doctor found a fault
+          1    some users failed or were not found, the realm is being reconciled by another process, doctor found a fault, or setup has
+               something to do and did not do it (--dry-run, or the answer was no)
           2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command goes on from there

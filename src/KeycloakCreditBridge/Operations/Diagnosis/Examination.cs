@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Operations.Commands;
+using KeycloakCreditBridge.Operations.Setup;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -12,7 +13,12 @@ namespace KeycloakCreditBridge.Operations.Diagnosis;
 internal static class Examination
 {
     /// <summary>Tells each check's finding as soon as it is there.</summary>
-    public static async Task RunAsync(IServiceProvider services, Action<Examined> tell, CancellationToken cancellationToken)
+    /// <param name="services">What the checks are made from.</param>
+    /// <param name="administrator">Who may look at what the bridge may not; null when there is nobody.</param>
+    /// <param name="tell">Takes the findings.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task RunAsync(
+        IServiceProvider services, Administrator? administrator, Action<Examined> tell, CancellationToken cancellationToken)
     {
         var problems = ConfigurationCheck.Problems(services);
         foreach (var problem in problems)
@@ -30,7 +36,7 @@ internal static class Examination
         else
             tell(NotLookedAt("database"));
         foreach (var realm in realms)
-            await RunAsync(OfRealm(services, realm), tell, cancellationToken);
+            await RunAsync(OfRealm(services, realm, Desk(services, administrator, realm)), tell, cancellationToken);
     }
 
     private static Examined NotLookedAt(string check) => new(check, null, Finding.Warn("not looked at, as its configuration cannot be used"));
@@ -61,11 +67,22 @@ internal static class Examination
         .. realms.Select(realm => new Check("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
     ];
 
-    private static IEnumerable<Check> OfRealm(IServiceProvider services, string realm)
+    private static RealmDesk? Desk(IServiceProvider services, Administrator? administrator, string realm)
     {
+        if (administrator is null)
+            return null;
+        var (clients, options) = (services.GetRequiredService<IHttpClientFactory>(), services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
+        return new RealmDesk(clients, options, realm, new AdministratorToken(clients, options, administrator).GetAsync);
+    }
+
+    private static IEnumerable<Check> OfRealm(IServiceProvider services, string realm, RealmDesk? administrator)
+    {
+        var webhooks = ActivatorUtilities.CreateInstance<WebhookChecks>(services, ActivatorUtilities.CreateInstance<TestDelivery>(services));
+        var seen = ActivatorUtilities.CreateInstance<AdministratorChecks>(services);
         var checks = ActivatorUtilities.CreateInstance<RealmChecks>(services);
         var settings = ActivatorUtilities.CreateInstance<EventSettingChecks>(services);
         yield return new("webhook secret", realm, _ => Task.FromResult(checks.Webhook(realm)));
+        yield return new("webhook delivery", realm, token => webhooks.DeliveryAsync(realm, token));
         yield return new("token", realm, token => checks.TokenAsync(realm, token), IsGate: true);
         yield return new("clock", realm, token => checks.ClockAsync(realm, token));
         yield return new("users", realm, token => checks.UsersAsync(realm, token));
@@ -76,7 +93,11 @@ internal static class Examination
         yield return new("admin events stored", realm, token => settings.AdminEventsStoredAsync(realm, token));
         yield return new("event types", realm, token => settings.TypesAsync(realm, token));
         yield return new("event retention", realm, token => settings.RetentionAsync(realm, token));
-        yield return new("event listener", realm, token => settings.ListenerAsync(realm, token));
+        yield return new("admin event retention", realm, token => seen.AdminRetentionAsync(administrator, token));
+        yield return new("event listener", realm, token => webhooks.ListenerAsync(realm, token));
+        yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
+        yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
+        yield return new("federations", realm, token => seen.FederationsAsync(realm, administrator, token));
     }
 
     private static async Task RunAsync(IEnumerable<Check> checks, Action<Examined> tell, CancellationToken cancellationToken)
@@ -101,7 +122,12 @@ internal static class Examination
         }
         catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {
-            var says = exception is NpgsqlException ? $"PostgreSQL: {exception.Message}" : exception.Message;
+            var says = exception switch
+            {
+                NpgsqlException => $"PostgreSQL: {exception.Message}",
+                ConfigurationException refused => string.Join(" ", refused.Problems),
+                _ => exception.Message,
+            };
             var isUnreachable = ExitCode.Of(exception) == ExitCode.Unreachable;
             return new Finding(Verdict.Fail, says, Unreachable: isUnreachable);
         }

@@ -20,7 +20,10 @@ public sealed class FuzzTests(PostgresServer postgres)
 
     private static readonly WebhookFormat?[] Pinned = [null, null, null, null, null, null, .. Enum.GetValues<WebhookFormat>()];
     private static readonly Envelope[] Envelopes = Enum.GetValues<Envelope>();
-    private static readonly WebhookAuthentication[] Schemes = Enum.GetValues<WebhookAuthentication>();
+
+    // Tokens have tests of their own: they need a realm that publishes keys.
+    private static readonly WebhookAuthentication[] Schemes =
+        [.. Enum.GetValues<WebhookAuthentication>().Where(scheme => scheme != WebhookAuthentication.RealmToken)];
 
     private static int Bodies =>
         int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 200_000;

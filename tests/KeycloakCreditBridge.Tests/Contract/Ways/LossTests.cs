@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Contract;
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
 
 public sealed class LossTests(KeycloakServers servers, PostgresServer postgres)
 {

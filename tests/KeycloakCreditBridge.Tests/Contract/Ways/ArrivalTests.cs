@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Sandbox;
 
-namespace KeycloakCreditBridge.Tests.Contract;
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
 
 public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScenes>
 {
@@ -47,6 +47,13 @@ public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScen
         await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
     }
 
+    [Fact]
+    public async Task Who_comes_by_exchanging_a_token_of_another_issuer_has_one_account()
+    {
+        var scene = await scenes.GetAsync(KeycloakKind.Emulator);
+        await scene.Database.AssertOpenedAsync(await scene.EmulateArrivalAsync("exchanged", "REGISTER", "TOKEN_EXCHANGE"), Heard);
+    }
+
     [Theory, EveryKeycloak]
     public async Task Polling_alone_finds_all_of_them(KeycloakKind kind)
     {
@@ -79,6 +86,17 @@ public sealed class ArrivalTests(SharedScenes scenes) : IClassFixture<SharedScen
         await Eventually.TrueAsync(
             async () => (await scene.Database.PageOfAsync(itself)).Disposition is not null, "the client's own user was looked at");
         Assert.Equal(new BookPage(null, null, null, null, null, "service_account"), await scene.Database.PageOfAsync(itself));
+    }
+
+    [Fact]
+    public async Task A_transient_user_has_no_account()
+    {
+        var scene = await scenes.GetAsync(KeycloakKind.Emulator);
+        var transient = await scene.Emulated!.LoginLightweightAsync();
+        await scene.CreateKnownAsync("lasting");
+        Assert.Equal(
+            0, await scene.Database.ScalarAsync<int>("select count(*)::int from keycloak_users where keycloak_id = @transient", new { transient }));
+        Assert.False(await scene.Database.HasAccountAsync(transient));
     }
 
     private static async Task<string[]> ComeByEveryWayAsync(ContractScene scene) =>

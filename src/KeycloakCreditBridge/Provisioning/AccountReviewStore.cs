@@ -1,0 +1,64 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>Compares many users with what is on record, and changes nothing.</summary>
+internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
+{
+    // The status counts too: two readings that converge at the same moment can leave the older one's status beside the newer one's record.
+    private const string DifferencesSql =
+        $"""
+        with judgement as (
+            select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @Reasons::text[],
+                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @ReadAts::timestamptz[])
+                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, read_at)
+        ),
+        {AccountStore.Standing}
+        select w.keycloak_id, w.disposition in ('account', 'held') and not w.present as missing
+        from wanted w
+        where w.recorded_disposition is distinct from w.disposition or w.recorded_reason is distinct from w.reason or w.opens or w.turns
+            or w.collides and (select t.user_id from user_credits t where t.user_id = w.named_account) is null
+        """;
+
+    private const string SettledSql =
+        """
+        select u.keycloak_id
+        from unnest(@KeycloakIds::text[], @AccountIds::text[], @Enabled::boolean[], @Glimpses::smallint[])
+            as u (keycloak_id, named_account, enabled, glimpse)
+        join keycloak_users k on k.realm = @Realm::text and k.keycloak_id = u.keycloak_id
+        left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
+        where k.reason is distinct from 'account_id_taken' and (k.disposition = 'excluded' or c.user_id is not null) and case k.disposition
+            when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
+                and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
+            when 'held' then not u.enabled and coalesce(u.named_account = k.account_id, true)
+                and c.status <> 'active' and c.status_reason is distinct from 'deleted'
+            when 'excluded' then c.user_id is null and k.glimpse = u.glimpse
+            else false end
+        """;
+
+    /// <summary>Which of these users are on record otherwise than judged, or not at all.</summary>
+    public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<Difference>(DifferencesSql, JudgementColumns.Of(batch), cancellationToken);
+
+    /// <summary>Those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="people">As a listing shows them, each with the account id that follows from it; null where more is needed to tell.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    public Task<IReadOnlyList<SettledUser>> SettledAsync(
+        string realm, IReadOnlyList<(Subject Person, string? AccountId)> people, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<SettledUser>(
+            SettledSql,
+            [
+                new NpgsqlParameter("Realm", NpgsqlDbType.Text) { Value = realm },
+                people.Column("KeycloakIds", NpgsqlDbType.Text, item => item.Person.KeycloakId),
+                people.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                people.Column("Enabled", NpgsqlDbType.Boolean, item => item.Person.Enabled),
+                people.Column("Glimpses", NpgsqlDbType.Smallint, item => RealmRules.GlimpseOf(item.Person)),
+            ],
+            cancellationToken);
+}
+
+/// <summary>A user of whom nothing has changed that a listing shows.</summary>
+internal sealed record SettledUser(string KeycloakId);

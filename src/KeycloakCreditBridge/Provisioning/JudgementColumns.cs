@@ -1,0 +1,56 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>Judgements as parameters, one value for each of a batch.</summary>
+internal static class JudgementColumns
+{
+    /// <summary>What every statement about them takes.</summary>
+    public static NpgsqlParameter[] Of(IReadOnlyList<Judgement> batch) =>
+    [
+        batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+        batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+        batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+        batch.Column("Dispositions", NpgsqlDbType.Text, item => Text(item.Disposition)),
+        batch.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+        batch.Nullable("Reasons", NpgsqlDbType.Text, item => item.Reason),
+        batch.Nullable("Otherwise", NpgsqlDbType.Text, item => item.Disposition != Disposition.Excluded ? null : item.Enabled ? "account" : "held"),
+        batch.Nullable("Renames", NpgsqlDbType.Boolean, item => item.Renames ? true : (bool?)null),
+        batch.Nullable("Inherits", NpgsqlDbType.Boolean, item => item.Inherits ? true : (bool?)null),
+    ];
+
+    /// <summary>The rest, for those that are converged.</summary>
+    public static NpgsqlParameter[] OpeningOf(IReadOnlyList<Judgement> batch) =>
+    [
+        batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
+        batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
+        batch.Nullable("Glimpses", NpgsqlDbType.Smallint, item => item.Glimpse),
+        batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+        batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
+        batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
+        batch.Column("Caps", NpgsqlDbType.Numeric, item => item.Opening?.MonthlyCap),
+        batch.Column("Unlimited", NpgsqlDbType.Boolean, item => item.Opening?.Unlimited),
+        batch.Column("PeriodEnds", NpgsqlDbType.TimestampTz, item => item.Opening?.PeriodEnd.UtcDateTime),
+        batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+        batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
+    ];
+
+    /// <summary>A column that most batches have nothing in, and that then costs nothing.</summary>
+    private static NpgsqlParameter Nullable<TValue>(
+        this IReadOnlyList<Judgement> batch, string name, NpgsqlDbType type, Func<Judgement, TValue?> value) =>
+        batch.Any(item => value(item) is not null)
+            ? batch.Column(name, type, value)
+            : new NpgsqlParameter(name, NpgsqlDbType.Array | type) { Value = DBNull.Value };
+
+    private static string Text(Disposition disposition) => disposition switch
+    {
+        Disposition.Account => "account",
+        Disposition.Held => "held",
+        Disposition.ServiceAccount => "service_account",
+        Disposition.Excluded => "excluded",
+        Disposition.Deleted => "deleted",
+        _ => throw new ArgumentOutOfRangeException(nameof(disposition), disposition, "No such disposition."),
+    };
+}

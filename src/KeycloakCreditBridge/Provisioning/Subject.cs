@@ -1,0 +1,35 @@
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Provisioning;
+
+/// <summary>What the policy looks at.</summary>
+internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bool IsServiceAccount, DateTimeOffset? CreatedAt)
+{
+    public string? Username { get; init; }
+
+    public string? Email { get; init; }
+
+    public bool EmailVerified { get; init; }
+
+    /// <summary>Null where a listing left them out.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes { get; init; }
+
+    /// <summary>Aliases of the providers that the user is linked to; null where nobody asked.</summary>
+    public IReadOnlyList<string>? IdentityProviders { get; init; }
+
+    /// <param name="realm">Name of the user's realm.</param>
+    /// <param name="user">The user as read.</param>
+    /// <param name="isPerson">Nothing in the user itself says so: see <see cref="KeycloakClient.IsPersonAsync"/>.</param>
+    public static Subject From(string realm, KeycloakUser user, bool isPerson) =>
+        new(realm, user.Id, user.Enabled, !isPerson, Instant(user.CreatedTimestamp))
+        {
+            Username = user.Username,
+            Email = user.Email,
+            EmailVerified = user.EmailVerified,
+            Attributes = user.Attributes,
+        };
+
+    // An import may say anything here; what is no instant of the calendar is as good as nothing.
+    private static DateTimeOffset? Instant(long? milliseconds) =>
+        milliseconds is { } value and > -62_135_596_800_000 and < 253_402_300_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+}

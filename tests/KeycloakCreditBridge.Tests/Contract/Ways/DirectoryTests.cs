@@ -1,0 +1,124 @@
+using System.Net;
+using System.Text;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Intake;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
+
+public sealed class DirectoryTests(KeycloakServers servers, PostgresServer postgres, LdapDirectory directory) : IClassFixture<LdapDirectory>
+{
+    private const string Setting = "Keycloak:Realms:0:FederatedUsers";
+
+    private static readonly string[] Names = ["ldap-ana", "ldap-ben", "ldap-cara"];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public Task People_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them(KeycloakKind kind) =>
+        OpenAllAsync(kind, import: true);
+
+    [Theory, EveryKeycloak]
+    public Task People_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them(KeycloakKind kind) =>
+        OpenAllAsync(kind, import: false);
+
+    [Theory, EveryKeycloak]
+    public Task With_OnFirstLogin_nobody_of_a_directory_is_imported_or_has_an_account_before_the_first_login(KeycloakKind kind) =>
+        OpenAtLoginAsync(kind, import: true);
+
+    [Theory, EveryKeycloak]
+    public Task With_OnFirstLogin_nobody_of_a_directory_without_import_has_an_account_before_the_first_login(KeycloakKind kind) =>
+        OpenAtLoginAsync(kind, import: false);
+
+    [Theory, EveryKeycloak]
+    public async Task Who_goes_from_the_directory_keeps_an_open_account_until_somebody_asks_for_that_user(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Polling);
+        var ids = await AddPeopleAsync(scene, import: true);
+        await scene.StartBridgeAsync(("Hints:MissingGrace", "00:00:00"));
+        var id = ids is null ? await scene.IdOfAsync(Names[0]) : ids[0];
+        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+
+        if (ids is null)
+            await directory.RemoveAsync(scene.Realm, Names[0]);
+        else
+            scene.Emulated!.RemoveUser(id);
+        await scene.ReconcileAsync();
+        Assert.Equal("active", (await scene.Database.PageOfAsync(id)).Status);
+
+        await HintAsync(scene, id);
+        await scene.Database.TurnedAsync(id, "closed");
+    }
+
+    private async Task OpenAllAsync(KeycloakKind kind, bool import)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Polling);
+        await scene.StartBridgeAsync();
+        await AddPeopleAsync(scene, import);
+        await scene.ReconcileAsync();
+        foreach (var name in Names)
+        {
+            var id = await scene.IdOfAsync(name);
+            Assert.Equal(!import, id.StartsWith("f:", StringComparison.Ordinal));
+            await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        }
+    }
+
+    private async Task OpenAtLoginAsync(KeycloakKind kind, bool import)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Polling);
+        await scene.StartBridgeAsync((Setting, "OnFirstLogin"));
+        var ids = await AddPeopleAsync(scene, import);
+        await scene.Admin.CreateUserAsync(scene.Realm, ContractScene.Named("verified"), Token, new() { ["emailVerified"] = true });
+        await scene.CreateKnownAsync("local");
+        await AssertAccountsAsync(scene, 2, keycloakHas: 2);
+
+        if (ids is null)
+            await scene.Browser.LoginAsync(scene.Realm, Names[1], ContractScene.Named(Names[1]).Password, Token);
+        else
+            await scene.Emulated!.LoginFromDirectoryAsync(ids[1]);
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "who signs in has an account");
+        await AssertAccountsAsync(scene, 3, keycloakHas: import ? 3 : 2);
+        await scene.Database.AssertOpenedAsync(ids is null ? await scene.IdOfAsync(Names[1]) : ids[1], HintSources.Poll);
+    }
+
+    // A count imports nobody, and leaves out whom Keycloak does not keep.
+    private static async Task AssertAccountsAsync(ContractScene scene, int expected, int keycloakHas)
+    {
+        await scene.ReconcileAsync();
+        Assert.Equal(expected, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
+        Assert.Equal(keycloakHas, await scene.Admin.CountUsersAsync(scene.Realm, Token));
+    }
+
+    // Returns the ids where they are known beforehand.
+    private async Task<string[]?> AddPeopleAsync(ContractScene scene, bool import)
+    {
+        if (scene.Emulated is { } realm)
+        {
+            EmulatedUser[] people = [.. Names.Select(name =>
+                new EmulatedUser(import ? EmulatedUser.NewId() : $"f:tXsHuH96SnGUcvZGn5Zi3A:{name}", name) { Email = $"{name}@example.com" })];
+            foreach (var person in people)
+                realm.AddToDirectory(person);
+            return [.. people.Select(person => person.Id)];
+        }
+
+        await directory.AddAsync(scene.Realm, Names);
+        await scene.Features.AddDirectoryAsync(directory.Url, LdapDirectory.PeopleOf(scene.Realm), import, Token);
+        return null;
+    }
+
+    private static async Task HintAsync(ContractScene scene, string id)
+    {
+        using var http = new HttpClient();
+        var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent(id, realm: scene.Realm));
+        using var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        content.Headers.Add(HmacSignature.Header, Deliveries.Sign(body, ContractScene.Secret));
+        using var answer = await http.PostAsync(new Uri(scene.BridgeUrl, $"webhooks/keycloak/{scene.Realm}"), content, Token);
+        Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
+    }
+}

@@ -1,0 +1,111 @@
+using KeycloakCreditBridge.Tests.Reconciliation;
+
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
+
+/// <summary>Every way in which a user appears, changes or goes, and what becomes of it. README's table is this one.</summary>
+internal static class WayCatalogue
+{
+    private const string AtOnce = "at once";
+    private const string AtCommit = "at once, when it commits";
+    private const string Poll = "next poll";
+    private const string Sweep = "next sweep";
+    private const string Run = "next run";
+    private const string RunOpens = "next run opens and holds, none closes";
+    private const string Login = "first login, at once";
+    private const string LoginPoll = "first login, next poll";
+    private const string OnceImported = "next run after the import";
+    private const string NextLogin = "a login a day later";
+    private const string AskedPoll = "next poll asks for a run";
+    private const string AskedSweep = "next sweep asks for a run";
+    private const string Open = "stays open";
+    private const string Not = "not found";
+    private const string None = "nothing to do";
+
+    private const string MeasuredForm = "";
+
+    public static IReadOnlyList<Way> All { get; } =
+    [
+        new("registration form", "`REGISTER`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Who_registers_by_the_form_has_one_account_one_ledger_row_and_one_audit_row)),
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Webhooks_alone_tell_of_all_of_them)),
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Polling_alone_finds_all_of_them))) { Measured = MeasuredForm },
+        new("registration form with e-mail verification", "`REGISTER`, then `VERIFY_EMAIL`", "opens, looks again", AtOnce, Poll, Run,
+            Of(typeof(RegistrationTests), nameof(RegistrationTests.Who_still_has_to_verify_the_address_has_an_account_and_is_looked_at_again_when_it_is_verified))),
+        new("registration with a passkey", "`REGISTER`, `UPDATE_CREDENTIAL`", "opens", AtOnce, Poll, Run,
+            Of(typeof(RegistrationTests), nameof(RegistrationTests.Who_registers_with_a_passkey_and_no_password_has_one_account))),
+        new("administration console, `POST users`", "`USER` `CREATE`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Whom_an_administrator_creates_has_one_account))),
+        new("identity provider, first login", "`REGISTER`, `LOGIN`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Who_comes_through_an_identity_provider_has_one_account))),
+        new("the same, given up at its last step", "nothing that names the user", "opens", Not, Not, Run,
+            Of(typeof(BrokerTests), nameof(BrokerTests.Who_gives_up_at_the_last_step_of_a_first_login_is_found_by_reconciliation))),
+        new("token exchange from another issuer (off in Keycloak by default)", "`REGISTER`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.Who_comes_by_exchanging_a_token_of_another_issuer_has_one_account))),
+        new("partial import, with old dates or none", "`REALM` `CREATE` of `users/{id}`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.A_partial_import_gives_everybody_an_account_however_old_they_say_they_are))),
+        new("realm file", "nothing", "opens", Not, Not, Run,
+            Of(typeof(RealmTests), nameof(RealmTests.Who_came_with_a_realm_file_is_found_by_the_first_reconciliation))),
+        new("organisation invitation", "`REGISTER`; since 26.7 also `INVITE_ORG`", "opens", AtOnce, Poll, Run,
+            Of(typeof(RegistrationTests), nameof(RegistrationTests.Whom_an_organisation_invited_has_one_account))),
+        new("SCIM (preview in 26.7)", "`USER` `CREATE`, `UPDATE`, `DELETE` of `scim/v2/Users/{id}`", "opens, holds, closes", AtOnce, Poll, RunOpens,
+            Of(typeof(ProductionTests), nameof(ProductionTests.Whom_SCIM_creates_has_an_account_that_is_held_and_closed_by_SCIM))),
+        new("LDAP with import, `FederatedUsers` `All`", "nothing before `LOGIN`", "opens; listing makes Keycloak import everybody", Login, LoginPoll, Run,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.People_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
+        new("LDAP with import, `OnFirstLogin`", "`LOGIN`", "opens, imports nobody", Login, LoginPoll, OnceImported,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_nobody_of_a_directory_is_imported_or_has_an_account_before_the_first_login))),
+        new("LDAP without import (ids `f:…`), `All`", "nothing before `LOGIN`", "opens", Login, LoginPoll, Run,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.People_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
+        new("LDAP without import, `OnFirstLogin`", "`LOGIN`", "opens", Login, LoginPoll, Not,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_nobody_of_a_directory_without_import_has_an_account_before_the_first_login))),
+        new("a client's service account", "`CLIENT_LOGIN`", "nothing", None, None, None,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.A_client_s_own_user_has_no_account_whatever_it_does_and_a_person_with_such_a_name_has_one))),
+        new("a person who registers as `service-account-x`", "`REGISTER`", "opens", AtOnce, Poll, Run,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.A_client_s_own_user_has_no_account_whatever_it_does_and_a_person_with_such_a_name_has_one))),
+        new("transient user (`lightweight-…`)", "`LOGIN`", "nothing", None, None, None,
+            Of(typeof(ArrivalTests), nameof(ArrivalTests.A_transient_user_has_no_account))),
+        new("disabled, enabled again", "`USER` `UPDATE`", "holds, releases", AtOnce, Poll, Run,
+            Of(typeof(ChangeTests), nameof(ChangeTests.Who_is_disabled_has_a_held_account_until_enabled_again)),
+            Of(typeof(ReconcilerTests), nameof(ReconcilerTests.A_user_who_was_disabled_without_an_event_is_held))),
+        new("user name changed", "`USER` `UPDATE`", "looks again", AtOnce, Poll, None,
+            Of(typeof(ChangeTests), nameof(ChangeTests.Whose_user_name_an_administrator_changes_is_looked_at_again_and_given_nothing))),
+        new("e-mail changed by the user", "`UPDATE_PROFILE`", "looks again", AtOnce, Poll, None,
+            Of(typeof(ChangeTests), nameof(ChangeTests.Who_changes_the_own_address_is_looked_at_again_and_given_nothing))),
+        new("e-mail changed by an administrator", "`USER` `UPDATE`", "looks again", AtOnce, Poll, None,
+            Of(typeof(ChangeTests), nameof(ChangeTests.Whose_address_an_administrator_changes_is_looked_at_again_and_given_nothing))),
+        new("e-mail changed at the identity provider (forced sync)", "`LOGIN` alone", "looks again", NextLogin, NextLogin, None,
+            Of(typeof(BrokerTests), nameof(BrokerTests.Whose_address_a_provider_changes_at_a_login_is_looked_at_again))),
+        new("e-mail changed silently", "nothing", "looks again at a login", NextLogin, NextLogin, None,
+            Of(typeof(ChangeTests), nameof(ChangeTests.Whose_address_changes_without_a_word_is_looked_at_again_at_a_login_a_day_later))),
+        new("deleted by an administrator", "`USER` `DELETE`", "closes", AtOnce, Poll, Open,
+            Of(typeof(LeavingTests), nameof(LeavingTests.Whom_an_administrator_deletes_keeps_the_ledger_of_a_closed_account))),
+        new("deleted by themselves", "`DELETE_ACCOUNT`", "closes", AtOnce, Poll, Open,
+            Of(typeof(LeavingTests), nameof(LeavingTests.Who_deletes_the_own_account_keeps_the_ledger_of_a_closed_one))),
+        new("removed from LDAP", "nothing", "closes when somebody asks for that user", Open, Open, Open,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.Who_goes_from_the_directory_keeps_an_open_account_until_somebody_asks_for_that_user))),
+        new("removed by nothing that fires (database, workflow)", "nothing", "closes when somebody asks for that user", Open, Open, Open,
+            Of(typeof(LeavingTests), nameof(LeavingTests.Who_goes_without_a_word_keeps_an_open_account_until_somebody_asks_for_that_user)),
+            Of(typeof(ProductionTests), nameof(ProductionTests.Who_appears_and_goes_in_the_database_alone_has_an_account_that_stays_open))),
+        new("deleted and registered again with the same address", "`USER` `DELETE`, `REGISTER` with a new id", "closes the old account, opens a new one", AtOnce, Poll, RunOpens,
+            Of(typeof(LeavingTests), nameof(LeavingTests.Who_is_deleted_and_registers_again_with_the_same_address_is_somebody_new))),
+        new("there again under the same id", "what brought them back", "reopens, grants nothing", AtOnce, Poll, Run,
+            Of(typeof(ReconcilerTests), nameof(ReconcilerTests.An_account_that_is_closed_though_its_user_is_there_is_opened_again))),
+        new("several realms at once", "as above, by realm", "as above", AtOnce, Poll, Run,
+            Of(typeof(RealmTests), nameof(RealmTests.People_of_several_realms_come_at_once_and_each_has_one_account_of_the_own_realm))),
+        new("events were off for a while", "nothing stored", "asks for a run when it notices", AtOnce, AskedSweep, Run,
+            Of(typeof(LossTests), nameof(LossTests.Who_came_while_events_were_not_stored_is_found_by_the_reconciliation_that_the_bridge_asks_for))),
+        new("stored events were wiped", "nothing any more", "asks for a run when it notices", AtOnce, AskedPoll, Run,
+            Of(typeof(LossTests), nameof(LossTests.Whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_asks_for))),
+        new("nothing told of anybody", "nothing", "opens", Not, Not, Run,
+            Of(typeof(LossTests), nameof(LossTests.Whom_nothing_tells_of_is_found_by_the_scheduled_reconciliation))),
+        new("Keycloak's clock is 5 minutes off", "as above", "as above", AtOnce, Poll, Run,
+            Of(typeof(ClockTests), nameof(ClockTests.Polling_finds_people_of_a_Keycloak_whose_clock_is_five_minutes_ahead)),
+            Of(typeof(ClockTests), nameof(ClockTests.Polling_finds_people_of_a_Keycloak_whose_clock_is_five_minutes_behind))),
+        new("Keycloak's clock was off and is set right", "as above", "as above", AtOnce, Sweep, Run,
+            Of(typeof(ClockTests), nameof(ClockTests.Polling_finds_people_of_a_Keycloak_whose_clock_is_minutes_off_and_then_mended))),
+        new("a transaction that commits 4 minutes after its event's time", "the event, late", "as above", AtCommit, Sweep, Run,
+            Of(typeof(ProductionTests), nameof(ProductionTests.An_event_that_is_committed_four_minutes_after_its_time_is_found_by_the_next_sweep)),
+            Of(typeof(ClockTests), nameof(ClockTests.An_event_that_appears_four_minutes_after_its_time_is_found_by_the_next_sweep))),
+    ];
+
+    private static Proof Of(Type tests, string method) => new(tests, method);
+}

@@ -1,0 +1,42 @@
+using System.Reflection;
+
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
+
+public sealed class WayCatalogueTests
+{
+    private const string Header =
+        """
+        | what happens | Keycloak says | the bridge | with webhooks | polling only | reconciliation only | measured | proven on |
+        |---|---|---|---|---|---|---|---|
+        """;
+
+    [Fact]
+    public void The_table_of_the_README_is_the_catalogue()
+    {
+        var table = string.Join('\n', [Header, .. WayCatalogue.All.Select(way => way.Row)]) + "\n";
+        var readme = File.ReadAllText(Path.Combine(Repository.Top, "README.md"));
+        Assert.True(readme.Contains(table, StringComparison.Ordinal), $"README.md does not have this table of ways:\n{table}");
+    }
+
+    [Fact]
+    public void Every_way_is_proven_by_a_test_that_exists()
+    {
+        foreach (var way in WayCatalogue.All)
+        {
+            Assert.NotEmpty(way.Proofs);
+            Assert.All(way.Proofs, proof => Assert.NotNull(proof.Found?.GetCustomAttribute<FactAttribute>()));
+        }
+    }
+
+    [Fact]
+    public void Every_test_of_a_way_is_in_the_catalogue()
+    {
+        var proving = WayCatalogue.All.SelectMany(way => way.Proofs).ToHashSet();
+        var tests = from type in GetType().Assembly.GetTypes()
+                    where type.Namespace == GetType().Namespace && type != GetType()
+                    from method in type.GetMethods()
+                    where method.GetCustomAttribute<FactAttribute>() is not null
+                    select new Proof(type, method.Name);
+        Assert.All(tests, test => Assert.Contains(test, proving));
+    }
+}

@@ -1,0 +1,57 @@
+using KeycloakCreditBridge.Operations.Diagnosis;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Operations;
+
+/// <summary>Each fault of <see cref="DoctorFaults"/>, planted into what was healthy and mended again.</summary>
+public sealed class DoctorFaultTests(FaultyScenes scenes) : IClassFixture<FaultyScenes>
+{
+    public static TheoryData<string> Faults => [.. DoctorFaults.All.Keys];
+
+    [Theory, MemberData(nameof(Faults))]
+    public Task A_planted_fault_is_named_with_its_cure_on_the_emulator(string fault) => FindAsync(KeycloakKind.Emulator, fault);
+
+    [Theory, MemberData(nameof(Faults))]
+    public Task A_planted_fault_is_named_with_its_cure_on_Keycloak_26_7(string fault) => FindAsync(KeycloakKind.Keycloak26_7, fault);
+
+    private async Task FindAsync(KeycloakKind kind, string name)
+    {
+        var (scene, fault) = (await scenes.GetAsync(kind), DoctorFaults.All[name]);
+        await AssertHealthyAsync(scene);
+
+        var mend = await fault.Plant(scene);
+        var (exitCode, found) = await scene.ExamineAsync();
+        await scene.MendAsync(mend);
+
+        Assert.Equal(1, exitCode);
+        var line = found.First(item => item.Check == fault.Check);
+        var text = $"{line.Finding.Says}: {line.Finding.Cure}";
+        Assert.True(line.Finding.Verdict == (fault.Verdict == "FAIL" ? Verdict.Fail : Verdict.Warn), $"{fault.Check} is {line.Finding.Verdict}: {text}");
+        Assert.Contains(fault.Says, text, StringComparison.Ordinal);
+        await AssertHealthyAsync(scene);
+    }
+
+    private static async Task AssertHealthyAsync(FaultyScene scene)
+    {
+        var (exitCode, found) = await scene.ExamineAsync();
+        Assert.Empty(found.Where(item => item.Finding.Verdict != Verdict.Ok).Select(item => $"{item.Check}: {item.Finding.Says}"));
+        Assert.Equal(0, exitCode);
+    }
+}
+
+/// <summary>One scene of each kind, for all tests of the class.</summary>
+public sealed class FaultyScenes(KeycloakServers servers, PostgresServer postgres) : IAsyncDisposable
+{
+    private readonly Dictionary<KeycloakKind, FaultyScene> _scenes = [];
+
+    internal async Task<FaultyScene> GetAsync(KeycloakKind kind) => _scenes.TryGetValue(kind, out var known)
+        ? known
+        : _scenes[kind] = await FaultyScene.StartAsync(await servers.GetAsync(kind), postgres);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var scene in _scenes.Values)
+            await scene.DisposeAsync();
+    }
+}

@@ -1,0 +1,138 @@
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Tests.Storage;
+using static KeycloakCreditBridge.Tests.Provisioning.AccountScene;
+
+namespace KeycloakCreditBridge.Tests.Provisioning;
+
+/// <summary>An account is one person's: what must never happen is that two people share one.</summary>
+public sealed class AccountOwnerTests(PostgresServer postgres)
+{
+    private const string OwnerSql = "select realm || ' ' || keycloak_id || ' ' || status from user_credits";
+
+    private static ProvisioningOptions ByEmail => new() { AccountId = "{email}" };
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Two_realms_with_equal_ids_are_two_people(bool together)
+    {
+        await using var scene = await StartAsync(postgres);
+        var (one, copy) = (Person("ana", realm: "a"), Person("ana", realm: "b"));
+        if (together)
+            await scene.SeeAsync(one, copy);
+        else
+            await scene.SeeAsync(one);
+        await scene.SeeAsync(copy with { Enabled = false });
+        await scene.ConvergeAsync(scene.JudgeGone("ana", "b"));
+
+        Assert.Equal(["a ana active"], await scene.Database.QueryAsync<string>(OwnerSql));
+        await scene.SeeAsync(copy);
+        Assert.Equal(["ana account ana", "ana excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(one, copy));
+        Assert.Equal(1, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task An_account_without_an_owner_becomes_that_of_one_person_for_good()
+    {
+        await using var scene = await StartAsync(postgres);
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining, status, status_reason) values ('ana', 3, 'held', 'operator')");
+        Assert.Equal(["ana"], await scene.DifferencesAsync(Person("ana", realm: "a")));
+
+        await scene.SeeAsync(Person("ana", realm: "a"), Person("ana", realm: "b"));
+
+        var owner = Assert.Single(await scene.Database.QueryAsync<string>(OwnerSql));
+        Assert.EndsWith("ana held", owner, StringComparison.Ordinal);
+        Assert.Equal(["account", "excluded"], await scene.Database.QueryAsync<string>("select disposition from keycloak_users order by disposition"));
+        Assert.Empty(await scene.DifferencesAsync(Person("ana", realm: "a"), Person("ana", realm: "b")));
+        Assert.Equal(0, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task Many_people_who_want_one_account_at_once_on_several_bridges_are_never_merged()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        for (var round = 0; round < 30; round++)
+        {
+            var email = $"shared{round}@example.com";
+            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.SeeAsync(
+                Person($"{round}-{number % 3}", email), Person($"{round}-{(number + 1) % 3}", email), Person($"{round}-own-{number % 2}", $"own{round}-{number % 2}@example.com")))));
+        }
+
+        Assert.Equal((90, 90), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
+        Assert.Equal(90, await scene.Database.ScalarAsync<int>(
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.disposition = 'account'"));
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select deadlocks::int from pg_stat_database where datname = current_database()"));
+        Assert.Equal(60, await scene.Database.ScalarAsync<int>("select count(*)::int from keycloak_users where reason = 'account_id_taken' and account_id is null"));
+    }
+
+    [Fact]
+    public async Task A_new_user_with_the_verified_address_of_a_deleted_one_gets_the_account_and_no_second_grant()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("first", "ana@example.com"));
+        await scene.LoseAsync("first");
+
+        await scene.SeeAsync(Person("second", "ana@example.com") with { EmailVerified = false });
+        Assert.Equal(["first deleted ana@example.com", "second excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(Person("second", "ana@example.com") with { EmailVerified = false }));
+
+        await scene.SeeAsync(Person("second", "ana@example.com"));
+        await scene.LoseAsync("first");
+        await scene.SeeAsync(Person("first", "ana@example.com"));
+
+        Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
+        Assert.Equal(["first excluded account_id_taken", "second account ana@example.com"], await scene.KnownAsync());
+        Assert.Equal(["credit.create", "credit.close", "credit.inherit"], await scene.AuditAsync("ana@example.com"));
+        Assert.Equal(1, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task A_deletion_and_the_new_registration_in_one_batch_pass_the_account_on()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("first", "ana@example.com"));
+        await scene.ConvergeAsync(scene.Judge(Person("second", "ana@example.com")), scene.JudgeGone("first"));
+        Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Bridges_that_pass_an_account_on_at_once_pass_it_to_one()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        for (var round = 0; round < 20; round++)
+        {
+            var email = $"ana{round}@example.com";
+            await scene.SeeAsync(Person($"{round}-first", email));
+            await scene.LoseAsync($"{round}-first");
+            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.SeeAsync(Person($"{round}-heir-{number % 2}", email)))));
+        }
+
+        Assert.Equal((20, 20), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
+        Assert.Equal(20, await scene.Database.ScalarAsync<int>(
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.disposition = 'account'"));
+    }
+
+    [Theory]
+    [InlineData("{username}")]
+    [InlineData("{realm}:{email}:{username}")]
+    public async Task An_account_named_by_anything_but_the_address_passes_to_nobody(string template)
+    {
+        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = template });
+        var person = Person("first", "ana@example.com") with { Username = "ana" };
+        await scene.SeeAsync(person);
+        await scene.LoseAsync("first");
+        await scene.SeeAsync(person with { KeycloakId = "second" });
+        Assert.EndsWith("closed deleted 5.00 of first", Assert.Single(await scene.AccountsAsync()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Who_is_left_out_by_a_rule_gets_no_account_by_an_address_that_nobody_proved()
+    {
+        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}", Eligibility = { EmailVerified = true } });
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 100)");
+        await scene.SeeAsync(Person("thief", "ana@example.com") with { EmailVerified = false });
+        Assert.Equal(["ana@example.com active 100.00"], await scene.AccountsAsync());
+        Assert.Equal(["thief excluded email_not_verified"], await scene.KnownAsync());
+    }
+}

@@ -1,0 +1,201 @@
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Tests.Storage;
+using static KeycloakCreditBridge.Tests.Provisioning.AccountScene;
+
+namespace KeycloakCreditBridge.Tests.Provisioning;
+
+public sealed class RenameTests(PostgresServer postgres)
+{
+    private const string A = "a@example.com";
+    private const string B = "b@example.com";
+
+    private static ProvisioningOptions ByEmail => OncePerEmail("{email}");
+
+    [Fact]
+    public async Task A_changed_address_renames_account_ledger_audit_rows_and_remembered_address()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A));
+        await scene.Database.ExecuteAsync(
+            """
+            insert into credit_transactions (user_id, amount, transaction_type) values ('a@example.com', -1, 'usage');
+            update user_credits set credits_remaining = 4;
+            """);
+        Assert.Equal(["ana"], await scene.DifferencesAsync(Person("ana", B)));
+
+        var result = await scene.SeeAsync(Person("ana", B));
+
+        Assert.Empty(result.Changes);
+        Assert.Equal([$"{B} active 4.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal([$"ana account {B}"], await scene.KnownAsync());
+        Assert.Equal(["credit.create", "credit.rename"], await scene.AuditAsync(B));
+        Assert.Equal($"{A} {B}", await scene.Database.ScalarAsync<string>(
+            "select metadata ->> 'from' || ' ' || (metadata ->> 'to') from audit_logs where action = 'credit.rename'"));
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>(
+            """
+            select (select count(*) from credit_transactions where user_id = @A)::int + (select count(*) from audit_logs where @A in (user_id, resource_id))::int
+                + (select count(*) from granted_emails where account_id = @A)::int
+            """, new { A }));
+        Assert.Empty(await scene.DifferencesAsync(Person("ana", B)));
+    }
+
+    [Fact]
+    public async Task An_older_reading_renames_nothing()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        var earlier = scene.Judge(Person("ana", A));
+        await scene.SeeAsync(Person("ana", B));
+        await scene.ConvergeAsync(earlier);
+        Assert.Equal([$"{B} active 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Who_wants_an_id_that_is_another_s_keeps_the_own_one_held_until_it_is_free()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A), Person("ben", B));
+
+        await scene.SeeAsync(Person("ben", A));
+        Assert.Equal([$"{A} active 5.00 of ana", $"{B} held account_id_taken 5.00 of ben"], await scene.AccountsAsync());
+        Assert.Equal(["ana account a@example.com", "ben held account_id_taken b@example.com"], await scene.KnownAsync());
+        Assert.Equal(["credit.create", "credit.hold"], await scene.AuditAsync(B));
+        Assert.Empty(await scene.DifferencesAsync(Person("ana", A), Person("ben", A)));
+
+        await scene.SeeAsync(Person("ana", "c@example.com"));
+        Assert.Equal(["ben"], await scene.DifferencesAsync(Person("ana", "c@example.com"), Person("ben", A)));
+        await scene.SeeAsync(Person("ben", A));
+        Assert.Equal([$"{A} active 5.00 of ben", "c@example.com active 5.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(["ana account c@example.com", "ben account a@example.com"], await scene.KnownAsync());
+    }
+
+    [Fact]
+    public async Task Who_takes_the_address_back_is_released()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A), Person("ben", B));
+        await scene.SeeAsync(Person("ben", A));
+        await scene.SeeAsync(Person("ben", B));
+        Assert.Equal([$"{A} active 5.00 of ana", $"{B} active 5.00 of ben"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_new_person_with_an_id_that_is_another_s_is_left_out_until_it_is_free()
+    {
+        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}" });
+        await scene.SeeAsync(Person("ana", A));
+        await scene.SeeAsync(Person("ben", A));
+        Assert.Equal(["ana account a@example.com", "ben excluded account_id_taken"], await scene.KnownAsync());
+        await scene.SeeAsync(Person("ana", B));
+        Assert.Equal(["ben"], await scene.DifferencesAsync(Person("ana", B), Person("ben", A)));
+        await scene.SeeAsync(Person("ben", A));
+        Assert.Equal([$"{A} active 5.00 of ben", $"{B} active 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Two_people_who_swapped_addresses_keep_their_own_accounts(bool together)
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A), Person("ben", B));
+        await scene.Database.ExecuteAsync("update user_credits set tier = 'of-' || keycloak_id");
+        if (together)
+        {
+            await scene.SeeAsync(Person("ana", B), Person("ben", A));
+        }
+        else
+        {
+            await scene.SeeAsync(Person("ana", B));
+            await scene.SeeAsync(Person("ben", A));
+            Assert.Equal(["ana"], await scene.DifferencesAsync(Person("ana", B), Person("ben", A)));
+            await scene.SeeAsync(Person("ana", B));
+        }
+
+        Assert.Equal([$"{A} active 5.00 of ben", $"{B} active 5.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(2, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits where tier = 'of-' || keycloak_id"));
+        Assert.Equal(["ana account b@example.com", "ben account a@example.com"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(Person("ana", B), Person("ben", A)));
+    }
+
+    [Fact]
+    public async Task A_ledger_without_an_account_is_not_given_to_somebody_else()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A), Person("ben", B));
+        await scene.Database.ExecuteAsync("delete from user_credits where keycloak_id = 'ana'");
+        await scene.SeeAsync(Person("ben", A));
+        Assert.Equal([$"{B} held account_id_taken 5.00 of ben"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_bridge_that_ends_between_renaming_and_converging_leaves_nothing_half_done()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A));
+        var change = scene.Judge(Person("ana", B));
+
+        Assert.Equal(1, await scene.Renames.RenameAsync([change], Start, TestContext.Current.CancellationToken));
+        await scene.Database.AssertLedgerAsync();
+        Assert.Equal([$"{B} active 5.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(0, await scene.Renames.RenameAsync([change], Start, TestContext.Current.CancellationToken));
+
+        await scene.ConvergeAsync(change);
+        Assert.Equal([$"ana account {B}"], await scene.KnownAsync());
+        Assert.Equal(["credit.create", "credit.rename"], await scene.AuditAsync(B));
+    }
+
+    [Fact]
+    public async Task A_rename_that_the_database_refuses_holds_up_nobody_else()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.SeeAsync(Person("ana", A), Person("ben", B));
+        await scene.Database.ExecuteAsync("create table orders (user_id text references user_credits (user_id)); insert into orders values ('a@example.com')");
+        var result = await scene.SeeAsync(Person("ana", "c@example.com"), Person("ben", "d@example.com"), Person("cy", "e@example.com"));
+        Assert.Equal("ana", Assert.Single(result.Refusals).Judgement.KeycloakId);
+        Assert.Equal([$"{A} active 5.00 of ana", "d@example.com active 5.00 of ben", "e@example.com active 5.00 of cy"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Bridges_that_rename_open_and_collide_at_once_merge_nobody_and_lose_nothing()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        string[] people = [.. Enumerable.Range(0, 6).Select(number => $"person-{number}")];
+        for (var round = 0; round < 30; round++)
+        {
+            // Each round everybody goes on to the next one's address, and every bridge sees everybody, in an order of its own.
+            var shown = people.Select((id, number) => scene.Judge(Person(id, $"{(number + round) % people.Length}@example.com"))).ToArray();
+            await Task.WhenAll(Enumerable.Range(0, 3).Select(bridge => Task.Run(async () =>
+            {
+                foreach (var part in shown.OrderBy(item => $"{bridge}{item.KeycloakId}".GetHashCode(StringComparison.Ordinal)).Chunk(2 + bridge))
+                    await ConvergeUntilDoneAsync(scene, part);
+            })));
+            await scene.Database.AssertLedgerAsync();
+        }
+
+        var last = people.Select((id, number) => Person(id, $"{(number + 29) % people.Length}@example.com")).ToArray();
+        await scene.SeeAsync(last);
+        await scene.SeeAsync(last);
+        Assert.Equal(
+            last.Select(person => $"{person.Email} active 5.00 of {person.KeycloakId}").Order(StringComparer.Ordinal), await scene.AccountsAsync());
+        Assert.Equal(6, await scene.GrantsAsync());
+    }
+
+    // What was refused, or lost a deadlock, is tried again, as a hint is.
+    private static async Task ConvergeUntilDoneAsync(AccountScene scene, Judgement[] part)
+    {
+        for (var attempt = 0; attempt < 20; attempt++)
+        {
+            try
+            {
+                if ((await scene.ConvergeAsync(part)).Refusals.Count == 0)
+                    return;
+            }
+            catch (Npgsql.PostgresException exception) when (exception.SqlState == Npgsql.PostgresErrorCodes.DeadlockDetected)
+            {
+                continue;
+            }
+        }
+
+        Assert.Fail("Twenty tries were not enough.");
+    }
+}
