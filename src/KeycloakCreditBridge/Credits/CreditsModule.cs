@@ -2,6 +2,7 @@ using System.Text.Json;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Description;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Moves;
 using KeycloakCreditBridge.Credits.Requests;
@@ -21,6 +22,7 @@ internal static class CreditsModule
         var services = builder.Services;
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
         services.AddAuthorization();
+        services.AddOpenApi(options => options.DescribeTokens());
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
         services.AddRateLimiter(_ => { });
         services.AddSingleton<RequestRates>();
@@ -50,27 +52,7 @@ internal static class CreditsModule
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
-
-        var api = app.MapGroup("/api/v1").NeedsToken()
-            .AddEndpointFilter(app.Services.GetRequiredService<RequestRates>())
-            .AddEndpointFilter(app.Services.GetRequiredService<CreditsFilter>());
-        var credits = api.MapGroup("/credits");
-        credits.MapGet("/balance", BalanceEndpoints.BalanceAsync);
-        api.MapGet("/llm/credits", BalanceEndpoints.LlmBalanceAsync);
-        credits.MapPost("/allocate", (HttpContext context, MoveEndpoints moves) => moves.AllocateAsync(context)).NeedsToken(CallerRoles.Admin);
-        credits.MapPost("/refund", (HttpContext context, MoveEndpoints moves) => moves.RefundAsync(context)).NeedsToken(CallerRoles.Admin);
-        credits.MapPost("/deduct", (HttpContext context, MoveEndpoints moves) => moves.DeductAsync(context))
-            .NeedsToken(CallerRoles.Service, CallerRoles.Admin);
-        credits.MapPost("/usage/track", (HttpContext context, MoveEndpoints moves) => moves.TrackAsync(context));
-        credits.MapGet("/usage/summary", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.SummaryAsync(context, user_id));
-        credits.MapGet("/usage/by-model", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.ByModelAsync(context, user_id));
-        credits.MapGet("/usage/by-service", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.ByServiceAsync(context, user_id));
-        credits.MapGet("/transactions", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.TransactionsAsync(context, user_id));
-        api.MapGet("/llm/credits/history", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.HistoryAsync(context, user_id));
-        credits.MapGet("/tiers", (TierEndpoints tiers) => tiers.List());
-        credits.MapGet("/tiers/compare", (HttpContext context, string? user_id, TierEndpoints tiers) => tiers.CompareAsync(context, user_id));
-        credits.MapPost("/tiers/switch", (HttpContext context, TierEndpoints tiers) => tiers.SwitchAsync(context)).NeedsToken(CallerRoles.Admin);
-        api.MapPost("/admin/users/{id}/initialize", (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
-            .NeedsToken(CallerRoles.Admin);
+        app.MapApi();
+        app.MapOpenApi("/openapi/{documentName}.json");
     }
 }
