@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
@@ -32,6 +33,7 @@ internal static class Program
         builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
+        builder.AddCredits();
         builder.AddMetering();
         builder.AddReconciliation();
         builder.AddOperations();
@@ -45,6 +47,7 @@ internal static class Program
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         app.MapIntake();
+        app.MapCredits();
         app.MapMetering();
         app.MapOperations();
         return app;

@@ -2,16 +2,19 @@ using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
 // Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes. --ways
-// measures how soon people have their accounts, with a real Keycloak, instead.
+// measures how soon people have their accounts, with a real Keycloak, instead; --credits measures the HTTP API alone.
 var quick = args.Contains("--quick");
 await using var server = await PrivatePostgres.StartAsync(
     new PrivatePostgresOptions(Path.GetTempPath(), Say: Console.Error.WriteLine), CancellationToken.None);
-List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync() :
+List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
+    : args.Contains("--credits") ? [.. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10))]
+    :
 [
     await BulkBenchmark.RunAsync(server, quick ? 20_000 : 100_000, quick ? 1 : 3),
     await SingleUserBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10)),
     await WebhookBenchmark.RunAsync(server, quick ? 200 : 1_000),
     await StartBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 5 : 30)),
+    .. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10)),
 ];
 Console.WriteLine($"{Environment.ProcessorCount} cores, PostgreSQL and bridge on the same machine, fsync on.");
 Result.Print(results);

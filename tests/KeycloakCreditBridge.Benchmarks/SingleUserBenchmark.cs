@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Hints;
@@ -8,7 +7,6 @@ using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks;
 
@@ -75,39 +73,8 @@ internal static class SingleUserBenchmark
     private static async Task<double> PgbenchAsync(PrivatePostgres server, TimeSpan duration)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
-        var script = Path.GetTempFileName();
-        try
-        {
-            var statement = Regex.Replace(Statement(), "@([A-Z][A-Za-z]*)", match => Values[match.Groups[1].Value]);
-            await File.WriteAllTextAsync(script, "\\set id random(1, 1000000000000000)\n" + statement + ";\n");
-            var address = new NpgsqlConnectionStringBuilder(database.ConnectionString);
-            var start = new ProcessStartInfo(await FindPgbenchAsync())
-            {
-                RedirectStandardOutput = true,
-                ArgumentList =
-                {
-                    "-n", "-M", "prepared", "-c", $"{InFlight}", "-j", "2", "-T", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture),
-                    "-f", script, "-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, database.Name,
-                },
-                Environment = { ["PGPASSWORD"] = address.Password },
-            };
-            using var pgbench = Process.Start(start)!;
-            var output = await pgbench.StandardOutput.ReadToEndAsync();
-            await pgbench.WaitForExitAsync();
-            return double.Parse(Regex.Match(output, @"tps = ([\d.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
-        }
-        finally
-        {
-            File.Delete(script);
-        }
-    }
-
-    // A link to the server's programs need not stand beside one to pgbench.
-    private static async Task<string> FindPgbenchAsync()
-    {
-        var server = Path.Combine(await PostgresBinaries.FindOrInstallAsync(null, CancellationToken.None), "postgres");
-        var folder = Path.GetDirectoryName(File.ResolveLinkTarget(server, returnFinalTarget: true)?.FullName ?? server)!;
-        return Path.Combine(folder, "pgbench");
+        var statement = Regex.Replace(Statement(), "@([A-Z][A-Za-z]*)", match => Values[match.Groups[1].Value]);
+        return await Pgbench.RunAsync(database, "\\set id random(1, 1000000000000000)\n" + statement + ";\n", InFlight, duration);
     }
 
     private static string Statement() =>

@@ -25,7 +25,7 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             ["iat"] = now.ToUnixTimeSeconds(),
             ["jti"] = Guid.NewGuid().ToString(),
             ["iss"] = $"{server}realms/{realm.Name}",
-            ["aud"] = RealmState.Management,
+            ["aud"] = new JsonArray([RealmState.Management, .. client.Audiences.Select(audience => JsonValue.Create(audience))]),
             ["sub"] = user.Id,
             ["typ"] = "Bearer",
             ["azp"] = client.ClientId,

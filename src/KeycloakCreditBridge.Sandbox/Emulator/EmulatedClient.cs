@@ -27,7 +27,11 @@ internal sealed record EmulatedClient(
         Enabled = body.Flag("enabled") ?? Enabled,
         RedirectUris = body.Texts("redirectUris") ?? RedirectUris,
         Attributes = Merged(body["attributes"] as JsonObject ?? []),
+        Audiences = body.ContainsKey("protocolMappers") ? [.. AudiencesIn(body)] : Audiences,
     };
+
+    /// <summary>Audiences that mappers add to the client's access tokens.</summary>
+    public IReadOnlyList<string> Audiences { get; init; } = [];
 
     public bool Allows(string redirectUri) => RedirectUris.Any(pattern => pattern.EndsWith('*')
         ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)
@@ -65,4 +69,9 @@ internal sealed record EmulatedClient(
 
         return merged;
     }
+
+    private static IEnumerable<string> AudiencesIn(JsonObject body) => body.Objects("protocolMappers")
+        .Where(mapper => mapper.Text("protocolMapper") == "oidc-audience-mapper")
+        .Select(mapper => (mapper["config"] as JsonObject)?.Text("included.client.audience"))
+        .OfType<string>();
 }

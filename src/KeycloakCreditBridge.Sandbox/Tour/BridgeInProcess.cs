@@ -7,12 +7,17 @@ internal sealed class BridgeInProcess(WebApplication app) : IAsyncDisposable
 
     public IServiceProvider Services => app.Services;
 
+    /// <param name="url">Where it listens.</param>
+    /// <param name="settings">Win over all others.</param>
+    /// <param name="cancellationToken">Ends the wait until it is ready.</param>
+    /// <param name="extend">Maps routes beside the bridge's own.</param>
     public static async Task<BridgeInProcess> StartAsync(
-        Uri url, IReadOnlyDictionary<string, string?> settings, CancellationToken cancellationToken)
+        Uri url, IReadOnlyDictionary<string, string?> settings, CancellationToken cancellationToken, Action<WebApplication>? extend = null)
     {
         var builder = KeycloakCreditBridge.Program.Compose(["--urls", url.ToString()]);
         builder.Configuration.AddInMemoryCollection(settings);
         var app = KeycloakCreditBridge.Program.Build(builder);
+        extend?.Invoke(app);
         try
         {
             await app.StartAsync(cancellationToken);

@@ -28,7 +28,12 @@ internal static class HintSources
     public const string Poll = "poll";
     public const string Reconciliation = "reconciliation";
     public const string Backfill = "backfill";
+
+    /// <summary>A gateway that asked for, or reported, somebody without account.</summary>
     public const string Gateway = "gateway";
+
+    /// <summary>The person themselves, whose balance was asked for before anybody told of them.</summary>
+    public const string FirstRead = "first-read";
 }
 
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>

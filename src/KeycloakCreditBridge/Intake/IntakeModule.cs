@@ -8,6 +8,9 @@ namespace KeycloakCreditBridge.Intake;
 
 internal static class IntakeModule
 {
+    /// <summary>Where Keycloak's plugins deliver. The second is what existing installations asked for.</summary>
+    public static readonly string[] WebhookPaths = ["/webhooks/keycloak", "/api/v1/webhooks/keycloak/user-created"];
+
     public static void AddIntake(this IHostApplicationBuilder builder)
     {
         builder.AddSection<IntakeOptions, IntakeOptionsValidator>(IntakeOptions.Section);
@@ -25,9 +28,11 @@ internal static class IntakeModule
 
     public static void MapIntake(this IEndpointRouteBuilder app)
     {
-        app.MapPost("/webhooks/keycloak", (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));
-        app.MapPost(
-            "/webhooks/keycloak/{realm}",
-            (string realm, HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realm));
+        foreach (var path in WebhookPaths)
+        {
+            app.MapPost(path, (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));
+            app.MapPost(
+                $"{path}/{{realm}}", (string realm, HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realm));
+        }
     }
 }

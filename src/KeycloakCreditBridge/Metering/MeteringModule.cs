@@ -4,6 +4,12 @@ namespace KeycloakCreditBridge.Metering;
 
 internal static class MeteringModule
 {
+    private const string GatePath = "/beta/litellm_basic_guardrail_api";
+    private const string MeterPath = "/usage/litellm";
+
+    /// <summary>Where gateways ask and report: each of them for all of its users.</summary>
+    public static IReadOnlyList<string> GatewayPaths { get; } = [GatePath, MeterPath];
+
     public static void AddMetering(this IHostApplicationBuilder builder)
     {
         builder.AddSection<MeteringOptions, MeteringOptionsValidator>(MeteringOptions.Section);
@@ -20,8 +26,7 @@ internal static class MeteringModule
     public static void MapMetering(this IEndpointRouteBuilder endpoints)
     {
         var gateways = endpoints.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
-        gateways.MapPost(
-            "/beta/litellm_basic_guardrail_api", (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
-        gateways.MapPost("/usage/litellm", (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
+        gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
+        gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }
 }

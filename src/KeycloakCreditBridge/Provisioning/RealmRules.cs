@@ -54,6 +54,10 @@ internal sealed class RealmRules
     /// <summary>Whether a listing's brief representation is too little to judge by.</summary>
     public bool NeedsMoreThanBrief => NeedsIdentities || _attribute is not null || AccountId.NeedsAttributes;
 
+    /// <summary>Whether an enabled person's id is all there is to judge by.</summary>
+    public bool NeedsIdAlone =>
+        AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified && _eligibility.EmailDomains.Count == 0;
+
     /// <summary>What a new account is opened with.</summary>
     public OpeningGrant Opening(DateTimeOffset now) => new(_tier, _amount, _monthlyCap, _unlimited, now + _period);
 

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
+
+namespace KeycloakCreditBridge.Credits.Balances;
+
+/// <summary>
+/// Opens accounts of people whose credits are asked for before anybody told of them. First reads that come at the same time are converged
+/// as one batch, so a thousand of them take a few statements and no request holds a connection while another one of its own waits.
+/// </summary>
+internal sealed class FirstRead(
+    SubjectReader subjects, GrantPolicy policy, Provisioner provisioner, HintWriter hints, CreditsMetrics metrics, TimeProvider clock) : IDisposable
+{
+    private const string Cause = "FIRST_READ";
+    private const string ServiceAccountPrefix = "service-account-";
+    private const string TransientPrefix = "lightweight-";
+    private const int MostAtOnce = 1_000;
+
+    private readonly ConcurrentQueue<Pending> _waiting = new();
+    private readonly SemaphoreSlim _gate = new(1, 1);
+
+    /// <summary>
+    /// Opens the caller's own account. The verified token is Keycloak's own statement; a hint has Keycloak asked afterwards all the same.
+    /// </summary>
+    public async Task OpenAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        if (caller.Subject.StartsWith(TransientPrefix, StringComparison.Ordinal))
+            return;
+        // What a token does not tell, or a name that a client's own user has as well, only Keycloak knows.
+        if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
+            || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
+        {
+            await AskAsync(caller.Realm, caller.Subject, cancellationToken);
+            return;
+        }
+
+        // Before the account: whatever happens in between, Keycloak is asked.
+        await hints.WriteAsync([new UserHint(caller.Realm, caller.Subject, HintKind.Changed, Cause, HintSources.FirstRead)], cancellationToken);
+        var subject = new Subject(caller.Realm, caller.Subject, Enabled: true, IsServiceAccount: false, CreatedAt: null);
+        await ConvergeAsync(policy.Judge(subject, caller.StatedAt, HintSources.FirstRead));
+    }
+
+    /// <summary>Opens the account of a user whom Keycloak knows; whether it does is seen afterwards.</summary>
+    /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
+    public async Task AskAsync(string realm, string user, CancellationToken cancellationToken)
+    {
+        var readAt = clock.GetUtcNow();
+        if (await subjects.ReadAsync(realm, user, cancellationToken) is { } subject)
+            await ConvergeAsync(policy.Judge(subject, readAt, HintSources.FirstRead));
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    private async Task ConvergeAsync(Judgement judgement)
+    {
+        var mine = new Pending(judgement);
+        _waiting.Enqueue(mine);
+        await _gate.WaitAsync(CancellationToken.None);
+        try
+        {
+            // Another caller may have converged mine.
+            while (!mine.Done.Task.IsCompleted)
+                await ConvergeBatchAsync();
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
+        await mine.Done.Task;
+    }
+
+    // Not cancelled by any one caller, as it converges for several.
+    private async Task ConvergeBatchAsync()
+    {
+        List<Pending> batch = [];
+        while (batch.Count < MostAtOnce && _waiting.TryDequeue(out var next))
+            batch.Add(next);
+        try
+        {
+            var result = await provisioner.ConvergeAsync(batch.Select(pending => pending.Judgement), CancellationToken.None);
+            metrics.FirstRead(result.Opened);
+            batch.ForEach(pending => pending.Done.SetResult());
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            batch.ForEach(pending => pending.Done.SetException(exception));
+        }
+    }
+
+    private sealed record Pending(Judgement Judgement)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,16 @@
+using KeycloakCreditBridge.Credits.Access;
+
+namespace KeycloakCreditBridge.Credits.Balances;
+
+/// <summary>Has an administrator bring one user's account to what Keycloak says now, without waiting for anything.</summary>
+internal sealed class InitializeEndpoint(Accounts accounts, FirstRead firstRead, BalanceStore store)
+{
+    public async Task<IResult> InitializeAsync(HttpContext context, string id)
+    {
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, id);
+        await firstRead.AskAsync(caller.Realm, id, context.RequestAborted);
+        return BalanceEndpoints.Json(
+            await store.BalanceAsync(reach, context.RequestAborted) ?? throw Requests.RequestRefusedException.NoAccount(id));
+    }
+}

@@ -1,0 +1,68 @@
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Description;
+using KeycloakCreditBridge.Credits.Ledger;
+using KeycloakCreditBridge.Credits.Moves;
+using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Tiers;
+using KeycloakCreditBridge.Credits.Usage;
+
+namespace KeycloakCreditBridge.Credits;
+
+/// <summary>The routes of the API, each with who may use it and what it answers.</summary>
+internal static class CreditsRoutes
+{
+    public static void MapApi(this IEndpointRouteBuilder app)
+    {
+        var api = app.MapGroup("/api/v1").NeedsToken()
+            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRates>())
+            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<CreditsFilter>());
+        MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
+        MapMoves(api.MapGroup("/credits"));
+        MapTiers(api.MapGroup("/credits/tiers"));
+        api.MapPost("/admin/users/{id}/initialize", (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
+            .NeedsToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Asks Keycloak for a user now and brings the account there.");
+    }
+
+    private static void MapReads(RouteGroupBuilder credits, RouteGroupBuilder llm)
+    {
+        credits.MapGet("/balance", BalanceEndpoints.BalanceAsync).Answers<BalanceShape>("A balance; opened at the first read.");
+        llm.MapGet("/credits", BalanceEndpoints.LlmBalanceAsync).Answers<LlmBalanceShape>("A balance as LLM gateways read it.");
+        credits.MapGet("/transactions", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.TransactionsAsync(context, user_id))
+            .Answers<TransactionShape[]>("The ledger, newest first. The header Next-Cursor has the next page's cursor.", "limit", "offset", "cursor", "transaction_type");
+        llm.MapGet("/credits/history", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.HistoryAsync(context, user_id))
+            .Answers<HistoryShape>("The ledger with its length.", "limit", "offset", "cursor", "transaction_type");
+        credits.MapGet("/usage/summary", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.SummaryAsync(context, user_id))
+            .Answers<SummaryShape>("What was used in a time.", "start_date", "end_date");
+        credits.MapGet("/usage/by-model", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.ByModelAsync(context, user_id))
+            .Answers<ModelShape[]>("What was used of each model.", "start_date", "end_date");
+        credits.MapGet("/usage/by-service", (HttpContext context, string? user_id, UsageEndpoints usage) => usage.ByServiceAsync(context, user_id))
+            .Answers<ServiceShape[]>("What was used of each service.", "start_date", "end_date");
+    }
+
+    private static void MapMoves(RouteGroupBuilder credits)
+    {
+        credits.MapPost("/allocate", (HttpContext context, MoveEndpoints moves) => moves.AllocateAsync(context))
+            .NeedsToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Adds to a balance.").Takes<AllocateShape>().OnceForItsKey();
+        credits.MapPost("/refund", (HttpContext context, MoveEndpoints moves) => moves.RefundAsync(context))
+            .NeedsToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Gives back.").Takes<RefundShape>().OnceForItsKey();
+        credits.MapPost("/deduct", (HttpContext context, MoveEndpoints moves) => moves.DeductAsync(context))
+            .NeedsToken(CallerRoles.Service, CallerRoles.Admin)
+            .Answers<BalanceShape>("Takes from a balance, never more than there is.").Takes<DeductShape>().OnceForItsKey();
+        credits.MapPost("/usage/track", (HttpContext context, MoveEndpoints moves) => moves.TrackAsync(context))
+            .Answers<TrackedShape>("Writes usage down, and takes what it cost unless it is free.").Takes<TrackShape>().OnceForItsKey();
+    }
+
+    private static void MapTiers(RouteGroupBuilder tiers)
+    {
+        tiers.MapGet("", (TierEndpoints endpoints) => endpoints.List()).Answers<TierAnswer[]>("All tiers.");
+        tiers.MapGet("/compare", (HttpContext context, string? user_id, TierEndpoints endpoints) => endpoints.CompareAsync(context, user_id))
+            .Answers<TierComparison>("All tiers, and which is whose.");
+        tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
+            .NeedsToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Switches a tier; the balance stays.").Takes<SwitchShape>();
+    }
+}

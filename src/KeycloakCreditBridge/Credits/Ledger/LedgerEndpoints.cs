@@ -1,0 +1,76 @@
+using System.Globalization;
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Requests;
+using Microsoft.Extensions.Primitives;
+
+namespace KeycloakCreditBridge.Credits.Ledger;
+
+/// <summary>What happened to a balance, newest first.</summary>
+internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
+{
+    /// <summary>Carries the cursor of the next page; missing from the last one.</summary>
+    public const string NextCursor = "Next-Cursor";
+
+    private const int UsualPage = 50;
+    private const int LongestPage = 500;
+
+    private static readonly string[] Types = ["usage", "purchase", "bonus", "refund", "adjustment"];
+
+    public async Task<IResult> TransactionsAsync(HttpContext context, string? user_id)
+    {
+        var (_, page, request) = await ReadAsync(context, user_id);
+        if (page.NextOf(request.Limit) is { } next)
+            context.Response.Headers[NextCursor] = next.ToCursor();
+        return BalanceEndpoints.Json(page.Rows);
+    }
+
+    public async Task<IResult> HistoryAsync(HttpContext context, string? user_id)
+    {
+        var (reach, page, request) = await ReadAsync(context, user_id);
+        var total = await store.TotalAsync(reach, context.RequestAborted);
+        return BalanceEndpoints.Json(string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"transactions": {{page.Rows}}, "total": {{total}}, "limit": {{request.Limit}}, "offset": {{request.Offset}}}"""));
+    }
+
+    private async Task<(AccountReach Reach, LedgerPage Page, PageRequest Request)> ReadAsync(HttpContext context, string? user)
+    {
+        var request = RequestOf(context.Request.Query);
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user);
+        var page = await accounts.WithAccountAsync(
+            caller, reach, () => store.PageAsync(reach, request, context.RequestAborted), context.RequestAborted);
+        return (reach, page, request);
+    }
+
+    private static PageRequest RequestOf(IQueryCollection query)
+    {
+        Dictionary<string, string> problems = [];
+        var limit = Number("limit", UsualPage, 1, LongestPage);
+        var offset = Number("offset", 0, 0, 1_000_000);
+        var type = query["transaction_type"] is [{ Length: > 0 } wanted] ? wanted : null;
+        if (type is not null && !Types.Contains(type, StringComparer.Ordinal))
+            problems["transaction_type"] = $"is none of {string.Join(", ", Types)}";
+        var before = LedgerPosition.Start;
+        if (query["cursor"] is [{ Length: > 0 } cursor])
+        {
+            if (LedgerPosition.FromCursor(cursor) is { } position)
+                before = position;
+            else
+                problems["cursor"] = $"is not one that {NextCursor} gave";
+        }
+
+        return problems.Count == 0 ? new PageRequest(limit, offset, type, before) : throw RequestRefusedException.Invalid(problems);
+
+        int Number(string name, int usual, int least, int most)
+        {
+            if (StringValues.IsNullOrEmpty(query[name]))
+                return usual;
+            if (int.TryParse(query[name], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
+                return number;
+            problems[name] = $"is not a whole number from {least} to {most}";
+            return usual;
+        }
+    }
+}

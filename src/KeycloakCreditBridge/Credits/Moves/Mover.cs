@@ -1,0 +1,75 @@
+using KeycloakCreditBridge.Credits.Requests;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Credits.Moves;
+
+/// <summary>Carries out moves, each once for its key, and says why one is not.</summary>
+internal sealed class Mover(MoveStore store, CreditsMetrics metrics, TimeProvider clock)
+{
+    private const int MostTries = 20;
+
+    /// <summary>The answer as JSON; null when there is no account.</summary>
+    /// <exception cref="RequestRefusedException">The account cannot pay, may not pay, or the key was used for another request.</exception>
+    public async Task<string?> MoveAsync(Move move)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var result = await TryAsync(move, tries);
+            if (result is null)
+                continue;
+            if (result.EarlierHash is { } hash)
+                return hash.AsSpan().SequenceEqual(move.Hash) ? result.Answer : throw UsedBefore();
+            if (result.Answer is { } answer)
+            {
+                metrics.Moved(move.Type);
+                return answer;
+            }
+
+            if (result.Status is null)
+                return null;
+            // Others moved it meanwhile: what it was says nothing about why this was refused.
+            if (MayMove(move, result) && tries < MostTries)
+                continue;
+            throw Refusal(move, result);
+        }
+    }
+
+    // Goes on when the caller hangs up: they would not know whether it was done.
+    private async Task<MoveResult?> TryAsync(Move move, int tries)
+    {
+        try
+        {
+            return await store.MoveAsync(move, clock.GetUtcNow(), CancellationToken.None);
+        }
+        catch (PostgresException exception) when (
+            exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "idempotency_keys_pkey" } && tries < MostTries)
+        {
+            return null;
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.NumericValueOutOfRange)
+        {
+            throw RequestRefusedException.Invalid(new Dictionary<string, string> { ["amount"] = "is more than the account can hold" });
+        }
+    }
+
+    private static bool MayMove(Move move, MoveResult seen) =>
+        (seen.Status == "active" || (seen.Status == "held" && move.Amount >= 0)) && seen.Balance + move.Amount >= 0;
+
+    private RequestRefusedException Refusal(Move move, MoveResult seen)
+    {
+        if (seen.Status == "closed")
+            return new(StatusCodes.Status409Conflict, "The account is closed: nothing is moved any more.", Why(seen));
+        if (seen.Status == "held")
+            return new(StatusCodes.Status403Forbidden, "The account is held: it cannot pay until it is released.", Why(seen));
+        metrics.Insufficient();
+        return new(
+            StatusCodes.Status402PaymentRequired,
+            "The credits do not suffice.",
+            new Dictionary<string, object?> { ["balance"] = Amount.Text(seen.Balance ?? 0m), ["needed"] = Amount.Text(-move.Amount) });
+    }
+
+    private static Dictionary<string, object?> Why(MoveResult seen) => new() { ["account_status"] = seen.Status, ["reason"] = seen.StatusReason };
+
+    private static RequestRefusedException UsedBefore() =>
+        new(StatusCodes.Status422UnprocessableEntity, $"This {IdempotencyKey.Header} was used for another request: give each its own.");
+}

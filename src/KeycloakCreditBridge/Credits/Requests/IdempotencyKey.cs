@@ -1,0 +1,22 @@
+namespace KeycloakCreditBridge.Credits.Requests;
+
+/// <summary>What a caller names a request with, so that it may be sent again without being carried out twice.</summary>
+internal static class IdempotencyKey
+{
+    public const string Header = "Idempotency-Key";
+
+    private const int Longest = 255;
+
+    /// <summary>The request's key; null when it has none.</summary>
+    /// <exception cref="RequestRefusedException">The header is empty, doubled or too long.</exception>
+    public static string? Of(HttpRequest request)
+    {
+        var values = request.Headers[Header];
+        if (values.Count == 0)
+            return null;
+        return values is [{ Length: > 0 and <= Longest } key] && key.All(character => character is >= ' ' and <= '~')
+            ? key
+            : throw new RequestRefusedException(
+                StatusCodes.Status400BadRequest, $"{Header} is one value of 1 to {Longest} printable ASCII characters, such as a UUID.");
+    }
+}

@@ -1,0 +1,63 @@
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Provisioning;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Credits.Tiers;
+
+/// <summary>What tiers there are, and who has which.</summary>
+internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
+{
+    private const string Closed = "The account is closed: its tier is not switched any more.";
+
+    public IResult List() => TypedResults.Ok(Tiers());
+
+    public async Task<IResult> CompareAsync(HttpContext context, string? user_id)
+    {
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user_id);
+        var tier = await accounts.WithAccountAsync(
+            caller, reach, () => store.TierAsync(reach, context.RequestAborted), context.RequestAborted);
+        return TypedResults.Ok(new TierComparison(tier, Tiers()));
+    }
+
+    /// <summary>Takes effect on what bounds the account at once, and on its credits with the next period: nothing is pro-rated.</summary>
+    public async Task<IResult> SwitchAsync(HttpContext context)
+    {
+        var fields = await BodyFields.ReadAsync(context.Request);
+        var user = fields.UserId("user_id");
+        var tier = fields.Text("new_tier", 50);
+        fields.Check();
+        if (!provisioning.Value.Tiers.TryGetValue(tier, out var terms))
+        {
+            throw RequestRefusedException.Invalid(
+                new Dictionary<string, string> { ["new_tier"] = $"is none of {string.Join(", ", provisioning.Value.Tiers.Keys)}" });
+        }
+
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user);
+        var answer = await accounts.WithAccountAsync(
+            caller,
+            reach,
+            () => store.SwitchAsync(
+                reach, TermsOf(tier, terms), caller.Subject, context.Connection.RemoteIpAddress?.ToString(), clock.GetUtcNow(), CancellationToken.None),
+            context.RequestAborted);
+        return answer.Length > 0 ? BalanceEndpoints.Json(answer) : throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
+    }
+
+    private TierAnswer[] Tiers() => [.. provisioning.Value.Tiers
+        .Select(tier => TermsOf(tier.Key, tier.Value))
+        .OrderBy(terms => terms.Unlimited).ThenBy(terms => terms.Credits)
+        .Select(terms => new TierAnswer(
+            terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited, provisioning.Value.Period.TotalDays))];
+
+    private static TierTerms TermsOf(string name, TierOptions terms) =>
+        new(name, terms.Credits, terms.Unlimited ? null : terms.MonthlyCap ?? terms.Credits, terms.Unlimited);
+}
+
+/// <param name="Credits">For each period.</param>
+/// <param name="MonthlyCap">Null without a bound.</param>
+internal sealed record TierAnswer(string Tier, string Credits, string? MonthlyCap, bool Unlimited, double PeriodDays);
+
+internal sealed record TierComparison(string CurrentTier, TierAnswer[] Tiers);

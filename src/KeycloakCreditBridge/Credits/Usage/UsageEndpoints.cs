@@ -1,0 +1,52 @@
+using System.Globalization;
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Requests;
+
+namespace KeycloakCreditBridge.Credits.Usage;
+
+/// <summary>What somebody used in a time: the last 30 days unless start_date and end_date say otherwise.</summary>
+internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimeProvider clock)
+{
+    private static readonly TimeSpan UsualPeriod = TimeSpan.FromDays(30);
+
+    public Task<IResult> SummaryAsync(HttpContext context, string? user_id) =>
+        AnswerAsync(context, user_id, (reach, period) => store.SummaryAsync(reach, period, context.RequestAborted));
+
+    public Task<IResult> ByModelAsync(HttpContext context, string? user_id) =>
+        AnswerAsync(context, user_id, (reach, period) => store.GroupsAsync(reach, period, byModel: true, context.RequestAborted));
+
+    public Task<IResult> ByServiceAsync(HttpContext context, string? user_id) =>
+        AnswerAsync(context, user_id, (reach, period) => store.GroupsAsync(reach, period, byModel: false, context.RequestAborted));
+
+    private async Task<IResult> AnswerAsync(HttpContext context, string? user, Func<AccountReach, UsagePeriod, Task<string?>> find)
+    {
+        var period = PeriodOf(context.Request.Query);
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user);
+        return BalanceEndpoints.Json(await accounts.WithAccountAsync(caller, reach, () => find(reach, period), context.RequestAborted));
+    }
+
+    private UsagePeriod PeriodOf(IQueryCollection query)
+    {
+        Dictionary<string, string> problems = [];
+        var until = Instant("end_date", nextDay: true) ?? clock.GetUtcNow();
+        var from = Instant("start_date", nextDay: false) ?? until - UsualPeriod;
+        if (problems.Count == 0 && from >= until)
+            problems["start_date"] = "is not before end_date";
+        return problems.Count == 0 ? new UsagePeriod(from, until) : throw RequestRefusedException.Invalid(problems);
+
+        // A day that is named as the end is part of the time.
+        DateTimeOffset? Instant(string name, bool nextDay)
+        {
+            if (query[name] is not [{ Length: > 0 } text])
+                return null;
+            if (DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day))
+                return new DateTimeOffset(nextDay && day < DateOnly.MaxValue ? day.AddDays(1) : day, TimeOnly.MinValue, TimeSpan.Zero);
+            if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+                return instant.ToUniversalTime();
+            problems[name] = "is neither a date as 2026-01-31 nor an instant as 2026-01-31T12:00:00Z";
+            return null;
+        }
+    }
+}

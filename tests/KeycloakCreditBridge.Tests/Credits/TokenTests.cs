@@ -1,0 +1,158 @@
+using System.Buffers.Text;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Credits;
+
+public sealed class TokenTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private CreditsScene _scene = null!;
+
+    public async ValueTask InitializeAsync() => _scene = await CreditsScene.StartAsync(postgres);
+
+    public ValueTask DisposeAsync() => _scene.DisposeAsync();
+
+    [Fact]
+    public async Task Without_a_token_the_caller_is_asked_to_sign_in()
+    {
+        var answer = await _scene.GetAsync(CreditsScene.Balance, null);
+        Assert.Equal((HttpStatusCode.Unauthorized, "Bearer realm=\"credits\""), (answer.Status, answer.Challenge));
+        Assert.Contains("Sign in", answer.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("aud", "account", "its audience is another one")]
+    [InlineData("aud", null, "its audience is another one")]
+    [InlineData("iss", "https://evil.example.com/realms/demo", "its issuer is not realm 'demo'")]
+    [InlineData("iss", "https://evil.example.com/realms/unknown", "its issuer is none of the configured realms")]
+    [InlineData("iss", null, "its issuer is none of the configured realms")]
+    [InlineData("exp", null, "it has expired or is not valid yet")]
+    [InlineData("typ", "ID", "it is no access token")]
+    [InlineData("typ", "Refresh", "it is no access token")]
+    [InlineData("typ", null, "it is no access token")]
+    [InlineData("sub", null, "it names no user")]
+    [InlineData("sub", "", "it names no user")]
+    [InlineData("sub", "a\0b", "it names no user")]
+    public async Task A_claim_that_is_not_right_lets_nobody_in(string claim, string? value, string problem)
+    {
+        var claims = _scene.Claims("u1");
+        if (value is null)
+            claims.Remove(claim);
+        else
+            claims[claim] = value;
+        await RefusedAsync(_scene.Sign(claims), problem);
+    }
+
+    [Fact]
+    public async Task An_expired_token_lets_nobody_in()
+    {
+        var claims = _scene.Claims("u1");
+        claims["exp"] = DateTimeOffset.UtcNow.AddSeconds(-31).ToUnixTimeSeconds();
+        await RefusedAsync(_scene.Sign(claims), "it has expired");
+    }
+
+    [Fact]
+    public async Task A_token_that_another_realm_signed_lets_nobody_in() =>
+        await RefusedAsync(_scene.Sign(_scene.Claims("u1"), CreditsScene.Other), "it was not signed with a key of realm 'demo'");
+
+    [Fact]
+    public async Task An_unknown_key_is_asked_for_once_and_then_lets_nobody_in()
+    {
+        Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync(CreditsScene.Balance, _scene.TokenOf("u1"))).Status);
+        for (var number = 0; number < 20; number++)
+            Assert.Equal(HttpStatusCode.Unauthorized, (await _scene.GetAsync(CreditsScene.Balance, WithHeader($"kid-{number}", "ES256"))).Status);
+        Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync(CreditsScene.Balance, _scene.TokenOf("u1"))).Status);
+    }
+
+    [Theory]
+    [InlineData("none")]
+    [InlineData("HS256")]
+    [InlineData("ES256")]
+    public async Task Whoever_has_no_private_key_cannot_make_a_token(string algorithm)
+    {
+        var keyId = (string)JsonNode.Parse(Base64Url.DecodeFromChars(_scene.TokenOf("u1").Split('.')[0]))!["kid"]!;
+        var token = WithHeader(keyId, algorithm);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _scene.GetAsync(CreditsScene.Balance, token)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _scene.GetAsync(CreditsScene.Balance, token[..(token.LastIndexOf('.') + 1)])).Status);
+    }
+
+    [Theory]
+    [InlineData("a")]
+    [InlineData("a.b.c")]
+    [InlineData("e30.e30.e30")]
+    [InlineData("e30..")]
+    public async Task What_is_no_token_lets_nobody_in(string token) =>
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _scene.GetAsync(CreditsScene.Balance, token)).Status);
+
+    [Fact]
+    public async Task A_token_of_absurd_length_lets_nobody_in()
+    {
+        await RefusedAsync(new string('a', 30_000), "it is no signed JSON Web Token");
+        Assert.Equal(
+            HttpStatusCode.RequestHeaderFieldsTooLarge, (await _scene.GetAsync(CreditsScene.Balance, new string('a', 100_000))).Status);
+    }
+
+    [Fact]
+    public async Task While_the_keys_cannot_be_read_the_caller_is_told_to_come_again()
+    {
+        _scene.Keycloak.Misbehaviour.Fail("*/certs", 1, 500);
+        var answer = await _scene.GetAsync(CreditsScene.Balance, _scene.TokenOf("u1"));
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, TimeSpan.FromSeconds(5)), (answer.Status, answer.RetryAfter));
+        Assert.DoesNotContain(_scene.Keycloak.Url.Host, answer.Detail, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync(CreditsScene.Balance, _scene.TokenOf("u1"))).Status);
+    }
+
+    [Theory]
+    [InlineData(CreditsScene.Allocate, "credits-admin")]
+    [InlineData(CreditsScene.Refund, "credits-admin")]
+    [InlineData(CreditsScene.Deduct, "credits-service or credits-admin")]
+    public async Task A_user_s_token_moves_nothing_and_the_answer_names_the_role(string path, string role)
+    {
+        var id = await _scene.PersonAsync();
+        var body = new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s", ["reason"] = "r", ["service"] = "s" };
+        var answer = await _scene.PostAsync(path, _scene.TokenOf(id), body);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.Status);
+        Assert.Contains(role, answer.Detail, StringComparison.Ordinal);
+        Assert.Equal("purchase 5.000000 5.000000", await _scene.LedgerOfAsync(id));
+    }
+
+    [Fact]
+    public async Task A_service_allocates_nothing()
+    {
+        var id = await _scene.PersonAsync();
+        var body = new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" };
+        Assert.Equal(HttpStatusCode.Forbidden, (await _scene.PostAsync(CreditsScene.Allocate, _scene.TokenOf("s1", CreditsScene.Service), body)).Status);
+    }
+
+    [Fact]
+    public async Task Roles_of_other_clients_are_no_roles_here()
+    {
+        var claims = _scene.Claims("u1");
+        claims["resource_access"] = new JsonObject { ["shop"] = new JsonObject { ["roles"] = new JsonArray(CreditsScene.Admin) } };
+        var body = new JsonObject { ["user_id"] = await _scene.PersonAsync(), ["amount"] = "1", ["source"] = "s" };
+        Assert.Equal(HttpStatusCode.Forbidden, (await _scene.PostAsync(CreditsScene.Allocate, _scene.Sign(claims), body)).Status);
+        claims["realm_access"] = new JsonObject { ["roles"] = new JsonArray(CreditsScene.Admin) };
+        Assert.Equal(HttpStatusCode.OK, (await _scene.PostAsync(CreditsScene.Allocate, _scene.Sign(claims), body)).Status);
+    }
+
+    private string WithHeader(string keyId, string algorithm)
+    {
+        var header = Encode(new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId });
+        var payload = Encode(_scene.Claims("u1", [CreditsScene.Admin]));
+        var signature = HMACSHA256.HashData(Encoding.ASCII.GetBytes(keyId), Encoding.ASCII.GetBytes($"{header}.{payload}"));
+        return $"{header}.{payload}.{Base64Url.EncodeToString(signature)}";
+    }
+
+    private static string Encode(JsonObject part) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(part.ToJsonString()));
+
+    private async Task RefusedAsync(string token, string problem)
+    {
+        var answer = await _scene.GetAsync(CreditsScene.Balance, token);
+        Assert.Equal((HttpStatusCode.Unauthorized, "Bearer realm=\"credits\", error=\"invalid_token\""), (answer.Status, answer.Challenge));
+        Assert.Contains(problem, answer.Detail, StringComparison.Ordinal);
+        Assert.Equal(0, await _scene.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
+    }
+}
