@@ -13,7 +13,9 @@ internal static class ChargeStore
         from unnest(@UserIds::text[]) as w (user_id)
         left join lateral (
             select k.account_id from keycloak_users k
-            where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id and k.account_id is not null
+            join user_credits o on o.user_id = k.account_id
+            where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id
+                and (o.keycloak_id is null or o.realm = k.realm and o.keycloak_id = k.keycloak_id)
             order by k.realm limit 1) k on true
         join user_credits c on c.user_id = coalesce(k.account_id, w.user_id)
         order by c.user_id collate "C"
@@ -25,22 +27,22 @@ internal static class ChargeStore
     private const string ChargeSql =
         """
         with wanted as (
-            select w.* from unnest(@RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
+            select w.* from unnest(@UserIds::text[], @RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
                 @Tokens::integer[], @Costs::numeric[], @Metadata::text[]) with ordinality
-                as w (record_id, account_id, charge, model, provider, tokens, cost, metadata, position)
+                as w (user_id, record_id, account_id, charge, model, provider, tokens, cost, metadata, position)
         ),
         fresh as (
-            insert into usage_records (record_id, charged_at)
-            select record_id, @Now::timestamptz from wanted order by record_id collate "C"
-            on conflict (record_id) do nothing
-            returning record_id
+            insert into usage_records (user_id, record_id, charged_at)
+            select user_id, record_id, @Now::timestamptz from wanted order by user_id collate "C", record_id collate "C"
+            on conflict (user_id, record_id) do nothing
+            returning user_id, record_id
         ),
         summed as (
             select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded,
                 sum(w.charge) over (partition by w.account_id order by w.position) as total
             from wanted w
             join user_credits c on c.user_id = w.account_id
-            where w.record_id in (select record_id from fresh)
+            where (w.user_id, w.record_id) in (select user_id, record_id from fresh)
         ),
         charged as (
             select s.*, case when s.bounded then least(s.total, greatest(s.balance, 0)) else s.total end as running,
@@ -84,6 +86,7 @@ internal static class ChargeStore
             [
                 new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
                 new NpgsqlParameter("Clamp", NpgsqlDbType.Boolean) { Value = clamp },
+                charges.Column("UserIds", NpgsqlDbType.Text, item => item.Record.UserId),
                 charges.Column("RecordIds", NpgsqlDbType.Text, item => item.Record.Id),
                 charges.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
                 charges.Column("Charges", NpgsqlDbType.Numeric, item => item.Credits),

@@ -1,7 +1,7 @@
 using System.Globalization;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -13,7 +13,7 @@ namespace KeycloakCreditBridge.Metering;
 /// </summary>
 internal sealed partial class CreditGate(
     GateStore store,
-    PromptProvisioner arrivals,
+    FirstRead firstRead,
     HintWriter hints,
     MeteringMetrics metrics,
     IOptions<MeteringOptions> options,
@@ -77,8 +77,14 @@ internal sealed partial class CreditGate(
         try
         {
             foreach (var realm in _realms)
-                if (await arrivals.ProvisionAsync(realm, userId, HintSources.Gateway, either.Token))
+                if (await firstRead.AskAsync(realm, userId, HintSources.Gateway, either.Token))
                     return true;
+            return false;
+        }
+        catch (KeycloakProtocolException exception)
+        {
+            // Keycloak answered, and no such user.
+            LogUndecided(exception.Message);
             return false;
         }
         catch (Exception exception) when (exception is KeycloakException || (budget.IsCancellationRequested && !cancellationToken.IsCancellationRequested))

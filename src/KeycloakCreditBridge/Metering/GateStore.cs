@@ -13,7 +13,9 @@ internal sealed class GateStore(NpgsqlDataSource dataSource)
         from user_credits c
         where c.user_id = coalesce(
             (select k.account_id from keycloak_users k
-            where k.realm = any (@Realms::text[]) and k.keycloak_id = @UserId::text and k.account_id is not null
+            join user_credits o on o.user_id = k.account_id
+            where k.realm = any (@Realms::text[]) and k.keycloak_id = @UserId::text
+                and (o.keycloak_id is null or o.realm = k.realm and o.keycloak_id = k.keycloak_id)
             order by k.realm limit 1),
             @UserId)
         """;

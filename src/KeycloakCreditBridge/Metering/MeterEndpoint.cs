@@ -13,6 +13,8 @@ namespace KeycloakCreditBridge.Metering;
 internal sealed partial class MeterEndpoint(
     UsageStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
 {
+    private const int MostRecords = 10_000;
+
     public async Task<IResult> ReceiveAsync(HttpContext context)
     {
         var limit = options.Value.MaxBodyBytes;
@@ -21,6 +23,8 @@ internal sealed partial class MeterEndpoint(
             return TypedResults.Problem($"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         if (!UsageReader.MayHoldRecords(body.Bytes.Span))
             return TypedResults.Problem("The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
+        if (UsageReader.HoldsMoreThan(MostRecords, body.Bytes.Span))
+            return TypedResults.Problem($"The report holds more than {MostRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         try
         {
             if (!gate.IsOpen)

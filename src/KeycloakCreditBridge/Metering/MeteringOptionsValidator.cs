@@ -1,8 +1,9 @@
+using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering;
 
-internal sealed class MeteringOptionsValidator : IValidateOptions<MeteringOptions>
+internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> provisioning) : IValidateOptions<MeteringOptions>
 {
     private const int ShortestKey = 16;
     private const decimal HighestPrice = 1_000_000m;
@@ -30,6 +31,9 @@ internal sealed class MeteringOptionsValidator : IValidateOptions<MeteringOption
         Priced("Markups", options.Prices.Markups);
         Priced("Models", options.Prices.Models);
         Priced("Tiers", options.Prices.Tiers);
+        if (options.ApiKeys.Count > 0)
+            foreach (var tier in provisioning.Value.Tiers.Keys.Where(tier => !options.Prices.Tiers.ContainsKey(tier)))
+                Add($"Prices:Tiers:{tier}", "is missing: say what 1,000 tokens of a model without a price cost in this tier, or 0.");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
 
         void Add(string key, string problem) => problems.Add($"{MeteringOptions.Section}:{key} {problem}");

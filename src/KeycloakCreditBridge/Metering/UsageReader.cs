@@ -17,6 +17,24 @@ internal static class UsageReader
         return start.Length > 0 && start[0] is (byte)'[' or (byte)'{';
     }
 
+    /// <summary>Whether a body holds more records than this.</summary>
+    public static bool HoldsMoreThan(int most, ReadOnlySpan<byte> body)
+    {
+        var count = 0;
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            while (count <= most && reader.Read())
+                if (reader.CurrentDepth == 1 && reader.TokenType is not (JsonTokenType.EndObject or JsonTokenType.EndArray or JsonTokenType.PropertyName))
+                    count++;
+            return count > most;
+        }
+        catch (JsonException)
+        {
+            return Math.Max(count, body.Count((byte)'\n')) > most;
+        }
+    }
+
     public static Usage Read(ReadOnlyMemory<byte> body)
     {
         List<UsageRecord> records = [];
@@ -34,6 +52,10 @@ internal static class UsageReader
 
         return new Usage(records, refused);
     }
+
+    /// <summary>A body that holds these records as they came.</summary>
+    public static byte[] Join(IEnumerable<UsageRecord> records) =>
+        [.. "["u8, .. records.SelectMany((record, index) => index == 0 ? record.Raw : [(byte)',', .. record.Raw]), .. "]"u8];
 
     private static IEnumerable<ReadOnlyMemory<byte>> Lines(ReadOnlyMemory<byte> body)
     {
@@ -93,7 +115,7 @@ internal static class UsageReader
             return null;
         var metadata = element.TryGetProperty("metadata", out var given) && given.ValueKind == JsonValueKind.Object ? given : default;
         return new UsageRecord(
-            Identifier(Text(element, "id"), "id"),
+            Occurrence(element),
             Identifier(metadata.ValueKind == JsonValueKind.Object ? Text(metadata, "user_api_key_user_id") : null, "metadata.user_api_key_user_id"),
             Cost(element),
             Tokens(element),
@@ -104,6 +126,15 @@ internal static class UsageReader
             raw);
     }
 
+    private static string Occurrence(JsonElement element)
+    {
+        var id = Identifier(Text(element, "id"), "id");
+        return id == Text(element, "litellm_call_id") ? $"{id} {Number(element, "startTime")} {Number(element, "endTime")}" : id;
+    }
+
+    private static decimal? Number(JsonElement element, string field) =>
+        element.TryGetProperty(field, out var number) ? number.TryGetDecimalOrNull() : null;
+
     private static string Kept(JsonElement element)
     {
         var kept = new JsonObject { ["source"] = "litellm" };
@@ -111,7 +142,7 @@ internal static class UsageReader
             if (Name(Text(element, field), LongestId) is { } text)
                 kept[field == "id" ? "record_id" : field] = text;
         foreach (var field in (string[])["prompt_tokens", "completion_tokens", "endTime"])
-            if (element.TryGetProperty(field, out var number) && number.TryGetDecimalOrNull() is { } value)
+            if (Number(element, field) is { } value)
                 kept[field] = value;
         return kept.ToJsonString();
     }
@@ -127,7 +158,9 @@ internal static class UsageReader
     private static string? Name(string? text, int longest) =>
         text is null ? null : Shortened(text.Replace("\0", "", StringComparison.Ordinal), longest);
 
-    private static string Shortened(string text, int longest) => text.Length <= longest ? text : text[..longest];
+    // Half a character cannot be stored.
+    private static string Shortened(string text, int longest) =>
+        text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
 
     private static decimal? Cost(JsonElement element)
     {

@@ -1,7 +1,10 @@
 namespace KeycloakCreditBridge.Metering;
 
 /// <summary>One call of a model that has happened. Fields as LiteLLM's StandardLoggingPayload names them.</summary>
-/// <param name="Id">`id`: the same however often the record is sent.</param>
+/// <param name="Id">
+/// The same however often the record is sent: `id`, which is the provider's, or the call's own where the provider gives none. That one the
+/// caller may choose and use again, so there the times of the call belong to it.
+/// </param>
 /// <param name="UserId">`metadata.user_api_key_user_id`: Keycloak's id of the user, or the account's.</param>
 /// <param name="Cost">`response_cost` in US dollars; null when the gateway knows no price.</param>
 /// <param name="Tokens">`total_tokens`.</param>

@@ -12,19 +12,19 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
 
     private const string ClaimSql =
         """
-        select id, body, attempts from usage_batches where due_at <= @Now::timestamptz
+        select id, body, received_at, attempts from usage_batches where due_at <= @Now::timestamptz
         order by due_at limit 1 for update skip locked
         """;
+
+    private const string ClaimAgainSql = "select id from usage_batches where id = @Id for update skip locked";
 
     private const string SettleSql = "delete from usage_batches where id = @Id";
 
     private const string PostponeSql =
         """
         insert into usage_batches (body, received_at, due_at, attempts)
-        values (@Body, @Now::timestamptz, @DueAt::timestamptz, @Attempts)
+        values (@Body, @ReceivedAt::timestamptz, @DueAt::timestamptz, @Attempts)
         """;
-
-    private const string RetrySql = "update usage_batches set due_at = @DueAt::timestamptz, attempts = attempts + 1 where id = @Id";
 
     private const string RefuseSql =
         """
@@ -50,12 +50,17 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
         transaction.Connection!.ExecuteAsync(
             new CommandDefinition(SettleSql, new { batch.Id }, transaction, cancellationToken: cancellationToken));
 
-    /// <summary>Keeps what is left of a report for later, as a report of its own.</summary>
+    /// <summary>Whether a report that this process had is still there and in nobody's hands; it is in the transaction's then.</summary>
+    public static async Task<bool> ClaimAgainAsync(NpgsqlTransaction transaction, UsageBatch batch, CancellationToken cancellationToken) =>
+        await transaction.Connection!.ExecuteScalarAsync(
+            new CommandDefinition(ClaimAgainSql, new { batch.Id }, transaction, cancellationToken: cancellationToken)) is not null;
+
+    /// <summary>Keeps some records of a report for later, as a report of their own that is as old.</summary>
     public static Task PostponeAsync(
-        NpgsqlTransaction transaction, byte[] body, int attempts, DateTimeOffset now, DateTimeOffset dueAt, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, UsageBatch batch, IEnumerable<UsageRecord> records, DateTimeOffset dueAt, CancellationToken cancellationToken) =>
         transaction.Connection!.ExecuteAsync(new CommandDefinition(
             PostponeSql,
-            new { Body = body, Attempts = attempts, Now = now.UtcDateTime, DueAt = dueAt.UtcDateTime },
+            new { Body = UsageReader.Join(records), ReceivedAt = batch.ReceivedAt.UtcDateTime, DueAt = dueAt.UtcDateTime, Attempts = batch.Attempts + 1 },
             transaction,
             cancellationToken: cancellationToken));
 
@@ -66,16 +71,8 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
             new { Records = refused.Select(item => item.Raw).ToArray(), Errors = refused.Select(item => item.Error).ToArray(), Now = now.UtcDateTime },
             transaction,
             cancellationToken: cancellationToken));
-
-    /// <summary>Has a report tried again later.</summary>
-    public async Task RetryAsync(UsageBatch batch, DateTimeOffset dueAt, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(
-            new CommandDefinition(RetrySql, new { batch.Id, DueAt = dueAt.UtcDateTime }, cancellationToken: cancellationToken));
-    }
 }
 
 /// <summary>A report of a gateway.</summary>
 /// <param name="Attempts">How often it was tried without everything in it being settled.</param>
-internal sealed record UsageBatch(long Id, byte[] Body, int Attempts);
+internal sealed record UsageBatch(long Id, byte[] Body, DateTimeOffset ReceivedAt, int Attempts);

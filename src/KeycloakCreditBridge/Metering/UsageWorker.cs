@@ -13,7 +13,6 @@ namespace KeycloakCreditBridge.Metering;
 /// </summary>
 internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
-    UsageStore store,
     Pricing pricing,
     HintWriter hints,
     MeteringMetrics metrics,
@@ -23,11 +22,12 @@ internal sealed partial class UsageWorker(
     TimeProvider clock,
     ILogger<UsageWorker> logger) : BackgroundService
 {
-    private const int MostAttempts = 10;
-
     private static readonly TimeSpan IdleLook = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(30);
+
+    // Longer than Keycloak is away: what was used was used, also by people whom nobody could look for meanwhile.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -56,34 +56,68 @@ internal sealed partial class UsageWorker(
     internal async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await UsageStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } batch)
-            return false;
+        UsageBatch batch;
         Outcome outcome;
-        try
+        await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
         {
-            outcome = await SettleAsync(transaction, batch, cancellationToken);
-            await transaction.CommitAsync(cancellationToken);
-        }
-        catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
-        {
-            // Nothing of it was charged. It waits behind the others, and a person is told: what the database refuses was to be refused before.
-            await transaction.RollbackAsync(cancellationToken);
-            await store.RetryAsync(batch, clock.GetUtcNow() + LongestRetry, cancellationToken);
-            LogNotCharged(batch.Id, exception.MessageText);
-            return true;
+            if (await UsageStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } claimed)
+                return false;
+            batch = claimed;
+            try
+            {
+                outcome = await SettleAsync(transaction, batch, cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+            }
+            catch (Exception exception) when (IsOfTheReport(exception))
+            {
+                LogNotCharged(batch.Id, exception.Message);
+                outcome = Outcome.None(exception.Message);
+            }
         }
 
+        if (outcome.Error is { } error)
+            await DivideAsync(batch, error, cancellationToken);
         Report(outcome);
         await hints.WriteAsync(outcome.Strangers, cancellationToken);
         return true;
+    }
+
+    // A database that is away says nothing about a report. Anything else would meet it again and again, and all that stand behind it.
+    private static bool IsOfTheReport(Exception exception) => exception switch
+    {
+        OperationCanceledException => false,
+        PostgresException refused => PostgresErrors.IsCausedByData(refused),
+        NpgsqlException { InnerException: TimeoutException } => true,
+        NpgsqlException or IOException => false,
+        _ => true,
+    };
+
+    // Until the record at fault stands alone: the others are charged.
+    private async Task DivideAsync(UsageBatch batch, string error, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (!await UsageStore.ClaimAgainAsync(transaction, batch, cancellationToken))
+            return;
+        var now = clock.GetUtcNow();
+        var usage = UsageReader.Read(batch.Body);
+        List<RefusedRecord> refused = [.. usage.Refused];
+        if (usage.Records.Count == 1)
+            refused.Add(new RefusedRecord(usage.Records[0].Raw, error));
+        else
+            foreach (var half in usage.Records.Chunk((usage.Records.Count + 1) / 2))
+                await UsageStore.PostponeAsync(transaction, batch, half, now, cancellationToken);
+        await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
+        await UsageStore.SettleAsync(transaction, batch, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        metrics.Refused(refused.Count);
     }
 
     private async Task<Outcome> SettleAsync(NpgsqlTransaction transaction, UsageBatch batch, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var usage = UsageReader.Read(batch.Body);
-        UsageRecord[] records = [.. usage.Records.DistinctBy(record => record.Id)];
+        UsageRecord[] records = [.. usage.Records.DistinctBy(record => (record.UserId, record.Id))];
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         var accounts = (await ChargeStore.AccountsAsync(
             transaction, [.. records.Select(record => record.UserId).Distinct()], realms, cancellationToken)).ToDictionary(account => account.UserId);
@@ -93,11 +127,11 @@ internal sealed partial class UsageWorker(
             .Select(record => Price(record, accounts[record.UserId]))];
         UsageRecord[] unknown = [.. records.Where(record => !accounts.ContainsKey(record.UserId))];
         List<RefusedRecord> refused = [.. usage.Refused];
-        var isLast = batch.Attempts + 1 >= MostAttempts;
-        if (isLast)
+        var isOver = now - batch.ReceivedAt >= LongestWait;
+        if (isOver)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
-            await PostponeAsync(transaction, unknown, batch.Attempts + 1, now, cancellationToken);
+            await UsageStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, LongestRetry), cancellationToken);
 
         var charged = charges.Count == 0
             ? new ChargeResult(0, 0m)
@@ -105,17 +139,10 @@ internal sealed partial class UsageWorker(
         if (refused.Count > 0)
             await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageStore.SettleAsync(transaction, batch, cancellationToken);
-        return new Outcome(charged, charges.Count - charged.Records, refused, isLast ? [] : Strangers(unknown, realms));
+        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : Strangers(unknown, realms), null);
     }
 
     private Charge Price(UsageRecord record, MeteredAccount account) => new(record, account.AccountId, pricing.CreditsFor(record, account.Tier));
-
-    private static Task PostponeAsync(
-        NpgsqlTransaction transaction, UsageRecord[] records, int attempts, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        byte[] body = [.. "["u8, .. records.SelectMany((record, index) => index == 0 ? record.Raw : [(byte)',', .. record.Raw]), .. "]"u8];
-        return UsageStore.PostponeAsync(transaction, body, attempts, now, now + RetryDelay.After(attempts, LongestRetry), cancellationToken);
-    }
 
     private static UserHint[] Strangers(UsageRecord[] records, string[] realms) =>
     [
@@ -133,7 +160,11 @@ internal sealed partial class UsageWorker(
             LogRefused(outcome.Refused.Count, outcome.Refused[0].Error);
     }
 
-    private sealed record Outcome(ChargeResult Charged, long SentAgain, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Strangers);
+    private sealed record Outcome(
+        ChargeResult Charged, long SentAgain, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Strangers, string? Error)
+    {
+        public static Outcome None(string error) => new(new ChargeResult(0, 0m), 0, [], [], error);
+    }
 
     [LoggerMessage(EventId = 850, Level = LogLevel.Error, Message = "Charging is interrupted and goes on by itself: {Reason}")]
     private partial void LogInterrupted(Exception exception, string reason);
@@ -141,7 +172,7 @@ internal sealed partial class UsageWorker(
     [LoggerMessage(EventId = 851, Level = LogLevel.Information, Message = "Charging goes on.")]
     private partial void LogRecovered();
 
-    [LoggerMessage(EventId = 852, Level = LogLevel.Error, Message = "Report {Id} of a gateway could not be charged, it is tried again: {Reason}")]
+    [LoggerMessage(EventId = 852, Level = LogLevel.Warning, Message = "Report {Id} of a gateway could not be charged as a whole, its parts are tried: {Reason}")]
     private partial void LogNotCharged(long id, string reason);
 
     [LoggerMessage(EventId = 853, Level = LogLevel.Warning,

@@ -12,15 +12,18 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         $"""
         with judgement as (
             select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @Reasons::text[],
-                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @ReadAts::timestamptz[])
-                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, read_at)
+                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @ReadAts::timestamptz[])
+                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, read_at)
         ),
         {AccountStore.Standing}
         select w.keycloak_id, w.disposition in ('account', 'held') and not w.present as missing
         from wanted w
         where w.recorded_disposition is distinct from w.disposition or w.recorded_reason is distinct from w.reason or w.opens or w.turns
             or w.collides and (select t.user_id from user_credits t where t.user_id = w.named_account) is null
+                and (select t.user_id from credit_transactions t where t.user_id = w.named_account limit 1) is null
         """;
+
+    private const string KnownSql = "select keycloak_id from keycloak_users where realm = @Realm::text and keycloak_id = @KeycloakId::text";
 
     private const string SettledSql =
         """
@@ -38,16 +41,26 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
             else false end
         """;
 
+    /// <summary>The user, if one of this id was ever judged.</summary>
+    public Task<IReadOnlyList<SettledUser>> KnownAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<SettledUser>(
+            KnownSql,
+            [
+                new NpgsqlParameter("Realm", NpgsqlDbType.Text) { Value = realm },
+                new NpgsqlParameter("KeycloakId", NpgsqlDbType.Text) { Value = keycloakId },
+            ],
+            cancellationToken);
+
     /// <summary>Which of these users are on record otherwise than judged, or not at all.</summary>
     public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<Difference>(DifferencesSql, JudgementColumns.Of(batch), cancellationToken);
 
     /// <summary>Those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
     /// <param name="realm">The realm's name.</param>
-    /// <param name="people">As a listing shows them, each with the account id that follows from it; null where more is needed to tell.</param>
+    /// <param name="people">As a listing shows them, each with the account id that follows from it, null where more is needed to tell, and the glimpse.</param>
     /// <param name="cancellationToken">Ends the question.</param>
     public Task<IReadOnlyList<SettledUser>> SettledAsync(
-        string realm, IReadOnlyList<(Subject Person, string? AccountId)> people, CancellationToken cancellationToken) =>
+        string realm, IReadOnlyList<(Subject Person, string? AccountId, short Glimpse)> people, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<SettledUser>(
             SettledSql,
             [
@@ -55,10 +68,10 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
                 people.Column("KeycloakIds", NpgsqlDbType.Text, item => item.Person.KeycloakId),
                 people.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
                 people.Column("Enabled", NpgsqlDbType.Boolean, item => item.Person.Enabled),
-                people.Column("Glimpses", NpgsqlDbType.Smallint, item => RealmRules.GlimpseOf(item.Person)),
+                people.Column("Glimpses", NpgsqlDbType.Smallint, item => item.Glimpse),
             ],
             cancellationToken);
 }
 
-/// <summary>A user of whom nothing has changed that a listing shows.</summary>
+/// <summary>A user on record.</summary>
 internal sealed record SettledUser(string KeycloakId);

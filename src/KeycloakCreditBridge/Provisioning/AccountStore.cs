@@ -21,7 +21,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
                 c.realm as owner_realm, c.keycloak_id as owner_id,
                 case
                     when c.user_id is null or c.realm = j.realm and c.keycloak_id = j.keycloak_id then 'mine'
-                    when c.keycloak_id is null then 'nobody'
+                    when c.keycloak_id is null and (j.unproven is not true or k.account_id = c.user_id) then 'nobody'
                     when j.inherits and (select o.disposition = 'deleted' from keycloak_users o where o.realm = c.realm and o.keycloak_id = c.keycloak_id)
                         then 'gone'
                     else 'other' end as owner,
@@ -67,7 +67,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
     //   the same user meanwhile counts as opened, one that is somebody else's leaves the user out;
     // - an address is claimed before its account is opened, and an account whose address another one claimed is granted nothing;
     // - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
-    // - an older reading of Keycloak (`current` is false) changes no account and no known user;
+    // - an older reading of Keycloak (`current` is false) changes no account and no known user, and settles no hint;
     // - the bridge ends only a hold or a closing of its own.
     // A dead hint is settled by any later reading: what it could not do is done.
     // It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `wanted`; what it
@@ -76,10 +76,10 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         $"""
         with judgement as (
             select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @Reasons::text[],
-                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
+                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
                     @Glimpses::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[], @Caps::numeric[],
                     @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[], @HintVersions::bigint[])
-                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, forfeits, email_hash, glimpse, created_at,
+                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, forfeits, email_hash, glimpse, created_at,
                     tier, amount, monthly_cap, unlimited, period_end, read_at, source, hint_version)
         ),
         {Standing},
@@ -201,7 +201,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         settled as (
             delete from user_hints where ctid = any (array(
                 select h.ctid from user_hints h
-                join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id
+                join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and w.current
                     and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
                 for update of h skip locked))
         )

@@ -36,8 +36,9 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
             Enabled = subject.Enabled,
             Renames = !template.IsFixed,
             Inherits = reason is null && template.IsAddress && subject.EmailVerified,
+            Unproven = template.IsAddress && !subject.EmailVerified,
             EmailHash = rules.HashOf(subject.Email),
-            Glimpse = reason is not null && rules.NeedsMoreThanBrief ? RealmRules.GlimpseOf(subject) : null,
+            Glimpse = reason is not null && rules.NeedsMoreThanBrief ? rules.GlimpseOf(subject) : null,
         };
     }
 

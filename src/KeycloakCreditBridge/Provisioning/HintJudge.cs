@@ -70,10 +70,11 @@ internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptio
     private async Task<Judgement?> JudgeAsync(ClaimedHint hint, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
+        var isLate = readAt - hint.HintedAt >= options.Value.MissingGrace;
+        // Said to be deleted and still there: some senders report before the transaction commits, in which the user goes.
         if (await reader.ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken) is { } subject)
-            return policy.Judge(subject, readAt, hint.Source, hint.Version);
-        var final = hint.Kind == HintKind.Deleted || readAt - hint.HintedAt >= options.Value.MissingGrace;
-        return final ? policy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
+            return hint.Kind != HintKind.Deleted || isLate ? policy.Judge(subject, readAt, hint.Source, hint.Version) : null;
+        return hint.Kind == HintKind.Deleted || isLate ? policy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
     }
 
     // Keycloak out of reach says nothing about the user: such a try is not counted.
@@ -89,7 +90,7 @@ internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptio
         clock.GetUtcNow() + RetryDelay.After(hint.Attempts, LongestMissingRetry),
         Math.Min(hint.Attempts, options.Value.MaxAttempts - 1),
         Dead: false,
-        "Keycloak does not know the user (yet).");
+        hint.Kind == HintKind.Deleted ? "Keycloak still has the user." : "Keycloak does not know the user (yet).");
 
     private static bool IsOutage(KeycloakException exception) =>
         exception is KeycloakUnavailableException or KeycloakAuthenticationException or KeycloakForbiddenException;

@@ -55,6 +55,9 @@ internal sealed record Judgement(
     /// <summary>Whether the user may take over the account of this id from an owner who was deleted.</summary>
     public bool Inherits { get; init; }
 
+    /// <summary>Whether the account id is an address that nobody proved: an account that is there already is not for whoever names it first.</summary>
+    public bool Unproven { get; init; }
+
     /// <summary>Whether a balance that is left is forfeited with the account's closing.</summary>
     public bool Forfeits { get; init; }
 

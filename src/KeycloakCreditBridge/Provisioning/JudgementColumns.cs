@@ -19,6 +19,7 @@ internal static class JudgementColumns
         batch.Nullable("Otherwise", NpgsqlDbType.Text, item => item.Disposition != Disposition.Excluded ? null : item.Enabled ? "account" : "held"),
         batch.Nullable("Renames", NpgsqlDbType.Boolean, item => item.Renames ? true : (bool?)null),
         batch.Nullable("Inherits", NpgsqlDbType.Boolean, item => item.Inherits ? true : (bool?)null),
+        batch.Nullable("Unproven", NpgsqlDbType.Boolean, item => item.Unproven ? true : (bool?)null),
     ];
 
     /// <summary>The rest, for those that are converged.</summary>

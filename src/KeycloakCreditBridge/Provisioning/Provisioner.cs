@@ -11,6 +11,7 @@ internal sealed partial class Provisioner(
     AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
 {
     private const int MostLines = 20;
+    private const int MostDeadlocks = 5;
 
     /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
@@ -52,8 +53,7 @@ internal sealed partial class Provisioner(
     {
         try
         {
-            await RenameAsync(batch, cancellationToken);
-            changes.AddRange(await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken));
+            changes.AddRange(await TryAsync(batch, cancellationToken));
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
         {
@@ -66,6 +66,23 @@ internal sealed partial class Provisioner(
             var middle = batch.Length / 2;
             await ConvergeAsync(batch[..middle], changes, refusals, cancellationToken);
             await ConvergeAsync(batch[middle..], changes, refusals, cancellationToken);
+        }
+    }
+
+    // Where account ids can change, people who are new and want each other's can meet in a circle of locks. PostgreSQL undoes one of them.
+    private async Task<IReadOnlyList<Change>> TryAsync(Judgement[] batch, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await RenameAsync(batch, cancellationToken);
+                return await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken);
+            }
+            catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.DeadlockDetected && attempt < MostDeadlocks)
+            {
+                LogDeadlock(attempt);
+            }
         }
     }
 
@@ -103,6 +120,9 @@ internal sealed partial class Provisioner(
 
     [LoggerMessage(EventId = 403, Level = LogLevel.Information, Message = "Renamed {Renamed} accounts.")]
     private partial void LogRenamed(int renamed);
+
+    [LoggerMessage(EventId = 404, Level = LogLevel.Debug, Message = "A batch met another in a circle of locks, attempt {Attempt}: it is tried again.")]
+    private partial void LogDeadlock(int attempt);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
     private partial void LogTurned(string accountId, string? status);

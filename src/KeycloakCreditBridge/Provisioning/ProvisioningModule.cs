@@ -14,7 +14,6 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<RenameStore>();
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
-        builder.Services.AddSingleton<PromptProvisioner>();
         builder.Services.AddSingleton<HintJudge>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());

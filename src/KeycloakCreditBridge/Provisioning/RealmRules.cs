@@ -16,6 +16,7 @@ internal sealed class RealmRules
     private readonly (string Name, string? Value)? _attribute;
     private readonly bool _excludesDisabled;
     private readonly byte[]? _emailKey;
+    private readonly string _digest;
 
     /// <param name="options">The defaults.</param>
     /// <param name="realm">What is different in this realm; null when nothing is.</param>
@@ -38,6 +39,10 @@ internal sealed class RealmRules
             [var name, var value] => (name, value),
             _ => null,
         };
+        _digest = string.Join(
+            '\n',
+            [realm?.AccountId ?? options.AccountId, $"{_excludesDisabled}", $"{_eligibility.EmailVerified}", _eligibility.Attribute,
+                .. _eligibility.EmailDomains, "", .. _eligibility.IdentityProviders]);
         _emailKey = (realm?.SignupGrant?.OncePer ?? options.SignupGrant.OncePer) == OncePer.Email
             ? Encoding.UTF8.GetBytes(options.SignupGrant.EmailKey)
             : null;
@@ -87,11 +92,11 @@ internal sealed class RealmRules
         : HMACSHA256.HashData(_emailKey, Encoding.UTF8.GetBytes(email.Trim().ToLowerInvariant()));
 
     /// <summary>
-    /// Tells whether what a listing shows of somebody changed. So short on purpose that it fits thousands of addresses and gives none away;
+    /// Tells whether what a listing shows of somebody changed, or the rules that left them out. So short on purpose that it fits thousands of addresses and gives none away;
     /// one change in 65,536 stays unseen.
     /// </summary>
-    public static short GlimpseOf(Subject person) => BinaryPrimitives.ReadInt16BigEndian(
-        SHA256.HashData(Encoding.UTF8.GetBytes($"{person.KeycloakId}\n{person.Enabled}\n{person.EmailVerified}\n{person.Email}")));
+    public short GlimpseOf(Subject person) => BinaryPrimitives.ReadInt16BigEndian(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{_digest}\n{person.KeycloakId}\n{person.Enabled}\n{person.EmailVerified}\n{person.Email}")));
 
     private static bool Has(Subject person, (string Name, string? Value) wanted) =>
         person.Attributes?.GetValueOrDefault(wanted.Name) is { Count: > 0 } values && (wanted.Value is null || values.Contains(wanted.Value, StringComparer.Ordinal));

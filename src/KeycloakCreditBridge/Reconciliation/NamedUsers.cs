@@ -1,10 +1,12 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
-internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, UserReview review, TimeProvider clock)
+internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, UserReview review, HintWriter hints, TimeProvider clock)
 {
     public async Task<ReviewResult> ReviewAsync(ReconcileRequest request, string named, CancellationToken cancellationToken)
     {
@@ -15,6 +17,13 @@ internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, Us
             var problem = found.Count == 0
                 ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
                 : $"'{named}' names several users of realm {request.Realm}, give one's id: {string.Join(", ", found.Select(user => user.Id))}";
+            // Somebody on record who left without a word: the worker asks Keycloak once more, and closes the account.
+            if (found.Count == 0 && !request.DryRun && EventRules.ProblemWith(named) is null && await review.KnowsAsync(request.Realm, named, cancellationToken))
+            {
+                await hints.WriteAsync([new UserHint(request.Realm, named, HintKind.Deleted, "BACKFILL", HintSources.Backfill)], cancellationToken);
+                problem += " It is on record: the running bridge will close its account.";
+            }
+
             return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
         }
 

@@ -31,11 +31,17 @@ internal sealed class UserReview(
                 subjects.Add(subject);
         }
 
-        var needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief ? await ReadAsync(request, subjects, cancellationToken) : subjects;
+        var needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
+            ? await ReadAsync(request, subjects, problems, cancellationToken)
+            : subjects;
         var result = await ReviewAsync(request, needed, readAt, cancellationToken);
         return new ReviewResult(
             result.Counts with { Seen = users.Count, Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
     }
+
+    /// <summary>Whether a user of this id was ever judged.</summary>
+    public async Task<bool> KnowsAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
+        (await accounts.KnownAsync(realm, keycloakId, cancellationToken)).Count > 0;
 
     /// <summary>Reviews users of any kind.</summary>
     public async Task<ReviewResult> ReviewAsync(
@@ -60,22 +66,34 @@ internal sealed class UserReview(
 
     // Reading everybody in full would take hours in a large realm: of those whom a listing shows unchanged nothing is asked.
     private async Task<IReadOnlyCollection<Subject>> ReadAsync(
-        ReconcileRequest request, List<Subject> listed, CancellationToken cancellationToken)
+        ReconcileRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
     {
-        var template = policy.RulesOf(request.Realm).AccountId;
+        var rules = policy.RulesOf(request.Realm);
+        var template = rules.AccountId;
         var settled = request.Rejudge || listed.Count == 0
             ? []
             : await accounts.SettledAsync(
-                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person)))], cancellationToken);
+                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person), rules.GlimpseOf(person)))],
+                cancellationToken);
         var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         var read = new ConcurrentBag<Subject>();
+        var unreadable = new ConcurrentBag<string>();
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(listed.Where(person => !skipped.Contains(person.KeycloakId)), parallel, async (person, token) =>
         {
-            // Who is gone since the page was read is nobody to review.
-            if (await reader.ReadAsync(request.Realm, person.KeycloakId, token) is { } subject)
-                read.Add(subject);
+            try
+            {
+                // Who is gone since the page was read is nobody to review.
+                if (await reader.ReadAsync(request.Realm, person.KeycloakId, token) is { } subject)
+                    read.Add(subject);
+            }
+            catch (KeycloakProtocolException exception)
+            {
+                // This user's own trouble: thrown on, it would end every run at this page.
+                unreadable.Add($"User {person.KeycloakId} could not be read: {exception.Message}");
+            }
         });
+        problems.AddRange(unreadable);
         return read;
     }
 }

@@ -1,5 +1,9 @@
 using System.Net;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using static KeycloakCreditBridge.Tests.Metering.MeteringScene;
 
 namespace KeycloakCreditBridge.Tests.Metering;
@@ -53,6 +57,27 @@ public sealed class GateTests(PostgresServer postgres)
         var id = await scene.PersonAsync("ana");
         await scene.ReportAsync(Record("r1", id, 3m));
         Assert.Equal("NONE", (string?)(await scene.AskAsync(id))["action"]);
+    }
+
+    [Fact]
+    public async Task Whose_account_passed_on_to_somebody_else_spends_nothing_of_it()
+    {
+        await using var scene = await StartAsync(postgres, ("Provisioning:AccountId", "{email}"));
+        JsonObject Ana() => new() { ["enabled"] = true, ["email"] = "ana@example.com", ["emailVerified"] = true };
+        var before = await scene.Keycloak.CreateAsync("ana", Ana());
+        await scene.AskAsync(before);
+        scene.Keycloak.Server.Realm(EmulatorDriver.Realm).RemoveUser(before);
+        await scene.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [new UserHint(EmulatorDriver.Realm, before, HintKind.Deleted, "USER-DELETE", HintSources.Poll)], TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(
+            async () => await scene.Database.ScalarAsync<string>("select status from user_credits") == "closed", "the account is closed");
+        var after = await scene.Keycloak.CreateAsync("ana", Ana());
+        await scene.AskAsync(after);
+
+        Assert.Equal("BLOCKED", (string?)(await scene.AskAsync(before))["action"]);
+        foreach (var record in (JsonObject[])[Record("r1", before, 1m), Record("r2", after, 2m)])
+            Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", record.ToJsonString())).Status);
+        await Eventually.TrueAsync(async () => await scene.BalanceAsync("ana@example.com") == 3m, "the one whose account it is pays");
     }
 
     [Theory]

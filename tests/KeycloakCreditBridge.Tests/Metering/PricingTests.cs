@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Metering;
@@ -45,13 +46,13 @@ public sealed class PricingTests
     [Fact]
     public void Settings_that_make_no_sense_are_named()
     {
-        var failures = new MeteringOptionsValidator().Validate(null, new MeteringOptions
+        var failures = Validate( new MeteringOptions
         {
             ApiKeys = ["short"],
             BelowZero = (BelowZero)7,
             Gate = new GateOptions { Budget = TimeSpan.Zero },
             Prices = new PriceOptions { Markups = new() { ["trial"] = -1m } },
-        }).Failures!;
+        });
         Assert.Collection(
             failures,
             failure => Assert.StartsWith("Metering:ApiKeys:0 is shorter than 16 characters", failure, StringComparison.Ordinal),
@@ -59,6 +60,18 @@ public sealed class PricingTests
             failure => Assert.Equal("Metering:BelowZero is 7: choose Allow or Clamp.", failure),
             failure => Assert.Equal("Metering:Prices:Markups:trial is -1: choose 0 to 1000000.", failure));
     }
+
+    [Fact]
+    public void A_tier_without_a_price_is_named_once_gateways_may_report()
+    {
+        Assert.Null(Validate(new MeteringOptions { Prices = new PriceOptions { Tiers = [] } }).FirstOrDefault());
+        Assert.Contains(
+            Validate(new MeteringOptions { ApiKeys = ["key-of-the-gateway-0123"], Prices = new PriceOptions { Tiers = [] } }),
+            failure => failure.StartsWith("Metering:Prices:Tiers:trial is missing", StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<string> Validate(MeteringOptions options) =>
+        new MeteringOptionsValidator(Microsoft.Extensions.Options.Options.Create(new ProvisioningOptions())).Validate(null, options).Failures ?? [];
 
     private static decimal Price(MeteringOptions options, string tier, UsageRecord record) =>
         new Pricing(Microsoft.Extensions.Options.Options.Create(options)).CreditsFor(record, tier);

@@ -49,6 +49,45 @@ public sealed class AccountOwnerTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task An_account_without_an_owner_is_not_for_whoever_names_its_address_first()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 3)");
+        var stranger = Person("stranger", "ana@example.com", realm: "a") with { EmailVerified = false };
+
+        await scene.SeeAsync(stranger);
+        Assert.Equal(["stranger excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(stranger));
+
+        var ana = Person("ana", "ana@example.com");
+        await scene.SeeAsync(ana);
+        Assert.Equal(["ana@example.com active 3.00 of ana"], await scene.AccountsAsync());
+        await scene.SeeAsync(ana with { EmailVerified = false });
+        Assert.Equal(["ana@example.com active 3.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task An_older_reading_settles_no_hint()
+    {
+        await using var scene = await StartAsync(postgres);
+        var older = scene.NextReading();
+        await scene.SeeAsync(Person("ana"));
+        await scene.Database.ExecuteAsync(
+            """
+            insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+            values ('shop', 'ana', 7, 'webhook', 'USER-DELETE', 'deleted', @Start, @Start)
+            """,
+            new { Start = Start.UtcDateTime });
+
+        await scene.ConvergeAsync(scene.JudgeGone("ana") with { ReadAt = older, HintVersion = 7 });
+        Assert.Equal(1, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+
+        await scene.ConvergeAsync(scene.JudgeGone("ana") with { HintVersion = 7 });
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        Assert.Equal(["ana closed deleted 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
     public async Task Many_people_who_want_one_account_at_once_on_several_bridges_are_never_merged()
     {
         await using var scene = await StartAsync(postgres, ByEmail);

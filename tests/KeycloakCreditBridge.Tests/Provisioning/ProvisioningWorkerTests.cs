@@ -69,6 +69,39 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task Who_is_said_to_be_deleted_before_the_commit_is_looked_at_until_gone()
+    {
+        await using var bench = await WorkerBench.StartAsync(postgres);
+        bench.Server.On(User, ScriptedKeycloak.Says(200, Ana), ScriptedKeycloak.Says(200, Ana), ScriptedKeycloak.Says(404, NotFound));
+        await bench.HintAsync("ana");
+        await bench.WorkAsync();
+        await bench.HintAsync("ana", HintKind.Deleted);
+        await bench.WorkAsync();
+        Assert.Equal(["ana active"], await bench.AccountsAsync());
+
+        bench.Clock.Advance(TimeSpan.FromSeconds(31));
+        await bench.WorkAsync();
+        Assert.Equal(["ana closed"], await bench.AccountsAsync());
+        Assert.Empty(await bench.HintsAsync());
+    }
+
+    [Fact]
+    public async Task Who_is_said_to_be_deleted_and_never_goes_keeps_the_account()
+    {
+        await using var bench = await WorkerBench.StartAsync(postgres);
+        bench.Server.On(User, ScriptedKeycloak.Says(200, Ana));
+        await bench.HintAsync("ana", HintKind.Deleted);
+        for (var attempt = 0; attempt < 12; attempt++)
+        {
+            await bench.WorkAsync();
+            bench.Clock.Advance(TimeSpan.FromSeconds(31));
+        }
+
+        Assert.Equal(["ana active"], await bench.AccountsAsync());
+        Assert.Empty(await bench.HintsAsync());
+    }
+
+    [Fact]
     public async Task A_Keycloak_that_is_away_costs_a_hint_none_of_its_tries()
     {
         await using var bench = await WorkerBench.StartAsync(postgres);

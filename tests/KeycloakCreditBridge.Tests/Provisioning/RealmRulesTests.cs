@@ -115,12 +115,15 @@ public sealed class RealmRulesTests
     public void What_a_listing_shows_of_somebody_can_be_told_from_what_it_showed_before()
     {
         var person = AccountScene.Person("ana", "ana@example.com");
+        var rules = new RealmRules(new ProvisioningOptions(), null);
         short[] glimpses = [.. new[]
         {
             person, person with { Email = "b@example.com" }, person with { EmailVerified = false }, person with { Enabled = false },
-        }.Select(RealmRules.GlimpseOf)];
+        }.Select(rules.GlimpseOf)];
         Assert.Equal(4, glimpses.Distinct().Count());
-        Assert.Equal(glimpses[0], RealmRules.GlimpseOf(person with { Attributes = Attributes("x"), IdentityProviders = [] }));
+        Assert.Equal(glimpses[0], rules.GlimpseOf(person with { Attributes = Attributes("x"), IdentityProviders = [] }));
+        var changed = new RealmRules(new ProvisioningOptions { Eligibility = new EligibilityOptions { Attribute = "kind" } }, null);
+        Assert.NotEqual(glimpses[0], changed.GlimpseOf(person));
     }
 
     private static GrantPolicy Policy(ProvisioningOptions options) => new(Options.Create(options));

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
@@ -41,7 +42,9 @@ internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> ke
             return found;
         if (credits.Value.FirstRead == FirstReadMode.Provision)
         {
-            await (reach.User == caller.Subject ? firstRead.OpenAsync(caller, cancellationToken) : firstRead.AskAsync(reach.Realm, reach.User, cancellationToken));
+            await (reach.User == caller.Subject
+                ? firstRead.OpenAsync(caller, cancellationToken)
+                : firstRead.AskAsync(reach.Realm, reach.User, HintSources.FirstRead, cancellationToken));
             if (await find() is { } opened)
                 return opened;
         }

@@ -32,7 +32,7 @@ internal sealed class FirstRead(
         if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
             || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
-            await AskAsync(caller.Realm, caller.Subject, cancellationToken);
+            await AskAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
             return;
         }
 
@@ -42,13 +42,15 @@ internal sealed class FirstRead(
         await ConvergeAsync(policy.Judge(subject, caller.StatedAt, HintSources.FirstRead));
     }
 
-    /// <summary>Opens the account of a user whom Keycloak knows; whether it does is seen afterwards.</summary>
+    /// <summary>Asks Keycloak for a user and converges the account; false when Keycloak has no such user.</summary>
     /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
-    public async Task AskAsync(string realm, string user, CancellationToken cancellationToken)
+    public async Task<bool> AskAsync(string realm, string user, string source, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
-        if (await subjects.ReadAsync(realm, user, cancellationToken) is { } subject)
-            await ConvergeAsync(policy.Judge(subject, readAt, HintSources.FirstRead));
+        if (await subjects.ReadAsync(realm, user, cancellationToken) is not { } subject)
+            return false;
+        await ConvergeAsync(policy.Judge(subject, readAt, source));
+        return true;
     }
 
     public void Dispose() => _gate.Dispose();

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Hints;
 
 namespace KeycloakCreditBridge.Credits.Balances;
 
@@ -9,7 +10,7 @@ internal sealed class InitializeEndpoint(Accounts accounts, FirstRead firstRead,
     {
         var caller = Caller.Of(context);
         var reach = accounts.Reach(caller, id);
-        await firstRead.AskAsync(caller.Realm, id, context.RequestAborted);
+        await firstRead.AskAsync(caller.Realm, id, HintSources.FirstRead, context.RequestAborted);
         return BalanceEndpoints.Json(
             await store.BalanceAsync(reach, context.RequestAborted) ?? throw Requests.RequestRefusedException.NoAccount(id));
     }

@@ -62,6 +62,8 @@ internal sealed class RealmChecks(
 
     public Finding Webhook(string realm)
     {
+        if (options.Value.Realm(realm).WebhookAuthentication == WebhookAuthentication.RealmToken)
+            return Finding.Ok("webhooks prove themselves by the realm's tokens");
         if (options.Value.Realm(realm).WebhookSecrets.Exists(secret => secret.Length > 0))
             return Finding.Ok("webhooks are signed");
         var key = $"{options.Value.RealmKeyOf(realm)}:WebhookSecrets:0";

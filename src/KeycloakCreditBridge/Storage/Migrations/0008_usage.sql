@@ -9,10 +9,12 @@ create table usage_batches (
 
 create index usage_batches_due on usage_batches (due_at);
 
--- A record is charged once, however often and by whomever it is sent again.
+-- A record is charged once, however often it is sent again. Callers can choose its id, so it counts for the user alone.
 create table usage_records (
-    record_id text collate "C" primary key,
-    charged_at timestamptz not null
+    user_id text collate "C" not null,
+    record_id text collate "C" not null,
+    charged_at timestamptz not null,
+    primary key (user_id, record_id)
 );
 
 -- What could not be charged, for a person to look at.
