@@ -21,6 +21,20 @@ public sealed class ReconcilerTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task Who_left_without_a_word_is_looked_at_once_more_when_an_operator_names_them()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        bundle.Realm.AddUser(new EmulatedUser("ana-id", "ana"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.RemoveUser("ana-id");
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody with { UserIds = ["ana-id", "never-heard-of"] });
+
+        Assert.Equal(2, outcome.Counts.Failed);
+        Assert.Equal(["ana-id deleted"], await bundle.Database.QueryAsync<string>("select keycloak_id || ' ' || kind from user_hints"));
+    }
+
+    [Fact]
     public async Task A_user_who_was_disabled_without_an_event_is_held()
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres);
