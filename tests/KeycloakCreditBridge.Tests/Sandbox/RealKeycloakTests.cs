@@ -10,37 +10,6 @@ public sealed class RealKeycloakTests(KeycloakServers servers)
     [Theory]
     [InlineData(KeycloakKind.Keycloak26_7)]
     [InlineData(KeycloakKind.Keycloak26_0)]
-    public async Task People_come_into_the_demo_realm_by_every_door(KeycloakKind kind)
-    {
-        var server = await servers.GetAsync(kind);
-        using var admin = KeycloakAdmin.Of(server);
-        var browser = new KeycloakBrowser(server.Url);
-        var realm = $"doors-{Guid.NewGuid():n}";
-        var provider = $"{realm}-provider";
-        await admin.ImportRealmAsync(realm, DemoRealm.Json("secret", server.SendsWebhooks), Token);
-        await admin.ImportRealmAsync(provider, """{"enabled":true}""", Token);
-
-        await browser.RegisterAsync(realm, Named("form"), Token);
-        await browser.LoginAsync(realm, "form", Named("form").Password, Token);
-        var created = await admin.CreateUserAsync(realm, Named("admin"), Token);
-        await admin.PartialImportAsync(realm, [Named("import1"), Named("import2")], Token);
-        await admin.AddIdentityProviderAsync(realm, "partner", provider, Token);
-        await admin.CreateUserAsync(provider, Named("broker"), Token);
-        await browser.LoginThroughBrokerAsync(realm, "partner", "broker", Named("broker").Password, Token);
-
-        foreach (var name in (string[])["form", "admin", "import1", "import2", "broker"])
-            Assert.Equal($"{name}@example.com", (await admin.FindUserAsync(realm, name, Token))?["email"]?.GetValue<string>());
-        Assert.Equal(created, (await admin.FindUserAsync(realm, "admin", Token))!["id"]!.GetValue<string>());
-
-        await admin.DeleteUserAsync(realm, created, Token);
-        Assert.Null(await admin.FindUserAsync(realm, "admin", Token));
-        await admin.DeleteRealmAsync(realm, Token);
-        await admin.DeleteRealmAsync(provider, Token);
-    }
-
-    [Theory]
-    [InlineData(KeycloakKind.Keycloak26_7)]
-    [InlineData(KeycloakKind.Keycloak26_0)]
     public async Task A_refused_form_says_why(KeycloakKind kind)
     {
         var server = await servers.GetAsync(kind);
