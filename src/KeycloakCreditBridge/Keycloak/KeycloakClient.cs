@@ -19,8 +19,9 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>The user with attributes, or null when Keycloak says that there is none (which may mean: not committed yet).</summary>
     public Task<KeycloakUser?> FindUserAsync(string realm, string userId, CancellationToken cancellationToken)
     {
-        // Addresses drop dot segments and an empty one is the list, so these would ask for something else. No database keeps a NUL.
-        if (userId is "" or "." or ".." || userId.Contains('\0', StringComparison.Ordinal))
+        // Addresses drop dot segments, an empty one is the list, and two words are addresses of their own, so these would ask for something
+        // else. No database keeps a NUL.
+        if (userId is "" or "." or ".." or "count" or "profile" || userId.Contains('\0', StringComparison.Ordinal))
             return Task.FromResult<KeycloakUser?>(null);
         var question = Users($"/{Uri.EscapeDataString(userId)}");
         return api.AskAsync(

@@ -20,6 +20,10 @@ internal sealed class KeycloakFailure(string realm, KeycloakOptions options)
         + $"{KeycloakOptions.Section}:RequestTimeout.",
         exception);
 
+    /// <summary>For what has a limit of its own, below the configured one.</summary>
+    public KeycloakUnavailableException TooSlow(string asked, TimeSpan limit, Exception exception) => new(
+        realm, $"Keycloak did not answer {asked} of realm '{realm}' within {limit}: look at its load and its database.", exception);
+
     public KeycloakUnavailableException Overloaded(string asked, HttpStatusCode status, TimeSpan? retryAfter) => new(
         realm, $"Keycloak answered {(int)status} to {asked} of realm '{realm}': look at its log and its load.", retryAfter: retryAfter);
 

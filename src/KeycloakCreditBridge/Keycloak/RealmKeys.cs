@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Runtime.ExceptionServices;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
@@ -9,7 +10,7 @@ namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>
 /// The keys that realms sign their tokens with, as they publish them, kept for a while. A realm that cannot be asked is known by its last
-/// keys; an unknown key is asked for at once, but not for each token that claims one.
+/// keys; an unknown key is asked for at once, but not for each token that claims one. Callers share one reading, which none of them ends.
 /// </summary>
 internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
@@ -17,73 +18,80 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
 
     private static readonly TimeSpan GoodFor = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LongestReading = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, RealmState> _realms = new(StringComparer.Ordinal);
 
     /// <param name="realm">A configured realm.</param>
     /// <param name="keyId">The key that is needed.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="KeycloakException">The keys are not known, and Keycloak did not tell them.</exception>
+    /// <exception cref="KeycloakException">The key is not known, and Keycloak did not tell whether the realm has it.</exception>
     public async Task<PublishedKeys> GetAsync(string realm, string? keyId, CancellationToken cancellationToken)
     {
         _ = options.Value.Realm(realm);
         var state = _realms.GetOrAdd(realm, _ => new RealmState());
-        if (IsEnough(state, keyId))
-            return state.Keys!;
-        await state.Gate.WaitAsync(cancellationToken);
+        Task<Reading> reading;
+        lock (state.Gate)
+        {
+            var now = clock.GetUtcNow();
+            var known = state.Holding(keyId);
+            if (known is not null && now < state.ReadAt + GoodFor)
+                return known;
+            if (state.Last is { } last && now < state.AskedAt + Pause)
+                return known ?? KeysOf(last);
+            reading = state.Running ??= Task.Run(() => RenewAsync(realm, state), CancellationToken.None);
+            if (known is not null)
+                return known;
+        }
+
+        return KeysOf(await reading.WaitAsync(cancellationToken));
+    }
+
+    private static PublishedKeys KeysOf(Reading reading)
+    {
+        if (reading.Failure is { } failure)
+            ExceptionDispatchInfo.Throw(failure);
+        return reading.Keys!;
+    }
+
+    private async Task<Reading> RenewAsync(string realm, RealmState state)
+    {
+        Reading? reading = null;
         try
         {
-            return IsEnough(state, keyId) ? state.Keys! : await RenewAsync(realm, state, cancellationToken);
+            reading = new Reading(await ReadAsync(realm), null);
+        }
+        catch (KeycloakException exception)
+        {
+            reading = new Reading(null, exception);
         }
         finally
         {
-            state.Gate.Release();
+            lock (state.Gate)
+                state.End(reading, clock.GetUtcNow());
         }
+
+        return reading;
     }
 
-    private bool IsEnough(RealmState state, string? keyId)
-    {
-        if (state.Keys is not { } keys)
-            return false;
-        var now = clock.GetUtcNow();
-        return now < state.AskedAt + Pause || (now < state.AskedAt + GoodFor && keys.Holds(keyId));
-    }
-
-    private async Task<PublishedKeys> RenewAsync(string realm, RealmState state, CancellationToken cancellationToken)
-    {
-        try
-        {
-            state.Keys = await ReadAsync(realm, cancellationToken);
-            return state.Keys;
-        }
-        catch (KeycloakException) when (state.Keys is not null)
-        {
-            return state.Keys;
-        }
-        finally
-        {
-            state.AskedAt = clock.GetUtcNow();
-        }
-    }
-
-    private async Task<PublishedKeys> ReadAsync(string realm, CancellationToken cancellationToken)
+    private async Task<PublishedKeys> ReadAsync(string realm)
     {
         var failure = new KeycloakFailure(realm, options.Value);
-        using var timeout = new CancellationTokenSource(options.Value.RequestTimeout, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var limit = options.Value.RequestTimeout < LongestReading ? options.Value.RequestTimeout : LongestReading;
+        using var timeout = new CancellationTokenSource(limit, clock);
         try
         {
             var segment = $"realms/{Uri.EscapeDataString(realm)}";
-            using var discovery = await ReadAsync(failure, $"{segment}/.well-known/openid-configuration", text => JsonDocument.Parse(text), either.Token);
+            using var discovery = await ReadAsync(failure, $"{segment}/.well-known/openid-configuration", text => JsonDocument.Parse(text), timeout.Token);
             // The address that the discovery document names is the public one, which may lead nowhere from here.
-            var keys = await ReadAsync(failure, $"{segment}/protocol/openid-connect/certs", JsonWebKeySet.Create, either.Token);
+            var keys = await ReadAsync(failure, $"{segment}/protocol/openid-connect/certs", JsonWebKeySet.Create, timeout.Token);
             return new PublishedKeys(
                 [IssuerIn(discovery) ?? throw failure.Garbled(Asked), .. OwnIssuer(segment)],
                 [.. keys.Keys.Where(key => key.Use == JsonWebKeyUseNames.Sig)]);
         }
         catch (OperationCanceledException exception) when (timeout.IsCancellationRequested)
         {
-            throw failure.TooSlow(Asked, exception);
+            throw limit < LongestReading ? failure.TooSlow(Asked, exception) : failure.TooSlow(Asked, limit, exception);
         }
         catch (HttpRequestException exception)
         {
@@ -119,13 +127,30 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
         }
     }
 
+    private sealed record Reading(PublishedKeys? Keys, KeycloakException? Failure);
+
     private sealed class RealmState
     {
-        public SemaphoreSlim Gate { get; } = new(1);
+        public Lock Gate { get; } = new();
 
-        public PublishedKeys? Keys { get; set; }
+        public Task<Reading>? Running { get; set; }
 
-        public DateTimeOffset AskedAt { get; set; }
+        public Reading? Last { get; private set; }
+
+        public DateTimeOffset AskedAt { get; private set; }
+
+        public PublishedKeys? Keys { get; private set; }
+
+        public DateTimeOffset ReadAt { get; private set; }
+
+        public PublishedKeys? Holding(string? keyId) => Keys?.Holds(keyId) == true ? Keys : null;
+
+        public void End(Reading? reading, DateTimeOffset now)
+        {
+            (Running, Last, AskedAt) = (null, reading, now);
+            if (reading?.Keys is { } keys)
+                (Keys, ReadAt) = (keys, now);
+        }
     }
 }
 

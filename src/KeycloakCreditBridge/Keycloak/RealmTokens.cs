@@ -47,7 +47,8 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
     /// <summary>The token as it describes itself, which proves nothing; null when it is none.</summary>
     public JsonWebToken? Read(string token)
     {
-        if (token.Length > LongestToken || !_handler.CanReadToken(token))
+        // Encrypted ones have five parts, and say nothing that could be read here.
+        if (token.Length > LongestToken || token.AsSpan().Count('.') != 2 || !_handler.CanReadToken(token))
             return null;
         try
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Dapper;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -120,6 +121,27 @@ public sealed class LedgerTests(PostgresServer postgres) : IAsyncLifetime
             HttpStatusCode.BadRequest, (await _scene.GetAsync("api/v1/credits/usage/summary?start_date=2030-01-02&end_date=2030-01-01", _token)).Status);
     }
 
+    [Theory]
+    [InlineData("end_date=0001-01-05", "end_date")]
+    [InlineData("end_date=0001-01-05T00:00:00Z", "end_date")]
+    [InlineData("start_date=1969-12-31", "start_date")]
+    [InlineData("start_date=1970-01-01T00:30:00%2B01:00", "start_date")]
+    [InlineData("end_date=9999-12-31", "end_date")]
+    [InlineData("end_date=9999-12-31T23:59:59Z", "end_date")]
+    [InlineData("start_date=9999-12-31", "start_date")]
+    public async Task A_time_that_nothing_was_used_in_is_refused_by_name(string query, string field)
+    {
+        var answer = await _scene.GetAsync($"api/v1/credits/usage/summary?{query}", _token);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+        Assert.Contains($"'{field}' is not from 1970-01-01 to 9999-12-30", answer.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("start_date=1970-01-01&end_date=9999-12-30")]
+    [InlineData("end_date=1970-01-01")]
+    public async Task The_widest_time_is_summed(string query) =>
+        Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync($"api/v1/credits/usage/summary?{query}", _token)).Status);
+
     [Fact]
     public async Task Nobody_reads_the_ledger_or_the_usage_of_somebody_else()
     {
@@ -157,6 +179,40 @@ public sealed class LedgerTests(PostgresServer postgres) : IAsyncLifetime
         var tiers = (await _scene.GetAsync("api/v1/credits/tiers", _token)).Json.AsArray();
         Assert.Equal(["free", "trial", "starter", "professional", "enterprise"], tiers.Select(tier => (string)tier!["tier"]!));
         Assert.Equal(("5.000000", 30), ((string)tiers[1]!["credits"]!, (int)tiers[1]!["period_days"]!));
+    }
+
+    [Fact]
+    public async Task A_tier_is_switched_although_the_account_is_renamed_meanwhile_and_not_once_it_is_closed()
+    {
+        const string Switch = "api/v1/credits/tiers/switch";
+        var admin = _scene.TokenOf("a1", CreditsScene.Admin);
+        var body = new JsonObject { ["user_id"] = _id, ["new_tier"] = "starter" };
+        var renamed = $"renamed-{_id}";
+        await using var connection = await _scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        Task<ApiReply> switching;
+        await using (var renaming = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await connection.ExecuteAsync(
+                """
+                update user_credits set user_id = @To where user_id = @Id;
+                update credit_transactions set user_id = @To where user_id = @Id;
+                update audit_logs set user_id = @To where user_id = @Id;
+                update keycloak_users set account_id = @To where account_id = @Id;
+                """,
+                new { To = renamed, Id = _id },
+                renaming);
+            switching = _scene.PostAsync(Switch, admin, body);
+            await Eventually.TrueAsync(
+                () => _scene.Database.ScalarAsync<bool>(
+                    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"),
+                "the switch waits for the row");
+            await renaming.CommitAsync(TestContext.Current.CancellationToken);
+        }
+
+        var answer = await switching;
+        Assert.Equal((HttpStatusCode.OK, renamed, "starter"), (answer.Status, answer["user_id"], answer["tier"]));
+        await _scene.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted'");
+        Assert.Contains("closed", (await _scene.PostAsync(Switch, admin, body)).Detail, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -78,8 +78,8 @@ public sealed class MoveTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("", "The body is not JSON.")]
-    [InlineData("{", "The body is not JSON.")]
+    [InlineData("", "The body is not JSON, or names a field twice.")]
+    [InlineData("{", "The body is not JSON, or names a field twice.")]
     [InlineData("[]", "The body is not a JSON object.")]
     [InlineData("{}", "'user_id' is missing. 'amount' is missing. 'source' is missing.")]
     [InlineData("""{"user_id":7,"amount":1,"source":"s"}""", "'user_id' is not text.")]

@@ -141,6 +141,8 @@ public sealed class ErrorTests
     [InlineData("")]
     [InlineData(".")]
     [InlineData("..")]
+    [InlineData("count")]
+    [InlineData("profile")]
     [InlineData("a\0b")]
     public async Task Ids_that_no_user_can_have_are_not_asked_for(string id)
     {

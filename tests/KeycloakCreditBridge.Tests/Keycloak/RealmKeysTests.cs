@@ -43,7 +43,7 @@ public sealed class RealmKeysTests
         await using var bundle = await StartAsync(Says(200, Keys("first")), Says(200, Keys("second")));
         await GetAsync(bundle, "first");
         bundle.Clock.Advance(TimeSpan.FromMinutes(11));
-        Assert.False((await GetAsync(bundle, "first")).Holds("first"));
+        await Eventually.TrueAsync(async () => !(await GetAsync(bundle, "first")).Holds("first"), "the key is forgotten");
     }
 
     [Fact]
@@ -53,6 +53,75 @@ public sealed class RealmKeysTests
         await GetAsync(bundle, "first");
         bundle.Clock.Advance(TimeSpan.FromMinutes(11));
         Assert.True((await GetAsync(bundle, "first")).Holds("first"));
+        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
+        Assert.True((await GetAsync(bundle, "first")).Holds("first"));
+    }
+
+    [Fact]
+    public async Task While_Keycloak_hangs_callers_without_keys_wait_together_and_then_not_again()
+    {
+        await using var bundle = await StartAsync(Hangs, Says(200, Keys("first")));
+        var waiting = Enumerable.Range(0, 16).Select(_ => GetAsync(bundle, "first")).ToArray();
+        await Eventually.TrueAsync(() => Readings(bundle) == 1, "Keycloak is asked");
+        bundle.Clock.Advance(TimeSpan.FromSeconds(5));
+        foreach (var call in waiting)
+            Assert.Contains("GET keys", (await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(call))).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(GetAsync(bundle, "first")));
+        Assert.Equal(1, Readings(bundle));
+
+        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(bundle, "first")).Holds("first"));
+    }
+
+    [Fact]
+    public async Task While_Keycloak_hangs_known_keys_count_at_once()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")), Hangs);
+        await GetAsync(bundle, "first");
+        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
+        for (var attempt = 0; attempt < 20; attempt++)
+            Assert.True((await SoonAsync(GetAsync(bundle, "first"))).Holds("first"));
+        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
+    }
+
+    [Fact]
+    public async Task A_caller_who_hangs_up_takes_the_answer_from_nobody()
+    {
+        using var answered = new SemaphoreSlim(0);
+        await using var bundle = await StartAsync(
+            Says(200, Keys("first")),
+            async context =>
+            {
+                await answered.WaitAsync(context.RequestAborted);
+                await Says(200, Keys("first", "second"))(context);
+            });
+        await GetAsync(bundle, "first");
+        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        using var caller = new CancellationTokenSource();
+        var gone = bundle.Keys.GetAsync("shop", "second", caller.Token);
+        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SoonAsync(gone));
+
+        var other = GetAsync(bundle, "second");
+        answered.Release();
+        Assert.True((await SoonAsync(other)).Holds("second"));
+        Assert.Equal(2, Readings(bundle));
+    }
+
+    [Fact]
+    public async Task A_key_that_is_not_known_is_no_wrong_key_while_Keycloak_is_away()
+    {
+        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(503, "{}"), Says(200, Keys("first", "second")));
+        await GetAsync(bundle, "first");
+        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        for (var attempt = 0; attempt < 20; attempt++)
+            await Assert.ThrowsAsync<KeycloakUnavailableException>(() => GetAsync(bundle, "second"));
+        Assert.True((await GetAsync(bundle, "first")).Holds("first"));
+        Assert.Equal(2, Readings(bundle));
+
+        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(bundle, "second")).Holds("second"));
     }
 
     [Theory]
@@ -83,6 +152,8 @@ public sealed class RealmKeysTests
 
     private static Task<PublishedKeys> GetAsync(ClientBundle bundle, string keyId) =>
         bundle.Keys.GetAsync("shop", keyId, ClientBundle.Cancellation);
+
+    private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) => call.WaitAsync(TimeSpan.FromSeconds(10), ClientBundle.Cancellation);
 
     private static int Readings(ClientBundle bundle) =>
         bundle.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));

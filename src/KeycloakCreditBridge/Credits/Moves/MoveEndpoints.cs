@@ -37,6 +37,8 @@ internal sealed class MoveEndpoints(Accounts accounts, Mover mover)
         var (user, amount, service) = (fields.UserId("user_id"), fields.Amount("amount"), fields.Text("service", LongestService));
         var model = fields.OptionalText("model", LongestModel);
         var metadata = MetadataOf(fields, context, ("cost_breakdown", fields.OptionalObject("cost_breakdown")));
+        // Usage that says so is counted as free.
+        metadata.Remove("is_free");
         fields.Check();
         return await MoveAsync(
             context, user, fields, -amount, "usage", metadata,

@@ -36,7 +36,7 @@ internal sealed class MoveStore(NpgsqlDataSource dataSource)
         audited as (
             insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata, ip_address)
             select @Now, user_id, @Action::text, 'success', 'user_credits', user_id,
-                jsonb_build_object('amount', @Amount::numeric(20, 6)::text, 'balance', credits_remaining::text) || @Metadata, @Address::text
+                @Metadata || jsonb_build_object('amount', @Amount::numeric(20, 6)::text, 'balance', credits_remaining::text), @Address::text
             from moved
             where @Action is not null
         ),

@@ -11,6 +11,9 @@ internal sealed class BodyFields
 {
     private const int Longest = 65_536;
 
+    // Of two values under one name this would read one and the database keep another.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     private readonly JsonElement _body;
     private readonly Dictionary<string, string> _problems = new(StringComparer.Ordinal);
 
@@ -123,14 +126,15 @@ internal sealed class BodyFields
         return value.ValueKind == JsonValueKind.True;
     }
 
-    /// <summary>An object of the caller's own.</summary>
+    /// <summary>An object of the caller's own, within the bounds of <see cref="OwnObject"/>.</summary>
     public JsonObject? OptionalObject(string name)
     {
         if (Find(name) is not { } value)
             return null;
-        if (value.ValueKind == JsonValueKind.Object)
+        var problem = value.ValueKind == JsonValueKind.Object ? OwnObject.ProblemWith(value) : "is not an object";
+        if (problem is null)
             return JsonObject.Create(value.Clone());
-        Wrong(name, "is not an object");
+        Wrong(name, problem);
         return null;
     }
 
@@ -147,14 +151,38 @@ internal sealed class BodyFields
     {
         try
         {
-            using var document = JsonDocument.Parse(body);
+            using var document = JsonDocument.Parse(body, Strict);
+            ReadText(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? document.RootElement.Clone()
                 : throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not a JSON object.");
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not JSON.");
+            throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not JSON, or names a field twice.");
+        }
+    }
+
+    // The parser leaves text as it is: half a surrogate pair and bytes that are no UTF-8 are found by whoever reads them first.
+    private static void ReadText(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = value.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in value.EnumerateArray())
+                    ReadText(item);
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in value.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadText(property.Value);
+                }
+
+                break;
         }
     }
 

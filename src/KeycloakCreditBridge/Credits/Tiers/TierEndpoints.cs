@@ -10,6 +10,7 @@ namespace KeycloakCreditBridge.Credits.Tiers;
 internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
 {
     private const string Closed = "The account is closed: its tier is not switched any more.";
+    private const int MostTries = 20;
 
     public IResult List() => TypedResults.Ok(Tiers());
 
@@ -40,10 +41,23 @@ internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions
         var answer = await accounts.WithAccountAsync(
             caller,
             reach,
-            () => store.SwitchAsync(
-                reach, TermsOf(tier, terms), caller.Subject, context.Connection.RemoteIpAddress?.ToString(), clock.GetUtcNow(), CancellationToken.None),
+            () => SwitchAsync(reach, TermsOf(tier, terms), caller.Subject, context.Connection.RemoteIpAddress?.ToString()),
             context.RequestAborted);
-        return answer.Length > 0 ? BalanceEndpoints.Json(answer) : throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
+        return BalanceEndpoints.Json(answer);
+    }
+
+    private async Task<string?> SwitchAsync(AccountReach reach, TierTerms terms, string by, string? address)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            if (await store.SwitchAsync(reach, terms, by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
+                return null;
+            if (result.Answer is { } answer)
+                return answer;
+            // One that was open and was not switched has been renamed or closed meanwhile: looking again tells which.
+            if (result.Status == "closed" || tries == MostTries)
+                throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
+        }
     }
 
     private TierAnswer[] Tiers() => [.. provisioning.Value.Tiers

@@ -25,7 +25,7 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
                 jsonb_build_object('from', earlier, 'to', tier, 'by', @By::text), @Address::text
             from switched
         )
-        select (select ({BalanceStore.Balance})::text from switched c) as answer from target
+        select (select ({BalanceStore.Balance})::text from switched c) as answer, t.status from target t
         """;
 
     private const string TierSql = $"select c.tier as answer from ({BalanceStore.Target}) c";
@@ -34,11 +34,11 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
     public async Task<string?> TierAsync(AccountReach reach, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<Row>(TierSql, reach.Parameters(), cancellationToken)) is [var row] ? row.Answer : null;
 
-    /// <summary>Switches; no account gives null, a closed one an empty answer.</summary>
-    public async Task<string?> SwitchAsync(
+    /// <summary>Tries once; no account gives null.</summary>
+    public async Task<TierSwitch?> SwitchAsync(
         AccountReach reach, TierTerms terms, string by, string? address, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var rows = await dataSource.QueryPreparedAsync<Row>(
+        var rows = await dataSource.QueryPreparedAsync<TierSwitch>(
             SwitchSql,
             [
                 .. reach.Parameters(),
@@ -51,11 +51,16 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
                 new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
             ],
             cancellationToken);
-        return rows is [var row] ? row.Answer ?? "" : null;
+        return rows is [var row] ? row : null;
     }
 
     private sealed record Row(string? Answer);
 }
+
+/// <summary>What one try came to.</summary>
+/// <param name="Answer">The balance as JSON; null when nothing was switched.</param>
+/// <param name="Status">The account's, as it was when the statement began.</param>
+internal sealed record TierSwitch(string? Answer, string Status);
 
 /// <summary>What a tier gives.</summary>
 /// <param name="Credits">For each period.</param>

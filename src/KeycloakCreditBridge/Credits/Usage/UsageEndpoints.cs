@@ -10,6 +10,10 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
 {
     private static readonly TimeSpan UsualPeriod = TimeSpan.FromDays(30);
 
+    // Far enough from what a date can be that a day more and a usual period less are dates too.
+    private static readonly DateTimeOffset Earliest = DateTimeOffset.UnixEpoch;
+    private static readonly DateTimeOffset TooLate = new(9999, 12, 31, 0, 0, 0, TimeSpan.Zero);
+
     public Task<IResult> SummaryAsync(HttpContext context, string? user_id) =>
         AnswerAsync(context, user_id, (reach, period) => store.SummaryAsync(reach, period, context.RequestAborted));
 
@@ -41,10 +45,16 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
         {
             if (query[name] is not [{ Length: > 0 } text])
                 return null;
-            if (DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day))
-                return new DateTimeOffset(nextDay && day < DateOnly.MaxValue ? day.AddDays(1) : day, TimeOnly.MinValue, TimeSpan.Zero);
-            if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
-                return instant.ToUniversalTime();
+            var isDay = DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day);
+            var instant = new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero);
+            if (isDay || DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant))
+            {
+                if (instant >= Earliest && instant < TooLate)
+                    return isDay && nextDay ? instant.AddDays(1) : instant.ToUniversalTime();
+                problems[name] = "is not from 1970-01-01 to 9999-12-30";
+                return null;
+            }
+
             problems[name] = "is neither a date as 2026-01-31 nor an instant as 2026-01-31T12:00:00Z";
             return null;
         }
