@@ -79,7 +79,7 @@ public sealed class BodyTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("metadata", """{"a":1e99999999999}""", "holds a number")]
     [InlineData("metadata", """{"a":12345678901234567890123456789012345678901}""", "holds a number")]
     [InlineData("cost_breakdown", """{"a":1e131071}""", "holds a number")]
-    [InlineData("cost_breakdown", """{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}""", "is deeper than 8")]
+    [InlineData("cost_breakdown", """{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}}""", "is deeper than 8")]
     [InlineData("metadata", """{"a":[[[[[[[[]]]]]]]]}""", "is deeper than 8")]
     public async Task An_object_that_would_grow_in_the_database_is_refused_by_name(string field, string value, string problem)
     {

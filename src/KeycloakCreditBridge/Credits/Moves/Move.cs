@@ -38,6 +38,9 @@ internal sealed record MoveResult
     /// <summary>JSON; null when nothing was moved.</summary>
     public string? Answer { get; init; }
 
+    /// <summary>Whether the account is bounded by nothing.</summary>
+    public bool Unlimited { get; init; }
+
     /// <summary>The account's status; null when there is no account.</summary>
     public string? Status { get; init; }
 

@@ -54,7 +54,7 @@ internal sealed class MoveStore(NpgsqlDataSource dataSource)
         )
         select (select body_hash from earlier) as earlier_hash,
             coalesce((select answer from earlier), (select answer from said))::text as answer,
-            t.status, t.status_reason, t.credits_remaining as balance
+            t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
         from (select) as one
         left join target t on true
         """;

@@ -53,7 +53,7 @@ internal sealed class Mover(MoveStore store, CreditsMetrics metrics, TimeProvide
     }
 
     private static bool MayMove(Move move, MoveResult seen) =>
-        (seen.Status == "active" || (seen.Status == "held" && move.Amount >= 0)) && seen.Balance + move.Amount >= 0;
+        (seen.Status == "active" || (seen.Status == "held" && move.Amount >= 0)) && (seen.Unlimited || seen.Balance + move.Amount >= 0);
 
     private RequestRefusedException Refusal(Move move, MoveResult seen)
     {
