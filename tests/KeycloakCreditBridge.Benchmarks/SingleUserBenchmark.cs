@@ -27,6 +27,7 @@ internal static class SingleUserBenchmark
         ["Otherwise"] = "null",
         ["Renames"] = "null",
         ["Inherits"] = "null",
+        ["Unproven"] = "null",
         ["Forfeits"] = "null",
         ["EmailHashes"] = "null",
         ["Glimpses"] = "null",
