@@ -41,6 +41,7 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
         ["Reconciliation:Enabled"] = "false",
         ["Reconciliation:PageSize"] = "10",
         ["Reconciliation:OverlapRows"] = "3",
+        ["Reconciliation:WindowUsers"] = "10",
     };
 
     /// <summary>Composes the bridge and starts nothing.</summary>

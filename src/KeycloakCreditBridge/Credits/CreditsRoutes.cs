@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Credits.Moves;
 using KeycloakCreditBridge.Credits.Requests;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
+using KeycloakCreditBridge.Reconciliation.Requests;
 
 namespace KeycloakCreditBridge.Credits;
 
@@ -23,6 +24,7 @@ internal static class CreditsRoutes
         api.MapPost("/admin/users/{id}/initialize", (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
             .NeedsToken(CallerRoles.Admin)
             .Answers<BalanceShape>("Asks Keycloak for a user now and brings the account there.");
+        api.MapRuns();
     }
 
     private static void MapReads(RouteGroupBuilder credits, RouteGroupBuilder llm)

@@ -60,18 +60,34 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) =>
         api.ReadAsync(realm, new AdminQuestion("users/count", AdminQuestion.ViewUsers), KeycloakJson.Default.Int64, cancellationToken);
 
+    /// <summary>How many users Keycloak keeps itself that were created within these milliseconds, both included; service accounts are counted.</summary>
+    public Task<long> CountCreatedAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) => api.ReadAsync(
+        realm, new AdminQuestion("users/count", AdminQuestion.ViewUsers, $"?{window.Query}"), KeycloakJson.Default.Int64, cancellationToken);
+
+    /// <summary>Those users, a page by user name, without attributes.</summary>
+    public Task<IReadOnlyList<KeycloakUser>> ListCreatedAsync(
+        string realm, CreatedWindow window, int first, int max, CancellationToken cancellationToken)
+    {
+        var rest = string.Create(CultureInfo.InvariantCulture, $"?briefRepresentation=true&{window.Query}&first={first}&max={max}");
+        return api.ReadAsync(realm, Users(rest), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+    }
+
     /// <summary>
     /// Whether a user name belongs to a person and not to a client's service account. Only names with the prefix service-account- need
     /// to ask Keycloak; every other is a person's. No answer of Keycloak's marks a service account, but its search leaves them out.
     /// </summary>
     public async Task<bool> IsPersonAsync(string realm, string username, CancellationToken cancellationToken)
     {
-        if (!username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
+        if (!MayBeServiceAccount(username))
             return true;
         var found = await SearchUsersAsync(realm, username, cancellationToken);
         // The search looks at addresses and names of persons too.
         return found.Any(user => string.Equals(user.Username, username, StringComparison.OrdinalIgnoreCase));
     }
+
+    /// <summary>Whether the name has the form of a service account's, which a person's may have too.</summary>
+    public static bool MayBeServiceAccount(string? username) =>
+        username is not null && username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Aliases of the identity providers that a user is linked to; none when Keycloak says that there is no such user.</summary>
     public Task<IReadOnlyList<string>> ListIdentityProvidersAsync(string realm, string userId, CancellationToken cancellationToken) => api.AskAsync<IReadOnlyList<string>>(
@@ -94,6 +110,10 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     /// <summary>What the server can do; asked at most once an hour, and again after an answer that did not fit.</summary>
     public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) =>
         capabilities.FindAsync(realm, cancellationToken);
+
+    /// <summary>Whether the server can list and count users by when they were created.</summary>
+    public Task<bool> HasCreatedWindowsAsync(string realm, CancellationToken cancellationToken) =>
+        capabilities.HasCreatedWindowsAsync(realm, cancellationToken);
 
     /// <summary>Returns when users can be read, and both kinds of events where wanted, and otherwise throws what must be mended.</summary>
     public async Task CheckAccessAsync(string realm, bool events, CancellationToken cancellationToken)

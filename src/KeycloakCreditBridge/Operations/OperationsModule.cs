@@ -25,7 +25,6 @@ internal static class OperationsModule
         builder.Services.AddSingleton<AccountViewStore>();
         builder.Services.AddSingleton<AccountFinder>();
         builder.Services.AddSingleton<PrivilegeStore>();
-        builder.Services.AddSingleton<CompleteRunStore>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<MetricsCollector>();

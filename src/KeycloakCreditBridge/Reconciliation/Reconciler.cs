@@ -1,4 +1,7 @@
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Reconciliation.Review;
+using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 
@@ -10,8 +13,9 @@ namespace KeycloakCreditBridge.Reconciliation;
 /// </summary>
 internal sealed partial class Reconciler(
     KeycloakClient client,
-    UserListing listing,
+    ScanChoice scans,
     UserReview review,
+    Closing closing,
     NamedUsers namedUsers,
     ReconcileRunStore runs,
     LeaseStore leases,
@@ -26,7 +30,7 @@ internal sealed partial class Reconciler(
     public async Task<ReconcileOutcome> RunAsync(
         ReconcileRequest request, IProgress<ReconcileProgress> progress, CancellationToken cancellationToken)
     {
-        var work = new Work(request, progress, clock.GetTimestamp());
+        var work = new Work(request, progress, clock, clock.GetTimestamp());
         try
         {
             await using var lease = await RealmLease.TakeAsync(leases, clock, request.Realm, cancellationToken);
@@ -47,16 +51,25 @@ internal sealed partial class Reconciler(
     private async Task<ReconcileOutcome> RunAsync(Work work, RealmLease lease, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
+        var (mode, unchosen) = await ChooseAsync(work.Request, either.Token);
         var now = clock.GetUtcNow();
-        work.Run = await runs.BeginAsync(work.Request, lease.Owner, now, now - ContinuedFor, now - RememberedFor, either.Token);
+        work.Run = await runs.BeginAsync(work.Request, mode, lease.Owner, now, now - ContinuedFor, now - RememberedFor, either.Token);
+        if (work.Run is null)
+            return Outcome(work, ReconcileStatus.Cancelled, "It was cancelled before it began.");
         ReconcileOutcome outcome;
         try
         {
+            if (unchosen is not null)
+                throw unchosen;
             if (work.Request.UserIds is { } users)
                 await ReviewNamedAsync(work, users, either.Token);
             else
-                await ReviewListAsync(work, either.Token);
+                await ReviewRealmAsync(work, scans.Of(mode), either.Token);
             outcome = Outcome(work, ReconcileStatus.Done);
+        }
+        catch (RunCancelledException)
+        {
+            outcome = Outcome(work, ReconcileStatus.Cancelled, "It was cancelled.");
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -76,21 +89,50 @@ internal sealed partial class Reconciler(
         return outcome;
     }
 
-    private async Task ReviewListAsync(Work work, CancellationToken cancellationToken)
+    // A run that cannot begin is on record too, with the reason.
+    private async Task<(ReconcileMode Mode, KeycloakException? Unchosen)> ChooseAsync(ReconcileRequest request, CancellationToken cancellationToken)
     {
-        work.Expected = await client.CountUsersAsync(work.Request.Realm, cancellationToken);
-        if (work.Run!.IsContinued)
-            LogContinued(work.Run.Id, work.Request.Realm, work.Run.Reached.Rows);
-        work.Report();
-        await foreach (var page in listing.ReadAsync(work.Request.Realm, work.Run.Reached, cancellationToken))
+        try
         {
-            // A page that was read is finished even if the run is told to stop: its counts and its accounts belong together.
-            var result = await review.ReviewAsync(work.Request, page.Fresh, page.ReadAt, CancellationToken.None);
-            var before = page.StartedOver ? work.Run.Counts.StartOver(work.Request.DryRun) : work.Run.Counts;
-            work.Run = work.Run with { Reached = page.Reached, Counts = before + result.Counts };
+            return (await scans.ChooseAsync(request, cancellationToken), null);
+        }
+        catch (KeycloakException exception)
+        {
+            return (request.Mode, exception);
+        }
+    }
+
+    private async Task ReviewRealmAsync(Work work, IScan scan, CancellationToken cancellationToken)
+    {
+        var request = work.Request;
+        work.Expected = await client.CountUsersAsync(request.Realm, cancellationToken);
+        if (work.Run!.IsContinued)
+            LogContinued(work.Run.Id, request.Realm, work.Run.Counts.Seen);
+        work.Report();
+        await foreach (var part in scan.ReadAsync(work.Run, request, cancellationToken))
+        {
+            KillPoint.Reach(KillPoint.Read);
+            // A part that was read is finished even if the run is told to stop: its counts and its accounts belong together.
+            var result = await review.ReviewAsync(request, part.Users, part.ReadAt, CancellationToken.None);
+            KillPoint.Reach(KillPoint.Reviewed);
+            var before = part.StartedOver ? work.Run.Counts.StartOver(request.DryRun) : work.Run.Counts;
+            work.Run = work.Run with { Reached = part.Reached, Counts = before };
             await SaveAsync(work, result);
+            KillPoint.Reach(KillPoint.Saved);
             cancellationToken.ThrowIfCancellationRequested();
         }
+
+        KillPoint.Reach(KillPoint.Scanned);
+        await CloseAsync(work, cancellationToken);
+    }
+
+    private async Task CloseAsync(Work work, CancellationToken cancellationToken)
+    {
+        (var gone, work.Question) = await closing.WeighAsync(work.Run!, work.Request, cancellationToken);
+        work.Run = work.Run! with { Counts = work.Run.Counts with { Gone = gone } };
+        await SaveAsync(work, ReviewResult.Nothing);
+        while (work.Question is null && !work.Request.DryRun && await closing.CloseAsync(work.Run, work.Request, cancellationToken) is { } closed)
+            await SaveAsync(work, closed);
     }
 
     private async Task ReviewNamedAsync(Work work, IReadOnlyList<string> users, CancellationToken cancellationToken)
@@ -99,18 +141,20 @@ internal sealed partial class Reconciler(
         foreach (var named in users)
         {
             var result = await namedUsers.ReviewAsync(work.Request, named, cancellationToken);
-            work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
             await SaveAsync(work, result);
         }
     }
 
     private async Task SaveAsync(Work work, ReviewResult result)
     {
+        work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
         work.Problems.AddRange(result.Problems.Take(ReconcileOutcome.MostProblems - work.Problems.Count));
-        if (!await runs.SaveAsync(work.Run!, work.Expected, clock.GetUtcNow(), CancellationToken.None))
-            throw new InvalidOperationException("Another process has taken the run over.");
+        var isCancelled = await runs.SaveAsync(work.Run, work.Expected, clock.GetUtcNow(), CancellationToken.None)
+            ?? throw new InvalidOperationException("Another process has taken the run over.");
         metrics.Reviewed(work.Request, result.Counts);
         work.Report();
+        if (isCancelled)
+            throw new RunCancelledException();
     }
 
     private async Task EndAsync(ReconcileRun run, ReconcileOutcome outcome)
@@ -136,12 +180,17 @@ internal sealed partial class Reconciler(
 
     private ReconcileOutcome Outcome(Work work, ReconcileStatus status, string? reason = null, Exception? error = null) => new(
         work.Request.Realm, status, work.Run?.Id, work.Run?.Counts ?? new ReconcileCounts(), clock.GetElapsedTime(work.StartedAt),
-        work.Problems, reason, error);
+        work.Question is null ? work.Problems : [work.Question, .. work.Problems], reason, error, work.Run?.Mode)
+    {
+        Asks = work.Question is not null,
+    };
 
     private static string Line(Exception exception) => exception.Message.ReplaceLineEndings(" ");
 
-    private sealed class Work(ReconcileRequest request, IProgress<ReconcileProgress> progress, long startedAt)
+    private sealed class Work(ReconcileRequest request, IProgress<ReconcileProgress> progress, TimeProvider clock, long startedAt)
     {
+        private long? _seenBefore;
+
         public ReconcileRequest Request => request;
 
         public long StartedAt => startedAt;
@@ -150,13 +199,27 @@ internal sealed partial class Reconciler(
 
         public long? Expected { get; set; }
 
+        /// <summary>What an operator has to decide.</summary>
+        public string? Question { get; set; }
+
         public List<string> Problems { get; } = [];
 
-        public void Report() => progress.Report(new ReconcileProgress(request.Realm, Expected, Run!.Counts));
+        public void Report()
+        {
+            var counts = Run!.Counts;
+            _seenBefore ??= counts.Seen;
+            var perSecond = (counts.Seen - _seenBefore.Value) / Math.Max(0.001, clock.GetElapsedTime(startedAt).TotalSeconds);
+            TimeSpan? left = Expected is { } expected && perSecond >= 1
+                ? TimeSpan.FromSeconds(Math.Max(0, expected - counts.Seen) / perSecond)
+                : null;
+            progress.Report(new ReconcileProgress(request.Realm, Expected, counts, perSecond, left));
+        }
     }
 
-    [LoggerMessage(EventId = 500, Level = LogLevel.Information, Message = "Continuing run {Run} of realm {Realm} behind row {Row}.")]
-    private partial void LogContinued(long run, string realm, long row);
+    private sealed class RunCancelledException : Exception;
+
+    [LoggerMessage(EventId = 500, Level = LogLevel.Information, Message = "Continuing run {Run} of realm {Realm} behind {Seen} users.")]
+    private partial void LogContinued(long run, string realm, long seen);
 
     [LoggerMessage(EventId = 501, Level = LogLevel.Warning, Message = "The end of run {Run} could not be stored: {Reason}")]
     private partial void LogEndNotStored(long run, string reason);

@@ -10,6 +10,7 @@ internal sealed class ReconciliationMetrics
     private readonly Counter<long> _missing;
     private readonly Counter<long> _provisioned;
     private readonly Counter<long> _failed;
+    private readonly Counter<long> _closed;
     private readonly Histogram<double> _duration;
 
     public ReconciliationMetrics(Meter meter)
@@ -19,6 +20,7 @@ internal sealed class ReconciliationMetrics
         _missing = meter.CreateCounter<long>("bridge.reconciliation.missing", "{user}", "Users that reconciliations found without an account.");
         _provisioned = meter.CreateCounter<long>("bridge.reconciliation.provisioned", "{account}", "Accounts that reconciliations opened.");
         _failed = meter.CreateCounter<long>("bridge.reconciliation.failed", "{user}", "Users that reconciliations could not look at.");
+        _closed = meter.CreateCounter<long>("bridge.reconciliation.closed", "{user}", "Users on record whom Keycloak does not have any more.");
         _duration = meter.CreateHistogram<double>("bridge.reconciliation.duration", "s", "How long reconciliations took, by status.");
     }
 
@@ -29,6 +31,7 @@ internal sealed class ReconciliationMetrics
         _missing.Add(counts.Missing, realm);
         _provisioned.Add(counts.Provisioned, realm);
         _failed.Add(counts.Failed, realm);
+        _closed.Add(counts.Closed, realm);
     }
 
     public void Ended(ReconcileOutcome outcome)

@@ -1,4 +1,9 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Reconciliation.Requests;
+using KeycloakCreditBridge.Reconciliation.Review;
+using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans;
+using KeycloakCreditBridge.Reconciliation.Schedule;
 using Npgsql;
 using Quartz;
 
@@ -11,11 +16,30 @@ internal static class ReconciliationModule
         builder.AddSection<ReconciliationOptions, ReconciliationOptionsValidator>(ReconciliationOptions.Section);
         builder.Services.AddSingleton<ReconciliationMetrics>();
         builder.Services.AddSingleton<ReconcileRunStore>();
-        builder.Services.AddSingleton<UserListing>();
+        builder.Services.AddSingleton<CompleteRunStore>();
+        builder.AddScans();
         builder.Services.AddSingleton<UserReview>();
         builder.Services.AddSingleton<NamedUsers>();
+        builder.Services.AddSingleton<Closing>();
         builder.Services.AddSingleton<Reconciler>();
         builder.AddSchedule();
+        builder.Services.AddSingleton<RequestedRunStore>();
+        builder.Services.AddSingleton<RunEndpoints>();
+    }
+
+    private static void AddScans(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<KnownUserStore>();
+        builder.Services.AddSingleton<AbsenteeStore>();
+        builder.Services.AddSingleton<PersonReader>();
+        builder.Services.AddSingleton<PagedListing>();
+        builder.Services.AddSingleton<WindowReader>();
+        builder.Services.AddSingleton<CrowdedWindow>();
+        builder.Services.AddSingleton<ListScan>();
+        builder.Services.AddSingleton<UndatedScan>();
+        builder.Services.AddSingleton<WindowScan>();
+        builder.Services.AddSingleton<CountScan>();
+        builder.Services.AddSingleton<ScanChoice>();
     }
 
     private static void AddSchedule(this IHostApplicationBuilder builder)

@@ -1,6 +1,3 @@
-using Microsoft.Extensions.Options;
-using Quartz;
-
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>How Keycloak's users are compared with the known ones.</summary>
@@ -11,11 +8,26 @@ internal sealed class ReconciliationOptions
     /// <summary>Whether this replica reconciles by schedule; commands work all the same.</summary>
     public bool Enabled { get; set; } = true;
 
-    /// <summary>When each realm is reconciled, in UTC: seconds, minutes, hours, day of month, month, day of week.</summary>
+    /// <summary>
+    /// When each realm is reconciled by counts, in UTC: seconds, minutes, hours, day of month, month, day of week. A server that cannot count
+    /// by creation has its whole list read instead.
+    /// </summary>
     public string Cron { get; set; } = "0 0/15 * * * ?";
+
+    /// <summary>When all users of each realm are read, in UTC: who was disabled or deleted without an event is found then.</summary>
+    public string CompleteCron { get; set; } = "0 30 3 * * ?";
 
     /// <summary>What becomes of a time that passed while no replica ran.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.DoNothing;
+
+    /// <summary>How many users a window of creation has, give or take a half, 10 to 10,000.</summary>
+    public int WindowUsers { get; set; } = 2_000;
+
+    /// <summary>How many windows are asked for at once, 1 to 16.</summary>
+    public int WindowsInFlight { get; set; } = 2;
+
+    /// <summary>The largest part of a realm's users on record, 0 to 1, that is closed unasked when a complete reading does not show them.</summary>
+    public decimal ClosingShare { get; set; } = 0.01m;
 
     /// <summary>How many users a page of the listing has, 2 to 20,000. Keycloak sorts the realm for each: few big ones cost least.</summary>
     public int PageSize { get; set; } = 1_000;
@@ -32,39 +44,4 @@ internal enum MisfirePolicy
 
     /// <summary>Reconcile once as soon as a replica runs.</summary>
     FireOnce,
-}
-
-internal sealed class ReconciliationOptionsValidator : IValidateOptions<ReconciliationOptions>
-{
-    public ValidateOptionsResult Validate(string? name, ReconciliationOptions options)
-    {
-        List<string> problems = [];
-        if (CronProblem(options.Cron) is { } reason)
-        {
-            problems.Add(
-                $"Reconciliation:Cron is '{options.Cron}', which is no schedule: {reason}. " +
-                "Give seconds, minutes, hours, day of month, month and day of week, such as 0 0/15 * * * ? for every 15 minutes.");
-        }
-
-        if (!Enum.IsDefined(options.Misfire))
-            problems.Add($"Reconciliation:Misfire is {options.Misfire}: choose DoNothing or FireOnce.");
-        if (options.PageSize is < 2 or > 20_000)
-            problems.Add($"Reconciliation:PageSize is {options.PageSize}: choose 2 to 20000.");
-        if (options.OverlapRows < 1 || options.OverlapRows > options.PageSize / 2)
-            problems.Add($"Reconciliation:OverlapRows is {options.OverlapRows}: choose 1 to half of Reconciliation:PageSize.");
-        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
-    }
-
-    private static string? CronProblem(string cron)
-    {
-        try
-        {
-            var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
-            return next is null ? "it never comes" : null;
-        }
-        catch (Exception exception) when (exception is FormatException or ArgumentException)
-        {
-            return exception.Message.ReplaceLineEndings(" ").TrimEnd('.');
-        }
-    }
 }

@@ -17,7 +17,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege) as granted
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
                 'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
-                'idempotency_keys']) as t (relation)
+                'idempotency_keys', 'reconcile_seen', 'reconcile_absent']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
@@ -25,7 +25,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'poll_cursors', 'reconcile_runs', 'usage_batches']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
-            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'idempotency_keys']) as t (relation)
+            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'idempotency_keys', 'reconcile_seen',
+                'reconcile_absent']) as t (relation)
             union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all

@@ -9,7 +9,11 @@ namespace KeycloakCreditBridge.Tests.Reconciliation;
 /// <summary>An emulated Keycloak, a migrated database, and the bridge between them with pages of 10 users that overlap by 3.</summary>
 internal sealed class ReconcileBundle : IAsyncDisposable
 {
-    public static ReconcileRequest Everybody => new(EmulatorDriver.Realm, ReconcileTriggers.Command);
+    public static ReconcileRequest Everybody => new(EmulatorDriver.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.List);
+
+    public static ReconcileRequest By(ReconcileMode mode) => Everybody with { Mode = mode };
+
+    public static ReconcileRequest By(string mode) => By(Enum.Parse<ReconcileMode>(mode));
 
     public TestDatabase Database { get; private set; } = null!;
 
@@ -19,11 +23,11 @@ internal sealed class ReconcileBundle : IAsyncDisposable
 
     public EmulatedRealm Realm => Keycloak.Server.Realm(EmulatorDriver.Realm);
 
-    public static async Task<ReconcileBundle> StartAsync(PostgresServer postgres, int users = 0)
+    public static async Task<ReconcileBundle> StartAsync(PostgresServer postgres, int users = 0, ServerModel model = ServerModel.V26_7)
     {
         var bundle = new ReconcileBundle();
         bundle.Database = await postgres.CreateDatabaseAsync();
-        bundle.Keycloak = await EmulatorDriver.StartAsync();
+        bundle.Keycloak = await EmulatorDriver.StartAsync(model);
         bundle.Bridge = bundle.NewBridge();
         if (users > 0)
             bundle.Realm.AddUsers(users);

@@ -117,6 +117,32 @@ internal sealed class BodyFields
         return null;
     }
 
+    /// <summary>An instant with its offset from UTC, as ISO 8601 writes it.</summary>
+    public DateTimeOffset? OptionalInstant(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var instant))
+            return instant.ToUniversalTime();
+        Wrong(name, "is no instant such as 2026-01-31T08:00:00Z");
+        return null;
+    }
+
+    /// <summary>Texts that name users; at least one.</summary>
+    public IReadOnlyList<string>? OptionalTexts(string name, int most)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is > 0 and var count && count <= most
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && EventRules.ProblemWith(item.GetString()!) is null))
+        {
+            return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+        }
+
+        Wrong(name, $"is no list of 1 to {most} users");
+        return null;
+    }
+
     public bool Flag(string name)
     {
         if (Find(name) is not { } value)

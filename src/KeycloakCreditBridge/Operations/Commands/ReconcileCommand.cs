@@ -42,11 +42,13 @@ internal static class ReconcileCommand
         arguments.Since,
         arguments.Users.Count == 0 ? null : arguments.Users,
         arguments.DryRun,
-        arguments.Rejudge);
+        arguments.Rejudge,
+        arguments.Mode,
+        arguments.AllowClosing);
 
     private static int CodeOf(ReconcileOutcome outcome) => outcome.Status switch
     {
-        ReconcileStatus.Done => outcome.Counts.Failed == 0 ? ExitCode.Done : ExitCode.SomeFailed,
+        ReconcileStatus.Done => outcome.Counts.Failed == 0 && !outcome.Asks ? ExitCode.Done : ExitCode.SomeFailed,
         ReconcileStatus.Stopped => ExitCode.Stopped,
         ReconcileStatus.Failed when outcome.Error is { } error => ExitCode.Of(error),
         _ => ExitCode.SomeFailed,

@@ -24,7 +24,9 @@ internal static class ReconcileDisplay
     {
         var counts = progress.Counts;
         var of = progress.Expected is { } expected ? $" of {expected}" : "";
-        return $"{progress.Realm}: {counts.Seen}{of} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, {counts.Failed} failed";
+        var left = progress.Left is { } time ? $", {time:h\\:mm\\:ss} left" : "";
+        return $"{progress.Realm}: {counts.Seen}{of} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, {counts.Failed} failed, "
+            + $"{progress.PerSecond:0} users/s{left}";
     }
 
     private sealed class Silence : IProgress<ReconcileProgress>

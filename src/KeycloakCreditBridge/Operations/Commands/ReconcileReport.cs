@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Operations.Commands;
 
@@ -23,11 +24,12 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
 
     private string Text(ReconcileOutcome outcome)
     {
-        var (seen, missing, provisioned, failed) = outcome.Counts;
+        var (seen, missing, provisioned, failed, gone, closed) = outcome.Counts;
+        var by = outcome.Mode is { } mode and not ReconcileMode.Users ? $" by {ReconcileRunStore.Text(mode)}" : "";
         var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
-        return $"{outcome.Realm}: {Verdict(outcome.Status)}{dry}: "
-            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {failed} failed, {seconds} s";
+        return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
+            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {gone} gone, {closed} closed, {failed} failed, {seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)
@@ -35,8 +37,8 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         var counts = outcome.Counts;
         return JsonSerializer.Serialize(
             new ReconcileResult(
-                outcome.Realm, Verdict(outcome.Status), arguments.DryRun, outcome.RunId,
-                counts.Seen, counts.Missing, counts.Provisioned, counts.Failed,
+                outcome.Realm, Verdict(outcome.Status), outcome.Mode is { } mode ? ReconcileRunStore.Text(mode) : null, arguments.DryRun, outcome.RunId,
+                counts.Seen, counts.Missing, counts.Provisioned, counts.Gone, counts.Closed, counts.Failed,
                 Math.Round(outcome.Elapsed.TotalSeconds, 3), outcome.Reason, outcome.Problems),
             ReconcileJson.Default.ReconcileResult);
     }
@@ -45,24 +47,29 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
     {
         ReconcileStatus.Done => "done",
         ReconcileStatus.Stopped => "stopped",
+        ReconcileStatus.Cancelled => "cancelled",
         ReconcileStatus.AlreadyRunning => "already running",
         _ => "failed",
     };
 }
 
 /// <summary>A line of `--json`: one a realm.</summary>
-/// <param name="Status">`done`, `failed`, `stopped` or `already running`.</param>
+/// <param name="Status">`done`, `failed`, `stopped`, `cancelled` or `already running`.</param>
+/// <param name="Mode">How the realm was read.</param>
 /// <param name="Run">The row in `reconcile_runs`.</param>
 /// <param name="Reason">Why it did not get to the end.</param>
 /// <param name="Problems">What was wrong with single users.</param>
 internal sealed record ReconcileResult(
     string Realm,
     string Status,
+    string? Mode,
     bool DryRun,
     long? Run,
     long Seen,
     long Missing,
     long Provisioned,
+    long Gone,
+    long Closed,
     long Failed,
     double Seconds,
     string? Reason,

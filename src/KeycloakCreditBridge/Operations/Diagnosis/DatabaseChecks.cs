@@ -1,6 +1,6 @@
 using System.Globalization;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
 
 namespace KeycloakCreditBridge.Operations.Diagnosis;

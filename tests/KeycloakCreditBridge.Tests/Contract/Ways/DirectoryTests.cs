@@ -34,11 +34,11 @@ public sealed class DirectoryTests(KeycloakServers servers, PostgresServer postg
         OpenAtLoginAsync(kind, import: false);
 
     [Theory, EveryKeycloak]
-    public async Task Who_goes_from_the_directory_keeps_an_open_account_until_somebody_asks_for_that_user(KeycloakKind kind)
+    public async Task Who_goes_from_the_directory_is_closed_by_a_complete_reading(KeycloakKind kind)
     {
         await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Polling);
         var ids = await AddPeopleAsync(scene, import: true);
-        await scene.StartBridgeAsync(("Hints:MissingGrace", "00:00:00"));
+        await scene.StartBridgeAsync();
         var id = ids is null ? await scene.IdOfAsync(Names[0]) : ids[0];
         await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
 
@@ -47,9 +47,6 @@ public sealed class DirectoryTests(KeycloakServers servers, PostgresServer postg
         else
             scene.Emulated!.RemoveUser(id);
         await scene.ReconcileAsync();
-        Assert.Equal("active", (await scene.Database.PageOfAsync(id)).Status);
-
-        await HintAsync(scene, id);
         await scene.Database.TurnedAsync(id, "closed");
     }
 
@@ -109,16 +106,5 @@ public sealed class DirectoryTests(KeycloakServers servers, PostgresServer postg
         await directory.AddAsync(scene.Realm, Names);
         await scene.Features.AddDirectoryAsync(directory.Url, LdapDirectory.PeopleOf(scene.Realm), import, Token);
         return null;
-    }
-
-    private static async Task HintAsync(ContractScene scene, string id)
-    {
-        using var http = new HttpClient();
-        var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent(id, realm: scene.Realm));
-        using var content = new ByteArrayContent(body);
-        content.Headers.ContentType = new("application/json");
-        content.Headers.Add(HmacSignature.Header, Deliveries.Sign(body, ContractScene.Secret));
-        using var answer = await http.PostAsync(new Uri(scene.BridgeUrl, $"webhooks/keycloak/{scene.Realm}"), content, Token);
-        Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
     }
 }

@@ -44,16 +44,18 @@ public sealed class LeavingTests(SharedScenes scenes) : IClassFixture<SharedScen
     }
 
     [Fact]
-    public async Task Who_goes_without_a_word_keeps_an_open_account_until_somebody_asks_for_that_user()
+    public async Task Who_goes_without_a_word_is_closed_by_a_complete_reading_or_when_somebody_asks_for_that_user()
     {
         var scene = await scenes.GetQuietAsync(KeycloakKind.Emulator, Hearing.Webhooks);
-        await scene.StartBridgeAsync(("Hints:MissingGrace", "00:00:00"));
-        var id = await scene.CreateKnownAsync("ghost");
-        scene.Emulated!.RemoveUser(id);
+        await scene.StartBridgeAsync(("Hints:MissingGrace", "00:00:00"), ("Reconciliation:ClosingShare", "1"));
+        var (asked, read) = (await scene.CreateKnownAsync("ghost"), await scene.CreateKnownAsync("shade"));
+        scene.Emulated!.RemoveUser(asked);
+        scene.Emulated.RemoveUser(read);
+        await scene.Emulated.RaiseAsync("UPDATE_PROFILE", asked);
+        await scene.Database.TurnedAsync(asked, "closed");
+        Assert.Equal("active", (await scene.Database.PageOfAsync(read)).Status);
         await scene.ReconcileAsync();
-        Assert.Equal("active", (await scene.Database.PageOfAsync(id)).Status);
-        await scene.Emulated.RaiseAsync("UPDATE_PROFILE", id);
-        await scene.Database.TurnedAsync(id, "closed");
+        await scene.Database.TurnedAsync(read, "closed");
     }
 
     private static async Task CloseAsync(ContractScene scene, string name, Func<string, Task> leave)

@@ -56,16 +56,16 @@ public sealed class ProductionTests(ProductionKeycloak keycloak, PostgresServer 
     }
 
     [Fact, Trait(Proof.On, Proof.Keycloak26_7)]
-    public async Task Who_appears_and_goes_in_the_database_alone_has_an_account_that_stays_open()
+    public async Task Who_appears_and_goes_in_the_database_alone_is_opened_and_closed_by_complete_readings()
     {
         await using var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres);
-        await scene.StartBridgeAsync();
+        await scene.StartBridgeAsync(("Reconciliation:ClosingShare", "1"));
         var id = await AddUserAsync(scene);
         await scene.ReconcileAsync();
         await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
         await ExecuteAsync("delete from user_entity where id = @Id", new { Id = id });
         await scene.ReconcileAsync();
-        Assert.Equal("active", (await scene.Database.PageOfAsync(id)).Status);
+        await scene.Database.TurnedAsync(id, "closed");
     }
 
     private static JsonObject Scim(string name, bool active, string? id = null) => new()

@@ -10,14 +10,14 @@ internal static class WayCatalogue
     private const string Poll = "next poll";
     private const string Sweep = "next sweep";
     private const string Run = "next run";
-    private const string RunOpens = "next run opens and holds, none closes";
+    private const string Complete = "next complete run";
+    private const string RunOpens = "next run opens, next complete run holds and closes";
     private const string Login = "first login, at once";
     private const string LoginPoll = "first login, next poll";
     private const string OnceImported = "next run after the import";
     private const string NextLogin = "a login a day later";
     private const string AskedPoll = "next poll asks for a run";
     private const string AskedSweep = "next sweep asks for a run";
-    private const string Open = "stays open";
     private const string Not = "not found";
     private const string None = "nothing to do";
 
@@ -49,11 +49,11 @@ internal static class WayCatalogue
             Of(typeof(RegistrationTests), nameof(RegistrationTests.Whom_an_organisation_invited_has_one_account))),
         new("SCIM (preview in 26.7)", "`USER` `CREATE`, `UPDATE`, `DELETE` of `scim/v2/Users/{id}`", "opens, holds, closes", AtOnce, Poll, RunOpens,
             Of(typeof(ProductionTests), nameof(ProductionTests.Whom_SCIM_creates_has_an_account_that_is_held_and_closed_by_SCIM))),
-        new("LDAP with import, `FederatedUsers` `All`", "nothing before `LOGIN`", "opens; listing makes Keycloak import everybody", Login, LoginPoll, Run,
+        new("LDAP with import, `FederatedUsers` `All`", "nothing before `LOGIN`", "opens; listing makes Keycloak import everybody", Login, LoginPoll, Complete,
             Of(typeof(DirectoryTests), nameof(DirectoryTests.People_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
         new("LDAP with import, `OnFirstLogin`", "`LOGIN`", "opens, imports nobody", Login, LoginPoll, OnceImported,
             Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_nobody_of_a_directory_is_imported_or_has_an_account_before_the_first_login))),
-        new("LDAP without import (ids `f:…`), `All`", "nothing before `LOGIN`", "opens", Login, LoginPoll, Run,
+        new("LDAP without import (ids `f:…`), `All`", "nothing before `LOGIN`", "opens", Login, LoginPoll, Complete,
             Of(typeof(DirectoryTests), nameof(DirectoryTests.People_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
         new("LDAP without import, `OnFirstLogin`", "`LOGIN`", "opens", Login, LoginPoll, Not,
             Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_nobody_of_a_directory_without_import_has_an_account_before_the_first_login))),
@@ -63,7 +63,7 @@ internal static class WayCatalogue
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_client_s_own_user_has_no_account_whatever_it_does_and_a_person_with_such_a_name_has_one))),
         new("transient user (`lightweight-…`)", "`LOGIN`", "nothing", None, None, None,
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_transient_user_has_no_account))),
-        new("disabled, enabled again", "`USER` `UPDATE`", "holds, releases", AtOnce, Poll, Run,
+        new("disabled, enabled again", "`USER` `UPDATE`", "holds, releases", AtOnce, Poll, Complete,
             Of(typeof(ChangeTests), nameof(ChangeTests.Who_is_disabled_has_a_held_account_until_enabled_again)),
             Of(typeof(ReconcilerTests), nameof(ReconcilerTests.A_user_who_was_disabled_without_an_event_is_held))),
         new("user name changed", "`USER` `UPDATE`", "looks again", AtOnce, Poll, None,
@@ -76,15 +76,15 @@ internal static class WayCatalogue
             Of(typeof(BrokerTests), nameof(BrokerTests.Whose_address_a_provider_changes_at_a_login_is_looked_at_again))),
         new("e-mail changed silently", "nothing", "looks again at a login", NextLogin, NextLogin, None,
             Of(typeof(ChangeTests), nameof(ChangeTests.Whose_address_changes_without_a_word_is_looked_at_again_at_a_login_a_day_later))),
-        new("deleted by an administrator", "`USER` `DELETE`", "closes", AtOnce, Poll, Open,
+        new("deleted by an administrator", "`USER` `DELETE`", "closes", AtOnce, Poll, Complete,
             Of(typeof(LeavingTests), nameof(LeavingTests.Whom_an_administrator_deletes_keeps_the_ledger_of_a_closed_account))),
-        new("deleted by themselves", "`DELETE_ACCOUNT`", "closes", AtOnce, Poll, Open,
+        new("deleted by themselves", "`DELETE_ACCOUNT`", "closes", AtOnce, Poll, Complete,
             Of(typeof(LeavingTests), nameof(LeavingTests.Who_deletes_the_own_account_keeps_the_ledger_of_a_closed_one))),
-        new("removed from LDAP", "nothing", "closes when somebody asks for that user", Open, Open, Open,
-            Of(typeof(DirectoryTests), nameof(DirectoryTests.Who_goes_from_the_directory_keeps_an_open_account_until_somebody_asks_for_that_user))),
-        new("removed by nothing that fires (database, workflow)", "nothing", "closes when somebody asks for that user", Open, Open, Open,
-            Of(typeof(LeavingTests), nameof(LeavingTests.Who_goes_without_a_word_keeps_an_open_account_until_somebody_asks_for_that_user)),
-            Of(typeof(ProductionTests), nameof(ProductionTests.Who_appears_and_goes_in_the_database_alone_has_an_account_that_stays_open))),
+        new("removed from LDAP", "nothing", "closes", Complete, Complete, Complete,
+            Of(typeof(DirectoryTests), nameof(DirectoryTests.Who_goes_from_the_directory_is_closed_by_a_complete_reading))),
+        new("removed by nothing that fires (database, workflow)", "nothing", "closes", Complete, Complete, Complete,
+            Of(typeof(LeavingTests), nameof(LeavingTests.Who_goes_without_a_word_is_closed_by_a_complete_reading_or_when_somebody_asks_for_that_user)),
+            Of(typeof(ProductionTests), nameof(ProductionTests.Who_appears_and_goes_in_the_database_alone_is_opened_and_closed_by_complete_readings))),
         new("deleted and registered again with the same address", "`USER` `DELETE`, `REGISTER` with a new id", "closes the old account, opens a new one", AtOnce, Poll, RunOpens,
             Of(typeof(LeavingTests), nameof(LeavingTests.Who_is_deleted_and_registers_again_with_the_same_address_is_somebody_new))),
         new("there again under the same id", "what brought them back", "reopens, grants nothing", AtOnce, Poll, Run,

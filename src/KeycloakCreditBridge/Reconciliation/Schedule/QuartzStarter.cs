@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Quartz;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
 /// <summary>
 /// Runs Quartz's scheduler once the schema is ready. Quartz's own hosted service would end the host when PostgreSQL is down at its
@@ -56,7 +56,7 @@ internal sealed partial class QuartzStarter(
                 var scheduler = await schedulers.GetScheduler(stoppingToken);
                 await schedule.ApplyAsync(scheduler, stoppingToken);
                 await scheduler.Start(stoppingToken);
-                LogStarted(options.Value.Cron);
+                LogStarted(options.Value.Cron, options.Value.CompleteCron);
                 _started.SetResult(scheduler);
                 return;
             }
@@ -76,8 +76,8 @@ internal sealed partial class QuartzStarter(
         }
     }
 
-    [LoggerMessage(EventId = 520, Level = LogLevel.Information, Message = "Realms are reconciled by schedule: {Cron} (UTC).")]
-    private partial void LogStarted(string cron);
+    [LoggerMessage(EventId = 520, Level = LogLevel.Information, Message = "Realms are reconciled by schedule (UTC): by counts {Cron}, completely {CompleteCron}.")]
+    private partial void LogStarted(string cron, string completeCron);
 
     [LoggerMessage(EventId = 521, Level = LogLevel.Information,
         Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]

@@ -1,12 +1,14 @@
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Reconciliation.Requests;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using Microsoft.Extensions.Options;
 using Quartz;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
 /// <summary>Brings the stored schedule, which all replicas share, to what the configuration says, and adds single runs to it.</summary>
 internal sealed class ReconciliationSchedule(
-    ReconcileRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
+    CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
 {
     public async Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken)
     {
@@ -30,28 +32,40 @@ internal sealed class ReconciliationSchedule(
         await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
     }
 
+    /// <summary>Has a run that was announced done as soon as a replica can.</summary>
+    public static async Task RunAnnouncedAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
+    {
+        var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
+        var once = TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
+        await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
+    }
+
     private async Task ApplyAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
     {
         var job = JobBuilder.Create<ReconcileJob>().WithIdentity(ReconcileJob.KeyOf(realm)).StoreDurably().Build();
         await scheduler.AddJob(job, AddJobOptions.Replacing, cancellationToken);
 
         // A stored trigger that says the same stays: it remembers whether a time passed while no replica ran.
-        var key = new TriggerKey(realm, ReconcileTriggers.Schedule);
-        if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Says(stored)))
-            await scheduler.ScheduleTrigger(Trigger(key, job.Key), TriggerConflict.Replace, cancellationToken);
-        if (!await runs.WasFinishedAsync(realm, cancellationToken))
+        foreach (var (group, cron) in new[] { (ReconcileTriggers.Schedule, options.Value.Cron), (ReconcileTriggers.Daily, options.Value.CompleteCron) })
+        {
+            var key = new TriggerKey(realm, group);
+            if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Says(stored, cron)))
+                await scheduler.ScheduleTrigger(Trigger(key, job.Key, cron), TriggerConflict.Replace, cancellationToken);
+        }
+
+        if (!await runs.WasReadAsync(realm, cancellationToken))
             await RunOnceAsync(scheduler, realm, ReconcileTriggers.First, cancellationToken);
     }
 
-    private bool Says(ICronTrigger stored) =>
-        stored.CronExpressionString == options.Value.Cron
+    private bool Says(ICronTrigger stored, string cron) =>
+        stored.CronExpressionString == cron
         && stored.MisfireInstruction == Misfire
         && stored.TimeZone.Equals(TimeZoneInfo.Utc);
 
-    private ITrigger Trigger(TriggerKey key, JobKey job) => TriggerBuilder.Create()
+    private ITrigger Trigger(TriggerKey key, JobKey job, string cron) => TriggerBuilder.Create()
         .WithIdentity(key)
         .ForJob(job)
-        .WithSchedule(CronScheduleBuilder.Create(options.Value.Cron).InTimeZone(TimeZoneInfo.Utc).WithMisfireInstruction(Misfire))
+        .WithSchedule(CronScheduleBuilder.Create(cron).InTimeZone(TimeZoneInfo.Utc).WithMisfireInstruction(Misfire))
         .Build();
 
     private CronTriggerMisfireInstruction Misfire => options.Value.Misfire switch

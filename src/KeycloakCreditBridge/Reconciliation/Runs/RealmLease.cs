@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Runs;
 
 /// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: another may do the work now.</summary>
 internal sealed class RealmLease : IAsyncDisposable

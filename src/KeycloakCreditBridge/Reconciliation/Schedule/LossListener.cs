@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Intake;
 using Quartz;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
 /// <summary>Has a realm reconciled where the intake says that events of it may have been lost.</summary>
 internal sealed partial class LossListener(

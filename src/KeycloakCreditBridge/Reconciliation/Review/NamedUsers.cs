@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
 internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, UserReview review, HintWriter hints, TimeProvider clock)
@@ -28,7 +28,7 @@ internal sealed class NamedUsers(KeycloakClient client, SubjectReader reader, Us
         }
 
         return await reader.ReadAsync(request.Realm, found[0].Id, cancellationToken) is { } subject
-            ? await review.ReviewAsync(request, [subject], readAt, cancellationToken)
+            ? await review.ReviewReadAsync(request, [subject], readAt, cancellationToken)
             : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} is gone from realm {request.Realm} by now."]);
     }
 

@@ -4,51 +4,50 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Compares users with what is on record and converges those that differ.</summary>
 internal sealed class UserReview(
     AccountReviewStore accounts, SubjectReader reader, GrantPolicy policy, Provisioner provisioner, IOptions<HintOptions> options)
 {
-    /// <summary>Reviews people as a listing shows them.</summary>
+    /// <summary>Reviews users as a reading of the realm shows them, without what only a reading of each shows.</summary>
     /// <param name="request">What is asked for.</param>
-    /// <param name="users">People; a listing without a filter shows no service account.</param>
+    /// <param name="users">People, and service accounts if the reading shows them.</param>
     /// <param name="readAt">When Keycloak was asked for them.</param>
     /// <param name="cancellationToken">Ends the review between statements.</param>
     public async Task<ReviewResult> ReviewAsync(
-        ReconcileRequest request, IReadOnlyCollection<KeycloakUser> users, DateTimeOffset readAt, CancellationToken cancellationToken)
+        ReconcileRequest request, IReadOnlyCollection<Subject> users, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         List<Subject> subjects = [];
         List<string> problems = [];
-        foreach (var user in users)
+        foreach (var subject in users)
         {
-            var subject = Subject.From(request.Realm, user, isPerson: true);
             if (subject.CreatedAt < request.Since)
                 continue;
-            if (user.Id.Contains('\0', StringComparison.Ordinal))
-                problems.Add($"User {user.Id.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which cannot be stored.");
+            if (subject.KeycloakId.Contains('\0', StringComparison.Ordinal))
+                problems.Add($"User {subject.KeycloakId.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which cannot be stored.");
             else
                 subjects.Add(subject);
         }
 
-        var needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
-            ? await ReadAsync(request, subjects, problems, cancellationToken)
+        IReadOnlyCollection<Subject> needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
+            ? [.. subjects.Where(user => user.IsServiceAccount), .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken)]
             : subjects;
-        var result = await ReviewAsync(request, needed, readAt, cancellationToken);
+        var result = await ReviewReadAsync(request, needed, readAt, cancellationToken);
         return new ReviewResult(
-            result.Counts with { Seen = users.Count, Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
+            result.Counts with { Seen = users.Count(user => !user.IsServiceAccount), Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
     }
 
     /// <summary>Whether a user of this id was ever judged.</summary>
     public async Task<bool> KnowsAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
         (await accounts.KnownAsync(realm, keycloakId, cancellationToken)).Count > 0;
 
-    /// <summary>Reviews users of any kind.</summary>
-    public async Task<ReviewResult> ReviewAsync(
+    /// <summary>Reviews users of whom everything was read that the rules look at.</summary>
+    public async Task<ReviewResult> ReviewReadAsync(
         ReconcileRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         if (subjects.Count == 0)
-            return new ReviewResult(new ReconcileCounts(), []);
+            return ReviewResult.Nothing;
         var source = request.Rejudge ? HintSources.Backfill : HintSources.Reconciliation;
         Judgement[] judgements = [.. subjects.Select(subject => policy.Judge(subject, readAt, source))];
         var differences = await accounts.DifferencesAsync(judgements, cancellationToken);
@@ -99,4 +98,7 @@ internal sealed class UserReview(
 }
 
 /// <param name="Problems">What was wrong with single users.</param>
-internal sealed record ReviewResult(ReconcileCounts Counts, IReadOnlyList<string> Problems);
+internal sealed record ReviewResult(ReconcileCounts Counts, IReadOnlyList<string> Problems)
+{
+    public static readonly ReviewResult Nothing = new(new ReconcileCounts(), []);
+}

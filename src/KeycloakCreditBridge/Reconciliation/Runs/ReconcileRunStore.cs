@@ -1,12 +1,23 @@
 using Dapper;
+using KeycloakCreditBridge.Reconciliation.Scans;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Reconciliation;
+namespace KeycloakCreditBridge.Reconciliation.Runs;
 
 /// <summary>The history of reconciliations, and the place where an interrupted one goes on.</summary>
 internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 {
     private const string ForgetSql = "delete from reconcile_runs where realm = @Realm and updated_at < @Before";
+
+    // What a run noted lasts until it is done; a run that nobody continued leaves it behind.
+    private const string ForgetNotesSql =
+        """
+        with kept as (
+            select id from reconcile_runs
+            where status = 'running' or status in ('failed', 'stopped') and started_at > @NotBefore),
+        seen as (delete from reconcile_seen where run_id not in (select id from kept))
+        delete from reconcile_absent where run_id not in (select id from kept)
+        """;
 
     // The lease is taken: whoever still counts as running in this realm is not.
     private const string CloseLeftBehindSql =
@@ -20,13 +31,22 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         update reconcile_runs r
         set status = 'running', owner = @Owner, trigger = @Trigger, error = null, ended_at = null, updated_at = @Now
         from (
-            select id, status, started_at, position from reconcile_runs
+            select id, status, started_at, position, phase from reconcile_runs
             where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
-                and dry_run = @DryRun and rejudge = @Rejudge
+                and dry_run = @DryRun and rejudge = @Rejudge and user_ids is null
             order by id desc
             limit 1) latest
-        where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.started_at > @NotBefore and latest.position > 0
-        returning r.id, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed
+        where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.started_at > @NotBefore
+            and (latest.position > 0 or latest.phase <> '')
+        returning r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed
+        """;
+
+    private const string BeginWaitingSql =
+        """
+        update reconcile_runs
+        set status = 'running', owner = @Owner, mode = @Mode, started_at = @Now, updated_at = @Now
+        where id = @WaitingRun and status = 'waiting'
+        returning id
         """;
 
     private const string AddSql =
@@ -39,9 +59,20 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
     private const string SaveSql =
         """
         update reconcile_runs
-        set position = @Position, tail = @Tail, expected = @Expected, seen = @Seen, missing = @Missing, provisioned = @Provisioned,
-            failed = @Failed, updated_at = @Now
+        set phase = @Phase, position = @Position, tail = @Tail, expected = @Expected, seen = @Seen, missing = @Missing,
+            provisioned = @Provisioned, failed = @Failed, gone = @Gone, closed = @Closed, updated_at = @Now
         where id = @Id and owner = @Owner and status = 'running'
+        returning cancel_asked
+        """;
+
+    private const string SaveUnexplainedSql = "update reconcile_runs set unexplained = @Unexplained where id = @Id and owner = @Owner";
+
+    private const string LastUnexplainedSql =
+        """
+        select unexplained from reconcile_runs
+        where realm = (select realm from reconcile_runs where id = @Id) and id < @Id and status = 'done' and unexplained is not null
+        order by id desc
+        limit 1
         """;
 
     private const string EndSql =
@@ -49,13 +80,6 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         update reconcile_runs set status = @Status, error = @Error, updated_at = @Now, ended_at = @Now,
             tail = case when @Status = 'done' then '{}' else tail end
         where id = @Id and owner = @Owner and status = 'running'
-        """;
-
-    private const string WasFinishedSql =
-        """
-        select exists (
-            select from reconcile_runs
-            where realm = @Realm and status = 'done' and mode <> 'users' and since is null and not dry_run)
         """;
 
     private const string RunningSql =
@@ -68,10 +92,10 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
     /// <summary>
     /// Begins a run, or takes up the latest of the same request if that one did not get to its end and is not older than
-    /// <paramref name="notBefore"/>. Only for the holder of the realm's lease.
+    /// <paramref name="notBefore"/>. Only for the holder of the realm's lease. Null when a run that was announced was cancelled meanwhile.
     /// </summary>
-    public async Task<ReconcileRun> BeginAsync(
-        ReconcileRequest request, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore,
+    public async Task<ReconcileRun?> BeginAsync(
+        ReconcileRequest request, ReconcileMode mode, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore,
         CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -79,11 +103,12 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         var parameters = new
         {
             request.Realm,
-            request.Mode,
+            Mode = Text(mode),
             request.Trigger,
             request.Since,
             request.DryRun,
             request.Rejudge,
+            request.WaitingRun,
             Owner = owner,
             Now = now,
             NotBefore = notBefore,
@@ -91,36 +116,63 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         };
         await connection.ExecuteAsync(Command(ForgetSql));
         await connection.ExecuteAsync(Command(CloseLeftBehindSql));
-        var taken = await connection.QuerySingleOrDefaultAsync<RunRow>(Command(ContinueSql));
-        var run = taken is null
-            ? new ReconcileRun(await connection.ExecuteScalarAsync<long>(Command(AddSql)), owner, ListPosition.Start, new ReconcileCounts())
-            : taken.ToRun(owner);
+        await connection.ExecuteAsync(Command(ForgetNotesSql));
+        var run = request.WaitingRun is null ? await BeginOrContinueAsync() : await BeginWaitingAsync();
         await transaction.CommitAsync(cancellationToken);
         return run;
+
+        async Task<ReconcileRun?> BeginWaitingAsync() =>
+            await connection.ExecuteScalarAsync<long?>(Command(BeginWaitingSql)) is { } id ? New(id) : null;
+
+        async Task<ReconcileRun?> BeginOrContinueAsync() =>
+            await connection.QuerySingleOrDefaultAsync<RunRow>(Command(ContinueSql)) is { } taken
+                ? taken.ToRun(owner, mode)
+                : New(await connection.ExecuteScalarAsync<long>(Command(AddSql)));
+
+        ReconcileRun New(long id) => new(id, owner, mode, now, ScanPosition.Start, new ReconcileCounts());
 
         CommandDefinition Command(string sql) => new(sql, parameters, transaction, cancellationToken: cancellationToken);
     }
 
-    /// <summary>Saves how far a run is; false when it is another's by now.</summary>
-    public async Task<bool> SaveAsync(ReconcileRun run, long? expected, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Saves how far a run is; null when it is another's by now, true when an operator wants it to end.</summary>
+    public async Task<bool?> SaveAsync(ReconcileRun run, long? expected, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteAsync(new CommandDefinition(
+        return await connection.ExecuteScalarAsync<bool?>(new CommandDefinition(
             SaveSql,
             new
             {
                 run.Id,
                 run.Owner,
-                Position = run.Reached.Rows,
+                run.Reached.Phase,
+                Position = run.Reached.Number,
                 Tail = run.Reached.Tail.ToArray(),
                 Expected = expected,
                 run.Counts.Seen,
                 run.Counts.Missing,
                 run.Counts.Provisioned,
                 run.Counts.Failed,
+                run.Counts.Gone,
+                run.Counts.Closed,
                 Now = now,
             },
-            cancellationToken: cancellationToken)) == 1;
+            cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Notes how many people counts tell of whom neither windows show nor a record has.</summary>
+    public async Task SaveUnexplainedAsync(ReconcileRun run, long unexplained, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(
+            SaveUnexplainedSql, new { run.Id, run.Owner, Unexplained = unexplained }, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>What the run before came to there; null when none got so far.</summary>
+    public async Task<long?> LastUnexplainedAsync(ReconcileRun run, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<long?>(
+            new CommandDefinition(LastUnexplainedSql, new { run.Id }, cancellationToken: cancellationToken));
     }
 
     /// <summary>Ends a run as done, failed or stopped, unless it is another's by now.</summary>
@@ -131,19 +183,12 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
             ReconcileStatus.Done => "done",
             ReconcileStatus.Stopped => "stopped",
             ReconcileStatus.Failed => "failed",
+            ReconcileStatus.Cancelled => "cancelled",
             _ => throw new ArgumentOutOfRangeException(nameof(status), status, "No end of a run."),
         };
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(
             EndSql, new { run.Id, run.Owner, Status = text, Error = error, Now = now }, cancellationToken: cancellationToken));
-    }
-
-    /// <summary>Whether the whole realm was ever reconciled to the end.</summary>
-    public async Task<bool> WasFinishedAsync(string realm, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<bool>(
-            new CommandDefinition(WasFinishedSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
     /// <summary>The run that is at work in a realm, if one is.</summary>
@@ -154,10 +199,17 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
             RunningSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
+    /// <summary>As `reconcile_runs.mode` has it.</summary>
+    public static string Text(ReconcileMode mode) => mode.ToString().ToLowerInvariant();
+
     // Not positional: Dapper does not pass arrays to constructors.
     private sealed record RunRow
     {
         public long Id { get; init; }
+
+        public DateTimeOffset StartedAt { get; init; }
+
+        public string Phase { get; init; } = "";
 
         public long Position { get; init; }
 
@@ -171,19 +223,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
         public long Failed { get; init; }
 
-        public ReconcileRun ToRun(string owner) =>
-            new(Id, owner, new ListPosition(Position, Tail), new ReconcileCounts(Seen, Missing, Provisioned, Failed));
+        public ReconcileRun ToRun(string owner, ReconcileMode mode) => new(
+            Id, owner, mode, StartedAt, new ScanPosition(Phase, Position, Tail), new ReconcileCounts(Seen, Missing, Provisioned, Failed));
     }
 }
-
-/// <summary>A run at work.</summary>
-/// <param name="Owner">The holder of the realm's lease.</param>
-/// <param name="Reached">How far the listing was read.</param>
-internal sealed record ReconcileRun(long Id, string Owner, ListPosition Reached, ReconcileCounts Counts)
-{
-    /// <summary>Whether another process had begun it.</summary>
-    public bool IsContinued => Reached.Rows > 0;
-}
-
-/// <summary>What is known of another's run.</summary>
-internal sealed record RunningRun(long Id, string Trigger, DateTimeOffset StartedAt, long Seen, long? Expected);

@@ -1,0 +1,131 @@
+using System.Globalization;
+using Dapper;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Reconciliation.Requests;
+
+/// <summary>Runs that were asked for over HTTP: announced, followed and cancelled.</summary>
+internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
+{
+    private const string AnnounceSql =
+        """
+        insert into reconcile_runs (realm, mode, trigger, since, dry_run, rejudge, user_ids, allow_closing, status, owner, started_at, updated_at)
+        values (@Realm, @Mode, @Trigger, @Since::timestamptz, @DryRun, @Rejudge, @UserIds::text[], @AllowClosing::int, 'waiting', '', @Now, @Now)
+        returning id
+        """;
+
+    private const string WaitingSql =
+        """
+        select id, realm, mode, since, dry_run, rejudge, user_ids, allow_closing
+        from reconcile_runs
+        where id = @Id and status = 'waiting'
+        """;
+
+    private const string Columns =
+        """
+        id, realm, mode, trigger, status, since, dry_run, rejudge, expected, seen, missing, provisioned, failed, gone, closed, error,
+            cancel_asked, started_at, updated_at, ended_at
+        """;
+
+    private const string FindSql = $"select {Columns} from reconcile_runs where realm = @Realm and id = @Id::bigint";
+
+    private const string LatestSql = $"select {Columns} from reconcile_runs where realm = @Realm order by id desc limit @Most::int";
+
+    // A run that waits has nobody who would end it.
+    private const string CancelSql =
+        """
+        update reconcile_runs
+        set cancel_asked = true, status = case when status = 'waiting' then 'cancelled' else status end,
+            ended_at = case when status = 'waiting' then @Now::timestamptz else ended_at end, updated_at = @Now
+        where realm = @Realm and id = @Id::bigint and status in ('waiting', 'running')
+        """;
+
+    /// <summary>How the schedule names a run that was announced.</summary>
+    public static string NameOf(long run) => run.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Puts a run on record that is to begin as soon as a replica can.</summary>
+    public async Task<long> AnnounceAsync(ReconcileRequest request, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<long>(new CommandDefinition(
+            AnnounceSql,
+            new
+            {
+                request.Realm,
+                Mode = Runs.ReconcileRunStore.Text(request.Mode),
+                request.Trigger,
+                request.Since,
+                request.DryRun,
+                request.Rejudge,
+                UserIds = request.UserIds?.ToArray(),
+                request.AllowClosing,
+                Now = now,
+            },
+            cancellationToken: cancellationToken));
+    }
+
+    /// <summary>What a run that waits is to do; null when it was cancelled.</summary>
+    public async Task<ReconcileRequest?> FindWaitingAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var waiting = await connection.QuerySingleOrDefaultAsync<WaitingRow>(new CommandDefinition(
+            WaitingSql, new { Id = long.Parse(name, CultureInfo.InvariantCulture) }, cancellationToken: cancellationToken));
+        return waiting?.ToRequest();
+    }
+
+    public async Task<RunView?> FindAsync(string realm, long id, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<RunView>(
+            new CommandDefinition(FindSql, new { Realm = realm, Id = id }, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>The realm's runs, the latest first.</summary>
+    public async Task<IReadOnlyList<RunView>> LatestAsync(string realm, int most, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<RunView>(
+            new CommandDefinition(LatestSql, new { Realm = realm, Most = most }, cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>Has a run end behind the part that it is at; false when it has ended.</summary>
+    public async Task<bool> CancelAsync(string realm, long id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteAsync(
+            new CommandDefinition(CancelSql, new { Realm = realm, Id = id, Now = now }, cancellationToken: cancellationToken)) == 1;
+    }
+
+    // Not positional: Dapper does not pass arrays to constructors.
+    private sealed record WaitingRow
+    {
+        public long Id { get; init; }
+
+        public string Realm { get; init; } = "";
+
+        public string Mode { get; init; } = "";
+
+        public DateTimeOffset? Since { get; init; }
+
+        public bool DryRun { get; init; }
+
+        public bool Rejudge { get; init; }
+
+        public string[]? UserIds { get; init; }
+
+        public int? AllowClosing { get; init; }
+
+        public ReconcileRequest ToRequest() => new(
+            Realm, ReconcileTriggers.Http, Since, UserIds, DryRun, Rejudge, Enum.Parse<ReconcileMode>(Mode, ignoreCase: true), AllowClosing, Id);
+    }
+}
+
+/// <summary>A run as the API shows it.</summary>
+/// <param name="Mode">How the realm is read; `auto` until the run begins.</param>
+/// <param name="Status">`waiting`, `running`, `done`, `failed`, `stopped` or `cancelled`.</param>
+/// <param name="Expected">How many people the realm had at the start.</param>
+/// <param name="CancelAsked">It ends behind the part that it is at.</param>
+internal sealed record RunView(
+    long Id, string Realm, string Mode, string Trigger, string Status, DateTimeOffset? Since, bool DryRun, bool Rejudge, long? Expected, long Seen,
+    long Missing, long Provisioned, long Failed, long Gone, long Closed, string? Error, bool CancelAsked, DateTimeOffset StartedAt,
+    DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt);

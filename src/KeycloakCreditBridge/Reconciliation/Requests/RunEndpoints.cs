@@ -1,0 +1,61 @@
+using System.Globalization;
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Reconciliation.Schedule;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Reconciliation.Requests;
+
+/// <summary>Lets an administrator of a realm start, follow and cancel its reconciliations.</summary>
+internal sealed class RunEndpoints(RequestedRunStore store, QuartzStarter quartz, IOptions<ReconciliationOptions> options, TimeProvider clock)
+{
+    private const string Path = "/api/v1/admin/reconciliations";
+
+    private const int MostUsers = 1_000;
+    private const int MostRuns = 50;
+
+    public async Task<IResult> StartAsync(HttpContext context)
+    {
+        var realm = Caller.Of(context).Realm;
+        var fields = await BodyFields.ReadAsync(context.Request);
+        var mode = fields.Choice("mode", "auto", "counts", "windows", "list", "database");
+        var request = new ReconcileRequest(
+            realm, ReconcileTriggers.Http, fields.OptionalInstant("since"), fields.OptionalTexts("user_ids", MostUsers),
+            fields.Flag("dry_run"), fields.Flag("rejudge"), AllowClosing: fields.OptionalCount("allow_closing"));
+        fields.Check();
+        request = request with { Mode = Enum.Parse<ReconcileMode>(mode, ignoreCase: true) };
+        if (!options.Value.Enabled)
+        {
+            throw new RequestRefusedException(
+                StatusCodes.Status409Conflict, "Reconciliation:Enabled is false here: ask a replica that reconciles, or use the command reconcile.");
+        }
+
+        var scheduler = await quartz.WaitAsync(context.RequestAborted);
+        var id = await store.AnnounceAsync(request, clock.GetUtcNow(), context.RequestAborted);
+        await ReconciliationSchedule.RunAnnouncedAsync(scheduler, realm, id, context.RequestAborted);
+        return TypedResults.Accepted(string.Create(CultureInfo.InvariantCulture, $"{Path}/{id}"), await FindAsync(realm, id, context));
+    }
+
+    public async Task<IResult> ListAsync(HttpContext context) =>
+        TypedResults.Ok(await store.LatestAsync(Caller.Of(context).Realm, MostRuns, context.RequestAborted));
+
+    public async Task<IResult> ShowAsync(HttpContext context, long id) => TypedResults.Ok(await FindAsync(Caller.Of(context).Realm, id, context));
+
+    public async Task<IResult> CancelAsync(HttpContext context, long id)
+    {
+        var realm = Caller.Of(context).Realm;
+        var isAtWork = await store.CancelAsync(realm, id, clock.GetUtcNow(), context.RequestAborted);
+        var run = await FindAsync(realm, id, context);
+        return isAtWork
+            ? TypedResults.Ok(run)
+            : throw new RequestRefusedException(StatusCodes.Status409Conflict, $"The run has ended: it is {run.Status}.");
+    }
+
+    private async Task<RunView> FindAsync(string realm, long id, HttpContext context) =>
+        await store.FindAsync(realm, id, context.RequestAborted)
+        ?? throw new RequestRefusedException(StatusCodes.Status404NotFound, $"Realm {realm} has no run {id}.");
+}
+
+/// <summary>What a reconciliation is asked for with.</summary>
+internal sealed record RunShape(
+    string? Mode, DateTimeOffset? Since, string[]? UserIds, bool? DryRun, bool? Rejudge, int? AllowClosing);

@@ -1,0 +1,92 @@
+using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Reconciliation.Runs;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>
+/// Finds whom windows of creation count more or fewer of than are on record, by halving the windows that differ: a few missing among a
+/// million are found in as many counts as a million has binary digits, times the few. It cannot see somebody missing where somebody else
+/// of the same window is gone, nor who was disabled: a complete reading does.
+/// </summary>
+internal sealed class CountScan(
+    KeycloakClient client, KnownUserStore known, WindowReader reader, WindowScan windows, UndatedScan undated, AbsenteeStore absentees) : IScan
+{
+    // Listing as many costs Keycloak about as much as counting twice.
+    private const int LeafUsers = 100;
+
+    // Where so large a part differs, halving finds nothing that needs no listing.
+    private const int DenseShare = 8;
+
+    public async IAsyncEnumerable<ScannedPart> ReadAsync(
+        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var realm = request.Realm;
+        var all = new CreatedWindow(Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0), CreatedWindow.Open);
+        Stack<ComparedWindow> differing = [];
+        Push(new ComparedWindow(
+            all, await client.CountCreatedAsync(realm, all, cancellationToken), await known.CountAsync(realm, all, cancellationToken)));
+        while (differing.TryPop(out var next))
+        {
+            if (next.IsDense)
+            {
+                await foreach (var part in windows.ReadAsync(run, realm, next.Window, cancellationToken))
+                    yield return part with { Reached = ScanPosition.Start };
+            }
+            else if (next.IsLeaf)
+            {
+                var read = await reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken);
+                if (read.IsComplete)
+                    await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
+                yield return new ScannedPart(read.Users, read.ReadAt, ScanPosition.Start);
+            }
+            else
+            {
+                var (before, behind) = await HalveAsync(realm, next, cancellationToken);
+                Push(behind);
+                Push(before);
+            }
+        }
+
+        await foreach (var part in undated.ReadAsync(run, request, withFederated: false, cancellationToken))
+            yield return part with { Reached = ScanPosition.Start };
+
+        void Push(ComparedWindow window)
+        {
+            if (window.Counted != window.Known)
+                differing.Push(window);
+        }
+    }
+
+    // Keycloak is asked for one half: the other is what is left.
+    private async Task<(ComparedWindow Before, ComparedWindow Behind)> HalveAsync(
+        string realm, ComparedWindow window, CancellationToken cancellationToken)
+    {
+        var (from, to) = window.Window;
+        var middle = await known.MiddleAsync(realm, window.Window, window.Known / 2, cancellationToken);
+        var cut = middle.CreatedAt.ToUnixTimeMilliseconds();
+        var knownBefore = middle.Before;
+        // All of the first half share the window's first millisecond: that one alone is the first half.
+        if (cut == from)
+        {
+            cut = from + 1;
+            knownBefore = await known.CountAsync(realm, new CreatedWindow(from, from), cancellationToken);
+        }
+
+        var before = new CreatedWindow(from, cut - 1);
+        var counted = await client.CountCreatedAsync(realm, before, cancellationToken);
+        return (
+            new ComparedWindow(before, counted, knownBefore),
+            new ComparedWindow(new CreatedWindow(cut, to), Math.Max(0, window.Counted - counted), window.Known - knownBefore));
+    }
+
+    /// <param name="Counted">How many users Keycloak counts in it.</param>
+    /// <param name="Known">How many are on record.</param>
+    private sealed record ComparedWindow(CreatedWindow Window, long Counted, long Known)
+    {
+        public bool IsLeaf => Counted <= LeafUsers && Known <= LeafUsers;
+
+        public bool IsDense =>
+            !IsLeaf && (Known == 0 || Window.From == Window.To || Math.Abs(Counted - Known) > Math.Max(LeafUsers, Known / DenseShare));
+    }
+}

@@ -1,0 +1,11 @@
+using KeycloakCreditBridge.Reconciliation.Runs;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>A way of reading a realm. It also notes whom a complete part of the reading did not show.</summary>
+internal interface IScan
+{
+    /// <summary>Reads from where the run is to the end.</summary>
+    /// <exception cref="Keycloak.KeycloakException">A part failed: what follows it was not read, and nothing may be concluded from that.</exception>
+    IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, ReconcileRequest request, CancellationToken cancellationToken);
+}

@@ -1,0 +1,89 @@
+using Dapper;
+using KeycloakCreditBridge.Keycloak;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>Whom the bridge has on record, counted as Keycloak counts.</summary>
+internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
+{
+    // Federated users without import are in none of Keycloak's counts, and the creation that Keycloak tells of them is made up.
+    private const string Counted = "realm = @Realm::text and disposition <> 'deleted' and keycloak_id not like 'f:%'";
+
+    private const string Dated = $"{Counted} and created_at >= '1970-01-01 00:00:00+00'";
+
+    private const string InWindow = $"{Dated} and created_at between @From::timestamptz and @To::timestamptz";
+
+    private const string CountSql = $"select count(*) from keycloak_users where {InWindow}";
+
+    // Both in one question: where to halve a window, and how many users of record the first half has.
+    private const string MiddleSql =
+        $"""
+        select m.created_at, (select count(*) from keycloak_users where {InWindow} and created_at < m.created_at) as before
+        from (select created_at from keycloak_users where {InWindow} order by created_at offset @Half::bigint limit 1) m
+        """;
+
+    private const string UndatedSql =
+        $"""
+        select (select count(*) from keycloak_users
+                where {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account') as undated,
+            (select count(*) from keycloak_users
+                where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00') as services
+        """;
+
+    private const string ServiceAccountsSql =
+        """
+        select keycloak_id from keycloak_users
+        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition = 'service_account'
+        """;
+
+    /// <summary>How many users created in a window are on record, service accounts among them.</summary>
+    public Task<long> CountAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) =>
+        OneAsync<long>(CountSql, Of(realm, window), cancellationToken);
+
+    /// <summary>The middle one of a window's users by creation.</summary>
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="window">Must have users on record.</param>
+    /// <param name="half">Half of how many it has.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    public Task<WindowMiddle> MiddleAsync(string realm, CreatedWindow window, long half, CancellationToken cancellationToken)
+    {
+        var parameters = new DynamicParameters(Of(realm, window));
+        parameters.Add("Half", half);
+        return OneAsync<WindowMiddle>(MiddleSql, parameters, cancellationToken);
+    }
+
+    /// <summary>People whom no window shows, and service accounts, which windows show and the count of a realm's people leaves out.</summary>
+    public Task<UndatedUsers> UndatedAsync(string realm, CancellationToken cancellationToken) =>
+        OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm }, cancellationToken);
+
+    /// <summary>Which of these are service accounts on record.</summary>
+    public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var found = await connection.QueryAsync<string>(new CommandDefinition(
+            ServiceAccountsSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken: cancellationToken));
+        return found.ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>The last instant that a window without an end has.</summary>
+    public static DateTimeOffset Instant(long milliseconds) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, 253_402_300_799_999));
+
+    private static object Of(string realm, CreatedWindow window) =>
+        new { Realm = realm, From = Instant(window.From), To = Instant(window.To) };
+
+    private async Task<T> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken));
+    }
+}
+
+/// <param name="CreatedAt">When the middle one was created.</param>
+/// <param name="Before">How many of the window were created before.</param>
+internal sealed record WindowMiddle(DateTimeOffset CreatedAt, long Before);
+
+/// <param name="Undated">People on record without a creation that can be asked for.</param>
+/// <param name="Services">Service accounts on record with one.</param>
+internal sealed record UndatedUsers(long Undated, long Services);

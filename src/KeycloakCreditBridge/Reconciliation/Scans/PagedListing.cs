@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Keycloak;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>
+/// Reads users page by page. Keycloak pages by offset, so a user removed meanwhile moves the ones behind it out of the next page: pages
+/// overlap, and a page that shows nobody of the one before is not taken for its continuation.
+/// </summary>
+internal sealed class PagedListing(IOptions<ReconciliationOptions> options, TimeProvider clock)
+{
+    internal delegate Task<IReadOnlyList<KeycloakUser>> PageSource(int first, int max, CancellationToken cancellationToken);
+
+    /// <summary>Reads to the end, which is an empty page.</summary>
+    /// <param name="source">Asks for a page.</param>
+    /// <param name="rows">How many rows were read before.</param>
+    /// <param name="tail">Ids of the last of them.</param>
+    /// <param name="cancellationToken">Ends the reading between pages.</param>
+    public async IAsyncEnumerable<ListedPage> ReadAsync(
+        PageSource source, long rows, IReadOnlyList<string> tail, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var (size, overlap) = (options.Value.PageSize, options.Value.OverlapRows);
+        var mustContinue = tail.Count > 0;
+        var first = (int)Math.Max(0, rows - overlap);
+        while (true)
+        {
+            var readAt = clock.GetUtcNow();
+            var users = await source(first, size, cancellationToken);
+            var after = IndexAfterTail(users, tail);
+            if (after < 0 && mustContinue && first > 0)
+            {
+                first = Math.Max(0, first - size + overlap);
+                continue;
+            }
+
+            if (users.Count == 0)
+                yield break;
+
+            var startedOver = after < 0 && mustContinue;
+            IReadOnlyList<KeycloakUser> fresh = after < 0 ? users : Fresh(users, tail, after);
+            // A short page is the last one, or one of a server that hides users: only then the next need not show anybody of it.
+            mustContinue = users.Count >= size;
+            tail = [.. users.TakeLast(overlap).Select(user => user.Id)];
+            yield return new ListedPage(fresh, readAt, first + users.Count, tail, startedOver);
+            first += size - overlap;
+        }
+    }
+
+    // Where the part begins that the page before may have shown; -1 when the page shows nobody of it.
+    private static int IndexAfterTail(IReadOnlyList<KeycloakUser> users, IReadOnlyList<string> tail)
+    {
+        var known = tail.ToHashSet(StringComparer.Ordinal);
+        for (var index = 0; index < users.Count; index++)
+        {
+            if (known.Contains(users[index].Id))
+                return index;
+        }
+
+        return -1;
+    }
+
+    // What stands before the first known user was seen earlier; between the known ones may stand users that came meanwhile.
+    private static List<KeycloakUser> Fresh(IReadOnlyList<KeycloakUser> users, IReadOnlyList<string> tail, int after)
+    {
+        var known = tail.ToHashSet(StringComparer.Ordinal);
+        return [.. users.Skip(after).Where(user => !known.Contains(user.Id))];
+    }
+}
+
+/// <param name="Fresh">The users that no page before has shown.</param>
+/// <param name="ReadAt">When Keycloak was asked.</param>
+/// <param name="Rows">How many rows stand before the next page.</param>
+/// <param name="Tail">Ids of the last of them.</param>
+/// <param name="StartedOver">The place was lost: this is the first page of the listing again.</param>
+internal sealed record ListedPage(
+    IReadOnlyList<KeycloakUser> Fresh, DateTimeOffset ReadAt, long Rows, IReadOnlyList<string> Tail, bool StartedOver);

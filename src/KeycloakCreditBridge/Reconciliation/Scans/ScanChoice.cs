@@ -1,0 +1,38 @@
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Reconciliation.Runs;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>Chooses how a realm is read: the cheapest way that the server allows and that sees what is asked for.</summary>
+internal sealed class ScanChoice(KeycloakClient client, CompleteRunStore runs, CountScan counts, WindowScan windows, ListScan list)
+{
+    /// <exception cref="KeycloakProtocolException">The server cannot do what is asked for.</exception>
+    public async Task<ReconcileMode> ChooseAsync(ReconcileRequest request, CancellationToken cancellationToken)
+    {
+        if (request.UserIds is not null)
+            return ReconcileMode.Users;
+        if (request.Mode == ReconcileMode.List)
+            return ReconcileMode.List;
+        var hasWindows = await client.HasCreatedWindowsAsync(request.Realm, cancellationToken);
+        if (request.Mode is ReconcileMode.Windows or ReconcileMode.Counts && !hasWindows)
+        {
+            throw new KeycloakProtocolException(
+                request.Realm, $"This Keycloak cannot find users by creation, which {ReconcileRunStore.Text(request.Mode)} needs (26.6 and later can): use --mode list.");
+        }
+
+        if (!hasWindows)
+            return ReconcileMode.List;
+        // Counts of a realm of which nobody is on record all differ, and judging people again needs to see them.
+        return request.Mode is ReconcileMode.Counts or ReconcileMode.Quick && !request.Rejudge && await runs.WasReadAsync(request.Realm, cancellationToken)
+            ? ReconcileMode.Counts
+            : ReconcileMode.Windows;
+    }
+
+    public IScan Of(ReconcileMode mode) => mode switch
+    {
+        ReconcileMode.Counts => counts,
+        ReconcileMode.Windows => windows,
+        ReconcileMode.List => list,
+        _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "No way of reading a realm."),
+    };
+}

@@ -1,0 +1,19 @@
+using KeycloakCreditBridge.Provisioning;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>A place in a reading of a realm.</summary>
+/// <param name="Phase">Which part of the reading, where it has several; empty for the first.</param>
+/// <param name="Number">How far into it: rows of a list, or milliseconds since 1970.</param>
+/// <param name="Tail">Ids of the last users before it.</param>
+internal sealed record ScanPosition(string Phase, long Number, IReadOnlyList<string> Tail)
+{
+    public static readonly ScanPosition Start = new("", 0, []);
+}
+
+/// <summary>Some of a realm's users.</summary>
+/// <param name="Users">Those that no part before has shown.</param>
+/// <param name="ReadAt">When Keycloak was asked.</param>
+/// <param name="Reached">The place behind them.</param>
+/// <param name="StartedOver">All of the realm is read again from here: counts begin anew.</param>
+internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset ReadAt, ScanPosition Reached, bool StartedOver = false);

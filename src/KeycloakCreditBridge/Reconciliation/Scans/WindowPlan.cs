@@ -1,0 +1,50 @@
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>Cuts time into windows of about equally many users, one after the other, as wide as the last ones suggest.</summary>
+/// <param name="client">Counts.</param>
+/// <param name="realm">The realm's name.</param>
+/// <param name="users">How many users a window shall have, give or take a half.</param>
+/// <param name="all">What is to be cut.</param>
+/// <param name="now">Few users are expected behind it.</param>
+internal sealed class WindowPlan(KeycloakClient client, string realm, int users, CreatedWindow all, long now)
+{
+    private const long Year = 366L * 24 * 3_600_000;
+    private const int Widening = 16;
+
+    private long _next = all.From;
+    private long _width = Year;
+
+    public bool IsAtEnd { get; private set; }
+
+    /// <summary>The next window and how many users Keycloak counts in it: many more than asked for only where they share a millisecond.</summary>
+    public async Task<(CreatedWindow Window, long Counted)> NextAsync(CancellationToken cancellationToken)
+    {
+        var wasTooWide = false;
+        while (true)
+        {
+            var limit = Math.Min(all.To, _next <= now ? now : now + (100 * Year));
+            var window = new CreatedWindow(_next, _next + _width > limit ? all.To : _next + _width - 1);
+            var counted = await client.CountCreatedAsync(realm, window, cancellationToken);
+            if (counted > users + (users / 2) && _width > 1)
+            {
+                var width = window.To == all.To ? limit - _next + 1 : _width;
+                _width = Math.Max(1, width / Math.Max(2, counted / users));
+                wasTooWide = true;
+                continue;
+            }
+
+            // Few where more were too many: a crowd of one moment stands right behind.
+            if (counted >= users / 2 || wasTooWide || window.To == all.To)
+            {
+                IsAtEnd = window.To == all.To;
+                _next = IsAtEnd ? _next : window.To + 1;
+                return (window, counted);
+            }
+
+            // Wider windows count the same users again, which costs little while they are few.
+            _width *= counted == 0 ? Widening : Math.Clamp(users / counted, 2, Widening);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>Reads the users of a window of creation in one request, and proves by the count that they are all.</summary>
+internal sealed class WindowReader(KeycloakClient client, PersonReader persons, TimeProvider clock)
+{
+    private const int MostTries = 3;
+
+    // Who is created between the count and the list.
+    private const int Room = 100;
+
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="window">The window.</param>
+    /// <param name="counted">How many users Keycloak counts in it.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<ReadWindow> ReadAsync(string realm, CreatedWindow window, long counted, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var readAt = clock.GetUtcNow();
+            var users = counted == 0 ? [] : await client.ListCreatedAsync(realm, window, first: 0, (int)counted + Room, cancellationToken);
+            var isComplete = users.Count == counted;
+            if (isComplete || attempt == MostTries)
+                return new ReadWindow(window, counted, await persons.ReadAsync(realm, users, cancellationToken), readAt, isComplete);
+            counted = await client.CountCreatedAsync(realm, window, cancellationToken);
+        }
+    }
+}
+
+/// <param name="Counted">How many users Keycloak counts in it.</param>
+/// <param name="Users">Its users, service accounts among them.</param>
+/// <param name="ReadAt">When Keycloak was asked for them.</param>
+/// <param name="IsComplete">Whether they are as many as Keycloak counts: otherwise nobody may be taken for gone.</param>
+internal sealed record ReadWindow(
+    CreatedWindow Window, long Counted, IReadOnlyList<Provisioning.Subject> Users, DateTimeOffset ReadAt, bool IsComplete);

@@ -1,0 +1,88 @@
+using KeycloakCreditBridge.Reconciliation.Requests;
+using Quartz;
+
+namespace KeycloakCreditBridge.Reconciliation.Schedule;
+
+/// <summary>Reconciles the realm that its key names.</summary>
+[DisallowConcurrentExecution]
+internal sealed partial class ReconcileJob(
+    Reconciler reconciler, RequestedRunStore requested, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<ReconcileJob> logger) : IJob
+{
+    public const string Group = "reconcile";
+
+    public static JobKey KeyOf(string realm) => new(realm, Group);
+
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
+    {
+        var realm = context.JobDetail.Key.Name;
+        var trigger = context.Trigger.Key.Group;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+        if (await RequestAsync(realm, context.Trigger.Key, either.Token) is not { } request)
+            return;
+        LogStarted(realm, trigger);
+        var outcome = await reconciler.RunAsync(request, new Progress(clock, Log), either.Token);
+        foreach (var problem in outcome.Problems)
+            LogProblem(realm, problem);
+        Log(outcome);
+    }
+
+    // What was asked for over HTTP stands in its run; everything else follows from who asks.
+    private async Task<ReconcileRequest?> RequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken) => trigger.Group switch
+    {
+        ReconcileTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
+        ReconcileTriggers.Schedule => new ReconcileRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
+        _ => new ReconcileRequest(realm, trigger.Group),
+    };
+
+    private void Log(ReconcileProgress progress) => LogProgress(
+        progress.Realm, progress.Counts.Seen, progress.Expected, progress.Counts.Missing, (long)progress.PerSecond, progress.Left);
+
+    private void Log(ReconcileOutcome outcome)
+    {
+        var (seen, missing, provisioned, failed, _, closed) = outcome.Counts;
+        var seconds = Math.Round(outcome.Elapsed.TotalSeconds, 1);
+        if (outcome.Status == ReconcileStatus.Done)
+            LogDone(outcome.Realm, outcome.Mode, seen, missing, provisioned, closed, failed, seconds);
+        else if (outcome.Status == ReconcileStatus.Failed)
+            LogFailed(outcome.Realm, seen, outcome.Reason);
+        else
+            LogNotDone(outcome.Realm, outcome.Status, outcome.Reason);
+    }
+
+    private sealed class Progress(TimeProvider clock, Action<ReconcileProgress> log) : IProgress<ReconcileProgress>
+    {
+        private static readonly TimeSpan Every = TimeSpan.FromSeconds(30);
+
+        private long _loggedAt = clock.GetTimestamp();
+
+        public void Report(ReconcileProgress value)
+        {
+            if (clock.GetElapsedTime(_loggedAt) < Every)
+                return;
+            _loggedAt = clock.GetTimestamp();
+            log(value);
+        }
+    }
+
+    [LoggerMessage(EventId = 510, Level = LogLevel.Information, Message = "Reconciling realm {Realm} ({Trigger}).")]
+    private partial void LogStarted(string realm, string trigger);
+
+    [LoggerMessage(EventId = 511, Level = LogLevel.Information,
+        Message = "Reconciled realm {Realm} by {Mode}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Closed} closed, {Failed} failed, {Seconds} s.")]
+    private partial void LogDone(
+        string realm, ReconcileMode? mode, long seen, long missing, long provisioned, long closed, long failed, double seconds);
+
+    [LoggerMessage(EventId = 515, Level = LogLevel.Information,
+        Message = "Reconciling realm {Realm}: {Seen} of {Expected} users seen, {Missing} missing, {PerSecond} users/s, {Left} left.")]
+    private partial void LogProgress(string realm, long seen, long? expected, long missing, long perSecond, TimeSpan? left);
+
+    [LoggerMessage(EventId = 512, Level = LogLevel.Error,
+        Message = "Reconciling realm {Realm} failed behind {Seen} users, the next run goes on from there: {Reason}")]
+    private partial void LogFailed(string realm, long seen, string? reason);
+
+    [LoggerMessage(EventId = 513, Level = LogLevel.Information, Message = "Did not reconcile realm {Realm} to the end ({Status}): {Reason}")]
+    private partial void LogNotDone(string realm, ReconcileStatus status, string? reason);
+
+    [LoggerMessage(EventId = 514, Level = LogLevel.Warning, Message = "Realm {Realm}: {Problem}")]
+    private partial void LogProblem(string realm, string problem);
+}
