@@ -35,6 +35,13 @@ internal static class BulkBenchmark
         string Text(List<double> rates) => $"{rates.Max():N0} users/s ({rates.Min():N0} to {rates.Max():N0})";
     }
 
+    /// <summary>How long the reference takes.</summary>
+    public static async Task<double> CopySecondsAsync(PrivatePostgres server, int users)
+    {
+        string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
+        return users / await TimeAsync(server, database => CopyAsync(database, ids), users);
+    }
+
     private static async Task<double> TimeAsync(PrivatePostgres server, Func<BenchmarkDatabase, Task> work, int users)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);

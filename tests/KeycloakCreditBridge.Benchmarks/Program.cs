@@ -2,11 +2,13 @@ using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
 // Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes. --ways
-// measures how soon people have their accounts, with a real Keycloak, instead; --credits measures the HTTP API alone.
+// measures how soon people have their accounts, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
+// (--scale 100000 for another size); --credits measures the HTTP API alone.
 var quick = args.Contains("--quick");
 await using var server = await PrivatePostgres.StartAsync(
     new PrivatePostgresOptions(Path.GetTempPath(), Say: Console.Error.WriteLine), CancellationToken.None);
 List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
+    : args.Contains("--scale") ? [.. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000))]
     : args.Contains("--credits") ? [.. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10))]
     :
 [
@@ -18,6 +20,8 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
 ];
 Console.WriteLine($"{Environment.ProcessorCount} cores, PostgreSQL and bridge on the same machine, fsync on.");
 Result.Print(results);
+
+int? Users() => args.Select(argument => int.TryParse(argument, out var number) ? number : (int?)null).FirstOrDefault(number => number is not null);
 
 async Task<List<Result>> MeasureWaysAsync()
 {

@@ -7,6 +7,9 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
 {
     private readonly AdminSession _session = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
 
+    /// <summary>Has the server forget whom it read from its database before.</summary>
+    public Task ClearUserCacheAsync(CancellationToken token) => SendAsync(HttpMethod.Post, "clear-user-cache", new JsonObject(), token);
+
     /// <summary>Where mails are sent by SMTP on 127.0.0.1.</summary>
     public Task SendMailToAsync(int port, CancellationToken token) => SetAsync(
         new JsonObject { ["smtpServer"] = new JsonObject { ["host"] = "127.0.0.1", ["port"] = $"{port}", ["from"] = "keycloak@example.com" } },

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Keycloak.Database;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace KeycloakCreditBridge.Keycloak;
@@ -26,6 +27,10 @@ internal static class KeycloakModule
         services.AddSingleton<AdminApi>();
         services.AddSingleton<CapabilityProbe>();
         services.AddSingleton<KeycloakClient>();
+
+        services.AddSingleton<KeycloakDatabase>();
+        services.AddSingleton<KeycloakDatabaseStore>();
+        services.AddHostedService<KeycloakDatabaseCheck>();
     }
 
     /// <summary>

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Keycloak.Database;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>Where Keycloak is, and who the bridge is there.</summary>
@@ -20,6 +22,9 @@ internal sealed class KeycloakOptions
 
     /// <summary>How long one attempt of one request may take.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Keycloak's own database, if it is to be read.</summary>
+    public KeycloakDatabaseOptions Database { get; set; } = new();
 
     /// <summary>The realms that are watched; at least one.</summary>
     public List<RealmOptions> Realms { get; set; } = [];

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak;
 
@@ -23,8 +24,22 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
         // A timer cannot wait longer than about 49 days, and no request should wait for minutes.
         if (options.RequestTimeout <= TimeSpan.Zero || options.RequestTimeout > TimeSpan.FromMinutes(10))
             yield return $"RequestTimeout is {options.RequestTimeout}: give a time up to ten minutes, for example 00:00:30.";
+        if (options.Database.ConnectionString is { Length: > 0 } text && !IsConnectionString(text))
+            yield return "Database:ConnectionString is no Npgsql connection string: give one such as Host=db;Database=keycloak;Username=reader, or leave it out.";
         if (options.Realms.Count == 0)
             yield return "Realms is empty: name at least one realm to watch, for example Keycloak__Realms__0__Name=customers.";
+    }
+
+    private static bool IsConnectionString(string text)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(text).Host is { Length: > 0 };
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The address itself is not repeated, since it may hold a password.</summary>

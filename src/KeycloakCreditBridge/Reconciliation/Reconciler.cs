@@ -116,7 +116,7 @@ internal sealed partial class Reconciler(
             var result = await review.ReviewAsync(request, part.Users, part.ReadAt, CancellationToken.None);
             KillPoint.Reach(KillPoint.Reviewed);
             var before = part.StartedOver ? work.Run.Counts.StartOver(request.DryRun) : work.Run.Counts;
-            work.Run = work.Run with { Reached = part.Reached, Counts = before };
+            work.Run = work.Run with { Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged } };
             await SaveAsync(work, result);
             KillPoint.Reach(KillPoint.Saved);
             cancellationToken.ThrowIfCancellationRequested();

@@ -39,6 +39,8 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<UndatedScan>();
         builder.Services.AddSingleton<WindowScan>();
         builder.Services.AddSingleton<CountScan>();
+        builder.Services.AddSingleton<KnownStreamStore>();
+        builder.Services.AddSingleton<DatabaseScan>();
         builder.Services.AddSingleton<ScanChoice>();
     }
 

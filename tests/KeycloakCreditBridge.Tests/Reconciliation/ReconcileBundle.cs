@@ -13,7 +13,7 @@ internal sealed class ReconcileBundle : IAsyncDisposable
 
     public static ReconcileRequest By(ReconcileMode mode) => Everybody with { Mode = mode };
 
-    public static ReconcileRequest By(string mode) => By(Enum.Parse<ReconcileMode>(mode));
+    public static ReconcileRequest By(string mode) => By(Enum.Parse<ReconcileMode>(mode, ignoreCase: true));
 
     public TestDatabase Database { get; private set; } = null!;
 

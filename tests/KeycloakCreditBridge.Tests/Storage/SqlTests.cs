@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Reconciliation;
 
 namespace KeycloakCreditBridge.Tests.Storage;
 
@@ -13,6 +14,7 @@ public sealed partial class SqlTests(PostgresServer postgres)
     public async Task Every_statement_fits_the_migrated_schema(string name)
     {
         await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(KeycloakTables.Schema);
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
         var statement = Parameter().Replace(
             Statements()[name],

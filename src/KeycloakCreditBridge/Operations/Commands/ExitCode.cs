@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -22,7 +23,7 @@ internal static class ExitCode
     public static int Of(Exception exception) => exception switch
     {
         ConfigurationException or OptionsValidationException or MigrationException => Usage,
-        KeycloakAuthenticationException or KeycloakForbiddenException or KeycloakRealmNotFoundException => Usage,
+        KeycloakAuthenticationException or KeycloakForbiddenException or KeycloakRealmNotFoundException or KeycloakDatabaseException => Usage,
         KeycloakUnavailableException => Unreachable,
         PostgresException { SqlState: "3D000" or "42501" } => Usage,
         PostgresException postgres when HasClass(postgres, "28") => Usage,

@@ -1,18 +1,22 @@
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
 /// <summary>Chooses how a realm is read: the cheapest way that the server allows and that sees what is asked for.</summary>
-internal sealed class ScanChoice(KeycloakClient client, CompleteRunStore runs, CountScan counts, WindowScan windows, ListScan list)
+internal sealed class ScanChoice(
+    KeycloakClient client, KeycloakDatabase keycloakDatabase, CompleteRunStore runs, CountScan counts, WindowScan windows, ListScan list, DatabaseScan database)
 {
     /// <exception cref="KeycloakProtocolException">The server cannot do what is asked for.</exception>
     public async Task<ReconcileMode> ChooseAsync(ReconcileRequest request, CancellationToken cancellationToken)
     {
         if (request.UserIds is not null)
             return ReconcileMode.Users;
-        if (request.Mode == ReconcileMode.List)
-            return ReconcileMode.List;
+        if (request.Mode is ReconcileMode.List or ReconcileMode.Database)
+            return request.Mode;
+        if (request.Mode == ReconcileMode.Auto && keycloakDatabase.IsConfigured)
+            return ReconcileMode.Database;
         var hasWindows = await client.HasCreatedWindowsAsync(request.Realm, cancellationToken);
         if (request.Mode is ReconcileMode.Windows or ReconcileMode.Counts && !hasWindows)
         {
@@ -21,11 +25,11 @@ internal sealed class ScanChoice(KeycloakClient client, CompleteRunStore runs, C
         }
 
         if (!hasWindows)
-            return ReconcileMode.List;
+            return keycloakDatabase.IsConfigured ? ReconcileMode.Database : ReconcileMode.List;
         // Counts of a realm of which nobody is on record all differ, and judging people again needs to see them.
         return request.Mode is ReconcileMode.Counts or ReconcileMode.Quick && !request.Rejudge && await runs.WasReadAsync(request.Realm, cancellationToken)
             ? ReconcileMode.Counts
-            : ReconcileMode.Windows;
+            : request.Mode == ReconcileMode.Quick && keycloakDatabase.IsConfigured ? ReconcileMode.Database : ReconcileMode.Windows;
     }
 
     public IScan Of(ReconcileMode mode) => mode switch
@@ -33,6 +37,7 @@ internal sealed class ScanChoice(KeycloakClient client, CompleteRunStore runs, C
         ReconcileMode.Counts => counts,
         ReconcileMode.Windows => windows,
         ReconcileMode.List => list,
+        ReconcileMode.Database => database,
         _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "No way of reading a realm."),
     };
 }

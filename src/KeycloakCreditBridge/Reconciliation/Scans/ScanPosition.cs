@@ -16,4 +16,8 @@ internal sealed record ScanPosition(string Phase, long Number, IReadOnlyList<str
 /// <param name="ReadAt">When Keycloak was asked.</param>
 /// <param name="Reached">The place behind them.</param>
 /// <param name="StartedOver">All of the realm is read again from here: counts begin anew.</param>
-internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset ReadAt, ScanPosition Reached, bool StartedOver = false);
+internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset ReadAt, ScanPosition Reached, bool StartedOver = false)
+{
+    /// <summary>How many people more were seen to be as they are on record.</summary>
+    public int Unchanged { get; init; }
+}

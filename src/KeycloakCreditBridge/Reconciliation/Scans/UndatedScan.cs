@@ -29,15 +29,30 @@ internal sealed partial class UndatedScan(
     {
         if (run.Reached.Phase.Length == 0 && !await MustListAsync(run, request.Realm, withFederated, cancellationToken))
             yield break;
-        var from = run.Reached.Phase.Length == 0 ? ScanPosition.Start : run.Reached;
+        await foreach (var part in ListAsync(run, request, cancellationToken))
+            yield return part;
+        await runs.SaveUnexplainedAsync(run, await UnexplainedAsync(request.Realm, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Reads people of a federation without import, if there are any; all others have been read.</summary>
+    public async IAsyncEnumerable<ScannedPart> ReadFederatedAsync(
+        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (run.Reached.Phase.Length == 0 && !await HasUncountedAsync(request.Realm, cancellationToken))
+            yield break;
+        await foreach (var part in ListAsync(run, request, cancellationToken))
+            yield return part;
+    }
+
+    private async IAsyncEnumerable<ScannedPart> ListAsync(
+        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         var first = run.Reached.Phase.Length == 0;
-        await foreach (var part in list.ReadAsync(run, request, from, AbsenceScope.Undated, cancellationToken))
+        await foreach (var part in list.ReadAsync(run, request, first ? ScanPosition.Start : run.Reached, AbsenceScope.Undated, cancellationToken))
         {
             yield return part with { StartedOver = part.StartedOver || first };
             first = false;
         }
-
-        await runs.SaveUnexplainedAsync(run, await UnexplainedAsync(request.Realm, cancellationToken), cancellationToken);
     }
 
     private async Task<bool> MustListAsync(ReconcileRun run, string realm, bool withFederated, CancellationToken cancellationToken)

@@ -21,10 +21,10 @@ internal sealed class WindowScan(
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (run.Reached.Phase.Length == 0)
+        if (run.Reached.Phase.Length == 0 && run.Reached.Number < CreatedWindow.Open)
         {
             var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
-            var hasSeen = false;
+            var hasSeen = run.IsContinued;
             await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), cancellationToken))
             {
                 hasSeen |= part.Users.Count > 0;

@@ -1,0 +1,132 @@
+using System.Runtime.CompilerServices;
+using Dapper;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Keycloak.Database;
+
+/// <summary>Reads Keycloak's tables. They are no interface: what is read is looked for before.</summary>
+internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
+{
+    // Whoever may write one of these may make people.
+    private const string MayWriteSql =
+        """
+        select t.relation || ' (' || p.privilege || ')'
+        from unnest(array['realm', 'user_entity']) as t (relation)
+        cross join unnest(array['insert', 'update', 'delete', 'truncate']) as p (privilege)
+        where has_table_privilege(to_regclass(t.relation), p.privilege)
+        order by 1
+        """;
+
+    private const string LackingSql =
+        """
+        select c.relation || '.' || c.name
+        from (values ('realm', 'id'), ('realm', 'name'), ('user_entity', 'id'), ('user_entity', 'realm_id'), ('user_entity', 'username'),
+            ('user_entity', 'email'), ('user_entity', 'email_verified'), ('user_entity', 'enabled'), ('user_entity', 'created_timestamp'),
+            ('user_entity', 'federation_link'), ('user_entity', 'service_account_client_link')) as c (relation, name)
+        where not coalesce((
+            select has_column_privilege(a.attrelid, a.attnum, 'select') from pg_attribute a
+            where a.attrelid = to_regclass(c.relation) and a.attname = c.name and not a.attisdropped), false)
+        order by 1
+        """;
+
+    private const string RealmIdSql = "select id from realm where name = @Realm";
+
+    private const string CountSql = "select count(*) from user_entity where realm_id = @RealmId and service_account_client_link is null";
+
+    private const string Columns =
+        """
+        id, username, email, coalesce(email_verified, false) as email_verified, coalesce(enabled, false) as enabled,
+            created_timestamp as created_at_ms, service_account_client_link is not null as is_service
+        """;
+
+    // COPY takes no parameters: they are put in as literals.
+    private const string CopySql =
+        $"""
+        select {Columns} from user_entity where realm_id = @RealmId and id collate "C" > @After order by id collate "C"
+        """;
+
+    private const string FindSql = $"select {Columns} from user_entity where realm_id = @RealmId and id = any (@Ids)";
+
+    /// <summary>Refuses a role that could change anything, and tables of another form than known.</summary>
+    /// <exception cref="KeycloakDatabaseException">The database must not or cannot be used.</exception>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        var lacking = await connection.QueryAsync<string>(new CommandDefinition(LackingSql, cancellationToken: cancellationToken));
+        if (string.Join(", ", lacking) is { Length: > 0 } unknown)
+        {
+            throw new KeycloakDatabaseException(
+                $"Its tables are not as known, or the role may not read them: {unknown}. Grant select on realm and user_entity, or leave out {KeycloakDatabaseOptions.Section}.");
+        }
+
+        var writable = await connection.QueryAsync<string>(new CommandDefinition(MayWriteSql, cancellationToken: cancellationToken));
+        if (string.Join(", ", writable) is { Length: > 0 } excess)
+            throw new KeycloakDatabaseException($"Its role may write: {excess}. Give a role that has select on realm and user_entity and nothing else.");
+    }
+
+    /// <summary>How many people a realm has, as Keycloak counts them.</summary>
+    public async Task<long> CountAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        var realmId = await RealmIdAsync(connection, realm, cancellationToken);
+        return await connection.ExecuteScalarAsync<long>(
+            new CommandDefinition(CountSql, new { RealmId = realmId }, commandTimeout: 0, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>A realm's users in the order of their ids' bytes, service accounts among them, as one snapshot.</summary>
+    public async IAsyncEnumerable<StoredUser> CopyAsync(
+        string realm, string after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        var realmId = await RealmIdAsync(connection, realm, cancellationToken);
+        var select = CopySql.Replace("@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal);
+        await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
+        while (await rows.StartRowAsync(cancellationToken) >= 0)
+            yield return Row(rows);
+    }
+
+    /// <summary>Those of these users whom the realm has.</summary>
+    public async Task<IReadOnlyList<StoredUser>> FindAsync(string realm, string[] ids, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        var realmId = await RealmIdAsync(connection, realm, cancellationToken);
+        return [.. await connection.QueryAsync<StoredUser>(
+            new CommandDefinition(FindSql, new { RealmId = realmId, Ids = ids }, cancellationToken: cancellationToken))];
+    }
+
+    private static async Task<string> RealmIdAsync(NpgsqlConnection connection, string realm, CancellationToken cancellationToken) =>
+        await connection.ExecuteScalarAsync<string?>(new CommandDefinition(RealmIdSql, new { Realm = realm }, cancellationToken: cancellationToken))
+        ?? throw new KeycloakRealmNotFoundException(realm, $"Keycloak's database has no realm '{realm}'.");
+
+    // Rows are short and most have arrived: waiting for each value costs more than reading it.
+    private static StoredUser Row(NpgsqlBinaryExporter rows) =>
+        new(rows.Read<string>(), Text(rows), Text(rows), rows.Read<bool>(), rows.Read<bool>(), Number(rows), rows.Read<bool>());
+
+    private static string? Text(NpgsqlBinaryExporter rows)
+    {
+        if (!rows.IsNull)
+            return rows.Read<string>();
+        rows.Skip();
+        return null;
+    }
+
+    private static long? Number(NpgsqlBinaryExporter rows)
+    {
+        if (!rows.IsNull)
+            return rows.Read<long>();
+        rows.Skip();
+        return null;
+    }
+
+    // Sessions of this database read backslashes as they stand.
+    private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+}
+
+/// <summary>A user as Keycloak's table has it.</summary>
+/// <param name="CreatedAtMs">Milliseconds since 1970.</param>
+/// <param name="IsService">A client's own user.</param>
+internal sealed record StoredUser(
+    string Id, string? Username, string? Email, bool EmailVerified, bool Enabled, long? CreatedAtMs, bool IsService)
+{
+    public KeycloakUser ToUser() => new(Id, Username, Email, Enabled, EmailVerified, CreatedAtMs);
+}

@@ -1,0 +1,108 @@
+using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Reconciliation.Runs;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>
+/// Reads a realm from Keycloak's database beside everybody on record, both in the order of their ids, so that memory does not grow with
+/// the realm. Only who differs is looked at more closely. Federated users without import are in no database: the list shows them.
+/// </summary>
+internal sealed class DatabaseScan(
+    KeycloakDatabaseStore keycloak, KnownStreamStore known, UndatedScan undated, AbsenteeStore absentees, GrantPolicy policy, TimeProvider clock) : IScan
+{
+    private const int BatchUsers = 1_000;
+
+    // How far a run is, is saved at least so often.
+    private const int PartUsers = 50_000;
+
+    public async IAsyncEnumerable<ScannedPart> ReadAsync(
+        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await keycloak.CheckAsync(cancellationToken);
+        if (run.Reached.Phase.Length == 0)
+        {
+            await foreach (var part in MergeAsync(run, request, cancellationToken))
+                yield return part;
+        }
+
+        await foreach (var part in undated.ReadFederatedAsync(run, request, cancellationToken))
+            yield return part;
+    }
+
+    private async IAsyncEnumerable<ScannedPart> MergeAsync(
+        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var readAt = clock.GetUtcNow();
+        var after = run.Reached.Tail is [var last, ..] ? last : "";
+        var position = run.Reached;
+        var part = new Part(request, NeedsAll(request));
+        await using var records = known.CopyAsync(request.Realm, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        var hasRecord = await records.MoveNextAsync();
+        await foreach (var user in keycloak.CopyAsync(request.Realm, after, cancellationToken))
+        {
+            while (hasRecord && string.CompareOrdinal(records.Current.KeycloakId, user.Id) < 0)
+            {
+                part.AddAbsent(records.Current, readAt);
+                hasRecord = await records.MoveNextAsync();
+            }
+
+            KnownUser? record = hasRecord && records.Current.KeycloakId == user.Id ? records.Current : null;
+            if (record is not null)
+                hasRecord = await records.MoveNextAsync();
+            part.Add(user, record);
+            position = position with { Number = position.Number + 1, Tail = [user.Id] };
+            if (part.IsFull)
+            {
+                yield return await EndAsync(part, run, readAt, position, cancellationToken);
+                part = new Part(request, part.NeedsAll);
+            }
+        }
+
+        for (; hasRecord; hasRecord = await records.MoveNextAsync())
+            part.AddAbsent(records.Current, readAt);
+        yield return await EndAsync(part, run, readAt, position, cancellationToken);
+    }
+
+    // Rules that look at the address or the name may judge somebody otherwise whose record stands.
+    private bool NeedsAll(ReconcileRequest request) => request.Rejudge || !policy.RulesOf(request.Realm).NeedsIdAlone;
+
+    private async Task<ScannedPart> EndAsync(
+        Part part, ReconcileRun run, DateTimeOffset readAt, ScanPosition position, CancellationToken cancellationToken)
+    {
+        if (part.Absent.Count > 0)
+            await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
+        return new ScannedPart(part.Users, readAt, position) { Unchanged = part.Unchanged };
+    }
+
+    private sealed class Part(ReconcileRequest request, bool needsAll)
+    {
+        public bool NeedsAll => needsAll;
+
+        public List<Subject> Users { get; } = [];
+
+        public List<string> Absent { get; } = [];
+
+        public int Unchanged { get; private set; }
+
+        public bool IsFull => Users.Count >= BatchUsers || Absent.Count >= BatchUsers || Unchanged >= PartUsers;
+
+        public void Add(StoredUser user, KnownUser? record)
+        {
+            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user))
+                Unchanged += user.IsService ? 0 : 1;
+            else
+                Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
+        }
+
+        // Who was looked at since, or is in no database, is not gone for not being shown.
+        public void AddAbsent(KnownUser record, DateTimeOffset readAt)
+        {
+            if (record.CheckedAt < readAt.UtcDateTime && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
+                Absent.Add(record.KeycloakId);
+        }
+
+        private static string DispositionOf(StoredUser user) => user.IsService ? "service_account" : user.Enabled ? "account" : "held";
+    }
+}

@@ -1,0 +1,170 @@
+using System.Diagnostics;
+using System.Globalization;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Postgres;
+
+namespace KeycloakCreditBridge.Benchmarks;
+
+/// <summary>Each way of reading a large realm of a real Keycloak, against what the servers under it need for the same.</summary>
+internal sealed class ScaleBenchmark(ScaleScene scene, int users)
+{
+    private const int Forgotten = 5;
+
+    // What a merge in C costs: the ids of both sides, sorted by their bytes, compared by comm.
+    private const string MergeCommand =
+        """
+        export LC_ALL=C
+        comm -3 <(psql -qXAt "$SOURCE" -c "copy (select id from user_entity where realm_id = (select id from realm where name = 'demo') order by id collate \"C\") to stdout") \
+            <(psql -qXAt "$TARGET" -c "copy (select keycloak_id from keycloak_users where realm = 'demo' order by keycloak_id) to stdout") | wc -l
+        """;
+
+    private const string CopyOutCommand =
+        """psql -qXAt "$SOURCE" -c "copy (select * from user_entity) to stdout (format binary)" > /dev/null""";
+
+    public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users)
+    {
+        await using var scene = await ScaleScene.StartAsync(server, users);
+        if (scene is not null)
+            return await new ScaleBenchmark(scene, users).RunAsync(server);
+        await Console.Error.WriteLineAsync("No real Keycloak 26.7: set KEYCLOAK_DISTRIBUTIONS. Reading a realm is not measured.");
+        return [];
+    }
+
+    private async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server)
+    {
+        var copyIn = await BulkBenchmark.CopySecondsAsync(server, users);
+        var copyOut = await ShellAsync(CopyOutCommand);
+        var walBefore = await WalAsync();
+        var filled = await TimeAsync(ReconcileMode.Database);
+        var wal = (await WalAsync() - walBefore) / users;
+        await scene.Database.ExecuteAsync("vacuum analyze");
+
+        var merge = await ShellAsync(MergeCommand);
+        await TimeAsync(ReconcileMode.Database);
+        var unchanged = await TimeAsync(ReconcileMode.Database);
+        var memory = await PeakAsync("database");
+
+        var count = await HttpAsync("users/count", times: 5);
+        await TimeAsync(ReconcileMode.Counts);
+        var same = await TimeAsync(ReconcileMode.Counts);
+        await ForgetAsync();
+        var found = await TimeAsync(ReconcileMode.Counts);
+
+        var curl = await CurlAsync();
+        var windows = await TimeAsync(ReconcileMode.Windows);
+        var core = _cpu.TotalSeconds / windows;
+        return
+        [
+            Row("missing users, `database`", filled, "COPY out of user_entity and binary COPY into the four tables", copyOut + copyIn,
+                FormattableString.Invariant($", {wal:N0} bytes of WAL a user")),
+            Row("users, nothing missing, `database`", unchanged, "COPY of both sides' ids and comm", merge, $", peak memory {memory} MB"),
+            Row("users, nothing missing, `counts`", same, "one users/count", count),
+            Row($"users, {Forgotten} missing, `counts`", found, "listing all windows", windows),
+            Row("users, nothing missing, `windows`", windows, "the same windows by curl, one after the other", curl,
+                FormattableString.Invariant($", {core:P0} of a core")),
+        ];
+    }
+
+    private TimeSpan _cpu;
+
+    private Result Row(string what, double ours, string reference, double theirs, string more = "") => new(
+        $"{users:N0} {what}",
+        FormattableString.Invariant($"{ours:0.00} s ({users / ours:N0} users/s){more}"),
+        FormattableString.Invariant($"{reference}: {theirs:0.00} s"),
+        theirs / ours);
+
+    private async Task<double> TimeAsync(ReconcileMode mode)
+    {
+        await scene.Database.ExecuteAsync("checkpoint");
+        var (before, started) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
+        var outcome = await scene.RunAsync(mode);
+        _cpu = Environment.CpuUsage.TotalTime - before;
+        await Console.Error.WriteLineAsync($"{mode}: {outcome.Counts} in {outcome.Elapsed}.");
+        return Stopwatch.GetElapsedTime(started).TotalSeconds;
+    }
+
+    private Task<long> WalAsync() => scene.Database.ScalarAsync<long>("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint");
+
+    private Task ForgetAsync() => scene.Database.ExecuteAsync(
+        $"""
+        create temp table forgotten as select keycloak_id from keycloak_users where disposition = 'account' order by keycloak_id limit {Forgotten};
+        delete from keycloak_users where keycloak_id in (select keycloak_id from forgotten);
+        delete from credit_transactions where user_id in (select keycloak_id from forgotten);
+        delete from user_credits where user_id in (select keycloak_id from forgotten);
+        drop table forgotten;
+        """);
+
+    private async Task<double> HttpAsync(string path, int times)
+    {
+        using var http = new HttpClient();
+        http.DefaultRequestHeaders.Authorization = new("Bearer", await scene.TokenAsync());
+        var best = double.MaxValue;
+        for (var time = 0; time < times; time++)
+        {
+            var started = Stopwatch.GetTimestamp();
+            _ = await http.GetByteArrayAsync(new Uri(scene.Url, $"admin/realms/{ScaleScene.Realm}/{path}"));
+            best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
+
+        return best;
+    }
+
+    // Windows of 2,000 users, as they were written: one every so many milliseconds.
+    private async Task<double> CurlAsync()
+    {
+        const int Size = 2_000;
+        var step = 94_608_000_000 / users * Size;
+        var urls = Enumerable.Range(0, (users + Size - 1) / Size).Select(window => 1_700_000_000_001 + (window * step)).Select(from =>
+            string.Create(CultureInfo.InvariantCulture, $"{scene.Url}admin/realms/{ScaleScene.Realm}/users?briefRepresentation=true&createdAfter={from}&createdBefore={from + step - 1}&first=0&max=2100"));
+        var total = 0.0;
+        // A token lasts five minutes.
+        foreach (var some in urls.Chunk(200))
+        {
+            var config = string.Concat(some.Select(url => $"url = \"{url}\"\noutput = /dev/null\n"));
+            total += await ShellAsync($"curl -s -f -H \"Authorization: Bearer {await scene.TokenAsync()}\" -K -", config);
+        }
+
+        return total;
+    }
+
+    private async Task<double> ShellAsync(string command, string input = "")
+    {
+        var start = new ProcessStartInfo("bash", ["-c", $"set -o pipefail\n{command}"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        start.Environment["SOURCE"] = Uri(scene.Source.ConnectionString);
+        start.Environment["TARGET"] = Uri(scene.Database.ConnectionString);
+        var started = Stopwatch.GetTimestamp();
+        using var process = Process.Start(start)!;
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        _ = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0 ? Stopwatch.GetElapsedTime(started).TotalSeconds : throw new InvalidOperationException($"{command} ended with {process.ExitCode}.");
+    }
+
+    private static string Uri(string connectionString)
+    {
+        var address = new Npgsql.NpgsqlConnectionStringBuilder(connectionString);
+        return $"postgresql://{address.Username}:{address.Password}@{address.Host}:{address.Port}/{address.Database}";
+    }
+
+    // The command in a process of its own, as an operator runs it.
+    private async Task<long> PeakAsync(string mode)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), "reconcile", "--mode", mode, "--json"])
+        {
+            RedirectStandardOutput = true,
+        };
+        foreach (var (key, value) in scene.Settings)
+            start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
+        using var process = Process.Start(start)!;
+        long peak = 0;
+        while (!process.HasExited)
+        {
+            process.Refresh();
+            peak = Math.Max(peak, process.HasExited ? 0 : process.PeakWorkingSet64);
+            await Task.Delay(50);
+        }
+
+        return process.ExitCode == 0 ? peak / 1024 / 1024 : throw new InvalidOperationException("reconcile failed.");
+    }
+}

@@ -1,0 +1,142 @@
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+/// <summary>A realm read from Keycloak's own database.</summary>
+public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private ReconcileBundle _bundle = null!;
+    private KeycloakTables _tables = null!;
+    private BridgeHost _bridge = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bundle = await ReconcileBundle.StartAsync(postgres, users: 120);
+        _bundle.Realm.AddUser(new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot", CreatedTimestamp = 5 });
+        _bundle.Realm.AddUser(new EmulatedUser("undated", "undated"));
+        _tables = await KeycloakTables.CreateAsync(postgres);
+        _bridge = BridgeHost.Build(_bundle.Database, _bundle.Keycloak, _tables.Setting);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _bridge.DisposeAsync();
+        await _tables.DisposeAsync();
+        await _bundle.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task It_is_chosen_where_it_is_configured_and_shows_everybody_once()
+    {
+        var outcome = await RunAsync(ReconcileMode.Auto);
+        Assert.Equal((ReconcileStatus.Done, ReconcileMode.Database), (outcome.Status, outcome.Mode));
+        Assert.Equal(new ReconcileCounts(Seen: 121, Missing: 121, Provisioned: 121), outcome.Counts);
+        await _bundle.AssertEverybodyHasAnAccountAsync();
+        Assert.Equal(new ReconcileCounts(Seen: 121), (await RunAsync(ReconcileMode.Auto)).Counts);
+    }
+
+    [Fact]
+    public async Task Who_came_went_was_disabled_or_lost_the_account_is_found()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var people = await _bundle.PeopleAsync();
+        var (gone, disabled, broken) = (people[3], people[50], people[100]);
+        _bundle.Realm.RemoveUser(gone);
+        _bundle.Realm.ChangeUser(disabled, user => user with { Enabled = false });
+        _bundle.Realm.AddUser(new EmulatedUser("0-first", "first"));
+        _bundle.Realm.AddUser(new EmulatedUser("z-last", "last"));
+        await _bundle.Database.ExecuteAsync("delete from user_credits where user_id = @broken", new { broken });
+
+        var outcome = await RunAsync(ReconcileMode.Database);
+
+        Assert.Equal((122L, 3L, 1L, 1L), (outcome.Counts.Seen, outcome.Counts.Provisioned, outcome.Counts.Gone, outcome.Counts.Closed));
+        Assert.Equal(["closed", "held", "active", "active", "active"], await StatusesAsync(gone, disabled, broken, "0-first", "z-last"));
+        Assert.Equal(new ReconcileCounts(Seen: 122), (await RunAsync(ReconcileMode.Database)).Counts);
+    }
+
+    [Fact]
+    public async Task Federated_people_without_import_are_found_by_the_list()
+    {
+        _bundle.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
+        Assert.Equal(122, (await RunAsync(ReconcileMode.Database)).Counts.Provisioned);
+        await _bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
+    public async Task Nothing_is_written_about_people_where_nothing_differs()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var before = await WrittenAsync();
+        await RunAsync(ReconcileMode.Database);
+        Assert.Equal(before, await WrittenAsync());
+    }
+
+    [Fact]
+    public async Task Nobody_is_closed_whom_the_database_does_not_show_and_Keycloak_knows()
+    {
+        await RunAsync(ReconcileMode.Database);
+        await _tables.ExecuteAsync("delete from user_entity where username = 'user0000007'");
+        var outcome = await RunAsItIsAsync();
+        Assert.Equal((1L, 0L), (outcome.Counts.Gone, outcome.Counts.Closed));
+        Assert.Equal(0, await _bundle.Database.ScalarAsync<int>("select count(*)::int from user_credits where status <> 'active'"));
+    }
+
+    [Theory]
+    [InlineData("insert")]
+    [InlineData("update")]
+    [InlineData("delete")]
+    public async Task A_role_that_may_write_is_refused(string privilege)
+    {
+        await _tables.GrantAsync(privilege);
+        var outcome = await RunAsync(ReconcileMode.Auto);
+        Assert.Equal(ReconcileStatus.Failed, outcome.Status);
+        Assert.Contains($"user_entity ({privilege})", outcome.Reason, StringComparison.Ordinal);
+        Assert.Empty(await _bundle.AccountsAsync());
+        await Assert.ThrowsAsync<ConfigurationException>(_bridge.StartAsync);
+    }
+
+    [Fact]
+    public async Task Tables_of_another_form_are_refused()
+    {
+        await _tables.ExecuteAsync("alter table user_entity rename column service_account_client_link to link");
+        var outcome = await RunAsItIsAsync();
+        Assert.Equal(ReconcileStatus.Failed, outcome.Status);
+        Assert.Contains("user_entity.service_account_client_link", outcome.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_realm_that_the_database_does_not_have_fails_the_run_and_closes_nobody()
+    {
+        await RunAsync(ReconcileMode.Database);
+        await _tables.ExecuteAsync("update realm set name = 'other'");
+        var outcome = await RunAsItIsAsync();
+        Assert.Equal((ReconcileStatus.Failed, 0L), (outcome.Status, outcome.Counts.Closed));
+    }
+
+    private async Task<ReconcileOutcome> RunAsync(ReconcileMode mode)
+    {
+        await _tables.CopyAsync(_bundle.Keycloak);
+        return await ReconcileBundle.RunAsync(_bridge, ReconcileBundle.By(mode), null, TestContext.Current.CancellationToken);
+    }
+
+    // With the tables as they are.
+    private Task<ReconcileOutcome> RunAsItIsAsync() =>
+        ReconcileBundle.RunAsync(_bridge, ReconcileBundle.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
+
+    private async Task<string[]> StatusesAsync(params string[] accounts)
+    {
+        List<string> found = [];
+        foreach (var account in accounts)
+            found.Add(await _bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = @account", new { account }) ?? "none");
+        return [.. found];
+    }
+
+    private Task<string?> WrittenAsync() => _bundle.Database.ScalarAsync<string>(
+        """
+        select (select sum(xmin::text::bigint) from user_credits) || ' ' || (select sum(xmin::text::bigint) from keycloak_users)
+            || ' ' || (select count(*) from credit_transactions) || ' ' || (select count(*) from audit_logs)
+        """);
+}

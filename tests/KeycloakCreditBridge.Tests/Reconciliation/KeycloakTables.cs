@@ -1,0 +1,82 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+/// <summary>The tables of Keycloak's that the bridge reads, with what an emulated server has, and a role that may read them.</summary>
+internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
+{
+    /// <summary>The columns that Keycloak 26.7 has and the bridge reads.</summary>
+    public const string Schema =
+        """
+        create table realm (id varchar(36) primary key, name varchar(255) unique);
+        create table user_entity (
+            id varchar(36) primary key, email varchar(255), email_verified boolean not null default false, enabled boolean not null default false,
+            federation_link varchar(255), realm_id varchar(255), username varchar(255), created_timestamp bigint,
+            service_account_client_link varchar(255));
+        """;
+
+    private readonly string _role = $"reader_{Guid.NewGuid():n}";
+
+    public (string Key, string? Value) Setting => ("Keycloak:Database:ConnectionString", ConnectionString);
+
+    public string ConnectionString =>
+        new NpgsqlConnectionStringBuilder(database.ConnectionString) { Username = _role, Password = "x", Options = null }.ConnectionString;
+
+    public static async Task<KeycloakTables> CreateAsync(PostgresServer postgres, string realm = EmulatorDriver.Realm)
+    {
+        var tables = new KeycloakTables(await postgres.CreateEmptyDatabaseAsync());
+        await tables.ExecuteAsync(Schema);
+        await tables.ExecuteAsync($"create role {tables._role} login password 'x'; grant select on realm, user_entity to {tables._role}");
+        await tables.ExecuteAsync("insert into realm values ('realm-id', @realm)", new { realm });
+        return tables;
+    }
+
+    public Task<int> ExecuteAsync(string sql, object? parameters = null) => database.ExecuteAsync(sql, parameters);
+
+    public Task GrantAsync(string privilege) => ExecuteAsync($"grant {privilege} on user_entity to {_role}");
+
+    /// <summary>Brings the tables to what the server has, service accounts of this prefix among them.</summary>
+    public async Task CopyAsync(EmulatorDriver keycloak)
+    {
+        var admin = await keycloak.AdminAsync();
+        // A filter on a field shows service accounts too; the plain list leaves them out.
+        var people = await ListAsync(keycloak, admin, "");
+        var all = await ListAsync(keycloak, admin, "&enabled=true");
+        await ExecuteAsync("truncate user_entity");
+        foreach (var user in people)
+            await AddAsync(user, service: null);
+        var ids = people.Select(user => (string)user["id"]!).ToHashSet(StringComparer.Ordinal);
+        foreach (var user in all.Where(user => !ids.Contains((string)user["id"]!)))
+            await AddAsync(user, service: "client");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        NpgsqlConnection.ClearAllPools();
+        await ExecuteAsync($"drop owned by {_role}; drop role {_role}");
+        await database.DisposeAsync();
+    }
+
+    private static async Task<JsonNode[]> ListAsync(EmulatorDriver keycloak, string admin, string filter) =>
+        [.. (await keycloak.ListAsync($"{EmulatorDriver.Users}?briefRepresentation=true&max=100000{filter}", admin)).Select(user => user!)
+            .Where(user => !((string)user["id"]!).StartsWith("f:", StringComparison.Ordinal))];
+
+    private Task<int> AddAsync(JsonNode user, string? service) => ExecuteAsync(
+        """
+        insert into user_entity (id, username, email, email_verified, enabled, created_timestamp, realm_id, service_account_client_link)
+        values (@Id, @Username, @Email, @Verified, @Enabled, @Created, 'realm-id', @Service)
+        """,
+        new
+        {
+            Id = (string)user["id"]!,
+            Username = (string)user["username"]!,
+            Email = (string?)user["email"],
+            Verified = (bool?)user["emailVerified"] ?? false,
+            Enabled = (bool?)user["enabled"] ?? false,
+            Created = (long?)user["createdTimestamp"],
+            Service = service,
+        });
+}
