@@ -2,6 +2,7 @@ using System.Text.Json;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Credits.Description;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Moves;
@@ -30,6 +31,12 @@ internal static class CreditsModule
         services.AddSingleton<CreditsFilter>();
         services.AddSingleton<CreditsMetrics>();
         services.AddSingleton<BalanceStore>();
+        services.AddSingleton<BalanceCache>();
+        services.AddSingleton<BalanceNewsStore>();
+        services.AddSingleton<BalanceAnnouncer>();
+        services.AddHostedService(provider => provider.GetRequiredService<BalanceAnnouncer>());
+        services.AddHostedService<BalanceListener>();
+        services.AddHealthChecks().AddCheck<BalanceCacheHealth>("balances");
         services.AddSingleton<FirstRead>();
         services.AddSingleton<Accounts>();
         services.AddSingleton<MoveStore>();
@@ -44,6 +51,7 @@ internal static class CreditsModule
         services.AddSingleton<TierStore>();
         services.AddSingleton<TierEndpoints>();
         services.AddSingleton<InitializeEndpoint>();
+        services.AddSingleton<BalanceEndpoints>();
     }
 
     public static void MapCredits(this WebApplication app)
