@@ -25,6 +25,7 @@ internal static class MeteringModule
         builder.Services.AddSingleton<UsageStore>();
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
+        builder.Services.AddHostedService<RecordPurge>();
     }
 
     public static void MapMetering(this WebApplication app)
