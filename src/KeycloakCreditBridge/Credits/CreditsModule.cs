@@ -22,6 +22,7 @@ internal static class CreditsModule
         builder.AddSection<CreditsOptions, CreditsOptionsValidator>(CreditsOptions.Section);
         var services = builder.Services;
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
+        services.AddSingleton<VerifiedTokens>();
         services.AddAuthorization();
         services.AddOpenApi(options => options.DescribeTokens());
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
