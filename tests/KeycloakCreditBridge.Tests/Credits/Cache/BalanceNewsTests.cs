@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Credits.Cache;
 
@@ -125,6 +126,28 @@ public sealed class BalanceNewsTests(PostgresServer postgres)
         Assert.Single(second.Log.All, line => line.Contains(" 820 ", StringComparison.Ordinal));
         Assert.Single(second.Log.All, line => line.Contains(" 821 ", StringComparison.Ordinal));
         Assert.Contains("bridge_balance_listening 1", await ReadAsync(second, "metrics"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_moves_balances_often_is_told_by_the_replica_and_not_by_the_trigger_which_would_have_commits_wait_for_each_other()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres, ("Metering:ApiKeys:0", GatewayKey));
+        var id = await scene.PersonAsync();
+        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        List<string> heard = [];
+        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        await using (var listen = new NpgsqlCommand("listen credit_balances", connection))
+            await listen.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        foreach (var writer in (string[])["deduct", "allocate", "usage", "meter"])
+        {
+            await Writers[writer](scene, id);
+            Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), $"{writer} is told");
+        }
+
+        Assert.All(heard, news => Assert.Contains("\"from\"", news, StringComparison.Ordinal));
+        await Writers["tier"](scene, id);
+        Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "the switch is told");
+        Assert.DoesNotContain("\"from\"", heard[^1], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using KeycloakCreditBridge.Storage;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Balances.Cache;
 
@@ -53,7 +52,7 @@ internal sealed partial class BalanceAnnouncer(
                 await TellAsync(stoppingToken);
                 isInterrupted = false;
             }
-            catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException)
+            catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 if (!isInterrupted)
                     LogNotTold(exception.Message);

@@ -22,14 +22,14 @@ internal sealed class BalanceNewsStore(NpgsqlDataSource dataSource)
     /// </summary>
     internal const string Quietly = "set_config('credit_bridge.quiet', 'on', true)";
 
-    private const string TellSql = $"select pg_notify('{Channel}', news)::text from unnest(@News::text[]) as n (news)";
+    private const string TellSql = $"select count(pg_notify('{Channel}', news))::int as told from unnest(@News::text[]) as n (news)";
 
     /// <summary>Tells it in one statement.</summary>
     /// <param name="from">This process.</param>
     /// <param name="accounts">Account ids; null for all.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task TellAsync(string from, IReadOnlyCollection<string>? accounts, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<string>(
+        dataSource.QueryPreparedAsync<int>(
             TellSql, [new NpgsqlParameter("News", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = Payloads(from, accounts) }], cancellationToken);
 
     private static string[] Payloads(string from, IReadOnlyCollection<string>? accounts)
