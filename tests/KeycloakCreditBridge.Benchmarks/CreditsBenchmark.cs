@@ -29,6 +29,7 @@ internal static partial class CreditsBenchmark
     private const string Secret = "a-secret-of-the-benchmark";
     private const int InFlight = 16;
     private const int Accounts = 1_000;
+    private const string GatewayKey = "key-of-the-benchmark-0123456789";
 
     private static int _next;
 
@@ -69,12 +70,21 @@ internal static partial class CreditsBenchmark
         var (bare, bareTimes) = await LoadAsync(http, Read("bare"), duration);
         var (warm, warmTimes) = await LoadAsync(http, Read("api/v1/credits/balance"), duration);
         var (deducts, deductTimes) = await LoadAsync(http, Deduct, duration);
+        var load = new CreditsLoadBenchmark(http, database, bridge, GatewayKey);
+        var moves = await load.MovesAsync(InFlight, Accounts, duration);
+        var gate = await load.GateAsync(duration);
+        var meter = await load.MeterAsync(batches: 20 * (int)duration.TotalSeconds);
+        var besideBackfill = await load.BesideBackfillAsync(20_000 * (int)duration.TotalSeconds);
         return
         [
             new Result(
                 $"GET /balance, {InFlight} in flight", Text(warm, warmTimes), $"bare authenticated endpoint of the same process: {Text(bare, bareTimes)}", warm / bare),
             new Result(
                 $"POST /deduct over HTTP, {InFlight} in flight", Text(deducts, deductTimes), $"pgbench, same statement, {InFlight} clients: {reference:N0}/s", deducts / reference),
+            new Result($"the same moves without HTTP, {InFlight} in flight", $"{moves:N0}/s", "the same", moves / reference),
+            besideBackfill,
+            gate,
+            meter,
         ];
     }
 
@@ -134,6 +144,8 @@ internal static partial class CreditsBenchmark
         ["Intake:Poll:Enabled"] = "false",
         ["Credits:RateLimits:PerUser"] = "100000",
         ["Credits:RateLimits:PerAddress"] = "100000",
+        ["Credits:RateLimits:Machines"] = "100000",
+        ["Metering:ApiKeys:0"] = GatewayKey,
         ["Serilog:MinimumLevel:Default"] = "Fatal",
         ["Serilog:MinimumLevel:Override:Microsoft.Hosting.Lifetime"] = "Fatal",
     };

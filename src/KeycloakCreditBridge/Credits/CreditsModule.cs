@@ -2,6 +2,7 @@ using System.Text.Json;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Credits.Description;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Moves;
@@ -21,6 +22,7 @@ internal static class CreditsModule
         builder.AddSection<CreditsOptions, CreditsOptionsValidator>(CreditsOptions.Section);
         var services = builder.Services;
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
+        services.AddSingleton<VerifiedTokens>();
         services.AddAuthorization();
         services.AddOpenApi(options => options.DescribeTokens());
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
@@ -30,6 +32,12 @@ internal static class CreditsModule
         services.AddSingleton<CreditsFilter>();
         services.AddSingleton<CreditsMetrics>();
         services.AddSingleton<BalanceStore>();
+        services.AddSingleton<BalanceCache>();
+        services.AddSingleton<BalanceNewsStore>();
+        services.AddSingleton<BalanceAnnouncer>();
+        services.AddHostedService(provider => provider.GetRequiredService<BalanceAnnouncer>());
+        services.AddHostedService<BalanceListener>();
+        services.AddHealthChecks().AddCheck<BalanceCacheHealth>("balances");
         services.AddSingleton<FirstRead>();
         services.AddSingleton<Accounts>();
         services.AddSingleton<MoveStore>();
@@ -44,6 +52,7 @@ internal static class CreditsModule
         services.AddSingleton<TierStore>();
         services.AddSingleton<TierEndpoints>();
         services.AddSingleton<InitializeEndpoint>();
+        services.AddSingleton<BalanceEndpoints>();
     }
 
     public static void MapCredits(this WebApplication app)

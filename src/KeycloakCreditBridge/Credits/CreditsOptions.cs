@@ -13,6 +13,9 @@ internal sealed class CreditsOptions
     /// <summary>What becomes of somebody who has no account when their credits are asked for.</summary>
     public FirstReadMode FirstRead { get; set; }
 
+    /// <summary>How many balances are remembered, each for a second at most; 0 has every one read from the database.</summary>
+    public int BalanceCache { get; set; } = 10_000;
+
     /// <summary>How long an Idempotency-Key is kept with its answer.</summary>
     public TimeSpan IdempotencyRetention { get; set; } = TimeSpan.FromDays(7);
 
@@ -49,6 +52,8 @@ internal sealed class CreditsOptionsValidator : IValidateOptions<CreditsOptions>
         List<string> problems = [];
         if (string.IsNullOrWhiteSpace(options.Audience))
             problems.Add("Credits:Audience is empty: name the client that tokens are made for, such as credit-bridge.");
+        if (options.BalanceCache is < 0 or > 1_000_000)
+            problems.Add($"Credits:BalanceCache is {options.BalanceCache}: choose 0 to 1000000 balances.");
         if (options.IdempotencyRetention < TimeSpan.FromHours(1) || options.IdempotencyRetention > TimeSpan.FromDays(365))
             problems.Add($"Credits:IdempotencyRetention is {options.IdempotencyRetention}: choose 01:00:00 to 365.00:00:00.");
         Check("PerUser", options.RateLimits.PerUser);

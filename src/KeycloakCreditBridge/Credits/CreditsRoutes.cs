@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Credits.Description;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Moves;
@@ -29,8 +30,10 @@ internal static class CreditsRoutes
 
     private static void MapReads(RouteGroupBuilder credits, RouteGroupBuilder llm)
     {
-        credits.MapGet("/balance", BalanceEndpoints.BalanceAsync).Answers<BalanceShape>("A balance; opened at the first read.");
-        llm.MapGet("/credits", BalanceEndpoints.LlmBalanceAsync).Answers<LlmBalanceShape>("A balance as LLM gateways read it.");
+        credits.MapGet("/balance", (HttpContext context, string? user_id, BalanceEndpoints balances) => balances.BalanceAsync(context, user_id))
+            .Answers<BalanceShape>("A balance; opened at the first read.");
+        llm.MapGet("/credits", (HttpContext context, string? user_id, BalanceEndpoints balances) => balances.LlmBalanceAsync(context, user_id))
+            .Answers<LlmBalanceShape>("A balance as LLM gateways read it.");
         credits.MapGet("/transactions", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.TransactionsAsync(context, user_id))
             .Answers<TransactionShape[]>("The ledger, newest first. The header Next-Cursor has the next page's cursor.", "limit", "offset", "cursor", "transaction_type");
         llm.MapGet("/credits/history", (HttpContext context, string? user_id, LedgerEndpoints ledger) => ledger.HistoryAsync(context, user_id))
@@ -65,6 +68,7 @@ internal static class CreditsRoutes
             .Answers<TierComparison>("All tiers, and which is whose.");
         tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
             .NeedsToken(CallerRoles.Admin)
+            .AddEndpointFilter<RouteHandlerBuilder, SwitchedBalances>()
             .Answers<BalanceShape>("Switches a tier; the balance stays.").Takes<SwitchShape>();
     }
 }

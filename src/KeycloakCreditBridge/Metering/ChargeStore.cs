@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -25,7 +26,7 @@ internal static class ChargeStore
     // Only records that were never seen before reach the ledger, and the balance moves by the rows that were written. The transaction holds the
     // accounts already, in order, as every writer does. `running` is what the account pays for its records up to this one.
     private const string ChargeSql =
-        """
+        $"""
         with wanted as (
             select w.* from unnest(@UserIds::text[], @RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
                 @Tokens::integer[], @Costs::numeric[], @Metadata::text[]) with ordinality
@@ -61,7 +62,7 @@ internal static class ChargeStore
             from (select account_id, sum(running - before) as amount from charged group by account_id) p
             where c.user_id = p.account_id and p.amount <> 0
         )
-        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged
+        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {BalanceNewsStore.Quietly}) quiet
         """;
 
     /// <summary>

@@ -15,6 +15,7 @@ internal sealed partial class CreditGate(
     GateStore store,
     FirstRead firstRead,
     HintWriter hints,
+    Strangers strangers,
     MeteringMetrics metrics,
     IOptions<MeteringOptions> options,
     IOptions<KeycloakOptions> keycloak,
@@ -31,6 +32,14 @@ internal sealed partial class CreditGate(
         return verdict;
     }
 
+    /// <param name="account">What the user has; null where there is no account, and none may be opened.</param>
+    public GateVerdict Decide(GatedAccount? account)
+    {
+        var verdict = account is null ? Unknown() : Judge(account);
+        metrics.Decided(verdict.IsAllowed, verdict.Reason);
+        return verdict;
+    }
+
     private async Task<GateVerdict> JudgeAsync(string? userId, CancellationToken cancellationToken)
     {
         var rules = options.Value.Gate;
@@ -42,11 +51,13 @@ internal sealed partial class CreditGate(
         {
             if (await store.FindAsync(userId, _realms, cancellationToken) is { } account)
                 return Judge(account);
+            if (strangers.Know(userId))
+                return Unknown();
             if (await TryProvisionAsync(userId, cancellationToken) is not { } isKnown)
                 return Ruled(rules.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
-            return isKnown && await store.FindAsync(userId, _realms, cancellationToken) is { } opened
-                ? Judge(opened)
-                : Ruled(rules.UnknownUser, "unknown_user", "You have no credit account.");
+            if (!isKnown)
+                strangers.Remember(userId);
+            return isKnown && await store.FindAsync(userId, _realms, cancellationToken) is { } opened ? Judge(opened) : Unknown();
         }
         catch (NpgsqlException exception)
         {
@@ -66,6 +77,8 @@ internal sealed partial class CreditGate(
     private static string NoCredits(GatedAccount account) => account.PeriodEnd is { } end
         ? string.Create(CultureInfo.InvariantCulture, $"You have no credits left. Your period ends on {end:yyyy-MM-dd}.")
         : "You have no credits left.";
+
+    private GateVerdict Unknown() => Ruled(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
 
     private static GateVerdict Ruled(GateDecision decision, string reason, string words) => new(decision == GateDecision.Allow, reason, words);
 

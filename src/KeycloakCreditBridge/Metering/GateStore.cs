@@ -31,4 +31,5 @@ internal sealed class GateStore(NpgsqlDataSource dataSource)
             cancellationToken)).SingleOrDefault();
 }
 
+/// <summary>What is decided by.</summary>
 internal sealed record GatedAccount(string Status, decimal CreditsRemaining, bool Unlimited, DateTimeOffset? PeriodEnd);

@@ -1,4 +1,6 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Requests;
 
 namespace KeycloakCreditBridge.Metering;
 
@@ -8,7 +10,7 @@ internal static class MeteringModule
     private const string MeterPath = "/usage/litellm";
 
     /// <summary>Where gateways ask and report: each of them for all of its users.</summary>
-    public static IReadOnlyList<string> GatewayPaths { get; } = [GatePath, MeterPath];
+    public static IReadOnlyList<string> GatewayPaths { get; } = [GatePath, MeterPath, ForwardAuthEndpoint.Path];
 
     public static void AddMetering(this IHostApplicationBuilder builder)
     {
@@ -16,16 +18,25 @@ internal static class MeteringModule
         builder.Services.AddSingleton<MeteringMetrics>();
         builder.Services.AddSingleton<Pricing>();
         builder.Services.AddSingleton<GateStore>();
+        builder.Services.AddSingleton<Strangers>();
         builder.Services.AddSingleton<CreditGate>();
+        builder.Services.AddSingleton<ForwardAuthEndpoint>();
         builder.Services.AddSingleton<GuardrailEndpoint>();
         builder.Services.AddSingleton<UsageStore>();
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
+        builder.Services.AddHostedService<RecordPurge>();
     }
 
-    public static void MapMetering(this IEndpointRouteBuilder endpoints)
+    public static void MapMetering(this WebApplication app)
     {
-        var gateways = endpoints.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
+        app.Use(ForwardAuthEndpoint.StayInsideAsync);
+        app.Map($"{ForwardAuthEndpoint.Path}/{{**rest}}", (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
+            .NeedsToken()
+            .AddEndpointFilter(app.Services.GetRequiredService<RequestRates>())
+            .AddEndpointFilter(app.Services.GetRequiredService<CreditsFilter>())
+            .ExcludeFromDescription();
+        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
         gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
         gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }

@@ -17,6 +17,9 @@ internal sealed class MeteringOptions
     /// <summary>What usage that already happened does to a balance that it exceeds.</summary>
     public BelowZero BelowZero { get; set; }
 
+    /// <summary>How long it is remembered that a record was charged: within it, one that is sent again costs nothing.</summary>
+    public TimeSpan RecordRetention { get; set; } = TimeSpan.FromDays(400);
+
     /// <summary>Longest report in bytes, 1,024 to 67,108,864.</summary>
     public int MaxBodyBytes { get; set; } = 16 * 1024 * 1024;
 }

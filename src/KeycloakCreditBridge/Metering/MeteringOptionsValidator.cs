@@ -9,6 +9,7 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
     private const decimal HighestPrice = 1_000_000m;
 
     private static readonly TimeSpan LongestBudget = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ShortestRetention = TimeSpan.FromDays(7);
 
     public ValidateOptionsResult Validate(string? name, MeteringOptions options)
     {
@@ -20,6 +21,8 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
                 Add($"ApiKeys:{index}", $"is shorter than {ShortestKey} characters: give a random one, such as `openssl rand -hex 24` makes.");
         if (options.Gate.Budget <= TimeSpan.Zero || options.Gate.Budget > LongestBudget)
             Add("Gate:Budget", $"is {options.Gate.Budget}: choose more than 00:00:00 and at most {LongestBudget}.");
+        if (options.RecordRetention < ShortestRetention)
+            Add("RecordRetention", $"is {options.RecordRetention}: choose at least {ShortestRetention:c}, as gateways send reports again for days.");
         if (options.MaxBodyBytes is < 1024 or > 64 * 1024 * 1024)
             Add("MaxBodyBytes", $"is {options.MaxBodyBytes}: choose 1024 to 67108864.");
         Named("Gate:WithoutUser", options.Gate.WithoutUser);

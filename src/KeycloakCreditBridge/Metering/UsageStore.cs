@@ -32,6 +32,17 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
         select record, error, @Now::timestamptz from unnest(@Records::bytea[], @Errors::text[]) as r (record, error)
         """;
 
+    private const string PurgeSql =
+        "delete from usage_records where ctid = any (array(select ctid from usage_records where charged_at < @Before limit @Limit for update skip locked))";
+
+    /// <summary>Forgets at most <paramref name="limit"/> records that were charged before then, and returns how many.</summary>
+    public async Task<int> PurgeAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteAsync(new CommandDefinition(
+            PurgeSql, new { Before = before.UtcDateTime, Limit = limit }, cancellationToken: cancellationToken));
+    }
+
     /// <summary>Returns when the report is committed.</summary>
     public async Task AddAsync(ReadOnlyMemory<byte> body, DateTimeOffset now, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
@@ -15,6 +16,7 @@ internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
     Pricing pricing,
     HintWriter hints,
+    BalanceAnnouncer announcer,
     MeteringMetrics metrics,
     SchemaGate gate,
     IOptions<MeteringOptions> options,
@@ -45,6 +47,7 @@ internal sealed partial class UsageWorker(
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
+                announcer.Unconfirmed();
                 if (++failures == 1)
                     LogInterrupted(exception, exception.Message);
                 await Task.Delay(RetryDelay.After(failures, LongestPause), clock, stoppingToken);
@@ -67,9 +70,11 @@ internal sealed partial class UsageWorker(
             {
                 outcome = await SettleAsync(transaction, batch, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
+                announcer.Changed(outcome.Accounts);
             }
             catch (Exception exception) when (IsOfTheReport(exception))
             {
+                announcer.Unconfirmed();
                 LogNotCharged(batch.Id, exception.Message);
                 outcome = Outcome.None(exception.Message);
             }
@@ -139,7 +144,10 @@ internal sealed partial class UsageWorker(
         if (refused.Count > 0)
             await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageStore.SettleAsync(transaction, batch, cancellationToken);
-        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : Strangers(unknown, realms), null);
+        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : Strangers(unknown, realms), null)
+        {
+            Accounts = [.. charges.Select(charge => charge.AccountId).Distinct()],
+        };
     }
 
     private Charge Price(UsageRecord record, MeteredAccount account) => new(record, account.AccountId, pricing.CreditsFor(record, account.Tier));
@@ -163,6 +171,9 @@ internal sealed partial class UsageWorker(
     private sealed record Outcome(
         ChargeResult Charged, long SentAgain, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Strangers, string? Error)
     {
+        /// <summary>Whose balances may have changed.</summary>
+        public IReadOnlyCollection<string> Accounts { get; init; } = [];
+
         public static Outcome None(string error) => new(new ChargeResult(0, 0m), 0, [], [], error);
     }
 

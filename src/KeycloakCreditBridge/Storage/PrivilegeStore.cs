@@ -25,8 +25,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'poll_cursors', 'reconcile_runs', 'usage_batches']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
-            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'idempotency_keys', 'reconcile_seen',
-                'reconcile_absent']) as t (relation)
+            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records', 'idempotency_keys',
+                'reconcile_seen', 'reconcile_absent']) as t (relation)
             union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -114,6 +116,37 @@ public sealed class GateTests(PostgresServer postgres)
 
         Assert.Equal("NONE", (string?)(await scene.AskAsync(known))["action"]);
         Assert.Equal("BLOCKED", (string?)(await scene.AskAsync("somebody"))["action"]);
+    }
+
+    [Fact]
+    public async Task Whom_Keycloak_does_not_know_it_is_not_asked_about_at_each_call_and_who_comes_meanwhile_is_let_through()
+    {
+        await using var scene = await StartAsync(postgres);
+        var id = EmulatedUser.NewId();
+        Assert.Equal("BLOCKED", (string?)(await scene.AskAsync(id))["action"]);
+        scene.Keycloak.Server.Misbehaviour.Fail("*/users/*", 1, 500);
+        foreach (var _ in Enumerable.Range(0, 20))
+            Assert.StartsWith("You have no credit account.", (string?)(await scene.AskAsync(id))["blocked_reason"], StringComparison.Ordinal);
+
+        scene.Keycloak.Server.Realm(EmulatorDriver.Realm).AddUser(new EmulatedUser(id, "ana"));
+        await scene.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [new UserHint(EmulatorDriver.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook)], TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => (string?)(await scene.AskAsync(id))["action"] == "NONE", "the account is seen at once");
+    }
+
+    [Fact]
+    public void Strangers_are_forgotten_after_a_few_seconds_and_however_many_come()
+    {
+        var clock = new ManualTimeProvider();
+        var strangers = new Strangers(clock);
+        strangers.Remember("ana");
+        Assert.True(strangers.Know("ana"));
+        clock.Advance(Strangers.For);
+        Assert.False(strangers.Know("ana"));
+        strangers.Remember("ana");
+        for (var number = 0; number < 20_000; number++)
+            strangers.Remember($"p{number}");
+        Assert.False(strangers.Know("ana"));
     }
 
     [Theory]

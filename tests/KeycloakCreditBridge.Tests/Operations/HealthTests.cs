@@ -19,7 +19,7 @@ public sealed class HealthTests(PostgresServer postgres)
         var (_, answer) = await ReadyAsync(bridge);
         Assert.Equal("ready", answer.GetProperty("status").GetString());
         Assert.Equal(
-            ["database", "keycloak:demo", "poll:demo"], answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
+            ["balances", "database", "keycloak:demo", "poll:demo"], answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -17,6 +17,7 @@ internal sealed class RealmTokenHandler(
     ILoggerFactory loggers,
     UrlEncoder encoder,
     RealmTokens tokens,
+    VerifiedTokens known,
     IOptions<KeycloakOptions> keycloak,
     IOptions<CreditsOptions> credits,
     TimeProvider clock) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
@@ -75,6 +76,8 @@ internal sealed class RealmTokenHandler(
 
     private async Task<AuthenticateResult> VerifyAsync(string token)
     {
+        if (known.Find(token) is { } before)
+            return Accept(before);
         if (tokens.Read(token) is not { } unverified)
             return AuthenticateResult.Fail("it is no signed JSON Web Token");
         if (RealmOf(unverified) is not { } realm)
@@ -89,8 +92,15 @@ internal sealed class RealmTokenHandler(
         var caller = Caller.From(realm, payload.RootElement, credits.Value.Audience, clock.GetUtcNow());
         if (caller.Subject.Length == 0 || EventRules.ProblemWith(caller.Subject) is not null)
             return AuthenticateResult.Fail("it names no user in `sub`: has its client the scope basic?");
-        Context.Features.Set(caller);
-        return AuthenticateResult.Success(new AuthenticationTicket(PrincipalOf(caller), SchemeName));
+        var now = new VerifiedCaller(caller, PrincipalOf(caller));
+        known.Remember(token, now, verified.ValidTo);
+        return Accept(now);
+    }
+
+    private AuthenticateResult Accept(VerifiedCaller caller)
+    {
+        Context.Features.Set(caller.Caller);
+        return AuthenticateResult.Success(new AuthenticationTicket(caller.Principal, SchemeName));
     }
 
     // Unverified: whatever it says, it is held against the keys of the realm that is found so.

@@ -1,26 +1,26 @@
 using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>What somebody has.</summary>
-internal static class BalanceEndpoints
+internal sealed class BalanceEndpoints(Accounts accounts, BalanceStore store, BalanceCache cache)
 {
-    public static async Task<IResult> BalanceAsync(HttpContext context, string? user_id, Accounts accounts, BalanceStore store)
-    {
-        var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user_id);
-        return Json(await accounts.WithAccountAsync(
-            caller, reach, () => store.BalanceAsync(reach, context.RequestAborted), context.RequestAborted));
-    }
+    public async Task<IResult> BalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).Answer);
 
-    public static async Task<IResult> LlmBalanceAsync(HttpContext context, string? user_id, Accounts accounts, BalanceStore store)
-    {
-        var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user_id);
-        return Json(await accounts.WithAccountAsync(
-            caller, reach, () => store.LlmBalanceAsync(reach, context.RequestAborted), context.RequestAborted));
-    }
+    public async Task<IResult> LlmBalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).LlmAnswer);
 
     /// <summary>An answer that the database wrote.</summary>
     public static IResult Json(string answer) => TypedResults.Text(answer, "application/json");
+
+    /// <summary>The same in UTF-8.</summary>
+    public static IResult Json(byte[] answer) => TypedResults.Text(answer, "application/json; charset=utf-8");
+
+    private Task<AccountBalance> FindAsync(HttpContext context, string? user)
+    {
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user);
+        return accounts.WithAccountAsync(
+            caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
+    }
 }

@@ -37,28 +37,42 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
             'tier', c.tier, 'monthly_cap', c.monthly_cap::text, 'unlimited', c.unlimited, 'status', c.status)
         """;
 
-    private const string BalanceSql = $"select ({Balance})::text as answer from ({Target}) c";
-
-    private const string LlmBalanceSql =
+    private const string BalanceSql =
         $"""
-        select jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
-            'monthly_cap', c.monthly_cap::text)::text as answer
+        select c.user_id as account_id, convert_to(({Balance})::text, 'UTF8') as answer,
+            convert_to(jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
+                'monthly_cap', c.monthly_cap::text)::text, 'UTF8') as llm_answer,
+            c.credits_remaining, c.unlimited, c.status, c.status_reason, c.last_reset as period_end
         from ({Target}) c
         """;
 
-    /// <summary>The balance as JSON; null when there is no such account for callers of this realm.</summary>
-    public Task<string?> BalanceAsync(AccountReach reach, CancellationToken cancellationToken) => FindAsync(BalanceSql, reach, cancellationToken);
+    /// <summary>The balance as it is now; null when there is no such account for callers of this realm.</summary>
+    public async Task<AccountBalance?> FindAsync(AccountReach reach, CancellationToken cancellationToken) =>
+        await dataSource.QueryPreparedAsync<AccountBalance>(BalanceSql, reach.Parameters(), cancellationToken) is [var balance] ? balance : null;
+}
 
-    /// <summary>The balance as JSON of the shape that LLM gateways read.</summary>
-    public Task<string?> LlmBalanceAsync(AccountReach reach, CancellationToken cancellationToken) => FindAsync(LlmBalanceSql, reach, cancellationToken);
+/// <summary>What an account has.</summary>
+internal sealed record AccountBalance
+{
+    public string AccountId { get; init; } = "";
 
-    private async Task<string?> FindAsync(string sql, AccountReach reach, CancellationToken cancellationToken)
-    {
-        var rows = await dataSource.QueryPreparedAsync<Row>(sql, reach.Parameters(), cancellationToken);
-        return rows.Count == 0 ? null : rows[0].Answer;
-    }
+    /// <summary>As it is answered, in JSON.</summary>
+    public byte[] Answer { get; init; } = [];
 
-    private sealed record Row(string Answer);
+    /// <summary>The same in the shape that LLM gateways read.</summary>
+    public byte[] LlmAnswer { get; init; } = [];
+
+    public decimal CreditsRemaining { get; init; }
+
+    public bool Unlimited { get; init; }
+
+    /// <summary>`active`, `held` or `closed`.</summary>
+    public string Status { get; init; } = "active";
+
+    /// <summary>Why it is not active.</summary>
+    public string? StatusReason { get; init; }
+
+    public DateTimeOffset? PeriodEnd { get; init; }
 }
 
 /// <summary>Which account is meant, and by whom.</summary>

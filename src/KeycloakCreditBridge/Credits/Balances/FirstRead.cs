@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
@@ -11,7 +12,8 @@ namespace KeycloakCreditBridge.Credits.Balances;
 /// as one batch, so a thousand of them take a few statements and no request holds a connection while another one of its own waits.
 /// </summary>
 internal sealed class FirstRead(
-    SubjectReader subjects, GrantPolicy policy, Provisioner provisioner, HintWriter hints, CreditsMetrics metrics, TimeProvider clock) : IDisposable
+    SubjectReader subjects, GrantPolicy policy, Provisioner provisioner, HintWriter hints, BalanceCache cache, CreditsMetrics metrics, TimeProvider clock)
+    : IDisposable
 {
     private const string Cause = "FIRST_READ";
     private const string ServiceAccountPrefix = "service-account-";
@@ -83,6 +85,8 @@ internal sealed class FirstRead(
         try
         {
             var result = await provisioner.ConvergeAsync(batch.Select(pending => pending.Judgement), CancellationToken.None);
+            foreach (var change in result.Changes)
+                cache.Forget(change.AccountId);
             metrics.FirstRead(result.Opened);
             batch.ForEach(pending => pending.Done.SetResult());
         }

@@ -11,7 +11,7 @@ internal sealed class InitializeEndpoint(Accounts accounts, FirstRead firstRead,
         var caller = Caller.Of(context);
         var reach = accounts.Reach(caller, id);
         await firstRead.AskAsync(caller.Realm, id, HintSources.FirstRead, context.RequestAborted);
-        return BalanceEndpoints.Json(
-            await store.BalanceAsync(reach, context.RequestAborted) ?? throw Requests.RequestRefusedException.NoAccount(id));
+        var balance = await store.FindAsync(reach, context.RequestAborted) ?? throw Requests.RequestRefusedException.NoAccount(id);
+        return BalanceEndpoints.Json(balance.Answer);
     }
 }

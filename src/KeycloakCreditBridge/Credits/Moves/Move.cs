@@ -38,6 +38,9 @@ internal sealed record MoveResult
     /// <summary>JSON; null when nothing was moved.</summary>
     public string? Answer { get; init; }
 
+    /// <summary>Whose balance it is; null when there is no account.</summary>
+    public string? AccountId { get; init; }
+
     /// <summary>Whether the account is bounded by nothing.</summary>
     public bool Unlimited { get; init; }
 

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -54,8 +55,8 @@ internal sealed class MoveStore(NpgsqlDataSource dataSource)
         )
         select (select body_hash from earlier) as earlier_hash,
             coalesce((select answer from earlier), (select answer from said))::text as answer,
-            t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
-        from (select) as one
+            t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
+        from (select {BalanceNewsStore.Quietly}) as one
         left join target t on true
         """;
 

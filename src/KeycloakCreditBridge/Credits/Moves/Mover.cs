@@ -1,10 +1,11 @@
+using KeycloakCreditBridge.Credits.Balances.Cache;
 using KeycloakCreditBridge.Credits.Requests;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Moves;
 
 /// <summary>Carries out moves, each once for its key, and says why one is not.</summary>
-internal sealed class Mover(MoveStore store, CreditsMetrics metrics, TimeProvider clock)
+internal sealed class Mover(MoveStore store, BalanceAnnouncer announcer, CreditsMetrics metrics, TimeProvider clock)
 {
     private const int MostTries = 20;
 
@@ -21,6 +22,7 @@ internal sealed class Mover(MoveStore store, CreditsMetrics metrics, TimeProvide
                 return hash.AsSpan().SequenceEqual(move.Hash) ? result.Answer : throw UsedBefore();
             if (result.Answer is { } answer)
             {
+                announcer.Changed([result.AccountId!]);
                 metrics.Moved(move.Type);
                 return answer;
             }
@@ -49,6 +51,11 @@ internal sealed class Mover(MoveStore store, CreditsMetrics metrics, TimeProvide
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.NumericValueOutOfRange)
         {
             throw RequestRefusedException.Invalid(new Dictionary<string, string> { ["amount"] = "is more than the account can hold" });
+        }
+        catch (NpgsqlException exception) when (exception is not PostgresException)
+        {
+            announcer.Unconfirmed();
+            throw;
         }
     }
 

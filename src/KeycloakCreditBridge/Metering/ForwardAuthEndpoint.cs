@@ -1,0 +1,83 @@
+using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Balances.Cache;
+using KeycloakCreditBridge.Credits.Requests;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>
+/// Tells gateways by an answer's status whether the bearer of a token may go on spending: 200, 402 without credits, 403 where the account may
+/// not pay. Whatever they append to the path, and whichever method they use, is theirs.
+/// </summary>
+internal sealed class ForwardAuthEndpoint(Accounts accounts, BalanceStore store, BalanceCache cache, CreditGate gate)
+{
+    public const string Path = "/authz";
+
+    private const string Remaining = "X-Credits-Remaining";
+    private const string User = "X-Credits-User";
+    private const string Reason = "X-Credits-Reason";
+
+    /// <summary>
+    /// Refuses paths that lead out of <see cref="Path"/> again: a gateway that appends its client's path would take another route's 200 for
+    /// a yes.
+    /// </summary>
+    public static Task StayInsideAsync(HttpContext context, RequestDelegate next)
+    {
+        var asked = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        return asked.StartsWith(Path, StringComparison.OrdinalIgnoreCase) && !context.Request.Path.StartsWithSegments(Path)
+            ? TypedResults.Problem("This path leads elsewhere.", statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(context)
+            : next(context);
+    }
+
+    public async Task<IResult> DecideAsync(HttpContext context)
+    {
+        var balance = await FindAsync(context);
+        var verdict = gate.Decide(
+            balance is null ? null : new GatedAccount(balance.Status, balance.CreditsRemaining, balance.Unlimited, balance.PeriodEnd));
+        var headers = context.Response.Headers;
+        headers.CacheControl = "no-store";
+        if (balance is not null)
+        {
+            headers[Remaining] = Amount.Text(balance.CreditsRemaining);
+            headers[User] = Written(balance.AccountId);
+        }
+
+        if (verdict.IsAllowed)
+            return TypedResults.Ok();
+        // Gateways that make their own answers of a status can take the words from here.
+        headers[Reason] = verdict.Words;
+        return Refusal(verdict, balance);
+    }
+
+    private async Task<AccountBalance?> FindAsync(HttpContext context)
+    {
+        var caller = Caller.Of(context);
+        var reach = accounts.Reach(caller, user: null);
+        try
+        {
+            return await accounts.WithAccountAsync(
+                caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
+        }
+        catch (RequestRefusedException refusal) when (refusal.Status == StatusCodes.Status404NotFound)
+        {
+            return null;
+        }
+    }
+
+    private static ProblemHttpResult Refusal(GateVerdict verdict, AccountBalance? balance)
+    {
+        Dictionary<string, object?> more = new() { ["reason"] = balance?.StatusReason ?? verdict.Reason };
+        if (balance is not null)
+            (more["balance"], more["account_status"]) = (Amount.Text(balance.CreditsRemaining), balance.Status);
+        var isPayable = balance is { Status: "active" };
+        return TypedResults.Problem(
+            verdict.Words, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden, extensions: more);
+    }
+
+    // Headers hold visible ASCII alone; an id that holds anything else is percent-encoded.
+    private static string Written(string accountId) => accountId.All(letter => letter is > ' ' and < '\x7f' and not '%')
+        ? accountId
+        : Uri.EscapeDataString(accountId);
+}

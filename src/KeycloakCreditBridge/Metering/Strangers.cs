@@ -1,0 +1,31 @@
+using System.Collections.Concurrent;
+
+namespace KeycloakCreditBridge.Metering;
+
+/// <summary>
+/// Whom Keycloak did not know a few seconds ago, so that calls of one who is nobody do not each ask it. Whose account was opened meanwhile is
+/// not looked for here any more.
+/// </summary>
+internal sealed class Strangers(TimeProvider clock)
+{
+    public static readonly TimeSpan For = TimeSpan.FromSeconds(5);
+
+    private const int Most = 10_000;
+
+    private readonly ConcurrentDictionary<string, long> _seen = new(StringComparer.Ordinal);
+    private int _count;
+
+    public bool Know(string userId) => _seen.TryGetValue(userId, out var at) && clock.GetElapsedTime(at) < For;
+
+    public void Remember(string userId)
+    {
+        // All at once: forgetting costs a question to Keycloak, and counting who is oldest would cost every call.
+        if (Interlocked.Increment(ref _count) > Most)
+        {
+            _seen.Clear();
+            Interlocked.Exchange(ref _count, 1);
+        }
+
+        _seen[userId] = clock.GetTimestamp();
+    }
+}

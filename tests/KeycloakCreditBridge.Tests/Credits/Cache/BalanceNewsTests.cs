@@ -1,0 +1,235 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Credits.Balances.Cache;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Metering;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Credits.Cache;
+
+/// <summary>
+/// Two replicas. The clock of the second one stands still, so what it remembers never gets too old: a change that it shows, it heard of.
+/// </summary>
+public sealed class BalanceNewsTests(PostgresServer postgres)
+{
+    private const string GatewayKey = "key-of-the-gateway-0123456789";
+
+    private static readonly Dictionary<string, Func<CreditsScene, string, Task>> Writers = new(StringComparer.Ordinal)
+    {
+        ["deduct"] = (scene, id) => PostAsync(scene, CreditsScene.Deduct, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["service"] = "s" }),
+        ["allocate"] = (scene, id) => PostAsync(scene, CreditsScene.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" }),
+        ["refund"] = (scene, id) => PostAsync(scene, CreditsScene.Refund, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["reason"] = "s" }),
+        ["usage"] = (scene, id) => PostAsync(scene, CreditsScene.Track, new JsonObject { ["user_id"] = id, ["cost"] = "1", ["service"] = "s" }),
+        ["tier"] = (scene, id) => PostAsync(scene, "api/v1/credits/tiers/switch", new JsonObject { ["user_id"] = id, ["new_tier"] = "starter" }),
+        ["meter"] = ReportAsync,
+        ["hold"] = (scene, id) => ConvergeAsync(scene, id, user => user with { Enabled = false }),
+        ["rename"] = (scene, id) => ConvergeAsync(scene, id, user => user with { Email = "later@example.com" }),
+        ["raw update"] = (scene, id) => scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select account_id from keycloak_users where keycloak_id = @id)", new { id }),
+        ["raw update of everybody"] = async (scene, _) =>
+        {
+            await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
+            await scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7");
+        },
+    };
+
+    public static TheoryData<string> Names => [.. Writers.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task What_one_replica_or_anybody_else_writes_another_replica_shows(string writer)
+    {
+        await using var scene = await CreditsScene.StartAsync(
+            postgres, ("Metering:ApiKeys:0", GatewayKey), ("Provisioning:AccountId", "{email}"));
+        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow));
+        var id = Person(scene);
+        await WarmAsync(scene, second, id);
+        var before = await BalanceAsync(scene, second, id);
+        await Writers[writer](scene, id);
+        await Eventually.TrueAsync(async () => await BalanceAsync(scene, second, id) != before, $"the second replica shows what was written by {writer}");
+    }
+
+    [Theory]
+    [InlineData("delete from user_credits")]
+    [InlineData("truncate user_credits")]
+    public async Task An_account_that_is_removed_by_hand_is_not_shown_any_more(string removal)
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow), ("Credits:FirstRead", "NotFound"));
+        var id = Person(scene);
+        await WarmAsync(scene, second, id);
+        await scene.Database.ExecuteAsync(removal);
+        await Eventually.TrueAsync(async () => (await GetAsync(scene, second, id)).Status == HttpStatusCode.NotFound, "the account is gone");
+    }
+
+    [Fact]
+    public async Task What_a_request_did_the_next_one_at_the_same_replica_sees()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        var id = await scene.PersonAsync();
+        var token = scene.TokenOf(id);
+        for (var count = 1; count <= 30; count++)
+        {
+            await PostAsync(scene, CreditsScene.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" });
+            Assert.Equal($"{5 + count}.000000", (await scene.GetAsync(CreditsScene.Balance, token))["balance"]);
+            await PostAsync(
+                scene, "api/v1/credits/tiers/switch", new JsonObject { ["user_id"] = id, ["new_tier"] = count % 2 == 0 ? "starter" : "professional" });
+            Assert.Equal(count % 2 == 0 ? "starter" : "professional", (await scene.GetAsync(CreditsScene.Balance, token))["tier"]);
+        }
+    }
+
+    [Fact]
+    public async Task Balances_are_remembered_and_nobody_sees_what_another_one_s_question_brought()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        var id = Person(scene);
+        await WarmAsync(scene, scene.Bridge, id);
+        foreach (var _ in (int[])[1, 2])
+        {
+            Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id))).Status);
+            Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync($"{CreditsScene.Balance}?user_id={id}", scene.TokenOf("s1", CreditsScene.Service))).Status);
+            Assert.Equal(HttpStatusCode.NotFound, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id, CreditsScene.Other, []))).Status);
+            Assert.Equal(
+                HttpStatusCode.NotFound,
+                (await scene.GetAsync($"{CreditsScene.Balance}?user_id={id}", scene.TokenOf("s1", CreditsScene.Other, [CreditsScene.Service]))).Status);
+            Assert.Equal(HttpStatusCode.Forbidden, (await scene.GetAsync($"{CreditsScene.Balance}?user_id={id}", scene.TokenOf("u2"))).Status);
+        }
+    }
+
+    [Fact]
+    public async Task A_listener_that_is_cut_off_says_so_once_and_everything_is_read_from_the_database_until_it_is_back()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        var clock = new ManualTimeProvider(DateTimeOffset.UtcNow);
+        await using var second = await SecondAsync(scene, clock);
+        var cache = second.Services.GetRequiredService<BalanceCache>();
+        var id = Person(scene);
+        await WarmAsync(scene, second, id);
+
+        await scene.Database.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen credit_balances'");
+        await Eventually.TrueAsync(() => !cache.IsListening, "the listener noticed");
+        await scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = @id", new { id });
+        Assert.Equal("7.000000", (await GetAsync(scene, second, id))["monthly_cap"]);
+        Assert.Contains("does not hear of changes", await ReadAsync(second, "health/ready"), StringComparison.Ordinal);
+        Assert.Contains("bridge_balance_listening 0", await ReadAsync(second, "metrics"), StringComparison.Ordinal);
+
+        await Eventually.TrueAsync(
+            () =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(2));
+                return cache.IsListening;
+            },
+            "it listens again");
+        Assert.Single(second.Log.All, line => line.Contains(" 820 ", StringComparison.Ordinal));
+        Assert.Single(second.Log.All, line => line.Contains(" 821 ", StringComparison.Ordinal));
+        Assert.Contains("bridge_balance_listening 1", await ReadAsync(second, "metrics"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_moves_balances_often_is_told_by_the_replica_and_not_by_the_trigger_which_would_have_commits_wait_for_each_other()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres, ("Metering:ApiKeys:0", GatewayKey));
+        var id = await scene.PersonAsync();
+        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        List<string> heard = [];
+        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        await using (var listen = new NpgsqlCommand("listen credit_balances", connection))
+            await listen.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        foreach (var writer in (string[])["deduct", "allocate", "usage", "meter"])
+        {
+            await Writers[writer](scene, id);
+            Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), $"{writer} is told");
+        }
+
+        Assert.All(heard, news => Assert.Contains("\"from\"", news, StringComparison.Ordinal));
+        await Writers["tier"](scene, id);
+        Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "the switch is told");
+        Assert.DoesNotContain("\"from\"", heard[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_notification_that_nobody_understands_has_everything_read_again()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow));
+        var id = Person(scene);
+        await WarmAsync(scene, second, id);
+        await scene.Database.ExecuteAsync("set credit_bridge.quiet = 'on'; update user_credits set monthly_cap = 7; reset credit_bridge.quiet");
+        Assert.Equal("5.000000", (await GetAsync(scene, second, id))["monthly_cap"]);
+        await scene.Database.ExecuteAsync("notify credit_balances, 'what?'");
+        await Eventually.TrueAsync(async () => (await GetAsync(scene, second, id))["monthly_cap"] == "7.000000", "it was read again");
+    }
+
+    private static string Person(CreditsScene scene)
+    {
+        var user = new EmulatedUser(EmulatedUser.NewId(), "ana") { Email = "ana@example.com", EmailVerified = true };
+        scene.Keycloak.Realm(CreditsScene.Realm).AddUser(user);
+        return user.Id;
+    }
+
+    private static async Task<BridgeHost> SecondAsync(CreditsScene scene, TimeProvider clock, params (string Key, string? Value)[] more)
+    {
+        var settings = BridgeHost.Settings(scene.Database.ConnectionString, scene.Keycloak.Url);
+        settings["Keycloak:Realms:1:Name"] = CreditsScene.Other;
+        settings["Provisioning:AccountId"] = scene.Bridge.Services.GetRequiredService<Microsoft.Extensions.Configuration.IConfiguration>()["Provisioning:AccountId"] ?? "{id}";
+        var bridge = await BridgeHost.Build(settings, clock, more).StartAsync();
+        await bridge.Services.GetRequiredService<SchemaGate>().WaitAsync(TestContext.Current.CancellationToken);
+        return bridge;
+    }
+
+    private static async Task WarmAsync(CreditsScene scene, BridgeHost bridge, string id)
+    {
+        var cache = bridge.Services.GetRequiredService<BalanceCache>();
+        await Eventually.TrueAsync(() => cache.IsListening, "the bridge listens");
+        Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id))).Status);
+        // The hint of the first read is settled: nothing but the test writes from here on.
+        await Eventually.TrueAsync(async () => await scene.Database.ScalarAsync<bool>("select not exists (select from user_hints)"), "all hints are settled");
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await GetAsync(scene, bridge, id);
+                return (await ReadAsync(bridge, "metrics")).Contains("bridge_balance_reads_total{from=\"memory\"}", StringComparison.Ordinal);
+            },
+            "balances are remembered");
+    }
+
+    private static async Task<string> BalanceAsync(CreditsScene scene, BridgeHost bridge, string id) => (await GetAsync(scene, bridge, id)).Body;
+
+    private static async Task<ApiReply> GetAsync(CreditsScene scene, BridgeHost bridge, string id)
+    {
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(bridge.Url, CreditsScene.Balance));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", scene.TokenOf(id));
+        return await ApiReply.OfAsync(await http.SendAsync(request, TestContext.Current.CancellationToken));
+    }
+
+    private static async Task<string> ReadAsync(BridgeHost bridge, string path)
+    {
+        using var answer = await bridge.GetAsync(path);
+        return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+    }
+
+    private static async Task PostAsync(CreditsScene scene, string path, JsonObject body)
+    {
+        var answer = await scene.PostAsync(path, scene.TokenOf("boss", CreditsScene.Admin, CreditsScene.Service), body);
+        Assert.True(answer.Status == HttpStatusCode.OK, answer.Body);
+    }
+
+    private static async Task ConvergeAsync(CreditsScene scene, string id, Func<EmulatedUser, EmulatedUser> change)
+    {
+        scene.Keycloak.Realm(CreditsScene.Realm).ChangeUser(id, change);
+        await PostAsync(scene, $"api/v1/admin/users/{id}/initialize", []);
+    }
+
+    private static async Task ReportAsync(CreditsScene scene, string id)
+    {
+        using var http = new HttpClient();
+        using var report = new StringContent(new JsonArray(MeteringScene.Record("r1", id, 1m)).ToJsonString());
+        report.Headers.Add("x-api-key", GatewayKey);
+        using var answer = await http.PostAsync(new Uri(scene.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+}
