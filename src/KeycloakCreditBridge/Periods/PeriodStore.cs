@@ -22,26 +22,32 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         bounds as (select max(user_id) as last, count(*) as walked from walked)
         """;
 
-    // What renewing account d comes to. A tier that is not configured any more gives what it gave last.
+    // What renewing account d comes to; what is the same for a tier is made once. A tier that is not configured any more gives what it gave last.
     private const string Terms =
         """
         select d.user_id, d.tier, d.balance, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
             to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
             coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
+            t.grant_metadata, t.forfeit_metadata,
             case when @Carry::boolean then greatest(d.balance - coalesce(t.carry_cap, @CarryCap::numeric), 0) else greatest(d.balance, 0) end as excess
         from (
             select e.*, e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
             from due e
             offset 0) d
-        left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @CarryCaps::numeric[]) as t (tier, amount, unlimited, carry_cap)
+        left join (
+            select k.tier, u.amount, u.unlimited, u.carry_cap, jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
+                jsonb_build_object('tier', k.tier, 'reason', 'period_ended') as forfeit_metadata
+            from (select distinct e.tier from due e) k
+            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @CarryCaps::numeric[]) as u (tier, amount, unlimited, carry_cap)
+                on u.tier = k.tier) t
             on t.tier = d.tier
         """;
 
     // The accounts are locked in the order in which every writer locks them, and `due` has them as they are then: a charge that goes on
     // meanwhile is waited for, and an account that another run renewed is not due any more. One that is renamed meanwhile is none of
-    // `walked` any more and left to the next run: by its new id this statement would find the ledger and not the account. The key of the period is what
-    // makes it once: a balance moves by the rows that were really written, and what is left is forfeited only where the period's row was. The date
-    // moves in any case, so that a key that was there already is not tried for ever.
+    // `walked` any more and left to the next run: by its new id this statement would find the ledger and not the account. The key of the
+    // period is what makes it once: a balance moves by the rows that were really written, and what is left is forfeited only where the
+    // period's row was. The date moves in any case, so that a key that was there already is not tried for ever.
     // `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
     private const string RenewSql =
         $"""
@@ -57,7 +63,7 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         terms as ({Terms}),
         granted as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-            select user_id, amount, balance - excess + amount, 'bonus', jsonb_build_object('tier', tier, 'reason', 'period_reset'),
+            select user_id, amount, balance - excess + amount, 'bonus', grant_metadata,
                 @Now + interval '1 microsecond', 'reset:' || period
             from terms
             where not unlimited
@@ -67,8 +73,7 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         settled as (select t.*, t.user_id in (select g.user_id from granted g) as is_granted from terms t offset 0),
         forfeited as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-            select user_id, -excess, balance - excess, 'adjustment', jsonb_build_object('tier', tier, 'reason', 'period_ended'), @Now,
-                'forfeit:' || period
+            select user_id, -excess, balance - excess, 'adjustment', forfeit_metadata, @Now, 'forfeit:' || period
             from settled
             where is_granted and excess > 0
             on conflict (user_id, grant_key) do nothing
