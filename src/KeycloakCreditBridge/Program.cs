@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Operations;
 using KeycloakCreditBridge.Operations.Commands;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Storage;
@@ -36,6 +37,7 @@ internal static class Program
         builder.AddCredits();
         builder.AddMetering();
         builder.AddReconciliation();
+        builder.AddPeriods();
         builder.AddOperations();
         return builder;
     }

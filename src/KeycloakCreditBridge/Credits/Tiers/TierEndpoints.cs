@@ -1,13 +1,15 @@
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>What tiers there are, and who has which.</summary>
-internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
+internal sealed class TierEndpoints(
+    Accounts accounts, TierStore store, IOptions<ProvisioningOptions> provisioning, IOptions<PeriodsOptions> periods, TimeProvider clock)
 {
     private const string Closed = "The account is closed: its tier is not switched any more.";
     private const int MostTries = 20;
@@ -23,7 +25,9 @@ internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions
         return TypedResults.Ok(new TierComparison(tier, Tiers()));
     }
 
-    /// <summary>Takes effect on what bounds the account at once, and on its credits with the next period: nothing is pro-rated.</summary>
+    /// <summary>
+    /// Takes effect on what bounds the account at once, and on its credits with the next period, save where the rest of this one is pro-rated.
+    /// </summary>
     public async Task<IResult> SwitchAsync(HttpContext context)
     {
         var fields = await BodyFields.ReadAsync(context.Request);
@@ -50,7 +54,7 @@ internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions
     {
         for (var tries = 1; ; tries++)
         {
-            if (await store.SwitchAsync(reach, terms, by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
+            if (await store.SwitchAsync(reach, terms, ProRating(), by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
                 return null;
             if (result.Answer is { } answer)
                 return answer;
@@ -59,6 +63,9 @@ internal sealed class TierEndpoints(Accounts accounts, TierStore store, IOptions
                 throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
         }
     }
+
+    private ProRating ProRating() => new(
+        periods.Value.ProRate ? provisioning.Value.Period : null, [.. provisioning.Value.Tiers.Select(tier => TermsOf(tier.Key, tier.Value))]);
 
     private TierAnswer[] Tiers() => [.. provisioning.Value.Tiers
         .Select(tier => TermsOf(tier.Key, tier.Value))

@@ -1,0 +1,119 @@
+using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Periods;
+
+/// <summary>
+/// Walks once through all accounts and renews those whose period ended. What it did is committed range by range; a run that was ended is
+/// not continued but repeated, as whoever has been renewed is not due any more.
+/// </summary>
+internal sealed partial class PeriodReset(
+    PeriodStore store,
+    PeriodsMetrics metrics,
+    IOptions<PeriodsOptions> options,
+    IOptions<ProvisioningOptions> provisioning,
+    TimeProvider clock,
+    ILogger<PeriodReset> logger)
+{
+    private const int RangeSize = 5_000;
+    private const int MostLines = 20;
+
+    /// <summary>Renews all that are due.</summary>
+    /// <exception cref="NpgsqlException">The database did not confirm: repeating is harmless.</exception>
+    public async Task<PeriodRun> RunAsync(CancellationToken cancellationToken)
+    {
+        var started = clock.GetTimestamp();
+        var run = new PeriodRun();
+        try
+        {
+            await WalkAsync(store.RenewAsync, range =>
+            {
+                run = run.With(range);
+                metrics.Renewed(range);
+            }, run.Refused, cancellationToken);
+        }
+        finally
+        {
+            metrics.Refused(run.Refused.Count);
+            foreach (var (account, reason) in run.Refused.Take(MostLines))
+                LogRefused(account, reason);
+            var seconds = Math.Round(clock.GetElapsedTime(started).TotalSeconds, 1);
+            LogDone(run.Walked, run.Renewed, run.Credits, run.Forfeited, run.Refused.Count, seconds);
+        }
+
+        return run;
+    }
+
+    /// <summary>What <see cref="RunAsync"/> would come to now.</summary>
+    public async Task<PeriodRun> CountAsync(CancellationToken cancellationToken)
+    {
+        var run = new PeriodRun();
+        await WalkAsync(store.CountAsync, range => run = run.With(range), run.Refused, cancellationToken);
+        return run;
+    }
+
+    // An account that cannot hold what it is to get, or that a trigger of an installation refuses, is found by halving and left out.
+    private async Task WalkAsync(
+        Func<AccountRange, PeriodTerms, DateTimeOffset, CancellationToken, Task<RenewedRange>> take,
+        Action<RenewedRange> taken,
+        List<(string Account, string Reason)> refused,
+        CancellationToken cancellationToken)
+    {
+        var terms = Terms();
+        var range = new AccountRange("", RangeSize);
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                var result = await take(range, terms, clock.GetUtcNow(), cancellationToken);
+                taken(result);
+                if (result.Last is null || result.Walked < range.Limit)
+                    return;
+                range = new AccountRange(result.Last, Math.Min(range.Limit * 2, RangeSize));
+            }
+            catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception) && range.Limit > 1)
+            {
+                range = range with { Limit = range.Limit / 2 };
+            }
+            catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
+            {
+                var account = (await store.NextAsync(range.After, cancellationToken))!;
+                refused.Add((account, exception.MessageText));
+                range = new AccountRange(account, 1);
+            }
+        }
+    }
+
+    private PeriodTerms Terms() => new(
+        provisioning.Value.Period,
+        options.Value.Leftover == Leftover.Carry,
+        options.Value.CarryCap,
+        [.. provisioning.Value.Tiers.Select(tier => new TierPeriod(
+            tier.Key, tier.Value.Credits, tier.Value.Unlimited, options.Value.CarryCaps.TryGetValue(tier.Key, out var cap) ? cap : null))]);
+
+    [LoggerMessage(EventId = 900, Level = LogLevel.Information,
+        Message = "Looked at {Walked} accounts: {Renewed} are in a new period, {Credits} credits granted, {Forfeited} forfeited, {Refused} refused, {Seconds} s.")]
+    private partial void LogDone(long walked, long renewed, decimal credits, decimal forfeited, int refused, double seconds);
+
+    [LoggerMessage(EventId = 901, Level = LogLevel.Warning, Message = "Account {Account} stays in the period that ended, the database refuses its next one: {Reason}")]
+    private partial void LogRefused(string account, string reason);
+}
+
+/// <summary>What a run came to.</summary>
+internal sealed record PeriodRun(long Walked = 0, long Renewed = 0, long Granted = 0, decimal Credits = 0, decimal Forfeited = 0)
+{
+    /// <summary>Accounts that the database refused to renew, with its reason.</summary>
+    public List<(string Account, string Reason)> Refused { get; } = [];
+
+    public PeriodRun With(RenewedRange range) => this with
+    {
+        Walked = Walked + range.Walked,
+        Renewed = Renewed + range.Renewed,
+        Granted = Granted + range.Granted,
+        Credits = Credits + range.Credits,
+        Forfeited = Forfeited + range.Forfeited,
+    };
+}

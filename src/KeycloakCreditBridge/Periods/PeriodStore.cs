@@ -1,0 +1,182 @@
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Periods;
+
+/// <summary>Brings accounts whose period ended into the period that is now, a range of accounts in one statement.</summary>
+internal sealed class PeriodStore(NpgsqlDataSource dataSource)
+{
+    // When the period of account c ends: `last_reset`, despite its name. Accounts of the LLM path have the time of their creation there.
+    private const string Ended =
+        """
+        coalesce(case when coalesce(c.last_reset, c.created_at) <= c.created_at
+            then coalesce(c.last_reset, c.created_at) + make_interval(secs => @Seconds::double precision) else c.last_reset end, @Now::timestamptz)
+        """;
+
+    // The next accounts in the order of the index. The range ends with them and not with so many due ones: however few are due, a
+    // statement reads no more than it was given.
+    private const string Walked =
+        """
+        walked as (select w.user_id from user_credits w where w.user_id > @After::text order by w.user_id limit @Limit::integer),
+        bounds as (select max(user_id) as last, count(*) as walked from walked)
+        """;
+
+    // What renewing account d comes to; what is the same for a tier is made once. A tier that is not configured any more gives what it gave last.
+    private const string Terms =
+        """
+        select d.user_id, d.tier, d.balance, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
+            to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
+            coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
+            t.grant_metadata, t.forfeit_metadata,
+            case when @Carry::boolean then greatest(d.balance - coalesce(t.carry_cap, @CarryCap::numeric), 0) else greatest(d.balance, 0) end as excess
+        from (
+            select e.*, e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
+            from due e
+            offset 0) d
+        left join (
+            select k.tier, u.amount, u.unlimited, u.carry_cap, jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
+                jsonb_build_object('tier', k.tier, 'reason', 'period_ended') as forfeit_metadata
+            from (select distinct e.tier from due e) k
+            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @CarryCaps::numeric[]) as u (tier, amount, unlimited, carry_cap)
+                on u.tier = k.tier) t
+            on t.tier = d.tier
+        """;
+
+    // The accounts are locked in the order in which every writer locks them, and `due` has them as they are then: a charge that goes on
+    // meanwhile is waited for, and an account that another run renewed is not due any more. One that is renamed meanwhile is none of
+    // `walked` any more and left to the next run: by its new id this statement would find the ledger and not the account. The key of the
+    // period is what makes it once: a balance moves by the rows that were really written, and what is left is forfeited only where the
+    // period's row was. The date moves in any case, so that a key that was there already is not tried for ever.
+    // `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
+    private const string RenewSql =
+        $"""
+        with {Walked},
+        due as (
+            select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {Ended} as ended
+            from walked w
+            join user_credits c on c.user_id = w.user_id
+            where c.status = 'active' and {Ended} <= @Now
+            order by c.user_id collate "C"
+            for no key update of c
+        ),
+        terms as ({Terms}),
+        granted as (
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+            select user_id, amount, balance - excess + amount, 'bonus', grant_metadata,
+                @Now + interval '1 microsecond', 'reset:' || period
+            from terms
+            where not unlimited
+            on conflict (user_id, grant_key) do nothing
+            returning user_id
+        ),
+        settled as (select t.*, t.user_id in (select g.user_id from granted g) as is_granted from terms t offset 0),
+        forfeited as (
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+            select user_id, -excess, balance - excess, 'adjustment', forfeit_metadata, @Now, 'forfeit:' || period
+            from settled
+            where is_granted and excess > 0
+            on conflict (user_id, grant_key) do nothing
+            returning user_id
+        ),
+        moved as (
+            update user_credits c
+            set credits_remaining = c.credits_remaining + m.added - m.taken, last_reset = m.ends, updated_at = @Now,
+                credits_allocated = case when m.is_granted then m.amount else c.credits_allocated end
+            from (
+                select s.*, case when s.is_granted then s.amount else 0 end as added,
+                    case when s.user_id in (select f.user_id from forfeited f) then s.excess else 0 end as taken
+                from settled s
+                offset 0) m
+            where c.user_id = m.user_id
+            returning m.is_granted, m.added, m.taken
+        ),
+        summed as (
+            select count(*) as renewed, count(*) filter (where is_granted) as granted, coalesce(sum(added), 0) as credits,
+                coalesce(sum(taken), 0) as forfeited
+            from moved
+        ),
+        audited as (
+            insert into audit_logs (timestamp, action, result, resource_type, metadata)
+            select @Now, 'credit.reset', 'success', 'user_credits', jsonb_build_object(
+                'accounts', renewed, 'granted', granted, 'credits', credits, 'forfeited', forfeited,
+                'after', @After, 'until', (select last from bounds))
+            from summed
+            where renewed > 0
+        )
+        select (select last from bounds) as last, (select walked from bounds) as walked, renewed, granted, credits, forfeited from summed
+        """;
+
+    private const string CountSql =
+        $"""
+        with {Walked},
+        due as (
+            select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {Ended} as ended
+            from walked w
+            join user_credits c on c.user_id = w.user_id
+            where c.status = 'active' and {Ended} <= @Now
+        ),
+        terms as ({Terms})
+        select (select last from bounds) as last, (select walked from bounds) as walked, count(*) as renewed,
+            count(*) filter (where not unlimited) as granted, coalesce(sum(amount) filter (where not unlimited), 0) as credits,
+            coalesce(sum(excess) filter (where not unlimited), 0) as forfeited
+        from terms
+        """;
+
+    private const string NextSql = "select w.user_id from user_credits w where w.user_id > @After::text order by w.user_id limit 1";
+
+    /// <summary>Renews those of the next accounts whose period ended.</summary>
+    /// <param name="range">Which accounts.</param>
+    /// <param name="terms">What they get.</param>
+    /// <param name="now">The time by which a period has ended or not.</param>
+    /// <param name="cancellationToken">Ends it before it is committed.</param>
+    /// <exception cref="PostgresException">Among others an account that cannot hold what it is to get: nothing was done.</exception>
+    public async Task<RenewedRange> RenewAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<RenewedRange>(RenewSql, Parameters(range, terms, now), cancellationToken))[0];
+
+    /// <summary>The same counted and not done.</summary>
+    public async Task<RenewedRange> CountAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<RenewedRange>(CountSql, Parameters(range, terms, now), cancellationToken))[0];
+
+    /// <summary>The account that follows an id; null when none does.</summary>
+    public async Task<string?> NextAsync(string after, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<Next>(NextSql, [new("After", NpgsqlDbType.Text) { Value = after }], cancellationToken)) is [var next] ? next.UserId : null;
+
+    private static NpgsqlParameter[] Parameters(AccountRange range, PeriodTerms terms, DateTimeOffset now) =>
+    [
+        new("After", NpgsqlDbType.Text) { Value = range.After },
+        new("Limit", NpgsqlDbType.Integer) { Value = range.Limit },
+        new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
+        new("Seconds", NpgsqlDbType.Double) { Value = terms.Period.TotalSeconds },
+        new("Carry", NpgsqlDbType.Boolean) { Value = terms.Carry },
+        new("CarryCap", NpgsqlDbType.Numeric) { Value = terms.CarryCap is { } cap ? cap : DBNull.Value },
+        terms.Tiers.Column("Tiers", NpgsqlDbType.Text, tier => tier.Name),
+        terms.Tiers.Column("Amounts", NpgsqlDbType.Numeric, tier => tier.Credits),
+        terms.Tiers.Column("Unlimited", NpgsqlDbType.Boolean, tier => tier.Unlimited),
+        terms.Tiers.Column("CarryCaps", NpgsqlDbType.Numeric, tier => tier.CarryCap),
+    ];
+
+    private sealed record Next(string UserId);
+}
+
+/// <summary>The next accounts behind an id, in the order of the index.</summary>
+/// <param name="After">The id; empty at the beginning.</param>
+/// <param name="Limit">How many accounts are looked at.</param>
+internal sealed record AccountRange(string After, int Limit);
+
+/// <summary>What a new period gives and what it takes.</summary>
+/// <param name="Carry">Whether what is left stays, up to the cap; otherwise it is forfeited.</param>
+/// <param name="CarryCap">For tiers without a cap of their own; null carries everything.</param>
+internal sealed record PeriodTerms(TimeSpan Period, bool Carry, decimal? CarryCap, IReadOnlyList<TierPeriod> Tiers);
+
+/// <param name="Credits">For each period.</param>
+internal sealed record TierPeriod(string Name, decimal Credits, bool Unlimited, decimal? CarryCap);
+
+/// <summary>What became of a range of accounts.</summary>
+/// <param name="Last">The last one that was looked at; null when there was none.</param>
+/// <param name="Walked">How many were looked at.</param>
+/// <param name="Renewed">Accounts that are in a new period now, those of unlimited tiers among them.</param>
+/// <param name="Granted">Accounts that got their tier's credits.</param>
+/// <param name="Credits">Credits that they got.</param>
+/// <param name="Forfeited">Credits that were taken.</param>
+internal sealed record RenewedRange(string? Last, long Walked, long Renewed, long Granted, decimal Credits, decimal Forfeited);

@@ -1,0 +1,15 @@
+using KeycloakCreditBridge.Configuration;
+
+namespace KeycloakCreditBridge.Periods;
+
+internal static class PeriodsModule
+{
+    public static void AddPeriods(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<PeriodsOptions, PeriodsOptionsValidator>(PeriodsOptions.Section);
+        builder.Services.AddSingleton<PeriodStore>();
+        builder.Services.AddSingleton<PeriodsMetrics>();
+        builder.Services.AddSingleton<PeriodReset>();
+        builder.Services.AddHostedService<PeriodSchedule>();
+    }
+}

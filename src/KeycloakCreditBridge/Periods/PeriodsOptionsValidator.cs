@@ -1,0 +1,68 @@
+using System.Globalization;
+using KeycloakCreditBridge.Provisioning;
+using Microsoft.Extensions.Options;
+using Quartz;
+
+namespace KeycloakCreditBridge.Periods;
+
+/// <summary>Finds everything that is wrong with the options at once, each with its key and its remedy.</summary>
+internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IValidateOptions<PeriodsOptions>
+{
+    private const decimal Largest = 99_999_999_999_999m;
+
+    public ValidateOptionsResult Validate(string? name, PeriodsOptions options)
+    {
+        var problems = Problems(options).Select(problem => $"{PeriodsOptions.Section}:{problem}").ToList();
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+
+    private IEnumerable<string> Problems(PeriodsOptions options)
+    {
+        if (CronProblem(options.Cron) is { } reason)
+        {
+            yield return $"Cron is '{options.Cron}', which is no schedule: {reason}. "
+                + "Give seconds, minutes, hours, day of month, month and day of week, such as 0 10 * * * ? for ten past every hour.";
+        }
+
+        if (!Enum.IsDefined(options.Leftover))
+            yield return $"Leftover is {options.Leftover}: choose Forfeit or Carry.";
+        if (CapProblem(options.CarryCap) is { } cap)
+            yield return $"CarryCap {cap}";
+        foreach (var (tier, credits) in options.CarryCaps)
+        {
+            if (CapProblem(credits) is { } problem)
+                yield return $"CarryCaps:{tier} {problem}";
+        }
+
+        if (options.Leftover == Leftover.Forfeit && (options.CarryCap is not null || options.CarryCaps.Count > 0))
+            yield return "Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry, or remove CarryCap and CarryCaps.";
+        // A period is named by the day on which it begins, and each has a name of its own.
+        if (options.Enabled && Period() is { } period && period < TimeSpan.FromDays(1))
+        {
+            yield return $"Enabled is true with {ProvisioningOptions.Section}:Period at {period}: choose a period of a day at least, such as 30.00:00:00.";
+        }
+    }
+
+    // What does not parse, or is not positive, is said of its own section.
+    private TimeSpan? Period() =>
+        TimeSpan.TryParse(configuration[$"{ProvisioningOptions.Section}:Period"], CultureInfo.InvariantCulture, out var period) && period > TimeSpan.Zero
+            ? period
+            : null;
+
+    private static string? CapProblem(decimal? cap) => cap is < 0m or > Largest || (cap is { } given && decimal.Round(given, 6) != given)
+        ? string.Create(CultureInfo.InvariantCulture, $"is {cap}: choose 0 to {Largest} with at most six decimals.")
+        : null;
+
+    private static string? CronProblem(string cron)
+    {
+        try
+        {
+            var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
+            return next is null ? "it never comes" : null;
+        }
+        catch (Exception exception) when (exception is FormatException or ArgumentException)
+        {
+            return exception.Message.ReplaceLineEndings(" ").TrimEnd('.');
+        }
+    }
+}
