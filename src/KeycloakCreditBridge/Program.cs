@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Adoption;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Hints;
@@ -36,6 +37,7 @@ internal static class Program
         builder.AddCredits();
         builder.AddMetering();
         builder.AddReconciliation();
+        builder.AddAdoption();
         builder.AddOperations();
         return builder;
     }

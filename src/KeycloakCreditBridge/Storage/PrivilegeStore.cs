@@ -27,6 +27,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'idempotency_keys']) as t (relation)
             union all
+            select 'adoption', 'select', has_table_privilege(to_regclass('adoption'), 'select')
+            union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select 'schema quartz', p.privilege, has_schema_privilege((select oid from pg_namespace where nspname = 'quartz'), p.privilege)

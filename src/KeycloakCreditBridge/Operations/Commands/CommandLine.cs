@@ -88,6 +88,7 @@ internal static class CommandLine
             Plain("migrate", Manual.Migrate, settings => MigrateCommand.RunAsync(settings, Console.Out)),
             Reconcile("reconcile", Manual.Reconcile, rejudge: false),
             Reconcile("backfill", Manual.Backfill, rejudge: true),
+            AdoptSyntax.Command(Settings),
             DoctorCommand.Command(Settings),
             SetupSyntax.Command(Settings),
             HintsSyntax.Command(Settings),
