@@ -21,6 +21,10 @@ internal sealed class Adopter(
     IOptions<StorageOptions> storage,
     TimeProvider clock)
 {
+    private const int MostAttempts = 5;
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
     /// <summary>Says what is to be done. Writes nothing but, where that is nothing, that it is done.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
@@ -43,7 +47,7 @@ internal sealed class Adopter(
         foreach (var batch in (await figures.DueAsync(cancellationToken)).Chunk(wish.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var result = await store.AdoptAsync(batch, clock.GetUtcNow(), cancellationToken);
+            var result = await AdoptAsync(store, batch, cancellationToken);
             (done, left) = (done + result.Done, left + result.Left);
             progress.Report(done);
         }
@@ -51,6 +55,24 @@ internal sealed class Adopter(
         if (left == 0)
             await mark.MarkDoneAsync(cancellationToken);
         return plan with { Done = done, Left = left };
+    }
+
+    // The running service and other writers go on: a batch that met one of them in a circle of locks, or an account opened just then under
+    // the id that it wanted, was undone and is looked at again.
+    private async Task<(long Done, long Left)> AdoptAsync(AdoptionStore store, long[] batch, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await store.AdoptAsync(batch, clock.GetUtcNow(), cancellationToken);
+            }
+            catch (PostgresException exception) when (
+                exception.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.UniqueViolation && attempt < MostAttempts)
+            {
+                await Task.Delay(RetryDelay.After(attempt, LongestPause), clock, cancellationToken);
+            }
+        }
     }
 
     private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionWish wish, CancellationToken cancellationToken)
@@ -72,14 +94,15 @@ internal sealed class Adopter(
             totals, await figures.FindingsAsync(wish.Examples, cancellationToken), await mark.ReplacedAsync(cancellationToken));
     }
 
-    // A listing leaves out what some account ids are made of.
+    // A listing leaves out what some account ids are made of, and what some rules look at before they let an address name an account.
     private async Task<List<(Subject Person, Judgement Judgement)>> JudgeAsync(string realm, ListedPage page, CancellationToken cancellationToken)
     {
         List<(Subject, Judgement)> people = [];
+        var rules = policy.RulesOf(realm);
         foreach (var user in page.Fresh.Where(user => !user.Id.Contains('\0', StringComparison.Ordinal)))
         {
             Subject? person = Subject.From(realm, user, isPerson: true);
-            if (policy.RulesOf(realm).NeedsMoreThanBrief)
+            if (!rules.AccountId.IsFixed && rules.NeedsMoreThanBrief)
                 person = await reader.ReadAsync(realm, user.Id, cancellationToken);
             if (person is not null)
                 people.Add((person, policy.Judge(person, page.ReadAt, HintSources.Backfill)));

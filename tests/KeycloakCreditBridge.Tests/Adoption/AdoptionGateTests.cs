@@ -2,6 +2,7 @@ using System.Text.Json;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
@@ -70,6 +71,33 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
         await scene.ApplyAsync();
         Assert.Equal(["ana 4.50 of ana", "ben 5.00 of ben"], await scene.AccountsAsync());
         await scene.AssertBooksAsync();
+    }
+
+    [Fact]
+    public async Task Charges_and_events_that_come_while_accounts_are_adopted_lose_nothing()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        string[] ids = [.. Enumerable.Range(0, 30).Select(number => $"p{number:D2}")];
+        foreach (var id in ids)
+        {
+            scene.AddPerson(id, $"{id}@example.com");
+            await scene.Database.OpenAsync(id, 5m, openings: 3);
+        }
+
+        await scene.Database.MigrateAsync();
+        await using var bridge = scene.NewBridge();
+        var writers = Enumerable.Range(0, 3).Select(async first =>
+        {
+            for (var number = 0; number < 60; number++)
+                await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
+        });
+        await Task.WhenAll(
+            [.. writers, scene.ApplyAsync(), ReconcileBundle.RunAsync(bridge, ReconcileBundle.Everybody with { Rejudge = true }, null, Token)]);
+
+        Assert.Equal((30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
+        await scene.ApplyAsync();
+        await scene.AssertBooksAsync();
+        Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
     }
 
     [Fact]
