@@ -44,7 +44,9 @@ internal sealed class Adopter(
         var figures = new FigureStore(connection);
         var store = new AdoptionStore(connection, figures);
         var (done, left) = (0L, 0L);
-        foreach (var batch in (await figures.DueAsync(cancellationToken)).Chunk(wish.BatchSize))
+        var due = await figures.DueAsync(cancellationToken);
+        await store.BeginAsync(cancellationToken);
+        foreach (var batch in due.Chunk(wish.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var result = await AdoptAsync(store, batch, cancellationToken);

@@ -6,6 +6,10 @@ namespace KeycloakCreditBridge.Adoption;
 /// <summary>Brings the accounts of a batch of people together, in one transaction.</summary>
 internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore figures)
 {
+    // A batch is found by index, row by row, where the look at everything before it read the tables from end to end.
+    private const string SettingsSql =
+        "select set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
+
     // In the order in which converging and renaming lock them.
     private const string LockUsersSql =
         """
@@ -129,7 +133,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, disposition, checked_at)
         select f.realm, f.keycloak_id, f.target, p.created_at, 'account', p.read_at
         from adopting_figures f
-        join adopting_people p on p.realm = f.realm and p.keycloak_id = f.keycloak_id
+        cross join lateral (select x.created_at, x.read_at from adopting_people x where x.realm = f.realm and x.keycloak_id = f.keycloak_id limit 1) p
         where f.due and f.members > 0
         order by f.realm collate "C", f.keycloak_id collate "C"
         on conflict (realm, keycloak_id) do update
@@ -162,6 +166,10 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
     [
         LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditMoveSql, AuditSql, UsersSql, AddressMoveSql, AddressesSql,
     ];
+
+    /// <summary>Prepares the session for batches.</summary>
+    public Task BeginAsync(CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(new CommandDefinition(SettingsSql, cancellationToken: cancellationToken));
 
     /// <summary>Adopts these as their books are now, and returns how many were done and how many are left to the next time.</summary>
     public async Task<(long Done, long Left)> AdoptAsync(long[] groups, DateTimeOffset now, CancellationToken cancellationToken)

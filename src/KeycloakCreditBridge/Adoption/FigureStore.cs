@@ -86,8 +86,6 @@ internal sealed class FigureStore(NpgsqlConnection connection)
         from decided
         """;
 
-    private const string ClearSql = "delete from adopting_figures";
-
     private const string DueSql = "select grp from adopting_figures where due order by target";
 
     // One look at everything, in the order in which it is reported.
@@ -140,7 +138,7 @@ internal sealed class FigureStore(NpgsqlConnection connection)
     /// <param name="cancellationToken">Ends the statement.</param>
     public async Task ComputeAsync(long[]? groups, CancellationToken cancellationToken)
     {
-        await connection.ExecuteAsync(new CommandDefinition(ClearSql, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(new CommandDefinition("truncate adopting_figures", cancellationToken: cancellationToken));
         await connection.ExecuteAsync(new CommandDefinition(FiguresSql, new { Groups = groups }, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 
