@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Adoption;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Hints;
@@ -38,6 +39,7 @@ internal static class Program
         builder.AddMetering();
         builder.AddReconciliation();
         builder.AddPeriods();
+        builder.AddAdoption();
         builder.AddOperations();
         return builder;
     }

@@ -4,6 +4,8 @@ using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks;
@@ -70,7 +72,7 @@ internal sealed class ScaleScene : IAsyncDisposable
         // Nothing that is read here takes as long as filling does.
         var scene = new ScaleScene(keycloak, NpgsqlDataSource.Create(connectionString + ";Command Timeout=600;Persist Security Info=true"), await BenchmarkDatabase.CreateAsync(server));
         await scene._admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
-        Console.Error.WriteLine($"Writing {users:N0} users into Keycloak's tables.");
+        await Console.Error.WriteLineAsync($"Writing {users:N0} users into Keycloak's tables.");
         await scene.ExecuteAsync(FillSql, new { Users = (long)users });
         await scene.ExecuteAsync("vacuum analyze user_entity");
         await scene.ExecuteAsync("create role credit_reader login password 'x'; grant select on realm, user_entity to credit_reader");

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Schedule;
 using Microsoft.Extensions.Options;
 using Quartz;
 

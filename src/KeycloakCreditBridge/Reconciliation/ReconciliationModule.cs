@@ -33,6 +33,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<AbsenteeStore>();
         builder.Services.AddSingleton<PersonReader>();
         builder.Services.AddSingleton<PagedListing>();
+        builder.Services.AddSingleton<PeopleListing>();
         builder.Services.AddSingleton<WindowReader>();
         builder.Services.AddSingleton<CrowdedWindow>();
         builder.Services.AddSingleton<ListScan>();

@@ -17,12 +17,14 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var store = new MigrationStore(connection);
         await store.LockAsync(cancellationToken);
+        connection.Notice += Report;
         try
         {
             return await ApplyMissingAsync(store, cancellationToken);
         }
         finally
         {
+            connection.Notice -= Report;
             // A connection that broke has lost the lock, and must not hide what broke it.
             if (connection.State == ConnectionState.Open)
                 await store.UnlockAsync();
@@ -35,6 +37,13 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var applied = await new MigrationStore(connection).AppliedAsync(cancellationToken);
         return Missing(applied).Count == 0;
+    }
+
+    // What a migration has to say of tables that others made. PostgreSQL itself says nothing at this level.
+    private void Report(object sender, NpgsqlNoticeEventArgs said)
+    {
+        if (said.Notice.InvariantSeverity == "INFO")
+            LogReplaced(said.Notice.MessageText);
     }
 
     private async Task<int> ApplyMissingAsync(MigrationStore store, CancellationToken cancellationToken)
@@ -79,6 +88,9 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         var version = int.Parse(name[..4], System.Globalization.CultureInfo.InvariantCulture);
         return new Migration(version, name, sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql))));
     }
+
+    [LoggerMessage(EventId = 711, Level = LogLevel.Warning, Message = "{What}.")]
+    private partial void LogReplaced(string what);
 
     [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
     private partial void LogApplied(string migration);

@@ -28,6 +28,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records', 'idempotency_keys',
                 'reconcile_seen', 'reconcile_absent']) as t (relation)
             union all
+            select 'adoption', 'select', has_table_privilege(to_regclass('adoption'), 'select')
+            union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select 'schema quartz', p.privilege, has_schema_privilege((select oid from pg_namespace where nspname = 'quartz'), p.privilege)

@@ -4,11 +4,11 @@ using Npgsql;
 namespace KeycloakCreditBridge.Storage;
 
 /// <summary>
-/// Opens when PostgreSQL is reachable and migrated. Loops wait for it; the HTTP server does not, so that a sender meets 503, which
+/// Opens when PostgreSQL is reachable and migrated, and accounts that were there before the bridge are adopted. Loops wait for it; the HTTP server does not, so that a sender meets 503, which
 /// it repeats, and not a closed port, which loses its delivery.
 /// </summary>
 internal sealed partial class SchemaGate(
-    Migrator migrator, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
+    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
@@ -28,7 +28,7 @@ internal sealed partial class SchemaGate(
         {
             try
             {
-                if (await TryOpenAsync(stoppingToken))
+                if (await ObstacleAsync(stoppingToken) is not { } obstacle)
                 {
                     Problem = null;
                     LogReady();
@@ -36,7 +36,7 @@ internal sealed partial class SchemaGate(
                     return;
                 }
 
-                Report("the schema is not migrated: run `KeycloakCreditBridge migrate` or set Storage:MigrateOnStart to true");
+                Report(obstacle);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -55,12 +55,13 @@ internal sealed partial class SchemaGate(
         }
     }
 
-    private async Task<bool> TryOpenAsync(CancellationToken cancellationToken)
+    private async Task<string?> ObstacleAsync(CancellationToken cancellationToken)
     {
-        if (!options.Value.MigrateOnStart)
-            return await migrator.IsCurrentAsync(cancellationToken);
-        await migrator.MigrateAsync(cancellationToken);
-        return true;
+        if (options.Value.MigrateOnStart)
+            await migrator.MigrateAsync(cancellationToken);
+        else if (!await migrator.IsCurrentAsync(cancellationToken))
+            return "the schema is not migrated: run `KeycloakCreditBridge migrate` or set Storage:MigrateOnStart to true";
+        return await adoption.IsDueAsync(cancellationToken) ? AdoptionMarkStore.Remedy : null;
     }
 
     [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]

@@ -12,6 +12,7 @@ internal static class StorageModule
         builder.Services.AddSingleton(services =>
             NpgsqlDataSource.Create(services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildConnectionString()));
         builder.Services.AddSingleton<Migrator>();
+        builder.Services.AddSingleton<AdoptionMarkStore>();
         builder.Services.AddSingleton<LeaseStore>();
         builder.Services.AddSingleton<SchemaGate>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaGate>());

@@ -25,8 +25,8 @@ internal sealed class WorkerBench : IAsyncDisposable
         _writer = new HintWriter(hints, signal, options, Clock);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var gate = new SchemaGate(
-            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), Options.Create(new StorageOptions()), Clock,
-            NullLogger<SchemaGate>.Instance);
+            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
+            Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
             hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), policy, options, Clock),
             new Provisioner(new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,

@@ -61,6 +61,7 @@ internal static class CommandLine
             Plain("migrate", Manual.Migrate, settings => MigrateCommand.RunAsync(settings, Console.Out)),
             ReconcileSyntax.Reconcile(Settings),
             ReconcileSyntax.Backfill(Settings),
+            AdoptSyntax.Command(Settings),
             DoctorCommand.Command(Settings),
             SetupSyntax.Command(Settings),
             HintsSyntax.Command(Settings),

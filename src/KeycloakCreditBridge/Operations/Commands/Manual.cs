@@ -27,6 +27,13 @@ internal static class Manual
         or for a single user with --user. Nothing is ever granted twice.
         """;
 
+    public const string Adopt =
+        """
+        Give accounts that were in the database before the bridge to their owners in Keycloak, join the accounts of one person, and bring
+        ledgers to what the balances are. The service holds until this is done. --plan says what there is to do and changes nothing. Safe to
+        run again at any time, also while the service and other writers go on; what was interrupted is continued by the same command.
+        """;
+
     public const string Doctor =
         """
         Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak, clock, roles,
@@ -69,6 +76,7 @@ internal static class Manual
           KeycloakCreditBridge reconcile --realm shop --since 2026-01-31
           KeycloakCreditBridge backfill --realm shop --user alice@example.com
           KeycloakCreditBridge backfill --json                        for scripts: a JSON object a realm
+          KeycloakCreditBridge adopt --plan                           before the first start on an existing installation's database
           KeycloakCreditBridge doctor                                 what is wrong, and what to do about it
           KeycloakCreditBridge setup keycloak --admin-user admin --webhook-url http://bridge:8080
           KeycloakCreditBridge hints list --dead                      who was given up, and why
@@ -77,8 +85,8 @@ internal static class Manual
 
         Exit codes:
           0    done
-          1    some users failed or were not found, the realm is being reconciled by another process, doctor found a fault, or setup has
-               something to do and did not do it (--dry-run, or the answer was no)
+          1    some users failed or were not found, the realm is being reconciled by another process, doctor found a fault, or setup or
+               adopt has something to do and did not do it (--dry-run, --plan, or the answer was no)
           2    wrong usage or configuration: an option, a setting, a secret that is refused, a role that is missing
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command goes on from there

@@ -74,5 +74,7 @@ internal static class ReconcileCommand
             await migrator.MigrateAsync(cancellationToken);
         else if (!await migrator.IsCurrentAsync(cancellationToken))
             throw new MigrationException("The schema is not migrated: run `KeycloakCreditBridge migrate` first.");
+        if (await services.GetRequiredService<AdoptionMarkStore>().IsDueAsync(cancellationToken))
+            throw new MigrationException($"Nobody can be provisioned yet: {AdoptionMarkStore.Remedy}.");
     }
 }

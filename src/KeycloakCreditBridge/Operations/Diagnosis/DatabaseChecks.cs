@@ -7,7 +7,7 @@ namespace KeycloakCreditBridge.Operations.Diagnosis;
 
 /// <summary>What can be wrong in PostgreSQL, and what lies there undone.</summary>
 internal sealed class DatabaseChecks(
-    PrivilegeStore privileges, Migrator migrator, HintStore hints, HintListStore listed, CompleteRunStore runs, TimeProvider clock)
+    PrivilegeStore privileges, Migrator migrator, AdoptionMarkStore adoption, HintStore hints, HintListStore listed, CompleteRunStore runs, TimeProvider clock)
 {
     private const int OldestMajor = 15;
 
@@ -30,10 +30,14 @@ internal sealed class DatabaseChecks(
             : Finding.Ok($"PostgreSQL is {server.Version} and takes writes");
     }
 
-    public async Task<Finding> SchemaAsync(CancellationToken cancellationToken) =>
-        await migrator.IsCurrentAsync(cancellationToken)
-            ? Finding.Ok("the schema is current")
-            : Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`");
+    public async Task<Finding> SchemaAsync(CancellationToken cancellationToken)
+    {
+        if (!await migrator.IsCurrentAsync(cancellationToken))
+            return Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`");
+        return await adoption.IsDueAsync(cancellationToken)
+            ? Finding.Fail("accounts that were there before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
+            : Finding.Ok("the schema is current");
+    }
 
     public async Task<Finding> PrivilegesAsync(CancellationToken cancellationToken)
     {

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
@@ -11,18 +10,11 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 /// </summary>
 internal sealed partial class ListScan(
     KeycloakClient client,
-    PagedListing listing,
-    PersonReader persons,
+    PeopleListing people,
     AbsenteeStore absentees,
-    IOptions<KeycloakOptions> keycloak,
     ILogger<ListScan> logger) : IScan
 {
     private const int MostPasses = 3;
-
-    // Where federated users are left to their first login the listing has two parts, so that no request makes Keycloak ask the federation.
-    private const string Everybody = "everybody";
-    private const string Unverified = "unverified";
-    private const string Verified = "verified";
 
     public IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, ReconcileRequest request, CancellationToken cancellationToken) =>
         ReadAsync(run, request, run.Reached, AbsenceScope.Listed, cancellationToken);
@@ -35,8 +27,12 @@ internal sealed partial class ListScan(
         var atFirst = await client.CountUsersAsync(realm, cancellationToken);
         for (var pass = 1; ; pass++)
         {
-            await foreach (var part in PassAsync(run, realm, from, cancellationToken))
+            await foreach (var part in people.ReadAsync(realm, from, cancellationToken))
+            {
+                await absentees.AddSeenAsync(run.Id, part.Users, cancellationToken);
                 yield return part;
+            }
+
             var seen = await absentees.SeenAsync(run.Id, cancellationToken);
             // Who came or went meanwhile is in one of the counts only.
             var counted = Math.Min(atFirst, await client.CountUsersAsync(realm, cancellationToken));
@@ -55,28 +51,6 @@ internal sealed partial class ListScan(
             }
 
             LogAgain(realm, counted, seen);
-            from = ScanPosition.Start;
-        }
-    }
-
-    private async IAsyncEnumerable<ScannedPart> PassAsync(
-        ReconcileRun run, string realm, ScanPosition from, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        string[] phases = keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All ? [Everybody] : [Unverified, Verified];
-        foreach (var phase in phases.Skip(Math.Max(0, Array.IndexOf(phases, from.Phase))))
-        {
-            PagedListing.PageSource source = phase == Everybody
-                ? (first, max, token) => client.ListUsersAsync(realm, first, max, token)
-                : (first, max, token) => client.ListStoredUsersAsync(realm, phase == Verified, first, max, token);
-            await foreach (var page in listing.ReadAsync(source, from.Number, from.Tail, cancellationToken))
-            {
-                var people = phase == Everybody
-                    ? PersonReader.AsPeople(realm, page.Fresh)
-                    : await persons.ReadAsync(realm, page.Fresh, cancellationToken);
-                await absentees.AddSeenAsync(run.Id, people, cancellationToken);
-                yield return new ScannedPart(people, page.ReadAt, new ScanPosition(phase, page.Rows, page.Tail), page.StartedOver);
-            }
-
             from = ScanPosition.Start;
         }
     }

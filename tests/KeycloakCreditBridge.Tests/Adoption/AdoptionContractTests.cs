@@ -1,0 +1,67 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Adoption;
+
+/// <summary>A whole installation moves over, as an operator moves it.</summary>
+public sealed class AdoptionContractTests(KeycloakServers servers, PostgresServer postgres)
+{
+    [Theory]
+    [InlineData(KeycloakKind.Emulator)]
+    [InlineData(KeycloakKind.Keycloak26_7)]
+    public async Task An_installation_is_moved_over_and_nobody_is_granted_again(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);
+        await scene.Database.ExecuteAsync($"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
+        var (raced, twin, bare, off) = (await PersonAsync(scene, "raced"), await PersonAsync(scene, "twin"), await PersonAsync(scene, "bare"), await PersonAsync(scene, "off"));
+        var fresh = await PersonAsync(scene, "fresh");
+        await scene.Database.OpenAsync(raced, 5m, openings: 10);
+        await scene.Database.OpenAsync("Twin@example.com", 5m);
+        await scene.Database.OpenAsync(twin, 4m, used: 1m);
+        await scene.Database.OpenAsync(bare, 3.2m, openings: 0);
+        await scene.Database.OpenAsync("off@example.com", 3.5m, used: 1m);
+        await scene.Database.OpenAsync("gone@example.com", 5m);
+        var settings = scene.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase);
+
+        Assert.Equal(0, (await CommandProcess.RunAsync(settings, "migrate")).ExitCode);
+        var plan = await CommandProcess.RunAsync(settings, "adopt", "--plan", "--json");
+        var apply = await CommandProcess.RunAsync(settings, "adopt", "--apply");
+
+        Assert.Equal((1, 0), (plan.ExitCode, apply.ExitCode));
+        Assert.Equal(
+            ["address_ids 3", "mismatched 2", "nobody 1", "renamed 1", "repeated_openings 1", "taken_back 1", "twins 1", "unmarked 4", "uuid_ids 3", "without_ledger 1"],
+            Findings(plan.Output));
+        await scene.StartBridgeAsync();
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"), "the first reconciliation has let go");
+        await scene.ReconcileAsync();
+        string[] expected = [$"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "gone@example.com 5.00 1", $"{fresh} 5.00 1"];
+        Assert.Equal(expected.Order(StringComparer.Ordinal), await scene.Database.QueryAsync<string>(
+            """
+            select concat_ws(' ', user_id, credits_remaining::numeric(9, 2),
+                (select count(*) from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'signup'))
+            from user_credits c order by user_id collate "C"
+            """));
+        Assert.Equal([fresh], await scene.Database.QueryAsync<string>("select user_id from audit_logs where action = 'credit.create'"));
+        Assert.Empty(await scene.Database.QueryAsync<string>(AdoptionScene.BrokenBooksSql));
+        Assert.Equal(0, (await CommandProcess.RunAsync(settings, "adopt", "--plan")).ExitCode);
+    }
+
+    private static async Task<string> PersonAsync(ContractScene scene, string name)
+    {
+        var id = await scene.CreateUserAsync(name);
+        await scene.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });
+        return id;
+    }
+
+    private static IEnumerable<string> Findings(string output)
+    {
+        using var report = JsonDocument.Parse(output);
+        return [.. report.RootElement.GetProperty("findings").EnumerateArray()
+            .Select(finding => $"{finding.GetProperty("name").GetString()} {finding.GetProperty("count").GetInt64()}").Order(StringComparer.Ordinal)];
+    }
+}

@@ -1,0 +1,133 @@
+using System.Text.Json;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Adoption;
+
+/// <summary>Before adoption nobody is provisioned; afterwards the bridge and the installation's own writers go on side by side.</summary>
+public sealed class AdoptionGateTests(PostgresServer postgres)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Until_accounts_are_adopted_the_service_holds_and_reconcile_is_refused_with_the_remedy()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        scene.AddPerson("ana", "ana@example.com");
+        await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
+        await using var bridge = await scene.NewBridge().StartAsync();
+
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
+        var (code, _, error) = await CommandProcess.RunAsync(scene.Settings, "reconcile");
+
+        Assert.Equal(2, code);
+        Assert.Contains("adopt --plan", error, StringComparison.Ordinal);
+        Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
+        await scene.ApplyAsync();
+        await Eventually.TrueAsync(async () => !(await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service goes on");
+        Assert.Equal(0, (await CommandProcess.RunAsync(scene.Settings, "reconcile")).ExitCode);
+        Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_plan_with_nothing_to_do_lets_the_service_run()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        scene.AddPerson("ana", "ana@example.com");
+        await scene.Database.OpenAsync("ana", 5m);
+        var mark = new AdoptionMarkStore(scene.Database.DataSource, TimeProvider.System);
+        await scene.PlanAsync();
+        Assert.True(await mark.IsDueAsync(Token));
+        await scene.ApplyAsync();
+        await scene.Database.ExecuteAsync("update adoption set adopted_at = null");
+
+        Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
+
+        Assert.False(await mark.IsDueAsync(Token));
+    }
+
+    [Fact]
+    public async Task The_installations_own_statements_go_on_beside_the_bridge_and_what_they_open_is_adopted_next_time()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        scene.AddPerson("ana", "ana@example.com");
+        scene.AddPerson("ben", "ben@example.com");
+        await scene.Database.OpenAsync("ana@example.com", 5m);
+        await scene.ApplyAsync();
+        await using var bridge = await scene.NewBridge().StartAsync();
+        await Eventually.TrueAsync(async () => (await bridge.GetAsync("health/ready")).IsSuccessStatusCode, "the service is ready");
+
+        await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ben@example.com" });
+        await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ana" });
+        await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = "ana" });
+        foreach (var statement in ExistingInstallation.Troubleshooting)
+            await scene.Database.QueryAsync<object>(statement);
+
+        Assert.Equal(["ana 4.50 of ana", "ben@example.com 5.00"], await scene.AccountsAsync());
+        Assert.Equal(1, (await scene.PlanAsync()).Totals.Due);
+        await scene.ApplyAsync();
+        Assert.Equal(["ana 4.50 of ana", "ben 5.00 of ben"], await scene.AccountsAsync());
+        await scene.AssertBooksAsync();
+    }
+
+    [Fact]
+    public async Task Charges_and_events_that_come_while_accounts_are_adopted_lose_nothing()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        string[] ids = [.. Enumerable.Range(0, 30).Select(number => $"p{number:D2}")];
+        foreach (var id in ids)
+        {
+            scene.AddPerson(id, $"{id}@example.com");
+            await scene.Database.OpenAsync(id, 5m, openings: 3);
+        }
+
+        await scene.Database.MigrateAsync();
+        await using var bridge = scene.NewBridge();
+        var writers = Enumerable.Range(0, 3).Select(async first =>
+        {
+            for (var number = 0; number < 60; number++)
+                await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
+        });
+        await Task.WhenAll(
+            [.. writers, scene.ApplyAsync(), ReconcileBundle.RunAsync(bridge, ReconcileBundle.Everybody with { Rejudge = true }, null, Token)]);
+
+        Assert.Equal((30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
+        await scene.ApplyAsync();
+        await scene.AssertBooksAsync();
+        Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
+    }
+
+    [Fact]
+    public async Task The_command_tells_by_its_exit_code_what_there_is_to_do()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        scene.AddPerson("ana", "ana@example.com");
+        await scene.Database.OpenAsync("ana@example.com", 5m, openings: 10);
+        var settings = scene.Settings;
+
+        var unmigrated = await CommandProcess.RunAsync(settings, "adopt", "--plan");
+        await scene.Database.MigrateAsync();
+        var neither = await CommandProcess.RunAsync(settings, "adopt");
+        var plan = await CommandProcess.RunAsync(settings, "adopt", "--plan", "--json");
+        var apply = await CommandProcess.RunAsync(settings, "adopt", "--apply");
+        var after = await CommandProcess.RunAsync(settings, "adopt", "--plan");
+        settings["Keycloak:Url"] = $"http://127.0.0.1:{FreePort.Next()}/";
+        var unreachable = await CommandProcess.RunAsync(settings, "adopt", "--plan");
+
+        Assert.Equal((2, 2, 1, 0, 0, 3), (unmigrated.ExitCode, neither.ExitCode, plan.ExitCode, apply.ExitCode, after.ExitCode, unreachable.ExitCode));
+        using var report = JsonDocument.Parse(plan.Output);
+        Assert.Equal(1, report.RootElement.GetProperty("totals").GetProperty("due").GetInt32());
+        Assert.Contains("When this database was migrated: Dropped constraint valid_tier", after.Output, StringComparison.Ordinal);
+        Assert.EndsWith("Nothing to do.\n", after.Output, StringComparison.Ordinal);
+        Assert.Contains("Done: 1 adopted.", apply.Output, StringComparison.Ordinal);
+    }
+
+    private static async Task<string> ReadyAsync(BridgeHost bridge)
+    {
+        using var answer = await bridge.GetAsync("health/ready");
+        return await answer.Content.ReadAsStringAsync(Token);
+    }
+}
