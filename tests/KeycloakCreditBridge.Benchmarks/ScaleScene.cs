@@ -20,8 +20,9 @@ internal sealed class ScaleScene : IAsyncDisposable
     private const string FillSql =
         """
         insert into user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
-        select id, id || '@example.com', id || '@example.com', true, true, r.id, 'user-' || number, 1700000000000 + number * (94608000000 / @Users), 0
-        from realm r, lateral (select gen_random_uuid()::text as id, number from generate_series(1, @Users) number) u
+        select u.id, u.id || '@example.com', u.id || '@example.com', true, true, r.id, 'user-' || u.number,
+            1700000000000 + u.number * (94608000000 / @Users), 0
+        from realm r, (select gen_random_uuid()::text as id, number from generate_series(1, @Users) number) u
         where r.name = 'demo'
         """;
 

@@ -115,6 +115,9 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     public Task<bool> HasCreatedWindowsAsync(string realm, CancellationToken cancellationToken) =>
         capabilities.HasCreatedWindowsAsync(realm, cancellationToken);
 
+    /// <summary>Finds anew what the server can do, since an answer did not fit.</summary>
+    public void ForgetCapabilities(string realm) => capabilities.Forget(realm);
+
     /// <summary>Returns when users can be read, and both kinds of events where wanted, and otherwise throws what must be mended.</summary>
     public async Task CheckAccessAsync(string realm, bool events, CancellationToken cancellationToken)
     {

@@ -18,6 +18,11 @@ internal sealed partial class PeriodReset(
     ILogger<PeriodReset> logger)
 {
     private const int RangeSize = 5_000;
+    private const int ManyAccounts = 100_000;
+
+    // Behind every id, in the order of their bytes.
+    private const string End = "\U0010FFFF";
+
     private const int MostLines = 20;
 
     /// <summary>Renews all that are due.</summary>
@@ -26,13 +31,13 @@ internal sealed partial class PeriodReset(
     {
         var started = clock.GetTimestamp();
         var run = new PeriodRun();
+        var gate = new Lock();
         try
         {
-            await WalkAsync(store.RenewAsync, range =>
-            {
-                run = run.With(range);
-                metrics.Renewed(range);
-            }, run.Refused, cancellationToken);
+            // So many that two walks pay: each statement keeps one of PostgreSQL's processes busy.
+            var middle = await store.MiddleAsync(ManyAccounts, cancellationToken);
+            (string After, string Until)[] walks = middle is null ? [("", End)] : [("", middle), (middle, End)];
+            await Task.WhenAll(walks.Select(walk => WalkAsync(walk.After, walk.Until, Taken, Refused, cancellationToken)));
         }
         finally
         {
@@ -44,35 +49,37 @@ internal sealed partial class PeriodReset(
         }
 
         return run;
-    }
 
-    /// <summary>What <see cref="RunAsync"/> would come to now.</summary>
-    public async Task<PeriodRun> CountAsync(CancellationToken cancellationToken)
-    {
-        var run = new PeriodRun();
-        await WalkAsync(store.CountAsync, range => run = run.With(range), run.Refused, cancellationToken);
-        return run;
+        void Taken(RenewedRange range)
+        {
+            lock (gate)
+                run = run.With(range);
+            metrics.Renewed(range);
+        }
+
+        void Refused(string account, string reason)
+        {
+            lock (gate)
+                run.Refused.Add((account, reason));
+        }
     }
 
     // An account that cannot hold what it is to get, or that a trigger of an installation refuses, is found by halving and left out.
     private async Task WalkAsync(
-        Func<AccountRange, PeriodTerms, DateTimeOffset, CancellationToken, Task<RenewedRange>> take,
-        Action<RenewedRange> taken,
-        List<(string Account, string Reason)> refused,
-        CancellationToken cancellationToken)
+        string after, string until, Action<RenewedRange> taken, Action<string, string> refused, CancellationToken cancellationToken)
     {
         var terms = Terms();
-        var range = new AccountRange("", RangeSize);
+        var range = new AccountRange(after, until, RangeSize);
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                var result = await take(range, terms, clock.GetUtcNow(), cancellationToken);
+                var result = await store.RenewAsync(range, terms, clock.GetUtcNow(), cancellationToken);
                 taken(result);
                 if (result.Last is null || result.Walked < range.Limit)
                     return;
-                range = new AccountRange(result.Last, Math.Min(range.Limit * 2, RangeSize));
+                range = range with { After = result.Last, Limit = Math.Min(range.Limit * 2, RangeSize) };
             }
             catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception) && range.Limit > 1)
             {
@@ -81,8 +88,8 @@ internal sealed partial class PeriodReset(
             catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
             {
                 var account = (await store.NextAsync(range.After, cancellationToken))!;
-                refused.Add((account, exception.MessageText));
-                range = new AccountRange(account, 1);
+                refused(account, exception.MessageText);
+                range = range with { After = account, Limit = 1 };
             }
         }
     }

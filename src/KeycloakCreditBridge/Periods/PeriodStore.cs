@@ -18,7 +18,8 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
     // statement reads no more than it was given.
     private const string Walked =
         """
-        walked as (select w.user_id from user_credits w where w.user_id > @After::text order by w.user_id limit @Limit::integer),
+        walked as (select w.user_id from user_credits w where w.user_id > @After::text and w.user_id <= @Until::text
+            order by w.user_id limit @Limit::integer),
         bounds as (select max(user_id) as last, count(*) as walked from walked)
         """;
 
@@ -107,20 +108,13 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         select (select last from bounds) as last, (select walked from bounds) as walked, renewed, granted, credits, forfeited from summed
         """;
 
-    private const string CountSql =
-        $"""
-        with {Walked},
-        due as (
-            select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {Ended} as ended
-            from walked w
-            join user_credits c on c.user_id = w.user_id
-            where c.status = 'active' and {Ended} <= @Now
-        ),
-        terms as ({Terms})
-        select (select last from bounds) as last, (select walked from bounds) as walked, count(*) as renewed,
-            count(*) filter (where not unlimited) as granted, coalesce(sum(amount) filter (where not unlimited), 0) as credits,
-            coalesce(sum(excess) filter (where not unlimited), 0) as forfeited
-        from terms
+    private const string MiddleSql =
+        """
+        select w.user_id from user_credits w
+        where (select c.reltuples from pg_class c where c.oid = to_regclass('user_credits')) >= @Many::bigint
+        order by w.user_id
+        offset (select greatest(c.reltuples, 0)::bigint / 2 from pg_class c where c.oid = to_regclass('user_credits'))
+        limit 1
         """;
 
     private const string NextSql = "select w.user_id from user_credits w where w.user_id > @After::text order by w.user_id limit 1";
@@ -134,9 +128,9 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
     public async Task<RenewedRange> RenewAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<RenewedRange>(RenewSql, Parameters(range, terms, now), cancellationToken))[0];
 
-    /// <summary>The same counted and not done.</summary>
-    public async Task<RenewedRange> CountAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<RenewedRange>(CountSql, Parameters(range, terms, now), cancellationToken))[0];
+    /// <summary>About the middle one of all accounts; null where there are fewer than <paramref name="many"/>.</summary>
+    public async Task<string?> MiddleAsync(long many, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<Next>(MiddleSql, [new("Many", NpgsqlDbType.Bigint) { Value = many }], cancellationToken)) is [var next] ? next.UserId : null;
 
     /// <summary>The account that follows an id; null when none does.</summary>
     public async Task<string?> NextAsync(string after, CancellationToken cancellationToken) =>
@@ -145,6 +139,7 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
     private static NpgsqlParameter[] Parameters(AccountRange range, PeriodTerms terms, DateTimeOffset now) =>
     [
         new("After", NpgsqlDbType.Text) { Value = range.After },
+        new("Until", NpgsqlDbType.Text) { Value = range.Until },
         new("Limit", NpgsqlDbType.Integer) { Value = range.Limit },
         new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         new("Seconds", NpgsqlDbType.Double) { Value = terms.Period.TotalSeconds },
@@ -161,8 +156,9 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 
 /// <summary>The next accounts behind an id, in the order of the index.</summary>
 /// <param name="After">The id; empty at the beginning.</param>
+/// <param name="Until">The last id that belongs to the walk.</param>
 /// <param name="Limit">How many accounts are looked at.</param>
-internal sealed record AccountRange(string After, int Limit);
+internal sealed record AccountRange(string After, string Until, int Limit);
 
 /// <summary>What a new period gives and what it takes.</summary>
 /// <param name="Carry">Whether what is left stays, up to the cap; otherwise it is forfeited.</param>

@@ -6,7 +6,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>Turns claimed hints into judgements by asking Keycloak for each user as it is now.</summary>
-internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptions<HintOptions> options, TimeProvider clock)
+internal sealed class HintJudge(
+    SubjectReader reader, StoredSubjects stored, GrantPolicy policy, IOptions<HintOptions> options, TimeProvider clock)
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestMissingRetry = TimeSpan.FromSeconds(30);
@@ -20,6 +21,7 @@ internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptio
         var judgements = new ConcurrentBag<Judgement>();
         var postponed = new ConcurrentBag<PostponedHint>();
         var down = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
+        var batch = await stored.ReadAsync(hints, cancellationToken);
         // What is not begun by then could be another worker's before it is settled.
         var lastStart = clock.GetUtcNow() + (options.Value.Lease / 2);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
@@ -39,7 +41,7 @@ internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptio
 
             try
             {
-                if (await JudgeAsync(hint, token) is { } judgement)
+                if (await JudgeAsync(hint, batch, token) is { } judgement)
                     judgements.Add(judgement);
                 else
                     postponed.Add(AwaitAppearance(hint));
@@ -67,12 +69,13 @@ internal sealed class HintJudge(SubjectReader reader, GrantPolicy policy, IOptio
     /// <summary>For the next worker at once, as if it had never been claimed.</summary>
     public PostponedHint GiveBack(ClaimedHint hint) => new(hint, clock.GetUtcNow(), hint.Attempts - 1, Dead: false, "Given back untried.");
 
-    private async Task<Judgement?> JudgeAsync(ClaimedHint hint, CancellationToken cancellationToken)
+    private async Task<Judgement?> JudgeAsync(ClaimedHint hint, SubjectBatch batch, CancellationToken cancellationToken)
     {
-        var readAt = clock.GetUtcNow();
+        var isRead = batch.TryGet(hint.Realm, hint.KeycloakId, out var found);
+        var readAt = isRead ? batch.ReadAt : clock.GetUtcNow();
         var isLate = readAt - hint.HintedAt >= options.Value.MissingGrace;
         // Said to be deleted and still there: some senders report before the transaction commits, in which the user goes.
-        if (await reader.ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken) is { } subject)
+        if ((isRead ? found : await reader.ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
             return hint.Kind != HintKind.Deleted || isLate ? policy.Judge(subject, readAt, hint.Source, hint.Version) : null;
         return hint.Kind == HintKind.Deleted || isLate ? policy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
     }

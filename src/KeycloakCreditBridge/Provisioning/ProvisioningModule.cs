@@ -14,6 +14,7 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<RenameStore>();
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
+        builder.Services.AddSingleton<StoredSubjects>();
         builder.Services.AddSingleton<HintJudge>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());

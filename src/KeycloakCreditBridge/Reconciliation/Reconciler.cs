@@ -18,6 +18,7 @@ internal sealed partial class Reconciler(
     Closing closing,
     NamedUsers namedUsers,
     ReconcileRunStore runs,
+    RunNoteStore notes,
     LeaseStore leases,
     ReconciliationMetrics metrics,
     TimeProvider clock,
@@ -105,31 +106,49 @@ internal sealed partial class Reconciler(
     private async Task ReviewRealmAsync(Work work, IScan scan, CancellationToken cancellationToken)
     {
         var request = work.Request;
-        work.Expected = await client.CountUsersAsync(request.Realm, cancellationToken);
-        if (work.Run!.IsContinued)
+        // Counts read next to nobody: how many there are says nothing of how far they are.
+        if (work.Run!.Mode != ReconcileMode.Counts)
+            work.Expected = await client.CountUsersAsync(request.Realm, cancellationToken);
+        if (work.Run.IsContinued)
             LogContinued(work.Run.Id, request.Realm, work.Run.Counts.Seen);
         work.Report();
-        await foreach (var part in scan.ReadAsync(work.Run, request, cancellationToken))
+        Queue<(ScannedPart Part, Task<ReviewResult> Review)> inFlight = [];
+        try
         {
-            KillPoint.Reach(KillPoint.Read);
-            // A part that was read is finished even if the run is told to stop: its counts and its accounts belong together.
-            var result = await review.ReviewAsync(request, part.Users, part.ReadAt, CancellationToken.None);
-            KillPoint.Reach(KillPoint.Reviewed);
-            var before = part.StartedOver ? work.Run.Counts.StartOver(request.DryRun) : work.Run.Counts;
-            work.Run = work.Run with { Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged } };
-            await SaveAsync(work, result);
-            KillPoint.Reach(KillPoint.Saved);
-            cancellationToken.ThrowIfCancellationRequested();
+            await foreach (var part in scan.ReadAsync(work.Run, request, cancellationToken))
+            {
+                KillPoint.Reach(KillPoint.Read);
+                // A part that was read is finished even if the run is told to stop: its counts and its accounts belong together.
+                inFlight.Enqueue((part, review.ReviewAsync(request, part.Users, part.ReadAt, CancellationToken.None)));
+                if (inFlight.Count >= scan.ReviewsAtOnce)
+                    await FinishAsync(work, inFlight.Dequeue());
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+        }
+        finally
+        {
+            while (inFlight.TryDequeue(out var next))
+                await FinishAsync(work, next);
         }
 
         KillPoint.Reach(KillPoint.Scanned);
         await CloseAsync(work, cancellationToken);
     }
 
+    private async Task FinishAsync(Work work, (ScannedPart Part, Task<ReviewResult> Review) reviewed)
+    {
+        var (part, result) = (reviewed.Part, await reviewed.Review);
+        KillPoint.Reach(KillPoint.Reviewed);
+        var before = part.StartedOver ? work.Run!.Counts.StartOver(work.Request.DryRun) : work.Run!.Counts;
+        work.Run = work.Run with { Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged } };
+        await SaveAsync(work, result);
+        KillPoint.Reach(KillPoint.Saved);
+    }
+
     private async Task CloseAsync(Work work, CancellationToken cancellationToken)
     {
         (var gone, work.Question) = await closing.WeighAsync(work.Run!, work.Request, cancellationToken);
-        work.Run = work.Run! with { Counts = work.Run.Counts with { Gone = gone } };
+        work.Run = work.Run! with { Counts = work.Run.Counts with { Gone = gone + work.Run.Counts.Closed } };
         await SaveAsync(work, ReviewResult.Nothing);
         while (work.Question is null && !work.Request.DryRun && await closing.CloseAsync(work.Run, work.Request, cancellationToken) is { } closed)
             await SaveAsync(work, closed);
@@ -162,10 +181,11 @@ internal sealed partial class Reconciler(
         try
         {
             await runs.EndAsync(run, outcome.Status, outcome.Reason, clock.GetUtcNow(), CancellationToken.None);
+            await notes.ForgetAsync(clock.GetUtcNow() - ContinuedFor, CancellationToken.None);
         }
         catch (NpgsqlException exception)
         {
-            // The row stays as running; the next holder of the lease closes it.
+            // The row stays as running, and the next holder of the lease closes it; notes are removed with the next run's.
             LogEndNotStored(run.Id, Line(exception));
         }
     }

@@ -16,6 +16,7 @@ internal static class ReconciliationModule
         builder.AddSection<ReconciliationOptions, ReconciliationOptionsValidator>(ReconciliationOptions.Section);
         builder.Services.AddSingleton<ReconciliationMetrics>();
         builder.Services.AddSingleton<ReconcileRunStore>();
+        builder.Services.AddSingleton<RunNoteStore>();
         builder.Services.AddSingleton<CompleteRunStore>();
         builder.AddScans();
         builder.Services.AddSingleton<UserReview>();

@@ -56,8 +56,6 @@ internal sealed class PeriodScene(TestDatabase database, PeriodsOptions? periods
     /// <summary>Renews as one more replica does.</summary>
     public Task<PeriodRun> RunAsync() => Reset().RunAsync(Token);
 
-    public Task<PeriodRun> CountAsync() => Reset().CountAsync(Token);
-
     /// <summary>Balance, end of the period, and the rows of its periods.</summary>
     public Task<string?> PageAsync(string id) => Database.ScalarAsync<string>(PageSql, new { Id = id });
 

@@ -207,20 +207,6 @@ public sealed class PeriodTests(PostgresServer postgres)
         Assert.Equal(17, await scene.Database.ScalarAsync<int>("select sum((metadata ->> 'accounts')::int)::int from audit_logs"));
     }
 
-    [Fact]
-    public async Task Counting_says_what_a_run_would_do_and_changes_nothing()
-    {
-        await using var scene = await PeriodScene.StartAsync(postgres);
-        await scene.AddAsync("ana", 1.5m, "2026-11-30");
-        await scene.AddAsync("ben", 3m, "2026-12-30");
-        await scene.AddAsync("big", 3m, "2026-11-30", "enterprise", 0m, unlimited: true);
-        var counted = await scene.CountAsync();
-        Assert.Equal((3, 2, 1, 5m, 1.5m), (counted.Walked, counted.Renewed, counted.Granted, counted.Credits, counted.Forfeited));
-        Assert.Equal("1.50 of 5.00 until 2026-11-30 00:00", await scene.PageAsync("ana"));
-        var run = await scene.RunAsync();
-        Assert.Equal((counted.Renewed, counted.Granted, counted.Credits, counted.Forfeited), (run.Renewed, run.Granted, run.Credits, run.Forfeited));
-    }
-
     private static async Task<(long Walked, long Renewed)> RunAsync(PeriodScene scene)
     {
         var run = await scene.RunAsync();

@@ -15,7 +15,7 @@ public sealed class HintJudgeTests
         bundle.Server.On("/users/ben", ScriptedKeycloak.Says(200, """{"id":"ben","username":"ben","enabled":true}"""));
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var judge = new HintJudge(
-            new SubjectReader(bundle.Client, policy), policy, Options.Create(new HintOptions()), bundle.Clock);
+            new SubjectReader(bundle.Client, policy), WorkerBench.NothingStored(policy), policy, Options.Create(new HintOptions()), bundle.Clock);
 
         var verdicts = await bundle.DriveAsync(
             judge.JudgeAsync([Claimed("ANA", attempts: 10), Claimed("ben", attempts: 1)], ClientBundle.Cancellation));

@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Keycloak;
@@ -28,9 +30,16 @@ internal sealed class WorkerBench : IAsyncDisposable
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
             Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
-            hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), policy, options, Clock),
+            hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
             new Provisioner(new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
+    }
+
+    /// <summary>No database of Keycloak's is configured.</summary>
+    public static StoredSubjects NothingStored(GrantPolicy policy)
+    {
+        var database = new KeycloakDatabase(Options.Create(new KeycloakOptions()));
+        return new(database, new KeycloakDatabaseStore(database), policy, TimeProvider.System, NullLogger<StoredSubjects>.Instance);
     }
 
     public TestDatabase Database { get; }

@@ -1,7 +1,10 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
@@ -96,6 +99,24 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Contains($"user_entity ({privilege})", outcome.Reason, StringComparison.Ordinal);
         Assert.Empty(await _bundle.AccountsAsync());
         await Assert.ThrowsAsync<ConfigurationException>(_bridge.StartAsync);
+    }
+
+    [Fact]
+    public async Task Hints_are_judged_by_the_database_and_nobody_is_asked_for_one_by_one()
+    {
+        await _tables.CopyAsync(_bundle.Keycloak);
+        var people = await _bundle.PeopleAsync();
+        await _bridge.StartAsync();
+        _bundle.Keycloak.Server.Requests.Reset();
+
+        await _bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [.. people.Append("nobody").Select(id => new UserHint(EmulatorDriver.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook))],
+            TestContext.Current.CancellationToken);
+
+        await Eventually.TrueAsync(async () => (await _bundle.AccountsAsync()).Length == people.Length, "everybody has an account");
+        Assert.Equal(0, _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
+        await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 1 from user_hints"), "who is not there yet is awaited");
+        await _bridge.StopAsync();
     }
 
     [Fact]

@@ -7,14 +7,16 @@ namespace KeycloakCreditBridge.Keycloak.Database;
 /// <summary>Reads Keycloak's tables. They are no interface: what is read is looked for before.</summary>
 internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 {
-    // Whoever may write one of these may make people.
+    // Any table: whoever may write credentials or roles may sign in as anybody.
     private const string MayWriteSql =
         """
-        select t.relation || ' (' || p.privilege || ')'
-        from unnest(array['realm', 'user_entity']) as t (relation)
+        select c.relname || ' (' || p.privilege || ')'
+        from pg_class c
         cross join unnest(array['insert', 'update', 'delete', 'truncate']) as p (privilege)
-        where has_table_privilege(to_regclass(t.relation), p.privilege)
-        order by 1
+        where c.relnamespace = (select u.relnamespace from pg_class u where u.oid = to_regclass('user_entity')) and c.relkind in ('r', 'p')
+            and case when p.privilege in ('insert', 'update') then has_any_column_privilege(c.oid, p.privilege) else has_table_privilege(c.oid, p.privilege) end
+        order by (c.relname <> 'user_entity'), 1
+        limit 5
         """;
 
     private const string LackingSql =
@@ -81,6 +83,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         var realmId = await RealmIdAsync(connection, realm, cancellationToken);
         var select = CopySql.Replace("@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal);
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
+        // The first row waits for the sorting of all.
+        rows.Timeout = TimeSpan.FromMinutes(10);
         while (await rows.StartRowAsync(cancellationToken) >= 0)
             yield return Row(rows);
     }

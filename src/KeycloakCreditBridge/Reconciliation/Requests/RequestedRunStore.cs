@@ -21,6 +21,8 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         where id = @Id and status = 'waiting'
         """;
 
+    private const string AllWaitingSql = "select id from reconcile_runs where realm = @Realm and status = 'waiting' order by id";
+
     private const string Columns =
         """
         id, realm, mode, trigger, status, since, dry_run, rejudge, expected, seen, missing, provisioned, failed, gone, closed, error,
@@ -69,8 +71,15 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var waiting = await connection.QuerySingleOrDefaultAsync<WaitingRow>(new CommandDefinition(
-            WaitingSql, new { Id = long.Parse(name, CultureInfo.InvariantCulture) }, cancellationToken: cancellationToken));
+            WaitingSql, new { Id = long.Parse(name.Split(' ')[0], CultureInfo.InvariantCulture) }, cancellationToken: cancellationToken));
         return waiting?.ToRequest();
+    }
+
+    /// <summary>Runs of a realm that wait.</summary>
+    public async Task<IReadOnlyList<long>> WaitingAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<long>(new CommandDefinition(AllWaitingSql, new { Realm = realm }, cancellationToken: cancellationToken))];
     }
 
     public async Task<RunView?> FindAsync(string realm, long id, CancellationToken cancellationToken)

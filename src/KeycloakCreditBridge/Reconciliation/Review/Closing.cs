@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
@@ -46,19 +47,28 @@ internal sealed partial class Closing(
         if (batch.Count == 0)
             return null;
         var gone = new ConcurrentBag<Judgement>();
+        var unreadable = new ConcurrentBag<string>();
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = hintOptions.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(batch, parallel, async (keycloakId, token) =>
         {
             var readAt = clock.GetUtcNow();
-            if (await reader.ReadAsync(request.Realm, keycloakId, token) is null)
-                gone.Add(policy.JudgeGone(request.Realm, keycloakId, readAt, HintSources.Reconciliation));
+            try
+            {
+                if (await reader.ReadAsync(request.Realm, keycloakId, token) is null)
+                    gone.Add(policy.JudgeGone(request.Realm, keycloakId, readAt, HintSources.Reconciliation));
+            }
+            catch (KeycloakProtocolException exception)
+            {
+                // This user's own trouble: thrown on, it would keep everybody else of the realm open.
+                unreadable.Add($"User {keycloakId} was not shown and could not be read: {exception.Message}");
+            }
         });
         var result = await provisioner.ConvergeAsync(gone, cancellationToken);
         KillPoint.Reach(KillPoint.Closed);
         await absentees.SettleAsync(run.Id, batch, cancellationToken);
         return new ReviewResult(
-            new ReconcileCounts(Closed: gone.Count - result.Refusals.Count, Failed: result.Refusals.Count),
-            [.. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} is gone and could not be closed: {refusal.Reason}")]);
+            new ReconcileCounts(Closed: gone.Count - result.Refusals.Count, Failed: result.Refusals.Count + unreadable.Count),
+            [.. unreadable, .. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} is gone and could not be closed: {refusal.Reason}")]);
     }
 
     [LoggerMessage(EventId = 545, Level = LogLevel.Warning,

@@ -10,6 +10,8 @@ namespace KeycloakCreditBridge.Reconciliation.Review;
 internal sealed class UserReview(
     AccountReviewStore accounts, SubjectReader reader, GrantPolicy policy, Provisioner provisioner, IOptions<HintOptions> options)
 {
+    private const int StatementUsers = 2_000;
+
     /// <summary>Reviews users as a reading of the realm shows them, without what only a reading of each shows.</summary>
     /// <param name="request">What is asked for.</param>
     /// <param name="users">People, and service accounts if the reading shows them.</param>
@@ -33,7 +35,10 @@ internal sealed class UserReview(
         IReadOnlyCollection<Subject> needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
             ? [.. subjects.Where(user => user.IsServiceAccount), .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken)]
             : subjects;
-        var result = await ReviewReadAsync(request, needed, readAt, cancellationToken);
+        var result = ReviewResult.Nothing;
+        // No statement takes long, however many users a page or a moment has.
+        foreach (var some in needed.Chunk(StatementUsers))
+            result += await ReviewReadAsync(request, some, readAt, cancellationToken);
         return new ReviewResult(
             result.Counts with { Seen = users.Count(user => !user.IsServiceAccount), Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
     }
@@ -101,4 +106,8 @@ internal sealed class UserReview(
 internal sealed record ReviewResult(ReconcileCounts Counts, IReadOnlyList<string> Problems)
 {
     public static readonly ReviewResult Nothing = new(new ReconcileCounts(), []);
+
+    public static ReviewResult operator +(ReviewResult left, ReviewResult right) => Add(left, right);
+
+    public static ReviewResult Add(ReviewResult left, ReviewResult right) => new(left.Counts + right.Counts, [.. left.Problems, .. right.Problems]);
 }

@@ -9,20 +9,11 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 {
     private const string ForgetSql = "delete from reconcile_runs where realm = @Realm and updated_at < @Before";
 
-    // What a run noted lasts until it is done; a run that nobody continued leaves it behind.
-    private const string ForgetNotesSql =
-        """
-        with kept as (
-            select id from reconcile_runs
-            where status = 'running' or status in ('failed', 'stopped') and started_at > @NotBefore),
-        seen as (delete from reconcile_seen where run_id not in (select id from kept))
-        delete from reconcile_absent where run_id not in (select id from kept)
-        """;
-
     // The lease is taken: whoever still counts as running in this realm is not.
     private const string CloseLeftBehindSql =
         """
-        update reconcile_runs set status = 'failed', error = 'Its process ended before it did.', ended_at = updated_at
+        update reconcile_runs
+        set status = case when cancel_asked then 'cancelled' else 'failed' end, error = 'Its process ended before it did.', ended_at = updated_at
         where realm = @Realm and status = 'running'
         """;
 
@@ -31,14 +22,14 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         update reconcile_runs r
         set status = 'running', owner = @Owner, trigger = @Trigger, error = null, ended_at = null, updated_at = @Now
         from (
-            select id, status, started_at, position, phase from reconcile_runs
+            select id, status, started_at, position, phase, cancel_asked from reconcile_runs
             where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
                 and dry_run = @DryRun and rejudge = @Rejudge and user_ids is null
             order by id desc
             limit 1) latest
         where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.started_at > @NotBefore
-            and (latest.position > 0 or latest.phase <> '')
-        returning r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed
+            and (latest.position > 0 or latest.phase <> '') and not latest.cancel_asked
+        returning r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed, r.closed
         """;
 
     private const string BeginWaitingSql =
@@ -71,6 +62,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         """
         select unexplained from reconcile_runs
         where realm = (select realm from reconcile_runs where id = @Id) and id < @Id and status = 'done' and unexplained is not null
+            and not dry_run and since is null and failed = 0
         order by id desc
         limit 1
         """;
@@ -116,7 +108,6 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         };
         await connection.ExecuteAsync(Command(ForgetSql));
         await connection.ExecuteAsync(Command(CloseLeftBehindSql));
-        await connection.ExecuteAsync(Command(ForgetNotesSql));
         var run = request.WaitingRun is null ? await BeginOrContinueAsync() : await BeginWaitingAsync();
         await transaction.CommitAsync(cancellationToken);
         return run;
@@ -223,7 +214,9 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
         public long Failed { get; init; }
 
+        public long Closed { get; init; }
+
         public ReconcileRun ToRun(string owner, ReconcileMode mode) => new(
-            Id, owner, mode, StartedAt, new ScanPosition(Phase, Position, Tail), new ReconcileCounts(Seen, Missing, Provisioned, Failed));
+            Id, owner, mode, StartedAt, new ScanPosition(Phase, Position, Tail), new ReconcileCounts(Seen, Missing, Provisioned, Failed, Closed: Closed));
     }
 }

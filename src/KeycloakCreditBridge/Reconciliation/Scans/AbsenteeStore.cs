@@ -12,6 +12,9 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 /// </summary>
 internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
 {
+    // Some look at everybody of a realm.
+    private const int LongSeconds = 600;
+
     private const string AddInWindowSql =
         """
         insert into reconcile_absent (run_id, keycloak_id)
@@ -19,7 +22,7 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
         from keycloak_users k
         where k.realm = @Realm::text and k.disposition <> 'deleted' and k.keycloak_id not like 'f:%' and k.checked_at < @ReadAt::timestamptz
             and k.created_at >= '1970-01-01 00:00:00+00' and k.created_at between @From::timestamptz and @To::timestamptz
-            and k.keycloak_id <> all (@Seen::text[])
+            and not exists (select from unnest(@Seen::text[]) as s (id) where s.id = k.keycloak_id)
         on conflict do nothing
         """;
 
@@ -39,7 +42,25 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
         from keycloak_users k
         where k.realm = @Realm::text and k.disposition not in ('deleted', 'service_account') and k.checked_at < @StartedAt::timestamptz
             and (@Since::timestamptz is null or k.created_at is null or k.created_at >= @Since)
-            and (not @Undated::boolean or k.created_at is null or k.created_at < '1970-01-01 00:00:00+00' or k.keycloak_id like 'f:%')
+            and (@Federated::boolean or k.keycloak_id not like 'f:%')
+            and not exists (select from reconcile_seen s where s.run_id = @RunId::bigint and s.keycloak_id = k.keycloak_id)
+        on conflict do nothing
+        """;
+
+    // Two questions, each with an index of its own: there may be few of them among millions.
+    private const string AddUnseenUndatedSql =
+        """
+        insert into reconcile_absent (run_id, keycloak_id)
+        select @RunId::bigint, k.keycloak_id
+        from (
+            select u.keycloak_id, u.checked_at, u.disposition from keycloak_users u
+            where u.realm = @Realm::text and (u.created_at is null or u.created_at < '1970-01-01 00:00:00+00') and u.disposition <> 'deleted'
+                and u.keycloak_id not like 'f:%'
+            union all
+            select f.keycloak_id, f.checked_at, f.disposition from keycloak_users f
+            where @Federated::boolean and f.realm = @Realm::text and f.keycloak_id >= 'f:' and f.keycloak_id < 'f;' and f.disposition <> 'deleted'
+                and (@Since::timestamptz is null or f.created_at is null or f.created_at >= @Since)) k
+        where k.disposition <> 'service_account' and k.checked_at < @StartedAt::timestamptz
             and not exists (select from reconcile_seen s where s.run_id = @RunId::bigint and s.keycloak_id = k.keycloak_id)
         on conflict do nothing
         """;
@@ -53,8 +74,9 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
 
     private const string CountSql =
         """
-        select (select count(*) from reconcile_absent where run_id = @RunId::bigint) as absent,
-            (select count(*) from keycloak_users where realm = @Realm::text and disposition <> 'deleted') as known
+        select a.absent, case when a.absent > 0 then (
+                select count(*) from keycloak_users where realm = @Realm::text and disposition <> 'deleted') else 0 end as known
+        from (select count(*) as absent from reconcile_absent where run_id = @RunId::bigint) a
         """;
 
     private const string NextSql =
@@ -88,14 +110,20 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
     public async Task<long> SeenAsync(long runId, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<long>(new CommandDefinition(SeenSql, new { RunId = runId }, cancellationToken: cancellationToken));
+        return await connection.ExecuteScalarAsync<long>(new CommandDefinition(SeenSql, new { RunId = runId }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
     /// <summary>Notes who is on record, should have been shown by the run's listing, and was not.</summary>
-    public Task AddUnseenAsync(ReconcileRun run, ReconcileRequest request, AbsenceScope scope, CancellationToken cancellationToken) =>
+    /// <param name="run">The run.</param>
+    /// <param name="request">What it was asked for.</param>
+    /// <param name="scope">Whom it should have shown.</param>
+    /// <param name="federated">Whether it shows people of a federation without import.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public Task AddUnseenAsync(
+        ReconcileRun run, ReconcileRequest request, AbsenceScope scope, bool federated, CancellationToken cancellationToken) =>
         ExecuteAsync(
-            AddUnseenSql,
-            new { RunId = run.Id, request.Realm, run.StartedAt, request.Since, Undated = scope == AbsenceScope.Undated },
+            scope == AbsenceScope.Undated ? AddUnseenUndatedSql : AddUnseenSql,
+            new { RunId = run.Id, request.Realm, run.StartedAt, request.Since, Federated = federated },
             cancellationToken);
 
     /// <summary>Notes users whom the reading itself found missing.</summary>
@@ -107,7 +135,7 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleAsync<AbsenceShare>(
-            new CommandDefinition(CountSql, new { RunId = runId, Realm = realm }, cancellationToken: cancellationToken));
+            new CommandDefinition(CountSql, new { RunId = runId, Realm = realm }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
     /// <summary>Some of those who are noted.</summary>
@@ -129,7 +157,7 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
     private async Task ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(new CommandDefinition(sql, parameters, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 }
 

@@ -24,8 +24,8 @@ internal sealed class CountScan(
         var realm = request.Realm;
         var all = new CreatedWindow(Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0), CreatedWindow.Open);
         Stack<ComparedWindow> differing = [];
-        Push(new ComparedWindow(
-            all, await client.CountCreatedAsync(realm, all, cancellationToken), await known.CountAsync(realm, all, cancellationToken)));
+        var counted = await client.CountCreatedAsync(realm, all, cancellationToken);
+        Push(new ComparedWindow(all, counted, await known.CountAsync(realm, all, cancellationToken)));
         while (differing.TryPop(out var next))
         {
             if (next.IsDense)
@@ -48,7 +48,7 @@ internal sealed class CountScan(
             }
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, withFederated: false, cancellationToken))
+        await foreach (var part in undated.ReadAsync(run, request, all == CreatedWindow.All ? counted : null, withFederated: false, cancellationToken))
             yield return part with { Reached = ScanPosition.Start };
 
         void Push(ComparedWindow window)
@@ -63,7 +63,9 @@ internal sealed class CountScan(
         string realm, ComparedWindow window, CancellationToken cancellationToken)
     {
         var (from, to) = window.Window;
-        var middle = await known.MiddleAsync(realm, window.Window, window.Known / 2, cancellationToken);
+        // Who was on record is gone from it by now: the window is compared anew.
+        if (await known.MiddleAsync(realm, window.Window, window.Known / 2, cancellationToken) is not { } middle)
+            return (window with { Known = await known.CountAsync(realm, window.Window, cancellationToken) }, window with { Counted = 0, Known = 0 });
         var cut = middle.CreatedAt.ToUnixTimeMilliseconds();
         var knownBefore = middle.Before;
         // All of the first half share the window's first millisecond: that one alone is the first half.

@@ -17,6 +17,8 @@ internal sealed class DatabaseScan(
     // How far a run is, is saved at least so often.
     private const int PartUsers = 50_000;
 
+    public int ReviewsAtOnce => 2;
+
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -44,7 +46,7 @@ internal sealed class DatabaseScan(
         {
             while (hasRecord && string.CompareOrdinal(records.Current.KeycloakId, user.Id) < 0)
             {
-                part.AddAbsent(records.Current, readAt);
+                await AddAbsentAsync(part, records.Current, run, readAt, cancellationToken);
                 hasRecord = await records.MoveNextAsync();
             }
 
@@ -61,12 +63,21 @@ internal sealed class DatabaseScan(
         }
 
         for (; hasRecord; hasRecord = await records.MoveNextAsync())
-            part.AddAbsent(records.Current, readAt);
+            await AddAbsentAsync(part, records.Current, run, readAt, cancellationToken);
         yield return await EndAsync(part, run, readAt, position, cancellationToken);
     }
 
     // Rules that look at the address or the name may judge somebody otherwise whose record stands.
     private bool NeedsAll(ReconcileRequest request) => request.Rejudge || !policy.RulesOf(request.Realm).NeedsIdAlone;
+
+    private async Task AddAbsentAsync(Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)
+    {
+        part.AddAbsent(record, readAt);
+        if (part.Absent.Count < BatchUsers)
+            return;
+        await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
+        part.Absent.Clear();
+    }
 
     private async Task<ScannedPart> EndAsync(
         Part part, ReconcileRun run, DateTimeOffset readAt, ScanPosition position, CancellationToken cancellationToken)
@@ -86,10 +97,12 @@ internal sealed class DatabaseScan(
 
         public int Unchanged { get; private set; }
 
-        public bool IsFull => Users.Count >= BatchUsers || Absent.Count >= BatchUsers || Unchanged >= PartUsers;
+        public bool IsFull => Users.Count >= BatchUsers || Unchanged >= PartUsers;
 
         public void Add(StoredUser user, KnownUser? record)
         {
+            if (request.Since is { } since && user.CreatedAtMs < since.ToUnixTimeMilliseconds())
+                return;
             if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user))
                 Unchanged += user.IsService ? 0 : 1;
             else

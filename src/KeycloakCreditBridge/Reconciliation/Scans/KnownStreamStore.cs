@@ -27,6 +27,8 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         var select = CopySql.Replace("@Realm", Literal(realm), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
+        // The first row may wait for the sorting of all.
+        rows.Timeout = TimeSpan.FromMinutes(10);
         while (await rows.StartRowAsync(cancellationToken) >= 0)
             yield return Row(rows);
     }

@@ -23,12 +23,17 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         from (select created_at from keycloak_users where {InWindow} order by created_at offset @Half::bigint limit 1) m
         """;
 
+    private const string NotAbsent =
+        "not exists (select from reconcile_absent a where a.run_id = @RunId::bigint and a.keycloak_id = keycloak_users.keycloak_id)";
+
+    // Whom this run found gone does not count any more; who was provisioned from a token is dated when Keycloak was asked for them.
     private const string UndatedSql =
         $"""
         select (select count(*) from keycloak_users
-                where {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account') as undated,
+                where {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
+                    and {NotAbsent} and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)) as undated,
             (select count(*) from keycloak_users
-                where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00') as services
+                where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
         """;
 
     private const string ServiceAccountsSql =
@@ -41,12 +46,12 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     public Task<long> CountAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) =>
         OneAsync<long>(CountSql, Of(realm, window), cancellationToken);
 
-    /// <summary>The middle one of a window's users by creation.</summary>
+    /// <summary>The middle one of a window's users by creation; null when it has fewer than it had.</summary>
     /// <param name="realm">The realm's name.</param>
     /// <param name="window">Must have users on record.</param>
     /// <param name="half">Half of how many it has.</param>
     /// <param name="cancellationToken">Ends the question.</param>
-    public Task<WindowMiddle> MiddleAsync(string realm, CreatedWindow window, long half, CancellationToken cancellationToken)
+    public Task<WindowMiddle?> MiddleAsync(string realm, CreatedWindow window, long half, CancellationToken cancellationToken)
     {
         var parameters = new DynamicParameters(Of(realm, window));
         parameters.Add("Half", half);
@@ -54,8 +59,8 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>People whom no window shows, and service accounts, which windows show and the count of a realm's people leaves out.</summary>
-    public Task<UndatedUsers> UndatedAsync(string realm, CancellationToken cancellationToken) =>
-        OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm }, cancellationToken);
+    public Task<UndatedUsers> UndatedAsync(string realm, long runId, CancellationToken cancellationToken) =>
+        OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
 
     /// <summary>Which of these are service accounts on record.</summary>
     public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
@@ -73,10 +78,11 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     private static object Of(string realm, CreatedWindow window) =>
         new { Realm = realm, From = Instant(window.From), To = Instant(window.To) };
 
-    private async Task<T> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
+    private async Task<T?> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.QuerySingleAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken));
+        return await connection.QuerySingleOrDefaultAsync<T>(
+            new CommandDefinition(sql, parameters, commandTimeout: 600, cancellationToken: cancellationToken));
     }
 }
 

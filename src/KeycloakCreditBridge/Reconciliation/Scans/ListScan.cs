@@ -27,10 +27,12 @@ internal sealed partial class ListScan(
         var atFirst = await client.CountUsersAsync(realm, cancellationToken);
         for (var pass = 1; ; pass++)
         {
+            var isAgain = pass > 1;
             await foreach (var part in people.ReadAsync(realm, from, cancellationToken))
             {
                 await absentees.AddSeenAsync(run.Id, part.Users, cancellationToken);
-                yield return part;
+                yield return part with { StartedOver = part.StartedOver || isAgain };
+                isAgain = false;
             }
 
             var seen = await absentees.SeenAsync(run.Id, cancellationToken);
@@ -40,7 +42,7 @@ internal sealed partial class ListScan(
                 await client.CheckUsersAsync(realm, cancellationToken);
             if (seen >= counted)
             {
-                await absentees.AddUnseenAsync(run, request, scope, cancellationToken);
+                await absentees.AddUnseenAsync(run, request, scope, people.ShowsFederated(realm), cancellationToken);
                 yield break;
             }
 

@@ -12,12 +12,15 @@ internal sealed class PeopleListing(KeycloakClient client, PagedListing listing,
     private const string Unverified = "unverified";
     private const string Verified = "verified";
 
+    /// <summary>Whether people of a federation without import are in the list.</summary>
+    public bool ShowsFederated(string realm) => keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All;
+
     /// <summary>Lists from a place to the end. The parts that leave federations alone show service accounts too.</summary>
     /// <exception cref="KeycloakException">A page failed: what follows it was not read, and nothing may be concluded from that.</exception>
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         string realm, ScanPosition from, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        string[] phases = keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All ? [Everybody] : [Unverified, Verified];
+        string[] phases = ShowsFederated(realm) ? [Everybody] : [Unverified, Verified];
         foreach (var phase in phases.Skip(Math.Max(0, Array.IndexOf(phases, from.Phase))))
         {
             PagedListing.PageSource source = phase == Everybody

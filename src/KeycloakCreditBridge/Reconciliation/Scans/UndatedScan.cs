@@ -15,23 +15,27 @@ internal sealed partial class UndatedScan(
     ListScan list,
     ReconcileRunStore runs,
     IOptions<KeycloakOptions> keycloak,
+    TimeProvider clock,
     ILogger<UndatedScan> logger)
 {
     private const int MostTries = 3;
 
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(0.5);
+
     /// <summary>Reads them if it must.</summary>
     /// <param name="run">The run; one that was at this when it was interrupted goes on with it.</param>
     /// <param name="request">What is asked for.</param>
+    /// <param name="dated">How many users Keycloak counts with a creation, if it was just asked.</param>
     /// <param name="withFederated">Whether to look for people whom no count has, too.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, ReconcileRequest request, bool withFederated, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, ReconcileRequest request, long? dated, bool withFederated, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (run.Reached.Phase.Length == 0 && !await MustListAsync(run, request.Realm, withFederated, cancellationToken))
+        if (run.Reached.Phase.Length == 0 && !await MustListAsync(run, request.Realm, dated, withFederated, cancellationToken))
             yield break;
         await foreach (var part in ListAsync(run, request, cancellationToken))
             yield return part;
-        await runs.SaveUnexplainedAsync(run, await UnexplainedAsync(request.Realm, cancellationToken), cancellationToken);
+        await runs.SaveUnexplainedAsync(run, await UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
     }
 
     /// <summary>Reads people of a federation without import, if there are any; all others have been read.</summary>
@@ -55,9 +59,9 @@ internal sealed partial class UndatedScan(
         }
     }
 
-    private async Task<bool> MustListAsync(ReconcileRun run, string realm, bool withFederated, CancellationToken cancellationToken)
+    private async Task<bool> MustListAsync(ReconcileRun run, string realm, long? dated, bool withFederated, CancellationToken cancellationToken)
     {
-        var unexplained = await UnexplainedAsync(realm, cancellationToken);
+        var unexplained = await UnexplainedAsync(run, realm, dated, cancellationToken);
         await runs.SaveUnexplainedAsync(run, unexplained, cancellationToken);
         // A difference that a list did not explain the last time is not explained by another one.
         if (unexplained != 0 && unexplained != await runs.LastUnexplainedAsync(run, cancellationToken))
@@ -70,17 +74,18 @@ internal sealed partial class UndatedScan(
     }
 
     // People whom Keycloak counts, without those whom windows show, without those on record whom windows do not show.
-    private async Task<long> UnexplainedAsync(string realm, CancellationToken cancellationToken)
+    private async Task<long> UnexplainedAsync(ReconcileRun run, string realm, long? counted, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             var people = await client.CountUsersAsync(realm, cancellationToken);
-            var dated = await client.CountCreatedAsync(realm, CreatedWindow.All, cancellationToken);
-            var onRecord = await known.UndatedAsync(realm, cancellationToken);
+            var dated = attempt == 1 && counted is { } just ? just : await client.CountCreatedAsync(realm, CreatedWindow.All, cancellationToken);
+            var onRecord = await known.UndatedAsync(realm, run.Id, cancellationToken);
             var unexplained = people - (dated - onRecord.Services) - onRecord.Undated;
             // Somebody may have come between the two counts.
             if (unexplained == 0 || attempt == MostTries)
                 return unexplained;
+            await Task.Delay(BetweenTries, clock, cancellationToken);
         }
     }
 
@@ -89,11 +94,16 @@ internal sealed partial class UndatedScan(
     {
         if (keycloak.Value.Realm(realm).FederatedUsers != FederatedUsers.All)
             return false;
-        var counted = await client.CountUsersAsync(realm, cancellationToken);
-        var behind = await client.ListUsersAsync(realm, (int)counted, max: 1, cancellationToken);
-        if (behind.Count > 0)
-            LogUncounted(realm);
-        return behind.Count > 0;
+        // Who registers between the two questions is behind the count, too, and is not the next time.
+        for (var attempt = 1; attempt <= MostTries; attempt++)
+        {
+            var counted = await client.CountUsersAsync(realm, cancellationToken);
+            if ((await client.ListUsersAsync(realm, (int)counted, max: 1, cancellationToken)).Count == 0)
+                return false;
+        }
+
+        LogUncounted(realm);
+        return true;
     }
 
     [LoggerMessage(EventId = 542, Level = LogLevel.Information,

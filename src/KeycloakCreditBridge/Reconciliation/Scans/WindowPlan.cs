@@ -35,6 +35,9 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
                 continue;
             }
 
+            if (counted > users + (users / 2) && window.To != all.To)
+                await CheckFilterAsync(window, counted, cancellationToken);
+
             // Few where more were too many: a crowd of one moment stands right behind.
             if (counted >= users / 2 || wasTooWide || window.To == all.To)
             {
@@ -46,5 +49,16 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
             // Wider windows count the same users again, which costs little while they are few.
             _width *= counted == 0 ? Widening : Math.Clamp(users / counted, 2, Widening);
         }
+    }
+
+    // A server that ignores the filter, as an older one behind the same address does, counts everybody in any window.
+    private async Task CheckFilterAsync(CreatedWindow window, long counted, CancellationToken cancellationToken)
+    {
+        var behind = await client.CountCreatedAsync(realm, window with { From = window.To + 1, To = all.To }, cancellationToken);
+        var both = await client.CountCreatedAsync(realm, window with { To = all.To }, cancellationToken);
+        if (counted + behind <= both + (both / 2))
+            return;
+        client.ForgetCapabilities(realm);
+        throw new KeycloakProtocolException(realm, "Keycloak counts the same users in every window of creation: it cannot filter by it any more. Try again.");
     }
 }

@@ -36,7 +36,7 @@ internal sealed class WindowScan(
                 await client.CheckUsersAsync(request.Realm, cancellationToken);
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, withFederated: true, cancellationToken))
+        await foreach (var part in undated.ReadAsync(run, request, dated: null, withFederated: true, cancellationToken))
             yield return part;
     }
 

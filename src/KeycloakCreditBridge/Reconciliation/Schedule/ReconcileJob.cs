@@ -10,6 +10,8 @@ internal sealed partial class ReconcileJob(
 {
     public const string Group = "reconcile";
 
+    private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(30);
+
     public static JobKey KeyOf(string realm) => new(realm, Group);
 
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
@@ -24,6 +26,24 @@ internal sealed partial class ReconcileJob(
         foreach (var problem in outcome.Problems)
             LogProblem(realm, problem);
         Log(outcome);
+        await FollowAsync(context, outcome, either.Token);
+    }
+
+    // Who was asked for once is not dropped because another run was at work, or the database did not answer; and a run that was announced
+    // by a process that ended before it said so here is taken up with the schedule.
+    private async Task FollowAsync(IJobExecutionContext context, ReconcileOutcome outcome, CancellationToken cancellationToken)
+    {
+        var key = context.Trigger.Key;
+        if (key.Group == ReconcileTriggers.Schedule)
+        {
+            foreach (var run in await requested.WaitingAsync(context.JobDetail.Key.Name, cancellationToken))
+                await ReconciliationSchedule.RunAnnouncedAsync(context.Scheduler, context.JobDetail.Key.Name, run, cancellationToken);
+        }
+        else if (key.Group != ReconcileTriggers.Daily
+            && (outcome.Status == ReconcileStatus.AlreadyRunning || outcome is { Status: ReconcileStatus.Failed, RunId: null }))
+        {
+            await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, clock.GetUtcNow() + AgainAfter, cancellationToken);
+        }
     }
 
     // What was asked for over HTTP stands in its run; everything else follows from who asks.

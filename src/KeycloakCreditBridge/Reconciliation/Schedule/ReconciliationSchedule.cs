@@ -10,6 +10,8 @@ namespace KeycloakCreditBridge.Reconciliation.Schedule;
 internal sealed class ReconciliationSchedule(
     CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
 {
+    private const string Again = " again";
+
     public async Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken)
     {
         var realms = keycloak.Value.Realms.Select(realm => realm.Name).ToHashSet(StringComparer.Ordinal);
@@ -38,6 +40,15 @@ internal sealed class ReconciliationSchedule(
         var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
         var once = TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
         await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
+    }
+
+    /// <summary>Has what a trigger asked for done later, as it could not be done now.</summary>
+    public static async Task RunAgainAsync(IScheduler scheduler, TriggerKey asked, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        // The trigger that fired is deleted behind its run: the next one needs another name.
+        var name = asked.Name.EndsWith(Again, StringComparison.Ordinal) ? asked.Name[..^Again.Length] : asked.Name + Again;
+        var later = TriggerBuilder.Create().WithIdentity(new TriggerKey(name, asked.Group)).ForJob(job).StartAt(at).Build();
+        await scheduler.ScheduleTrigger(later, TriggerConflict.Keep, cancellationToken);
     }
 
     private async Task ApplyAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
