@@ -109,13 +109,13 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
         await bench.HintAsync("ana");
         for (var attempt = 0; attempt < 15; attempt++)
         {
-            await bench.WorkAsync();
+            await bench.WorkPatientlyAsync();
             bench.Clock.Advance(TimeSpan.FromSeconds(31));
         }
 
         Assert.Equal(["ana waiting 0"], await bench.HintsAsync());
         bench.Server.On(User, ScriptedKeycloak.Says(200, Ana));
-        await bench.WorkAsync();
+        await bench.WorkPatientlyAsync();
         Assert.Equal(["ana active"], await bench.AccountsAsync());
     }
 
@@ -127,7 +127,7 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
         await bench.HintAsync("ana");
         for (var attempt = 0; attempt < 12; attempt++)
         {
-            await bench.WorkAsync();
+            await bench.WorkPatientlyAsync();
             bench.Clock.Advance(TimeSpan.FromMinutes(6));
         }
 
@@ -143,7 +143,7 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
         bench.Server.On("s%C3%BCd/users/ben", ScriptedKeycloak.Says(200, """{"id":"ben","username":"ben","enabled":true}"""));
         await bench.HintAsync("ana");
         await bench.HintAsync("ben", realm: "münchen / süd");
-        await bench.WorkAsync();
+        await bench.WorkPatientlyAsync();
         Assert.Equal(["ben active"], await bench.AccountsAsync());
     }
 

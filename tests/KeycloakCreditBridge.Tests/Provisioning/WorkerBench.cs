@@ -56,8 +56,11 @@ internal sealed class WorkerBench : IAsyncDisposable
     public Task HintAsync(string user, HintKind kind = HintKind.Changed, string realm = "shop") =>
         _writer.WriteAsync([new UserHint(realm, user, kind, "REGISTER", HintSources.Webhook)], ClientBundle.Cancellation);
 
-    /// <summary>Works through one batch, the clock running, and returns how many hints it took.</summary>
-    public Task<int> WorkAsync() => _keycloak.DriveAsync(Worker.WorkAsync(ClientBundle.Cancellation));
+    /// <summary>Works through one batch, the clock standing still, and returns how many hints it took.</summary>
+    public Task<int> WorkAsync() => Worker.WorkAsync(ClientBundle.Cancellation);
+
+    /// <summary>The same, the clock running: where Keycloak is asked again after a pause.</summary>
+    public Task<int> WorkPatientlyAsync() => _keycloak.DriveAsync(Worker.WorkAsync(ClientBundle.Cancellation));
 
     public Task<IReadOnlyList<string>> AccountsAsync() =>
         Database.QueryAsync<string>("select user_id || ' ' || status from user_credits order by user_id");

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Dapper;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -21,11 +22,16 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         order by k.keycloak_id
         """;
 
+    private const string ReadingAll = "set local enable_seqscan = on; set local work_mem = '64MB'";
+
     /// <summary>In the order of their ids' bytes.</summary>
     public async IAsyncEnumerable<KnownUser> CopyAsync(string realm, string after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var select = CopySql.Replace("@Realm", Literal(realm), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        // For this one statement, which reads everybody, and not row by row.
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(ReadingAll, transaction: transaction, cancellationToken: cancellationToken));
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
         // The first row may wait for the sorting of all.
         rows.Timeout = TimeSpan.FromMinutes(10);
