@@ -3,13 +3,13 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 
 // Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes. --ways
 // measures how soon people have their accounts, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
-// (--scale 100000 for another size); --credits measures the HTTP API alone, --periods the end
+// (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone, --periods the end
 // of everybody's period.
 var quick = args.Contains("--quick");
 await using var server = await PrivatePostgres.StartAsync(
     new PrivatePostgresOptions(Path.GetTempPath(), Say: Console.Error.WriteLine), CancellationToken.None);
 List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
-    : args.Contains("--scale") ? [.. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000))]
+    : args.Contains("--scale") ? [.. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000), !args.Contains("--without-windows"))]
     : args.Contains("--credits") ? [.. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10))]
     : args.Contains("--periods") ? [await PeriodBenchmark.RunAsync(server, quick ? 50_000 : 1_000_000)]
     :

@@ -139,7 +139,7 @@ public sealed class CommandTests(PostgresServer postgres)
 
         Assert.Equal((0, 0, 0), (dry.ExitCode, real.ExitCode, json.ExitCode));
         Assert.Contains("dry run", dry.Output, StringComparison.Ordinal);
-        Assert.StartsWith("demo: done: 25 seen, 25 missing, 25 provisioned, 0 failed, ", real.Output, StringComparison.Ordinal);
+        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 gone, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal((25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));
@@ -196,7 +196,7 @@ public sealed class CommandTests(PostgresServer postgres)
         var (exitCode, output, _) = await RunAsync(bundle, "reconcile");
 
         Assert.Equal(0, exitCode);
-        Assert.StartsWith("demo: done: 55 seen, ", output, StringComparison.Ordinal);
+        Assert.StartsWith("demo: done by windows: 55 seen, ", output, StringComparison.Ordinal);
         Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs"));
         await bundle.AssertEverybodyHasAnAccountAsync();
         if (signal == "TERM")

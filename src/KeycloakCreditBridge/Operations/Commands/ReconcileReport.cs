@@ -25,7 +25,7 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
     private string Text(ReconcileOutcome outcome)
     {
         var (seen, missing, provisioned, failed, gone, closed) = outcome.Counts;
-        var by = outcome.Mode is { } mode and not ReconcileMode.Users ? $" by {ReconcileRunStore.Text(mode)}" : "";
+        var by = outcome.Mode is { } mode and not (ReconcileMode.Users or ReconcileMode.Auto) ? $" by {ReconcileRunStore.Text(mode)}" : "";
         var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
