@@ -50,8 +50,15 @@ internal sealed class GuardedProcess : IAsyncDisposable
     /// <summary>Sends a signal (TERM, INT, ...) and waits for the end; false if the process is still there after the time given.</summary>
     public async Task<bool> EndAsync(string signal, TimeSpan patience)
     {
+        await SignalAsync(signal);
+        return await ExitsWithinAsync(patience);
+    }
+
+    /// <summary>Sends a signal (STOP, CONT, ...) to the server, if it is still there.</summary>
+    public async Task SignalAsync(string signal)
+    {
         if (HasExited)
-            return true;
+            return;
         try
         {
             await _shell.StandardInput.WriteLineAsync(signal);
@@ -61,7 +68,6 @@ internal sealed class GuardedProcess : IAsyncDisposable
         {
             // The guard has gone, so the server has ended by itself.
         }
-        return await ExitsWithinAsync(patience);
     }
 
     /// <summary>The last lines of the log, for messages.</summary>

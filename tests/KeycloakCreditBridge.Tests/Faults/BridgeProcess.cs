@@ -3,9 +3,11 @@ using KeycloakCreditBridge.Sandbox.Processes;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
-/// <summary>The real executable in a process of its own, to be killed.</summary>
+/// <summary>The real executable in a process of its own, to be killed or to be made to hang.</summary>
 internal sealed class BridgeProcess : IAsyncDisposable
 {
+    private static readonly TimeSpan Blink = TimeSpan.FromMilliseconds(500);
+
     private readonly HttpClient _http = new();
     private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "bridge");
     private readonly GuardedProcess _process;
@@ -57,10 +59,38 @@ internal sealed class BridgeProcess : IAsyncDisposable
     /// <summary>As a rolling restart: false when it took longer than <paramref name="patience"/>.</summary>
     public Task<bool> TerminateAsync(TimeSpan patience) => _process.EndAsync("TERM", patience);
 
+    /// <summary>Stops it as a machine that swaps or is moved: it does nothing at all, and keeps its connections. Returns once it hangs.</summary>
+    public async Task HangAsync()
+    {
+        await _process.SignalAsync("STOP");
+        await Eventually.TrueAsync(async () => !await AnswersAsync(), "the bridge hangs");
+    }
+
+    /// <summary>Lets it go on where it hung.</summary>
+    public async Task WakeAsync()
+    {
+        await _process.SignalAsync("CONT");
+        await Eventually.TrueAsync(AnswersAsync, "the bridge goes on");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _process.DisposeAsync();
         _folder.Dispose();
         _http.Dispose();
+    }
+
+    private async Task<bool> AnswersAsync()
+    {
+        using var patience = new CancellationTokenSource(Blink);
+        try
+        {
+            using var response = await _http.GetAsync(new Uri(Url, "health/live"), patience.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
     }
 }

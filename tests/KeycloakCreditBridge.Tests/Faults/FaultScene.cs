@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 internal sealed class FaultScene : IAsyncDisposable
 {
     public const string Realm = "demo";
-    private const string Secret = "a-secret-of-this-test";
+    public const string Secret = "a-secret-of-this-test";
 
     private FaultScene(PrivatePostgres postgres, EmulatedKeycloak keycloak, TestDatabase database)
     {
@@ -26,7 +26,7 @@ internal sealed class FaultScene : IAsyncDisposable
 
     public TestDatabase Database { get; }
 
-    public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
+    public Uri BridgeUrl { get; } = NewUrl();
 
     public Dictionary<string, string> Settings => new(StringComparer.Ordinal)
     {
@@ -50,10 +50,20 @@ internal sealed class FaultScene : IAsyncDisposable
         return scene;
     }
 
+    /// <summary>An address for another replica, to which nothing is reported.</summary>
+    public static Uri NewUrl() => new($"http://127.0.0.1:{FreePort.Next()}/");
+
     public Task<string> CreateUserAsync(string name) =>
         Admin.CreateUserAsync(Realm, new Person(name, $"{name}@example.com"), TestContext.Current.CancellationToken);
 
     public Task<int> AccountsAsync() => Database.ScalarAsync<int>("select count(*)::int from user_credits");
+
+    /// <summary>How many rows a table has, or those of it behind `where`.</summary>
+    public Task<int> CountAsync(string rows) => Database.ScalarAsync<int>($"select count(*)::int from {rows}");
+
+    /// <summary>The settings as those take them who allow for one without a value.</summary>
+    public static Dictionary<string, string?> Optional(Dictionary<string, string> settings) =>
+        settings.ToDictionary(setting => setting.Key, string? (setting) => setting.Value, StringComparer.OrdinalIgnoreCase);
 
     public Task<int> HintsAsync() => Database.ScalarAsync<int>("select count(*)::int from user_hints");
 

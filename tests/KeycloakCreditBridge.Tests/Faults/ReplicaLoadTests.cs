@@ -1,0 +1,135 @@
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Reconciliation;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+/// <summary>Several real executables on one database: one is killed, or all are at work at once.</summary>
+public sealed class ReplicaLoadTests
+{
+    private const string Never = "0 0 5 1 1 ?";
+
+    private const string DeductSql =
+        """
+        with moved as (
+            update user_credits set credits_remaining = credits_remaining - 0.01, updated_at = now()
+            where user_id = (select user_id from user_credits order by random() limit 1)
+            returning user_id, credits_remaining)
+        insert into credit_transactions (user_id, amount, balance_after, transaction_type)
+        select user_id, -0.01, credits_remaining, 'usage' from moved
+        """;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_poller_and_the_scans_move_to_another_replica_when_theirs_is_killed()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
+        {
+            ["Intake:Poll:IdleInterval"] = "00:00:01",
+            ["Reconciliation:Cron"] = "0/2 * * * * ?",
+            ["Reconciliation:CompleteCron"] = Never,
+        };
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        await Eventually.TrueAsync(async () => await scene.CountAsync("leases where name = 'poll:demo'") == 1, "the first one polls");
+        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
+        scene.Keycloak.Misbehaviour.Hang("/admin/realms/demo/users/count", 1);
+        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
+        await using var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), settings);
+        await killed.KillAsync();
+        var killedAt = DateTimeOffset.UtcNow;
+        // Its webhook goes to nobody.
+        var ana = await scene.CreateUserAsync("ana");
+
+        await Eventually.TrueAsync(
+            async () => await scene.Database.ScalarAsync<string>("select source from user_credits where user_id = @User", new { User = ana }) == "poll",
+            "the other polls");
+        await Eventually.TrueAsync(
+            async () => await scene.Database.ScalarAsync<bool>(
+                "select exists (select from reconcile_runs where status = 'done' and ended_at > @KilledAt)", new { KilledAt = killedAt }),
+            "the other reconciles");
+        Assert.InRange(DateTimeOffset.UtcNow - killedAt, TimeSpan.Zero, TimeSpan.FromSeconds(35));
+    }
+
+    [Fact]
+    public async Task Four_replicas_under_full_load_meet_in_no_deadlock()
+    {
+        const int Users = 2_000;
+        await using var scene = await FaultScene.CreateAsync();
+        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
+        {
+            ["Intake:Poll:IdleInterval"] = "00:00:01",
+            ["Reconciliation:Cron"] = Never,
+            ["Reconciliation:CompleteCron"] = Never,
+            ["Reconciliation:WindowUsers"] = "200",
+        };
+        // Every event is told to the first one, and to another by its type.
+        string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
+        var urls = types.ToDictionary(type => type, _ => FaultScene.NewUrl());
+        foreach (var (type, url) in urls)
+            await scene.Admin.CreateWebhookAsync(FaultScene.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultScene.Secret, [$"access.{type}"], Token);
+        await using var first = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        await using var second = await BridgeProcess.StartAsync(urls[types[0]], settings);
+        await using var third = await BridgeProcess.StartAsync(urls[types[1]], settings);
+        await using var fourth = await BridgeProcess.StartAsync(urls[types[2]], settings);
+        using var over = new CancellationTokenSource();
+        var busy = new[]
+        {
+            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.List), over.Token),
+            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
+            DeductAsync(scene, over.Token),
+            DeductAsync(scene, over.Token),
+        };
+        await RaiseAsync(scene, types, Users);
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "everybody has an account");
+        await over.CancelAsync();
+        var done = await Task.WhenAll(busy);
+        Assert.All(done, count => Assert.NotEqual(0, count));
+
+        var ended = await Task.WhenAll(new[] { first, second, third, fourth }.Select(bridge => bridge.TerminateAsync(TimeSpan.FromSeconds(10))));
+        Assert.DoesNotContain(false, ended);
+        // A session tells what it counted when it ends.
+        scene.Database.DataSource.Clear();
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()") == 0, "all sessions have ended");
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select deadlocks::int from pg_stat_database where datname = current_database()"));
+        Assert.Equal(Users, await scene.CountAsync("credit_transactions where grant_key = 'signup'"));
+    }
+
+    private static async Task RaiseAsync(FaultScene scene, string[] types, int users)
+    {
+        var realm = scene.Keycloak.Realm(FaultScene.Realm);
+        await Parallel.ForEachAsync(Enumerable.Range(0, users), Token, async (number, _) =>
+        {
+            var user = new EmulatedUser(EmulatedUser.NewId(), $"user-{number}") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() };
+            realm.AddUser(user);
+            await realm.RaiseAsync(types[number % types.Length], user.Id);
+            if (number % 5 == 0)
+                await realm.RaiseAsync("UPDATE_PROFILE", user.Id);
+        });
+    }
+
+    // Again and again; one of two waits while the other has the realm.
+    private static async Task<int> ReconcileAsync(Dictionary<string, string> settings, ReconcileRequest request, CancellationToken over)
+    {
+        await using var bridge = BridgeHost.Build(FaultScene.Optional(settings));
+        var done = 0;
+        while (!over.IsCancellationRequested || done == 0)
+        {
+            var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
+            Assert.True(outcome.Status is ReconcileStatus.Done or ReconcileStatus.AlreadyRunning, outcome.Reason);
+            done += outcome.Status == ReconcileStatus.Done ? 1 : 0;
+        }
+
+        return done;
+    }
+
+    private static async Task<int> DeductAsync(FaultScene scene, CancellationToken over)
+    {
+        var moved = 0;
+        while (!over.IsCancellationRequested)
+            moved += await scene.Database.ExecuteAsync(DeductSql);
+        return moved;
+    }
+}

@@ -1,0 +1,155 @@
+using Dapper;
+using KeycloakCreditBridge.Tests.Operations;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+/// <summary>A real executable hangs while it has work in its hands, another does the work, and the first goes on where it hung.</summary>
+public sealed class ReplicaTests
+{
+    private const string Never = "0 0 5 1 1 ?";
+    private const string UserRequest = "GET /admin/realms/{realm}/users/{id}";
+    private const int Readers = 8;
+
+    // What one worker claims at once.
+    private const string HintSql =
+        """
+        insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+        select 'demo', id, nextval('user_hints_version'), 'webhook', 'USER-UPDATE', @Kind, now(), now()
+        from unnest(@Users) as u (id)
+        """;
+
+    private const string BooksSql =
+        """
+        select concat_ws(' ', 'account', user_id, status, credits_remaining, updated_at) from user_credits
+        union all
+        select concat_ws(' ', 'entry', user_id, transaction_type, amount, grant_key, created_at) from credit_transactions
+        union all
+        select concat_ws(' ', 'audit', user_id, action, timestamp) from audit_logs
+        union all
+        select concat_ws(' ', 'known', keycloak_id, disposition, checked_at) from keycloak_users
+        union all
+        select concat_ws(' ', 'run', to_jsonb(r)) from reconcile_runs r
+        order by 1
+        """;
+
+    private const string WaitingSql =
+        "select count(*)::int from pg_stat_activity where query like '%hint_version)%' and pid <> pg_backend_pid() and wait_event_type = 'Lock'";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_replica_that_hangs_with_a_claim_and_wakes_up_does_nothing_twice()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        // Reported to nobody, as no bridge runs yet.
+        var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => scene.CreateUserAsync($"user-{number}")));
+        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, HintsOnly(scene));
+        scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(2));
+        await HintAsync(scene, users, "changed");
+        await Eventually.TrueAsync(() => scene.Keycloak.Requests[UserRequest] == Readers, "the hung one asks for the first users that it claimed");
+        await hung.HangAsync();
+
+        await using (var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), HintsOnly(scene)))
+        {
+            await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 20 && await scene.HintsAsync() == 0, "the other takes the hints over");
+            // The answers that wait for the hung one are wrong by now.
+            scene.Keycloak.Realm(FaultScene.Realm).RemoveUser(users[0]);
+            foreach (var user in users[1..])
+                scene.Keycloak.Realm(FaultScene.Realm).ChangeUser(user, person => person with { Enabled = false });
+            await HintAsync(scene, users[..1], "deleted");
+            await HintAsync(scene, users[1..], "changed");
+            await Eventually.TrueAsync(
+                async () => await scene.CountAsync("user_credits where status = 'held'") == 19 && await scene.HintsAsync() == 0, "they are held");
+            Assert.True(await other.TerminateAsync(TimeSpan.FromSeconds(10)));
+        }
+
+        await AssertWakesUpAndChangesNothingAsync(scene, hung);
+        Assert.Equal(1, await scene.CountAsync("user_credits where status = 'closed'"));
+        Assert.Equal(21, await scene.CountAsync("audit_logs where action = 'credit.create'"));
+        Assert.Equal(19, await scene.CountAsync("audit_logs where action = 'credit.hold'"));
+        Assert.Equal(21, await scene.CountAsync("credit_transactions"));
+    }
+
+    [Fact]
+    public async Task A_replica_that_hangs_in_the_middle_of_converging_opens_nothing_beside_the_one_that_took_over()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, HintsOnly(scene));
+        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using (var transaction = await blocker.BeginTransactionAsync(Token))
+        {
+            await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
+            await scene.CreateUserAsync("ana");
+            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 1, "one converges");
+            await hung.HangAsync();
+            await using var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), HintsOnly(scene));
+            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
+            await transaction.CommitAsync(Token);
+            await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is settled");
+            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 0, "both have ended");
+            Assert.True(await other.TerminateAsync(TimeSpan.FromSeconds(10)));
+        }
+
+        await AssertWakesUpAndChangesNothingAsync(scene, hung);
+        Assert.Equal(2, await scene.CountAsync("audit_logs where action = 'credit.create'"));
+    }
+
+    [Fact]
+    public async Task A_replica_that_hangs_in_a_reconciliation_writes_nothing_into_the_run_that_another_took_over()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        scene.Keycloak.Realm(FaultScene.Realm).AddUsers(100);
+        var settings = new Dictionary<string, string>(HintsOnly(scene), StringComparer.Ordinal)
+        {
+            ["Reconciliation:Enabled"] = "true",
+            ["Reconciliation:Cron"] = Never,
+            ["Reconciliation:CompleteCron"] = Never,
+            ["Reconciliation:WindowUsers"] = "10",
+        };
+        scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users", 1000, TimeSpan.FromMilliseconds(500));
+        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1, "the first run is under way");
+        await hung.HangAsync();
+        scene.Keycloak.Misbehaviour.Reset();
+        var owner = await scene.Database.ScalarAsync<string>("select owner from reconcile_runs");
+        await scene.Database.ExecuteAsync("update leases set held_until = now() - interval '1 second'");
+
+        var (exitCode, output, error) = await CommandProcess.RunAsync(
+            FaultScene.Optional(settings), "reconcile", "--realm", FaultScene.Realm);
+        Assert.True(exitCode == 0, $"It ended with {exitCode}: {output}{error}");
+        Assert.Equal(100, await scene.AccountsAsync());
+        Assert.Equal(1, await scene.Database.ScalarAsync<int>(
+            "select count(*)::int from reconcile_runs where status = 'done' and seen = 100 and owner <> @Owner", new { Owner = owner }));
+        var books = await BooksAsync(scene);
+        await hung.WakeAsync();
+        await Eventually.TrueAsync(
+            () => hung.Log.Contains("Reconciling realm demo failed", StringComparison.Ordinal), "the woken one notices and ends");
+        Assert.Equal(books, await BooksAsync(scene));
+    }
+
+    // Without poller and schedule, which would find users by themselves.
+    private static Dictionary<string, string> HintsOnly(FaultScene scene) => new(scene.Settings, StringComparer.Ordinal)
+    {
+        ["Intake:Poll:Enabled"] = "false",
+        ["Reconciliation:Enabled"] = "false",
+    };
+
+    // Whoever is opened next is opened behind the batch that the worker hung in.
+    private static async Task AssertWakesUpAndChangesNothingAsync(FaultScene scene, BridgeProcess hung)
+    {
+        var before = await scene.AccountsAsync();
+        var books = await BooksAsync(scene);
+        await hung.WakeAsync();
+        var last = await scene.CreateUserAsync("last");
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");
+        Assert.Equal(books, (await BooksAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
+    }
+
+    private static async Task HintAsync(FaultScene scene, string[] users, string kind) =>
+        Assert.Equal(users.Length, await scene.Database.ExecuteAsync(HintSql, new { Users = users, Kind = kind }));
+
+    private static Task<int> WaitingAsync(FaultScene scene) => scene.Database.ScalarAsync<int>(WaitingSql);
+
+    private static Task<IReadOnlyList<string>> BooksAsync(FaultScene scene) => scene.Database.QueryAsync<string>(BooksSql);
+}
