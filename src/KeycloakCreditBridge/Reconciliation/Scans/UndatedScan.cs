@@ -94,16 +94,12 @@ internal sealed partial class UndatedScan(
     {
         if (keycloak.Value.Realm(realm).FederatedUsers != FederatedUsers.All)
             return false;
-        // Who registers between the two questions is behind the count, too, and is not the next time.
-        for (var attempt = 1; attempt <= MostTries; attempt++)
-        {
-            var counted = await client.CountUsersAsync(realm, cancellationToken);
-            if ((await client.ListUsersAsync(realm, (int)counted, max: 1, cancellationToken)).Count == 0)
-                return false;
-        }
-
-        LogUncounted(realm);
-        return true;
+        var counted = await client.CountUsersAsync(realm, cancellationToken);
+        // Asking may import whom it shows, so it is not asked twice to tell them from somebody who registered in between.
+        var behind = await client.ListUsersAsync(realm, (int)counted, max: 1, cancellationToken);
+        if (behind.Count > 0)
+            LogUncounted(realm);
+        return behind.Count > 0;
     }
 
     [LoggerMessage(EventId = 542, Level = LogLevel.Information,
