@@ -24,6 +24,7 @@ internal sealed class Adopter(
     private const int MostAttempts = 5;
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SessionEnds = TimeSpan.FromSeconds(0.5);
 
     /// <summary>Says what is to be done. Writes nothing but, where that is nothing, that it is done.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end.</exception>
@@ -80,8 +81,7 @@ internal sealed class Adopter(
     private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionWish wish, CancellationToken cancellationToken)
     {
         var people = new PeopleStore(connection);
-        if (!await people.BeginAsync(cancellationToken))
-            throw new AdoptionBusyException();
+        await BeginAsync(people, cancellationToken);
         foreach (var realm in keycloak.Value.Realms)
             await foreach (var page in listing.ReadAsync(realm.Name, ScanPosition.Start, cancellationToken))
                 await people.AddAsync(await JudgeAsync(realm.Name, page, cancellationToken), wish.TrustAddresses, cancellationToken);
@@ -94,6 +94,17 @@ internal sealed class Adopter(
             await mark.MarkDoneAsync(cancellationToken);
         return new AdoptionReport(
             totals, await figures.FindingsAsync(wish.Examples, cancellationToken), await mark.ReplacedAsync(cancellationToken));
+    }
+
+    // PostgreSQL ends the session of a command that has just ended a moment behind it.
+    private async Task BeginAsync(PeopleStore people, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; !await people.BeginAsync(cancellationToken); attempt++)
+        {
+            if (attempt == MostAttempts)
+                throw new AdoptionBusyException();
+            await Task.Delay(SessionEnds, clock, cancellationToken);
+        }
     }
 
     // A listing leaves out what some account ids are made of, and what some rules look at before they let an address name an account.
