@@ -18,7 +18,8 @@ public sealed class RetentionTests(PostgresServer postgres)
             "update usage_records set charged_at = case record_id when 'r1' then now() - interval '10 days 1 hour' else now() - interval '9 days 23 hours' end");
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
 
-        Assert.Equal(1, await purge.PurgeAsync(TestContext.Current.CancellationToken));
+        await purge.PurgeAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(["r2"], await scene.Database.QueryAsync<string>("select record_id from usage_records"));
         await scene.ReportAsync(Record("r1", id, 1m), Record("r2", id, 1m));
 
         Assert.Equal(2m, await scene.BalanceAsync(id));
@@ -31,6 +32,8 @@ public sealed class RetentionTests(PostgresServer postgres)
         await scene.Database.ExecuteAsync(
             "insert into usage_records (user_id, record_id, charged_at) select 'u', n::text, now() - interval '401 days' from generate_series(1, 2500) n");
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
-        Assert.Equal(2_500, await purge.PurgeAsync(TestContext.Current.CancellationToken));
+        await purge.PurgeAsync(TestContext.Current.CancellationToken);
+        // The service's own look at its start may have had a part of them.
+        await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>("select count(*) = 0 from usage_records"), "all are forgotten");
     }
 }
