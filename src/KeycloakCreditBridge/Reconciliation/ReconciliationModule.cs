@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Review;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
+using KeycloakCreditBridge.Reconciliation.Scans.Database;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using Npgsql;
 using Quartz;
@@ -42,6 +43,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<WindowScan>();
         builder.Services.AddSingleton<CountScan>();
         builder.Services.AddSingleton<KnownStreamStore>();
+        builder.Services.AddSingleton<RealmComparison>();
         builder.Services.AddSingleton<DatabaseScan>();
         builder.Services.AddSingleton<ScanChoice>();
     }

@@ -44,8 +44,24 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     // COPY takes no parameters: they are put in as literals.
     private const string CopySql =
         $"""
-        select {Columns} from user_entity where realm_id = @RealmId and id collate "C" > @After order by id collate "C"
+        select {Columns} from user_entity
+        where realm_id = @RealmId and id collate "C" > @After
+            and (@Buckets::bigint[] is null or {UserDigest.Mask} & hashtextextended(id collate "C", 0) = any (@Buckets::bigint[]))
+        order by id collate "C"
         """;
+
+    private const string DigestSql =
+        $"""
+        select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as people,
+            sum(hashtextextended(id collate "C", case
+                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end)) as sum
+        from user_entity
+        where realm_id = @RealmId
+        group by 1
+        """;
+
+    // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
+    private const string Summing = "set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
 
     private const string FindSql = $"select {Columns} from user_entity where realm_id = @RealmId and id = any (@Ids)";
 
@@ -75,13 +91,29 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             new CommandDefinition(CountSql, new { RealmId = realmId }, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 
-    /// <summary>A realm's users in the order of their ids' bytes, service accounts among them, as one snapshot.</summary>
-    public async IAsyncEnumerable<StoredUser> CopyAsync(
-        string realm, string after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>A realm's users, service accounts among them, summed up.</summary>
+    public async Task<IReadOnlyList<UserDigest>> DigestAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
         var realmId = await RealmIdAsync(connection, realm, cancellationToken);
-        var select = CopySql.Replace("@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(Summing, transaction: transaction, cancellationToken: cancellationToken));
+        return [.. await connection.QueryAsync<UserDigest>(
+            new CommandDefinition(DigestSql, new { RealmId = realmId }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>A realm's users in the order of their ids' bytes, service accounts among them, as one snapshot.</summary>
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="after">Only users behind this id.</param>
+    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for everybody.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async IAsyncEnumerable<StoredUser> CopyAsync(
+        string realm, string after, IReadOnlyList<long>? buckets, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        var realmId = await RealmIdAsync(connection, realm, cancellationToken);
+        var select = CopySql.Replace("@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal)
+            .Replace("@Buckets", UserDigest.Literal(buckets), StringComparison.Ordinal);
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
         // The first row waits for the sorting of all.
         rows.Timeout = TimeSpan.FromMinutes(10);

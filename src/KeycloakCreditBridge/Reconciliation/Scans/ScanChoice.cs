@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Database;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 

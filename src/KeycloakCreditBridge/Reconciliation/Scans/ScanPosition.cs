@@ -19,5 +19,5 @@ internal sealed record ScanPosition(string Phase, long Number, IReadOnlyList<str
 internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset ReadAt, ScanPosition Reached, bool StartedOver = false)
 {
     /// <summary>How many people more were seen to be as they are on record.</summary>
-    public int Unchanged { get; init; }
+    public long Unchanged { get; init; }
 }

@@ -3,14 +3,15 @@ using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 
 /// <summary>
 /// Reads a realm from Keycloak's database beside everybody on record, both in the order of their ids, so that memory does not grow with
-/// the realm. Only who differs is looked at more closely. Federated users without import are in no database: the list shows them.
+/// the realm; where an id is all that counts, only the buckets that differ. Only who differs is looked at more closely. Federated users
+/// without import are in no database: the list shows them.
 /// </summary>
 internal sealed class DatabaseScan(
-    KeycloakDatabaseStore keycloak, KnownStreamStore known, UndatedScan undated, AbsenteeStore absentees, GrantPolicy policy, TimeProvider clock) : IScan
+    KeycloakDatabaseStore keycloak, KnownStreamStore known, RealmComparison comparison, UndatedScan undated, AbsenteeStore absentees, GrantPolicy policy, TimeProvider clock) : IScan
 {
     private const int BatchUsers = 1_000;
 
@@ -40,9 +41,17 @@ internal sealed class DatabaseScan(
         var after = run.Reached.Tail is [var last, ..] ? last : "";
         var position = run.Reached;
         var part = new Part(request, NeedsAll(request));
-        await using var records = known.CopyAsync(request.Realm, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        var compared = part.NeedsAll || request.Since is not null ? ComparedRealm.Unlike : await comparison.CompareAsync(request.Realm, cancellationToken);
+        if (compared.Differing is not null)
+        {
+            // What this run mended before it was interrupted is the same on both sides by now.
+            (after, position) = ("", ScanPosition.Start);
+            yield return new ScannedPart([], readAt, position, StartedOver: true) { Unchanged = compared.Unchanged };
+        }
+
+        await using var records = known.CopyAsync(request.Realm, after, compared.Differing, cancellationToken).GetAsyncEnumerator(cancellationToken);
         var hasRecord = await records.MoveNextAsync();
-        await foreach (var user in keycloak.CopyAsync(request.Realm, after, cancellationToken))
+        await foreach (var user in keycloak.CopyAsync(request.Realm, after, compared.Differing, cancellationToken))
         {
             while (hasRecord && string.CompareOrdinal(records.Current.KeycloakId, user.Id) < 0)
             {

@@ -1,0 +1,101 @@
+using System.Runtime.CompilerServices;
+using Dapper;
+using KeycloakCreditBridge.Keycloak.Database;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
+
+/// <summary>Everybody of a realm who is on record, one after the other.</summary>
+internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
+{
+    // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
+    private const string CopySql =
+        $"""
+        select k.keycloak_id, k.disposition, k.checked_at,
+            case k.disposition
+                when 'account' then c.user_id is not null and k.reason is null
+                    and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
+                when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active' and c.status_reason is distinct from 'deleted'
+                else true end as stands
+        from keycloak_users k
+        left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+        where k.realm = @Realm and k.disposition <> 'deleted' and k.keycloak_id > @After
+            and (@Buckets::bigint[] is null or {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) = any (@Buckets::bigint[]))
+        order by k.keycloak_id
+        """;
+
+    // Summed up as Keycloak's users are, see UserDigest, and beside them the accounts as they should be less the accounts as they are: nothing
+    // where they agree. Who is left out, and whom the account belies, adds what no user of Keycloak's does. An account that an operator holds
+    // agrees with nobody: its bucket is read.
+    private const string DigestSql =
+        $"""
+        select s.bucket, sum(s.users) as sum, sum(s.accounts) as accounts
+        from (
+            select {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) as bucket,
+                sum(hashtextextended(k.keycloak_id, case
+                    when k.reason is not null then 0 when k.disposition = 'account' then {UserDigest.Enabled}
+                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end)) as users,
+                coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.disposition
+                    when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.disposition in ('account', 'held')), 0) as accounts
+            from keycloak_users k
+            where k.realm = @Realm::text and k.disposition <> 'deleted' and k.keycloak_id not like 'f:%'
+            group by 1
+            union all
+            select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0, -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
+                when c.status = 'active' then {UserDigest.Enabled} when c.status_reason in ('disabled', 'account_id_taken') then {UserDigest.Disabled} else 0 end)))
+            from user_credits c
+            where c.realm = @Realm and (c.status = 'active' or c.status_reason is distinct from 'deleted') and c.keycloak_id not like 'f:%'
+            group by 1) s
+        group by 1
+        """;
+
+    private const string ReadingAll = "set local enable_seqscan = on; set local work_mem = '64MB'";
+
+    // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
+    private const string Summing = $"{ReadingAll}; set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
+
+    /// <summary>Everybody but federated users without import, summed up.</summary>
+    public async Task<IReadOnlyList<KnownDigest>> DigestAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(Summing, transaction: transaction, cancellationToken: cancellationToken));
+        return [.. await connection.QueryAsync<KnownDigest>(
+            new CommandDefinition(DigestSql, new { Realm = realm }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>In the order of their ids' bytes.</summary>
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="after">Only users behind this id.</param>
+    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for everybody.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async IAsyncEnumerable<KnownUser> CopyAsync(
+        string realm, string after, IReadOnlyList<long>? buckets, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var select = CopySql.Replace("@Realm", Literal(realm), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal)
+            .Replace("@Buckets", UserDigest.Literal(buckets), StringComparison.Ordinal);
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        // For this one statement, which reads everybody, and not row by row.
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(ReadingAll, transaction: transaction, cancellationToken: cancellationToken));
+        await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
+        // The first row may wait for the sorting of all.
+        rows.Timeout = TimeSpan.FromMinutes(10);
+        while (await rows.StartRowAsync(cancellationToken) >= 0)
+            yield return Row(rows);
+    }
+
+    // Rows are short and most have arrived: waiting for each value costs more than reading it.
+    private static KnownUser Row(NpgsqlBinaryExporter rows) => new(rows.Read<string>(), rows.Read<string>(), rows.Read<DateTime>(), rows.Read<bool>());
+
+    private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+}
+
+/// <summary>A user on record.</summary>
+/// <param name="CheckedAt">When Keycloak was asked last.</param>
+/// <param name="Stands">Whether the account is as the disposition says.</param>
+internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, bool Stands);
+
+/// <summary>What is on record of a bucket of <see cref="UserDigest"/>.</summary>
+/// <param name="Accounts">Not zero where accounts are not as the record of their owners says.</param>
+internal sealed record KnownDigest(long Bucket, decimal Sum, decimal Accounts);
