@@ -49,7 +49,9 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         group by 1
         """;
 
-    private const string ReadingAll = "set local enable_seqscan = on; set local work_mem = '64MB'";
+    // The few who are on record wait, sent, for as long as it takes to open accounts for the many who are not.
+    private const string ReadingAll =
+        "set local enable_seqscan = on; set local work_mem = '64MB'; set local idle_in_transaction_session_timeout = 0";
 
     // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
     private const string Summing = $"{ReadingAll}; set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
