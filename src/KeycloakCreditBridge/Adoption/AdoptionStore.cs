@@ -162,9 +162,23 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         where f.due and m.account_id <> f.target and g.account_id = m.account_id
         """;
 
+    // What was charged under any of the ids is charged: a gateway may send it again under the account's id, and under the one that it had.
+    private const string RecordsSql =
+        """
+        insert into usage_records (user_id, record_id, charged_at)
+        select f.target, r.record_id, min(r.charged_at)
+        from adopting_figures f
+        join adopting_members m on m.grp = f.grp
+        join usage_records r on r.user_id = m.account_id
+        where f.due and m.account_id <> f.target
+        group by f.target, r.record_id
+        order by f.target collate "C", r.record_id collate "C"
+        on conflict (user_id, record_id) do nothing
+        """;
+
     private static readonly string[] Steps =
     [
-        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditMoveSql, AuditSql, UsersSql, AddressMoveSql, AddressesSql,
+        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditMoveSql, AuditSql, UsersSql, AddressMoveSql, AddressesSql, RecordsSql,
     ];
 
     /// <summary>Prepares the session for batches.</summary>

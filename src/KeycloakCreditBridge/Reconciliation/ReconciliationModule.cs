@@ -27,6 +27,7 @@ internal static class ReconciliationModule
         builder.AddSchedule();
         builder.Services.AddSingleton<RequestedRunStore>();
         builder.Services.AddSingleton<RunEndpoints>();
+        builder.Services.AddHostedService<WaitingRuns>();
     }
 
     private static void AddScans(this IHostApplicationBuilder builder)

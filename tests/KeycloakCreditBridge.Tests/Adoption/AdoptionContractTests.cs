@@ -10,9 +10,7 @@ namespace KeycloakCreditBridge.Tests.Adoption;
 /// <summary>A whole installation moves over, as an operator moves it.</summary>
 public sealed class AdoptionContractTests(KeycloakServers servers, PostgresServer postgres)
 {
-    [Theory]
-    [InlineData(KeycloakKind.Emulator)]
-    [InlineData(KeycloakKind.Keycloak26_7)]
+    [Theory, EveryKeycloak]
     public async Task An_installation_is_moved_over_and_nobody_is_granted_again(KeycloakKind kind)
     {
         await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);

@@ -1,12 +1,19 @@
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
 /// <summary>Where federated users are left to their first login, a realm is listed in two parts: unverified and verified addresses.</summary>
 public sealed class StoredListingTests(PostgresServer postgres)
 {
+    private const string Signed = "f:component:ana";
+
+    private static readonly (string Key, string? Value) OnFirstLogin = ("Keycloak:Realms:0:FederatedUsers", "OnFirstLogin");
+
     [Fact]
     public async Task Everybody_but_service_accounts_is_found_in_either_part_of_the_listing()
     {
@@ -37,11 +44,41 @@ public sealed class StoredListingTests(PostgresServer postgres)
         await bundle.AssertEverybodyHasAnAccountAsync();
     }
 
-    private static BridgeHost Bridge(ReconcileBundle bundle) =>
-        BridgeHost.Build(bundle.Database, bundle.Keycloak, ("Keycloak:Realms:0:FederatedUsers", "OnFirstLogin"));
+    [Theory]
+    [InlineData("Windows")]
+    [InlineData("List")]
+    [InlineData("Counts")]
+    [InlineData("Database")]
+    public async Task Who_signed_in_from_a_federation_without_import_is_not_taken_for_gone_and_who_did_not_has_no_account(string mode)
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        await using var tables = await KeycloakTables.CreateAsync(postgres);
+        await using var bridge = BridgeHost.Build(bundle.Database, bundle.Keycloak, OnFirstLogin, tables.Setting);
+        foreach (var id in (string[])[Signed, "f:component:ben"])
+            bundle.Realm.AddToDirectory(new EmulatedUser(id, id[^3..]));
+        await tables.CopyAsync(bundle.Keycloak);
+        await RunAsync(bridge, ReconcileBundle.By(ReconcileMode.Windows));
+        await bridge.StartAsync();
+        await bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [new UserHint(EmulatorDriver.Realm, Signed, HintKind.Seen, "LOGIN", HintSources.Poll)], TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Contains(Signed), "who signs in has an account");
+        await bridge.StopAsync();
+        bundle.Keycloak.Server.Requests.Reset();
 
-    private static Task<ReconcileOutcome> RunAsync(BridgeHost bridge) =>
-        ReconcileBundle.RunAsync(bridge, ReconcileBundle.Everybody, null, TestContext.Current.CancellationToken);
+        var outcome = await RunAsync(bridge, ReconcileBundle.By(mode) with { AllowClosing = 100 });
+
+        Assert.Equal((ReconcileStatus.Done, 0L, 0L), (outcome.Status, outcome.Counts.Gone, outcome.Counts.Provisioned));
+        Assert.Equal(0, bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
+        Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = @Signed", new { Signed }));
+        Assert.Equal(26, (await bundle.AccountsAsync()).Length);
+    }
+
+    private static BridgeHost Bridge(ReconcileBundle bundle) => BridgeHost.Build(bundle.Database, bundle.Keycloak, OnFirstLogin);
+
+    private static Task<ReconcileOutcome> RunAsync(BridgeHost bridge) => RunAsync(bridge, ReconcileBundle.Everybody);
+
+    private static Task<ReconcileOutcome> RunAsync(BridgeHost bridge, ReconcileRequest request) =>
+        ReconcileBundle.RunAsync(bridge, request, null, TestContext.Current.CancellationToken);
 
     private static void StopBehind(long seen, ReconcileProgress progress, CancellationTokenSource stop)
     {

@@ -36,9 +36,9 @@ internal static class Manual
 
     public const string Doctor =
         """
-        Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak, clock, roles,
-        events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something does, and 3 when neither
-        PostgreSQL nor Keycloak can be reached. With --strict warnings count as failures. With an administrator it also looks at what the
+        Look at everything that can be wrong, and say each in a line with its cure: configuration, database, privileges, Keycloak and its
+        database, clock, roles, events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something
+        does, and 3 when neither PostgreSQL nor Keycloak can be reached. With --strict warnings count as failures. With an administrator it also looks at what the
         bridge's own roles do not show: the webhook's secret at Keycloak, federations, how long admin events are kept.
         """;
 

@@ -35,6 +35,8 @@ internal static class Examination
             await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), tell, cancellationToken);
         else
             tell(NotLookedAt("database"));
+        if (realms.Count > 0)
+            await RunAsync(KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), tell, cancellationToken);
         foreach (var realm in realms)
             await RunAsync(OfRealm(services, realm, Desk(services, administrator, realm)), tell, cancellationToken);
     }
@@ -66,6 +68,9 @@ internal static class Examination
         new("dead hints", null, checks.DeadHintsAsync),
         .. realms.Select(realm => new Check("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
     ];
+
+    private static IEnumerable<Check> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>
+        [new("Keycloak's database", null, token => checks.UseAsync(realms, token))];
 
     private static RealmDesk? Desk(IServiceProvider services, Administrator? administrator, string realm)
     {

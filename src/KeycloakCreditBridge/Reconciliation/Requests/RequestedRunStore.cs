@@ -21,7 +21,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         where id = @Id and status = 'waiting'
         """;
 
-    private const string AllWaitingSql = "select id from reconcile_runs where realm = @Realm and status = 'waiting' order by id";
+    private const string AllWaitingSql = "select id, realm from reconcile_runs where realm = any (@Realms::text[]) and status = 'waiting' order by id";
 
     private const string Columns =
         """
@@ -75,11 +75,12 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         return waiting?.ToRequest();
     }
 
-    /// <summary>Runs of a realm that wait.</summary>
-    public async Task<IReadOnlyList<long>> WaitingAsync(string realm, CancellationToken cancellationToken)
+    /// <summary>Runs of these realms that wait, the oldest first.</summary>
+    public async Task<IReadOnlyList<(long Run, string Realm)>> WaitingAsync(string[] realms, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return [.. await connection.QueryAsync<long>(new CommandDefinition(AllWaitingSql, new { Realm = realm }, cancellationToken: cancellationToken))];
+        return [.. await connection.QueryAsync<(long, string)>(
+            new CommandDefinition(AllWaitingSql, new { Realms = realms }, cancellationToken: cancellationToken))];
     }
 
     public async Task<RunView?> FindAsync(string realm, long id, CancellationToken cancellationToken)

@@ -29,17 +29,11 @@ internal sealed partial class ReconcileJob(
         await FollowAsync(context, outcome, either.Token);
     }
 
-    // Who was asked for once is not dropped because another run was at work, or the database did not answer; and a run that was announced
-    // by a process that ended before it said so here is taken up with the schedule.
+    // Who was asked for once is not dropped because another run was at work, or the database did not answer.
     private async Task FollowAsync(IJobExecutionContext context, ReconcileOutcome outcome, CancellationToken cancellationToken)
     {
         var key = context.Trigger.Key;
-        if (key.Group == ReconcileTriggers.Schedule)
-        {
-            foreach (var run in await requested.WaitingAsync(context.JobDetail.Key.Name, cancellationToken))
-                await ReconciliationSchedule.RunAnnouncedAsync(context.Scheduler, context.JobDetail.Key.Name, run, cancellationToken);
-        }
-        else if (key.Group != ReconcileTriggers.Daily
+        if (key.Group is not (ReconcileTriggers.Schedule or ReconcileTriggers.Daily)
             && (outcome.Status == ReconcileStatus.AlreadyRunning || outcome is { Status: ReconcileStatus.Failed, RunId: null }))
         {
             await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, clock.GetUtcNow() + AgainAfter, cancellationToken);

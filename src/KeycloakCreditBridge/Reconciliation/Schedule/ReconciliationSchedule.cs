@@ -42,14 +42,30 @@ internal sealed class ReconciliationSchedule(
         await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
     }
 
+    /// <summary>The same for a run that nobody may have scheduled yet; false when somebody has.</summary>
+    public static async Task<bool> TakeUpAnnouncedAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
+    {
+        var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
+        foreach (var scheduled in (TriggerKey[])[key, Later(key)])
+        {
+            if (await scheduler.GetTrigger(scheduled, cancellationToken) is not null)
+                return false;
+        }
+
+        await RunAnnouncedAsync(scheduler, realm, run, cancellationToken);
+        return true;
+    }
+
     /// <summary>Has what a trigger asked for done later, as it could not be done now.</summary>
     public static async Task RunAgainAsync(IScheduler scheduler, TriggerKey asked, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        // The trigger that fired is deleted behind its run: the next one needs another name.
-        var name = asked.Name.EndsWith(Again, StringComparison.Ordinal) ? asked.Name[..^Again.Length] : asked.Name + Again;
-        var later = TriggerBuilder.Create().WithIdentity(new TriggerKey(name, asked.Group)).ForJob(job).StartAt(at).Build();
+        var later = TriggerBuilder.Create().WithIdentity(Later(asked)).ForJob(job).StartAt(at).Build();
         await scheduler.ScheduleTrigger(later, TriggerConflict.Keep, cancellationToken);
     }
+
+    // The trigger that fired is deleted behind its run: the next one needs another name.
+    private static TriggerKey Later(TriggerKey asked) =>
+        new(asked.Name.EndsWith(Again, StringComparison.Ordinal) ? asked.Name[..^Again.Length] : asked.Name + Again, asked.Group);
 
     private async Task ApplyAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
     {

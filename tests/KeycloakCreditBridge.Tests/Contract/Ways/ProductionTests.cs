@@ -10,7 +10,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Contract.Ways;
 
 /// <summary>What needs a Keycloak of a special build, or a hand in its database.</summary>
-public sealed class ProductionTests(ProductionKeycloak keycloak, PostgresServer postgres) : IClassFixture<ProductionKeycloak>
+public sealed class ProductionTests(ProductionKeycloak keycloak, PostgresServer postgres)
 {
     private const string ScimClient = "scim";
 

@@ -1,0 +1,50 @@
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Reconciliation.Schedule;
+using Microsoft.Extensions.Options;
+using Quartz;
+
+namespace KeycloakCreditBridge.Reconciliation.Requests;
+
+/// <summary>
+/// Has runs begin that were announced by a process that ended before they could, here at the start or in another replica that runs. A run
+/// begins once: whoever comes second finds that it waits no more.
+/// </summary>
+internal sealed partial class WaitingRuns(
+    RequestedRunStore requested, QuartzStarter quartz, IOptions<KeycloakOptions> keycloak, TimeProvider clock, ILogger<WaitingRuns> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var scheduler = await quartz.WaitAsync(stoppingToken);
+        string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
+        for (var failed = false; ; await Task.Delay(LookEvery, clock, stoppingToken))
+        {
+            try
+            {
+                foreach (var (run, realm) in await requested.WaitingAsync(realms, stoppingToken))
+                    if (await ReconciliationSchedule.TakeUpAnnouncedAsync(scheduler, realm, run, stoppingToken))
+                        LogTakenUp(run, realm);
+                failed = false;
+            }
+            catch (SchedulerException) when (stoppingToken.IsCancellationRequested)
+            {
+                // Quartz wraps the cancellation of what it was at.
+                return;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                if (!failed)
+                    LogNotLooked(exception.GetBaseException().Message);
+                failed = true;
+            }
+        }
+    }
+
+    [LoggerMessage(EventId = 532, Level = LogLevel.Information, Message = "Run {Run} of realm {Realm} was announced and waits: it begins as soon as a replica can.")]
+    private partial void LogTakenUp(long run, string realm);
+
+    [LoggerMessage(EventId = 533, Level = LogLevel.Warning, Message = "Runs that wait could not be looked for, will try again: {Reason}")]
+    private partial void LogNotLooked(string reason);
+}

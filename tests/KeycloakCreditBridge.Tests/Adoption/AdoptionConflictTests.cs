@@ -1,0 +1,51 @@
+using Dapper;
+using KeycloakCreditBridge.Adoption;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KeycloakCreditBridge.Tests.Adoption;
+
+/// <summary>Other writers lock accounts in an order of their own.</summary>
+public sealed class AdoptionConflictTests(PostgresServer postgres)
+{
+    private const string LockSql = "select 1 from user_credits where user_id = @Id for update";
+
+    private const string WaitingSql =
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query like '%adopting_members%')";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_batch_that_PostgreSQL_undoes_for_a_deadlock_is_adopted_all_the_same()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        foreach (var id in (string[])["p0", "p1"])
+        {
+            scene.AddPerson(id);
+            await scene.Database.OpenAsync(id, 5m, openings: 2);
+        }
+
+        await scene.Database.MigrateAsync();
+        // The adopting session looks for a deadlock when the other one waits, and the other one does not look.
+        await using var bridge = scene.NewBridge(("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=2s"));
+        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        Task<AdoptionReport> adopting;
+        await using (var transaction = await other.BeginTransactionAsync(Token))
+        {
+            await other.ExecuteAsync("set local deadlock_timeout = '1h'");
+            await other.ExecuteAsync(LockSql, new { Id = "p1" });
+            adopting = bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
+                new AdoptionWish(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
+            await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>(WaitingSql), "the batch has one account and waits for the other");
+            await other.ExecuteAsync(LockSql, new { Id = "p0" });
+        }
+
+        var report = await adopting;
+
+        Assert.Equal((2, 0), (report.Done, report.Left));
+        Assert.Equal(["p0 5.00 of p0", "p1 5.00 of p1"], await scene.AccountsAsync());
+        await scene.AssertBooksAsync();
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"), "it was a deadlock");
+    }
+}
