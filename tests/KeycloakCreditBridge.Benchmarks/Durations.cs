@@ -3,8 +3,10 @@ namespace KeycloakCreditBridge.Benchmarks;
 /// <summary>Seconds that something took, once or several times.</summary>
 internal sealed class Durations
 {
+    /// <summary>Seconds from which on something is measured once.</summary>
+    public const double Long = 10;
+
     private const int Times = 3;
-    private const double Long = 10;
 
     private readonly List<double> _values = [];
 

@@ -12,7 +12,7 @@ internal static class BurstBenchmark
     private const int Replicas = 2;
 
     // What runs for the first time is compiled first, which a service that has been running did long ago.
-    private const int Warmup = 500;
+    private const int Warmup = 1_000;
 
     public static async Task<IReadOnlyList<Result>> WithEmulatorAsync(PrivatePostgres server, int users, int rounds)
     {
@@ -56,13 +56,15 @@ internal static class BurstBenchmark
         await burst.SendAsync([.. ids.Take(Warmup)]);
         var (committed, answered) = (new Durations(), new Durations());
         List<BurstOutcome> outcomes = [];
-        for (var sent = Warmup; sent + users <= ids.Count; sent += users)
+        // What takes long is done once.
+        for (var sent = Warmup; sent + users <= ids.Count && (outcomes.Count == 0 || committed.Best < Durations.Long); sent += users)
         {
             var outcome = await burst.SendAsync([.. ids.Skip(sent).Take(users)]);
             await VerifyAsync(database, ids.Take(sent + users), outcome);
             committed.Add(outcome.Seconds);
             answered.Add(outcome.Answered);
             outcomes.Add(outcome);
+            await Console.Error.WriteLineAsync(FormattableString.Invariant($"{source}: {outcome.Seconds:0.00} s, answers after {outcome.Answered:0.00} s."));
         }
 
         return new Result(

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Benchmarks.Limits;
 /// <summary>What bounds every figure of the other tables: the disk's commits, and WAL, processor time and rows that a user costs.</summary>
 internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm, int users)
 {
-    private const int Warmup = 2_000;
+    private const int Warmup = HintBenchmark.Warmup;
 
     private static readonly ReconcileMode[] Modes = [ReconcileMode.Database, ReconcileMode.Windows, ReconcileMode.Counts, ReconcileMode.List];
 
@@ -24,6 +24,7 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
             await benchmark.CopyAsync(),
             await benchmark.BatchesAsync(),
             await benchmark.SingleAsync(duration),
+            await benchmark.PgbenchAsync(duration),
             await benchmark.HintsAsync(users, readsTables: true),
             await benchmark.HintsAsync(users / 4, readsTables: false),
             .. await benchmark.NothingMissingAsync(),
@@ -43,6 +44,19 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
         await BulkBenchmark.ConvergeAsync(database, [.. realm.Ids.Take(Warmup)]);
         var wear = await Wear.OfAsync(database, () => BulkBenchmark.ConvergeAsync(database, [.. realm.Ids.Skip(Warmup)]));
         return Row("a missing user converged, batches of 1,000", wear, users, await RowCounts.OfAccountsAsync(database), users + Warmup);
+    }
+
+    private async Task<Result> PgbenchAsync(TimeSpan duration)
+    {
+        await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var processors = await ProcessorTime.OfServerAsync(database);
+        var before = processors.Postgres;
+        var rate = await SingleUserBenchmark.PgbenchAsync(server, duration);
+        // Making the database is among it: some tenths of a second.
+        var each = (processors.Postgres - before) / (rate * duration.TotalSeconds);
+        return new Result(
+            $"the same statement by pgbench, {SingleUserBenchmark.InFlight} clients", FormattableString.Invariant($"{each * 1e6:N0} µs of a core in PostgreSQL"),
+            FormattableString.Invariant($"{rate:N0} users/s measured; all cores are full at {Environment.ProcessorCount / each:N0}/s, pgbench itself not counted"));
     }
 
     private async Task<Result> SingleAsync(TimeSpan duration)
