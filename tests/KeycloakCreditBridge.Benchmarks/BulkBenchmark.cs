@@ -17,8 +17,7 @@ internal static class BulkBenchmark
 
     public static async Task<Result> RunAsync(PrivatePostgres server, int users, int rounds)
     {
-        List<double> ours = [];
-        List<double> copies = [];
+        var (ours, copies) = (new Rates("users"), new Rates("users"));
         for (var round = 0; round < rounds; round++)
         {
             string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
@@ -28,11 +27,9 @@ internal static class BulkBenchmark
 
         return new Result(
             $"{users:N0} missing users converged, batches of {Batch:N0}, 2 at once",
-            Text(ours),
-            $"binary COPY of the same rows, one table after another: {Text(copies)}",
-            ours.Max() / copies.Max());
-
-        string Text(List<double> rates) => $"{rates.Max():N0} users/s ({rates.Min():N0} to {rates.Max():N0})";
+            ours.ToString(),
+            $"binary COPY of the same rows, one table after another: {copies}",
+            ours.Best / copies.Best);
     }
 
     /// <summary>How long the reference takes.</summary>
@@ -57,7 +54,7 @@ internal static class BulkBenchmark
         return rate;
     }
 
-    private static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids)
+    public static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
@@ -68,7 +65,7 @@ internal static class BulkBenchmark
                 chunk.Select(id => policy.Judge(new Subject("demo", id, true, false, now), now, HintSources.Reconciliation)), token));
     }
 
-    private static async Task CopyAsync(BenchmarkDatabase database, string[] ids)
+    public static async Task CopyAsync(BenchmarkDatabase database, string[] ids)
     {
         var now = DateTime.UtcNow;
         await using var connection = await database.DataSource.OpenConnectionAsync();

@@ -17,7 +17,7 @@ internal static class Pgbench
         {
             await File.WriteAllTextAsync(script, text);
             var address = new NpgsqlConnectionStringBuilder(database.ConnectionString);
-            var start = new ProcessStartInfo(await FindAsync())
+            var start = new ProcessStartInfo(await FindAsync("pgbench"))
             {
                 RedirectStandardOutput = true,
                 ArgumentList =
@@ -38,11 +38,12 @@ internal static class Pgbench
         }
     }
 
-    // A link to the server's programs need not stand beside one to pgbench.
-    private static async Task<string> FindAsync()
+    /// <summary>Another program of the server's.</summary>
+    /// <remarks>A link to the server's programs need not stand beside one to this.</remarks>
+    public static async Task<string> FindAsync(string program)
     {
         var server = Path.Combine(await PostgresBinaries.FindOrInstallAsync(null, CancellationToken.None), "postgres");
         var folder = Path.GetDirectoryName(File.ResolveLinkTarget(server, returnFinalTarget: true)?.FullName ?? server)!;
-        return Path.Combine(folder, "pgbench");
+        return Path.Combine(folder, program);
     }
 }

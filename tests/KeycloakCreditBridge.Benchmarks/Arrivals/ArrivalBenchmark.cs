@@ -7,7 +7,7 @@ using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Benchmarks;
+namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>
 /// People register by the form of a real Keycloak, one at a time: from its answer to the committed account, by webhook and by polling alone

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
-using System.Text;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -8,7 +6,7 @@ using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Benchmarks;
+namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>From the sending of a webhook to the committed account, one at a time on an idle bridge, against what cannot be avoided: Keycloak's answer and two commits.</summary>
 internal static class WebhookBenchmark
@@ -63,11 +61,7 @@ internal static class WebhookBenchmark
 
     private static async Task<double> DeliverAsync(BenchmarkDatabase database, HttpClient http, Uri webhook, string userId)
     {
-        var body = Encoding.UTF8.GetBytes(
-            $$$"""{"id":"{{{Guid.NewGuid()}}}","time":1795406457740,"realmName":"{{{Realm}}}","type":"access.REGISTER","authDetails":{"userId":"{{{userId}}}"}}""");
-        using var content = new ByteArrayContent(body);
-        content.Headers.ContentType = new("application/json");
-        content.Headers.Add("X-Keycloak-Signature", Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body)));
+        using var content = SignedDelivery.Of(Realm, Secret, userId);
         await using var connection = await database.DataSource.OpenConnectionAsync();
         await using var look = new NpgsqlCommand("select exists (select from user_credits where user_id = $1)", connection)
         {

@@ -8,12 +8,12 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Benchmarks;
+namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
-/// <summary>One user a statement, 16 in flight, against pgbench running the same statement with 16 clients.</summary>
+/// <summary>One user a statement, 16 in flight: by the bridge's own code, and by pgbench running the same statement with 16 clients.</summary>
 internal static class SingleUserBenchmark
 {
-    private const int InFlight = 16;
+    public const int InFlight = 16;
 
     // The values of one new user, in the statement's own words; everything that is not named here is null.
     private static readonly Dictionary<string, string> Values = new(StringComparer.Ordinal)
@@ -42,17 +42,9 @@ internal static class SingleUserBenchmark
         ["HintVersions"] = "array[null]",
     };
 
-    public static async Task<Result> RunAsync(PrivatePostgres server, TimeSpan duration)
+    /// <summary>Converges new users of its own until the time is over, and says how many.</summary>
+    public static async Task<long> ConvergeAsync(BenchmarkDatabase database, TimeSpan duration)
     {
-        var reference = await PgbenchAsync(server, duration);
-        var ours = await ConvergeAsync(server, duration);
-        return new Result(
-            $"one user a statement, {InFlight} in flight", $"{ours:N0} users/s", $"pgbench, same statement, {InFlight} clients: {reference:N0}/s", ours / reference);
-    }
-
-    private static async Task<double> ConvergeAsync(PrivatePostgres server, TimeSpan duration)
-    {
-        await using var database = await BenchmarkDatabase.CreateAsync(server);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
             new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
@@ -68,10 +60,11 @@ internal static class SingleUserBenchmark
                 Interlocked.Increment(ref count);
             }
         })));
-        return count / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        return count;
     }
 
-    private static async Task<double> PgbenchAsync(PrivatePostgres server, TimeSpan duration)
+    /// <summary>The same by pgbench, in users a second.</summary>
+    public static async Task<double> PgbenchAsync(PrivatePostgres server, TimeSpan duration)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         var statement = Regex.Replace(Statement(), "@([A-Z][A-Za-z]*)", match => Values[match.Groups[1].Value]);

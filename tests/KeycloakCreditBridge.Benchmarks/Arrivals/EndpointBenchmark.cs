@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Security.Cryptography;
 using System.Text;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
@@ -13,7 +12,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Benchmarks;
+namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>
 /// Signed webhooks of distinct users as fast as the bridge takes them, against an endpoint that reads the body and answers 204, and one that
@@ -44,7 +43,7 @@ internal static class EndpointBenchmark
         await using var bareEndpoint = await StartAsync(bare, _ => Task.CompletedTask);
         await using var singleEndpoint = await StartAsync(single, body => InsertAsync(reference.DataSource, body));
 
-        var (byBridge, byBare, bySingle) = (new List<double>(), new List<double>(), new List<double>());
+        var (byBridge, byBare, bySingle) = (new Rates("requests"), new Rates("requests"), new Rates("requests"));
         await SendAsync(ours, TimeSpan.FromSeconds(2));
         for (var round = 0; round < rounds; round++)
         {
@@ -53,12 +52,11 @@ internal static class EndpointBenchmark
             byBridge.Add(await SendAsync(ours, duration));
         }
 
-        var ourRate = $"{byBridge.Max():N0} requests/s ({byBridge.Min():N0} to {byBridge.Max():N0})";
         var work = $"webhooks of distinct users, {Senders} senders";
         return
         [
-            new Result(work, ourRate, $"one hint inserted a request: {bySingle.Max():N0}/s", byBridge.Max() / bySingle.Max()),
-            new Result("the same", ourRate, $"body read, 204: {byBare.Max():N0}/s", byBridge.Max() / byBare.Max()),
+            new Result(work, byBridge.ToString(), $"one hint inserted a request: {bySingle}", byBridge.Best / bySingle.Best),
+            new Result("the same", byBridge.ToString(), $"body read, 204: {byBare}", byBridge.Best / byBare.Best),
         ];
     }
 
@@ -125,11 +123,7 @@ internal static class EndpointBenchmark
 
     private static async Task DeliverAsync(HttpClient http, Uri address)
     {
-        var body = Encoding.ASCII.GetBytes(
-            $$$"""{"id":"5d0","time":1795406457740,"realmName":"{{{Realm}}}","type":"access.REGISTER","authDetails":{"userId":"{{{Guid.NewGuid()}}}"}}""");
-        using var content = new ByteArrayContent(body);
-        content.Headers.ContentType = new("application/json");
-        content.Headers.Add("X-Keycloak-Signature", Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.ASCII.GetBytes(Secret), body)));
+        using var content = SignedDelivery.Of(Realm, Secret, Guid.NewGuid().ToString());
         using var answer = await http.PostAsync(address, content);
         if (answer.StatusCode != HttpStatusCode.NoContent)
             throw new InvalidOperationException($"{address} answered {(int)answer.StatusCode}.");

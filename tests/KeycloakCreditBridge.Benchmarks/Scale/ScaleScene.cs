@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Benchmarks;
+namespace KeycloakCreditBridge.Benchmarks.Scale;
 
 /// <summary>A real Keycloak on PostgreSQL whose realm has many users, written into its tables, and the bridge beside it.</summary>
 internal sealed class ScaleScene : IAsyncDisposable
@@ -24,6 +24,12 @@ internal sealed class ScaleScene : IAsyncDisposable
             1700000000000 + u.number * (94608000000 / @Users), 0
         from realm r, (select gen_random_uuid()::text as id, number from generate_series(1, @Users) number) u
         where r.name = 'demo'
+        """;
+
+    private const string PeopleSql =
+        """
+        select u.id from user_entity u join realm r on r.id = u.realm_id
+        where r.name = 'demo' and u.service_account_client_link is null and u.username like 'user-%'
         """;
 
     private readonly RealKeycloak _keycloak;
@@ -84,6 +90,13 @@ internal sealed class ScaleScene : IAsyncDisposable
     {
         await using var connection = await Source.OpenConnectionAsync();
         await connection.ExecuteAsync(sql, parameters, commandType: CommandType.Text);
+    }
+
+    /// <summary>The ids of its people.</summary>
+    public async Task<IReadOnlyList<string>> PeopleAsync()
+    {
+        await using var connection = await Source.OpenConnectionAsync();
+        return [.. await connection.QueryAsync<string>(PeopleSql)];
     }
 
     /// <summary>Runs in this process to its end.</summary>

@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+
+namespace KeycloakCreditBridge.Benchmarks.Arrivals;
+
+/// <summary>Webhooks for many users at once, over 64 connections to all replicas by turns.</summary>
+internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkDatabase database, ProcessorTime processors) : IDisposable
+{
+    public const int Connections = 64;
+
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = Connections, UseProxy = false });
+
+    /// <summary>Sends, and returns when every account is committed or nothing happens any more.</summary>
+    public async Task<BurstOutcome> SendAsync(IReadOnlyList<string> users)
+    {
+        var deliveries = users.Select(user => SignedDelivery.Of(CrowdedRealm.Name, CrowdedRealm.Secret, user)).ToArray();
+        var refused = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        await database.ExecuteAsync("checkpoint");
+        var before = Used();
+        var started = Stopwatch.GetTimestamp();
+        var next = -1;
+        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
+        {
+            while (Interlocked.Increment(ref next) is var number && number < deliveries.Length)
+            {
+                if (await RefusalAsync(replicas[number % replicas.Count].Url, deliveries[number]) is { } refusal)
+                    refused.AddOrUpdate(refusal, 1, (_, count) => count + 1);
+            }
+        })));
+        var answered = Stopwatch.GetElapsedTime(started);
+        await AccountCheck.DrainedAsync(database);
+        var done = Stopwatch.GetElapsedTime(started);
+        var after = Used();
+        return new BurstOutcome(
+            done.TotalSeconds, answered.TotalSeconds, refused, after.Bridge - before.Bridge, after.Postgres - before.Postgres,
+            after.Sender - before.Sender, after.Machine - before.Machine);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    // What makes the plugin send again, or lose it: anything but 2xx, and no answer.
+    private async Task<string?> RefusalAsync(Uri replica, ByteArrayContent delivery)
+    {
+        try
+        {
+            using var answer = await _http.PostAsync(new Uri(replica, $"webhooks/keycloak/{CrowdedRealm.Name}"), delivery);
+            return answer.StatusCode is >= HttpStatusCode.OK and < HttpStatusCode.Ambiguous ? null : $"{(int)answer.StatusCode}";
+        }
+        catch (HttpRequestException exception)
+        {
+            return exception.Message;
+        }
+    }
+
+    private (double Bridge, double Postgres, double Sender, double Machine) Used() => (
+        replicas.Sum(replica => replica.ProcessorSeconds), processors.Postgres, Environment.CpuUsage.TotalTime.TotalSeconds, ProcessorTime.Machine);
+}
+
+/// <param name="Seconds">From the first request to the last committed account.</param>
+/// <param name="Answered">From the first request to the last answer.</param>
+/// <param name="Refused">Answers other than 2xx, by status.</param>
+/// <param name="Bridge">Seconds of a core that the replicas used.</param>
+/// <param name="Postgres">The same of PostgreSQL.</param>
+/// <param name="Sender">The same of this process.</param>
+/// <param name="Machine">The same of all that runs.</param>
+internal sealed record BurstOutcome(
+    double Seconds, double Answered, IReadOnlyDictionary<string, int> Refused, double Bridge, double Postgres, double Sender, double Machine);
