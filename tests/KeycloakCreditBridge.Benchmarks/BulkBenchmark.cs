@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -58,7 +60,7 @@ internal static class BulkBenchmark
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(

@@ -5,7 +5,9 @@ using System.Text;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Moves;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -134,7 +136,7 @@ internal sealed class CreditsLoadBenchmark(HttpClient http, BenchmarkDatabase da
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         using var meter = new Meter("benchmarks");
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(meter), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(meter), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var now = TimeProvider.System.GetUtcNow();
         var started = Stopwatch.GetTimestamp();
         foreach (var chunk in Enumerable.Range(0, users).Chunk(BackfillBatch))

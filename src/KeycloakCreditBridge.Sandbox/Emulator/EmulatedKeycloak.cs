@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using KeycloakCreditBridge.Sandbox.Emulator.Membership;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
@@ -113,6 +114,9 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         new RealmEndpoints(_realms, access, _journal, Url).Map(routes);
         new TokenEndpoints(_realms, _tokens, _journal, _model, Url).Map(routes);
         new UserEndpoints(access, _journal, _clock, _model, Url).Map(routes);
+        new GroupEndpoints(access, _journal, Url).Map(routes);
+        new RealmRoleEndpoints(access, _journal, Url).Map(routes);
+        new ProfileEndpoints(access, _journal).Map(routes);
         new PartialImport(access, _journal, _realms).Map(routes);
         new EventEndpoints(access, _journal, _model, SendsWebhooks).Map(routes);
         new ClientEndpoints(access, _journal, _clock, Url).Map(routes);

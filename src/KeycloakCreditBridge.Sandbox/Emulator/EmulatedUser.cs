@@ -30,6 +30,12 @@ internal sealed record EmulatedUser(string Id, string Username)
     /// <summary>Roles as <c>client/role</c>.</summary>
     public ImmutableHashSet<string> ClientRoles { get; init; } = [];
 
+    /// <summary>Ids of the groups that the user was put into.</summary>
+    public ImmutableHashSet<string> Groups { get; init; } = [];
+
+    /// <summary>Names of the realm's roles that the user was given.</summary>
+    public ImmutableHashSet<string> RealmRoles { get; init; } = [];
+
     /// <summary>The user's id at each identity provider, by alias.</summary>
     public ImmutableDictionary<string, string> Identities { get; init; } = ImmutableDictionary<string, string>.Empty;
 

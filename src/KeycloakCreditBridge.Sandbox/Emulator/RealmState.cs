@@ -2,10 +2,11 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>Everything one realm consists of. Users, directory, events and webhooks are touched only under <see cref="Gate"/>.</summary>
+/// <summary>Everything one realm consists of. Users, directory, memberships, events and webhooks are touched only under <see cref="Gate"/>.</summary>
 internal sealed class RealmState(string id, string name)
 {
     public const string Management = "realm-management";
@@ -31,6 +32,19 @@ internal sealed class RealmState(string id, string name)
 
     /// <summary>People of a directory whom nobody asked for yet: they become users when a list shows them or when they sign in.</summary>
     public List<EmulatedUser> Directory { get; } = [];
+
+    public Memberships Memberships { get; } = new();
+
+    /// <summary>The configuration of the user profile.</summary>
+    public JsonObject Profile { get; set; } = new()
+    {
+        ["attributes"] = new JsonArray([.. ((string[])["username", "email", "firstName", "lastName"]).Select(name => new JsonObject
+        {
+            ["name"] = name,
+            ["permissions"] = new JsonObject { ["view"] = new JsonArray("admin", "user"), ["edit"] = new JsonArray("admin", "user") },
+            ["multivalued"] = false,
+        })]),
+    };
 
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
 

@@ -25,12 +25,13 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
             Guid.NewGuid().ToString(), at ?? clock.Milliseconds, type, realm.Id, clientId, userId, sessionId, address, error, details));
 
     /// <summary>Raises what an administrator did.</summary>
-    public void RaiseAdmin(Caller caller, string operation, string resource, string? path, JsonNode? representation)
+    public void RaiseAdmin(
+        Caller caller, string operation, string resource, string? path, JsonNode? representation, Dictionary<string, string>? details = null)
     {
         var who = new AuthDetails(caller.Realm.Id, caller.ClientUuid, caller.UserId, address);
         var text = representation?.ToJsonString(EmulatorJson.Readable);
         var id = Guid.NewGuid().ToString();
-        _adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, null), caller));
+        _adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, details), caller));
     }
 
     /// <summary>Stores the events, with which nothing else changes.</summary>

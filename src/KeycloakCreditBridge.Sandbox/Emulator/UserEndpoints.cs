@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
@@ -76,7 +77,7 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         var user = new EmulatedUser(EmulatedUser.NewId(), username.ToLowerInvariant())
         {
             Enabled = false, CreatedTimestamp = clock.Milliseconds,
-        }.With(body);
+        }.With(body) with { Attributes = ProfileEndpoints.AttributesOf(realm, body) };
         await CommitAsync(context, realm, caller, "CREATE", user.Id, WithoutSecrets(body), () => realm.Users.Add(user));
         return Answer.Created($"{server}admin/realms/{realm.Name}/users/{user.Id}");
     }
@@ -91,7 +92,10 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         if (username != user.Username && !realm.AllowsRenaming)
             throw RefusalException.Field("username", "error-user-attribute-read-only");
         await CommitAsync(context, realm, caller, "UPDATE", user.Id, WithoutSecrets(body), () =>
-            realm.Users.Replace(realm.Users.ById(user.Id)!.With(body) with { Username = username }));
+        {
+            var before = realm.Users.ById(user.Id)!;
+            realm.Users.Replace(before.With(body) with { Username = username, Attributes = ProfileEndpoints.AttributesOf(realm, body) ?? before.Attributes });
+        });
         return Answer.NoContent;
     }
 

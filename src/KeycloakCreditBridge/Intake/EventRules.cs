@@ -66,7 +66,9 @@ internal static partial class EventRules
             (false, "DELETE") => HintKind.Deleted,
             (false, _) => HintKind.Changed,
             (true, _) when below.StartsWith("federated-identity", StringComparison.Ordinal) => HintKind.Changed,
-            // Role mappings, password resets and the like change nothing that an account depends on.
+            // Tiers may follow groups and roles of the realm.
+            (true, _) when below.StartsWith("groups/", StringComparison.Ordinal) || below == "role-mappings/realm" => HintKind.Changed,
+            // Roles of clients, password resets and the like change nothing that an account depends on.
             _ => HintKind.Seen,
         };
         return new UserHint(realm, userId, kind, Shortened($"{happened.ResourceType ?? "USER"}-{happened.OperationType}"), source);

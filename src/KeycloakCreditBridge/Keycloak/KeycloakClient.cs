@@ -9,6 +9,7 @@ namespace KeycloakCreditBridge.Keycloak;
 internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
 {
     private const string ServiceAccountPrefix = "service-account-";
+    private const int PageGroups = 1_000;
 
     private readonly EventReader<UserEvent> _userEvents =
         new(api, "events", KeycloakJson.Default.IReadOnlyListUserEvent, found => found.Time);
@@ -93,6 +94,31 @@ internal sealed class KeycloakClient(AdminApi api, CapabilityProbe capabilities)
     public Task<IReadOnlyList<string>> ListIdentityProvidersAsync(string realm, string userId, CancellationToken cancellationToken) => api.AskAsync<IReadOnlyList<string>>(
         realm, Users($"/{Uri.EscapeDataString(userId)}/federated-identity"),
         answer => answer.HasNoUser ? [] : [.. answer.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity).Select(link => link.IdentityProvider)],
+        cancellationToken);
+
+    /// <summary>Paths of the groups that a user is a member of, not of those above them; null when Keycloak says that there is no such user.</summary>
+    public async Task<IReadOnlyList<string>?> ListGroupsAsync(string realm, string userId, CancellationToken cancellationToken)
+    {
+        List<string> paths = [];
+        for (var pageEnd = PageGroups; ; pageEnd += PageGroups)
+        {
+            var page = string.Create(
+                CultureInfo.InvariantCulture,
+                $"/{Uri.EscapeDataString(userId)}/groups?briefRepresentation=true&first={pageEnd - PageGroups}&max={PageGroups}");
+            var found = await api.AskAsync(
+                realm, Users(page), answer => answer.HasNoUser ? null : answer.Read(KeycloakJson.Default.IReadOnlyListUserGroup), cancellationToken);
+            if (found is null)
+                return null;
+            paths.AddRange(found.Select(group => group.Path));
+            if (found.Count < PageGroups)
+                return paths;
+        }
+    }
+
+    /// <summary>Names of the realm roles that a user has, also through groups and other roles; null when Keycloak says that there is no such user.</summary>
+    public Task<IReadOnlyList<string>?> ListRealmRolesAsync(string realm, string userId, CancellationToken cancellationToken) => api.AskAsync<IReadOnlyList<string>?>(
+        realm, Users($"/{Uri.EscapeDataString(userId)}/role-mappings/realm/composite"),
+        answer => answer.HasNoUser ? null : [.. answer.Read(KeycloakJson.Default.IReadOnlyListRealmRole).Select(role => role.Name)],
         cancellationToken);
 
     /// <summary>Stored user events; see <see cref="EventQuery"/> for order and pages.</summary>

@@ -8,6 +8,8 @@ namespace KeycloakCreditBridge.Keycloak;
 [JsonSerializable(typeof(KeycloakUser))]
 [JsonSerializable(typeof(IReadOnlyList<KeycloakUser>))]
 [JsonSerializable(typeof(IReadOnlyList<FederatedIdentity>))]
+[JsonSerializable(typeof(IReadOnlyList<UserGroup>))]
+[JsonSerializable(typeof(IReadOnlyList<RealmRole>))]
 [JsonSerializable(typeof(IReadOnlyList<UserEvent>))]
 [JsonSerializable(typeof(IReadOnlyList<AdminEvent>))]
 [JsonSerializable(typeof(EventsConfig))]

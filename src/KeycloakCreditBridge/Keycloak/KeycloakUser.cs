@@ -22,3 +22,10 @@ internal sealed record KeycloakUser(
 /// <summary>A user's link to an identity provider.</summary>
 /// <param name="IdentityProvider">The provider's alias.</param>
 internal sealed record FederatedIdentity(string IdentityProvider);
+
+/// <summary>A group that a user is a member of.</summary>
+/// <param name="Path">Names of the groups above it and its own, each behind a slash.</param>
+internal sealed record UserGroup(string Path);
+
+/// <summary>A role of the realm that a user has.</summary>
+internal sealed record RealmRole(string Name);

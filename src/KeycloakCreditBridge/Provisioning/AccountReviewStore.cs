@@ -12,8 +12,9 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         $"""
         with judgement as (
             select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @Reasons::text[],
-                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @ReadAts::timestamptz[])
-                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, read_at)
+                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @ReadAts::timestamptz[],
+                    @Follows::boolean[], @SaidTiers::text[])
+                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, read_at, follows, said)
         ),
         {AccountStore.Standing}
         select w.keycloak_id, w.disposition in ('account', 'held') and not w.present as missing
@@ -21,6 +22,9 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         where w.recorded_disposition is distinct from w.disposition or w.recorded_reason is distinct from w.reason or w.opens or w.turns
             or w.collides and (select t.user_id from user_credits t where t.user_id = w.named_account) is null
                 and (select t.user_id from credit_transactions t where t.user_id = w.named_account limit 1) is null
+            or w.follows is true and w.status is distinct from 'closed'
+                and (select k.tier from keycloak_users k where k.realm = w.realm and k.keycloak_id = w.keycloak_id)
+                    is distinct from case when w.disposition in ('account', 'held') then w.said end
         """;
 
     private const string KnownSql = "select keycloak_id from keycloak_users where realm = @Realm::text and keycloak_id = @KeycloakId::text";
@@ -53,7 +57,7 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
 
     /// <summary>Which of these users are on record otherwise than judged, or not at all.</summary>
     public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<Difference>(DifferencesSql, JudgementColumns.Of(batch), cancellationToken);
+        dataSource.QueryPreparedAsync<Difference>(DifferencesSql, [.. JudgementColumns.Of(batch), .. JudgementColumns.TiersOf(batch)], cancellationToken);
 
     /// <summary>Those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
     /// <param name="realm">The realm's name.</param>

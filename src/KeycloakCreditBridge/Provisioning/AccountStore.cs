@@ -1,11 +1,15 @@
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Provisioning;
 
-/// <summary>Converges a batch of users in one statement, which is one transaction. Only renames of accounts are written elsewhere.</summary>
-internal sealed class AccountStore(NpgsqlDataSource dataSource)
+/// <summary>
+/// Converges a batch of users in one statement, which is one transaction. Only renames of accounts and switches of their tiers are written
+/// elsewhere, the latter in the same transaction.
+/// </summary>
+internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue tiers)
 {
     /// <summary>
     /// What judgements (`judgement`) come to beside what is on record (`wanted`). The account on record stands until it is renamed; a rule
@@ -210,33 +214,18 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
         select user_id, null, null, false, status from changed where turns
         """;
 
-    // Only where account ids can change: a rename between this statement's snapshot and its writing would leave the old id on record.
-    private const string LockSql =
-        """
-        select 1 as locked
-        from unnest(@Realms::text[], @KeycloakIds::text[]) as w (realm, keycloak_id)
-        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
-        order by k.realm collate "C", k.keycloak_id collate "C"
-        for no key update of k
-        """;
-
     /// <summary>Converges users to what was judged. Each user at most once in a batch.</summary>
     public async Task<IReadOnlyList<Change>> ConvergeAsync(IReadOnlyList<Judgement> batch, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        if (!batch.Any(item => item.Renames))
+        if (!batch.Any(BatchLockStore.Locks))
             return await dataSource.QueryPreparedAsync<Change>(ConvergeSql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await connection.QueryPreparedAsync<int>(
-            LockSql,
-            [
-                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
-                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
-            ],
-            cancellationToken);
+        await BatchLockStore.LockAsync(connection, batch, cancellationToken);
         var changes = await connection.QueryPreparedAsync<Change>(ConvergeSql, Parameters(batch, now), cancellationToken);
+        var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return changes;
+        return [.. changes, .. switches];
     }
 
     private static NpgsqlParameter[] Parameters(IReadOnlyList<Judgement> batch, DateTimeOffset now) =>

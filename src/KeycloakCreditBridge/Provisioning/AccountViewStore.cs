@@ -8,7 +8,7 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
 {
     private const string KnownSql =
         """
-        select realm, keycloak_id, account_id, created_at, disposition, reason, checked_at
+        select realm, keycloak_id, account_id, created_at, disposition, reason, checked_at, tier
         from keycloak_users
         where realm = any (@Realms::text[]) and keycloak_id = any (@Users::text[])
         """;
@@ -69,8 +69,9 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
 /// <param name="Disposition">See <see cref="Disposition"/>.</param>
 /// <param name="Reason">See <see cref="ExclusionReasons"/>; null for who has an account to use.</param>
 /// <param name="CheckedAt">When Keycloak was asked.</param>
+/// <param name="Tier">The tier that Keycloak said then, where accounts follow it.</param>
 internal sealed record KnownUserRow(
-    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string Disposition, string? Reason, DateTimeOffset CheckedAt);
+    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string Disposition, string? Reason, DateTimeOffset CheckedAt, string? Tier);
 
 /// <summary>An account as it stands.</summary>
 /// <param name="Source">Who led to its opening; null for one that was there before the bridge.</param>

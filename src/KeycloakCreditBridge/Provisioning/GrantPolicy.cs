@@ -30,7 +30,8 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
         var disposition = reason is not null ? Disposition.Excluded : subject.Enabled ? Disposition.Account : Disposition.Held;
         // An address or a name that no rule vouches for must not lead to an account that is there already.
         var named = reason is null || template.IsFixed ? accountId : null;
-        return new(subject.Realm, subject.KeycloakId, disposition, named, subject.CreatedAt, rules.Opening(readAt), readAt, source, hintVersion)
+        var said = rules.TierMap.Of(subject);
+        return new(subject.Realm, subject.KeycloakId, disposition, named, subject.CreatedAt, rules.Opening(readAt, said?.Tier), readAt, source, hintVersion)
         {
             Reason = reason,
             Enabled = subject.Enabled,
@@ -39,6 +40,9 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
             Unproven = template.IsAddress && !subject.EmailVerified,
             EmailHash = rules.HashOf(subject.Email),
             Glimpse = reason is not null && rules.NeedsMoreThanBrief ? rules.GlimpseOf(subject) : null,
+            FollowsTiers = rules.TierMap.IsFollowed,
+            TierSaid = said,
+            TierTerms = said is null ? null : rules.TermsOf(said.Tier),
         };
     }
 
@@ -48,7 +52,7 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
         var rules = RulesOf(realm);
         return new(realm, keycloakId, Disposition.Deleted, null, null, null, readAt, source, hintVersion)
         {
-            Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits,
+            Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits, FollowsTiers = rules.TierMap.IsFollowed,
         };
     }
 }

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Provisioning.Tiers;
+
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>What a Keycloak user is to the credit system. Stored in `keycloak_users.disposition`.</summary>
@@ -66,6 +68,15 @@ internal sealed record Judgement(
 
     /// <summary>Set for who is left out by what listings do not show, see <see cref="RealmRules.GlimpseOf"/>.</summary>
     public short? Glimpse { get; init; }
+
+    /// <summary>Whether accounts of the realm follow the tier that Keycloak says.</summary>
+    public bool FollowsTiers { get; init; }
+
+    /// <summary>What Keycloak says of the tier; null where the realm follows none, of who is no person or gone, and where not all was read.</summary>
+    public TierWord? TierSaid { get; init; }
+
+    /// <summary>What the account gets when Keycloak says something else than before: that tier, or the realm's own where it says none any more.</summary>
+    public TierTerms? TierTerms { get; init; }
 }
 
 /// <summary>A user whose record is not what Keycloak says.</summary>
@@ -73,8 +84,12 @@ internal sealed record Judgement(
 internal sealed record Difference(string KeycloakId, bool Missing);
 
 /// <summary>What converging changed in one account.</summary>
-/// <param name="Tier">Tier of an account that was opened.</param>
-/// <param name="Balance">Balance of an account that was opened.</param>
+/// <param name="Tier">Tier of an account that was opened or switched.</param>
+/// <param name="Balance">Balance of an account that was opened or switched.</param>
 /// <param name="Opened">The account was opened now.</param>
 /// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
-internal sealed record Change(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status);
+internal sealed record Change(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status)
+{
+    /// <summary>The tier before, where the account followed Keycloak to another one; then tier and balance are those after.</summary>
+    public string? SwitchedFrom { get; init; }
+}

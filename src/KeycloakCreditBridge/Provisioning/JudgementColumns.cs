@@ -22,6 +22,13 @@ internal static class JudgementColumns
         batch.Nullable("Unproven", NpgsqlDbType.Boolean, item => item.Unproven ? true : (bool?)null),
     ];
 
+    /// <summary>What Keycloak says of the tiers of those whose accounts follow it.</summary>
+    public static NpgsqlParameter[] TiersOf(IReadOnlyList<Judgement> batch) =>
+    [
+        batch.Nullable("Follows", NpgsqlDbType.Boolean, item => item.TierSaid is null ? (bool?)null : true),
+        batch.Nullable("SaidTiers", NpgsqlDbType.Text, item => item.TierSaid?.Tier),
+    ];
+
     /// <summary>The rest, for those that are converged.</summary>
     public static NpgsqlParameter[] OpeningOf(IReadOnlyList<Judgement> batch) =>
     [

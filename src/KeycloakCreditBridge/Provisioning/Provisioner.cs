@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 
@@ -12,6 +13,9 @@ internal sealed partial class Provisioner(
 {
     private const int MostLines = 20;
     private const int MostDeadlocks = 5;
+    private const int MostUnknownTiers = 1_000;
+
+    private readonly ConcurrentDictionary<(string Realm, string Value), bool> _unknownTiers = new();
 
     /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
@@ -25,6 +29,7 @@ internal sealed partial class Provisioner(
         foreach (var part in Parts(batch))
             await ConvergeAsync(part, changes, refusals, cancellationToken);
         Log(changes);
+        WarnOfUnknownTiers(batch);
         var result = new ConvergeResult(changes, refusals);
         metrics.Converged(result);
         return result;
@@ -69,7 +74,7 @@ internal sealed partial class Provisioner(
         }
     }
 
-    // Where account ids can change, people who are new and want each other's can meet in a circle of locks. PostgreSQL undoes one of them.
+    // Where account ids or tiers can change, people who are new to several batches at once can meet in a circle of locks. PostgreSQL undoes one.
     private async Task<IReadOnlyList<Change>> TryAsync(Judgement[] batch, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -98,8 +103,11 @@ internal sealed partial class Provisioner(
     {
         if (changes.Count > MostLines)
         {
-            var opened = changes.Count(change => change.Opened);
-            LogMany(opened, changes.Count - opened);
+            var (opened, switched) = (changes.Count(change => change.Opened), changes.Count(change => change.SwitchedFrom is not null));
+            if (opened + switched < changes.Count || opened > 0)
+                LogMany(opened, changes.Count - opened - switched);
+            if (switched > 0)
+                LogManySwitched(switched);
             return;
         }
 
@@ -107,10 +115,32 @@ internal sealed partial class Provisioner(
         {
             if (change.Opened)
                 LogOpened(change.AccountId, change.Tier, change.Balance);
+            else if (change.SwitchedFrom is { } earlier)
+                LogSwitched(change.AccountId, earlier, change.Tier);
             else
                 LogTurned(change.AccountId, change.Status);
         }
     }
+
+    // Once for each value: somebody has it in Keycloak for as long as nobody corrects it there.
+    private void WarnOfUnknownTiers(Judgement[] batch)
+    {
+        foreach (var judgement in batch)
+        {
+            if (judgement.TierSaid?.Unknown is { } value && _unknownTiers.Count < MostUnknownTiers && _unknownTiers.TryAdd((judgement.Realm, value), true))
+                LogUnknownTier(judgement.Realm, value, judgement.KeycloakId);
+        }
+    }
+
+    [LoggerMessage(EventId = 406, Level = LogLevel.Information, Message = "Account {AccountId} follows Keycloak from tier {From} to {Tier}.")]
+    private partial void LogSwitched(string accountId, string from, string? tier);
+
+    [LoggerMessage(EventId = 407, Level = LogLevel.Information, Message = "{Switched} accounts follow Keycloak to another tier.")]
+    private partial void LogManySwitched(int switched);
+
+    [LoggerMessage(EventId = 408, Level = LogLevel.Warning,
+        Message = "Realm {Realm}: the attribute of Provisioning:TierFrom says '{Value}' of user {KeycloakId}, which is no tier; the attribute counts for nothing there.")]
+    private partial void LogUnknownTier(string realm, string value, string keycloakId);
 
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
     private partial void LogOpened(string accountId, string? tier, decimal? balance);

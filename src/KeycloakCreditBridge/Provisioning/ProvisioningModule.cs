@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Provisioning.Tiers;
 
 namespace KeycloakCreditBridge.Provisioning;
 
@@ -8,6 +9,7 @@ internal static class ProvisioningModule
     {
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
         builder.Services.AddSingleton<GrantPolicy>();
+        builder.Services.AddSingleton<TierCatalogue>();
         builder.Services.AddSingleton<SubjectReader>();
         builder.Services.AddSingleton<AccountStore>();
         builder.Services.AddSingleton<AccountReviewStore>();

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Provisioning.Tiers;
+
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>Who gets an account, what it is opened with, and what becomes of it. Realms may have rules of their own.</summary>
@@ -7,6 +9,9 @@ internal sealed class ProvisioningOptions
 
     /// <summary>Tier of a new account; a key of <see cref="Tiers"/>.</summary>
     public string Tier { get; set; } = "trial";
+
+    /// <summary>What in Keycloak says which tier a user has; <see cref="Tier"/> where it says none.</summary>
+    public TierFromOptions TierFrom { get; set; } = new();
 
     /// <summary>Credits of the opening grant in place of the tier's, at most six decimals.</summary>
     public decimal? Amount { get; set; }
@@ -60,6 +65,9 @@ internal sealed class TierOptions
 internal sealed class RealmRuleOptions
 {
     public string? Tier { get; set; }
+
+    /// <summary>Replaces the default mapping as a whole.</summary>
+    public TierFromOptions? TierFrom { get; set; }
 
     /// <summary>In place of the tier's credits. A realm with a tier of its own inherits no amount.</summary>
     public decimal? Amount { get; set; }

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning;
@@ -20,6 +21,7 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         .. DefaultProblems(options),
         .. options.Tiers.SelectMany(tier => TierProblems($"Tiers:{tier.Key}", tier.Value)),
         .. EligibilityProblems("Eligibility", options.Eligibility),
+        .. TierFromProblems("TierFrom", options, options.TierFrom),
         .. options.Realms.SelectMany(realm => RealmProblems(options, realm.Key, realm.Value)),
     ];
 
@@ -60,7 +62,7 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
             yield return $"{key}:Amount {amount}";
         if (rules.AccountId is not null && AccountIdTemplate.Problem(rules.AccountId) is { } template)
             yield return $"{key}:AccountId {template}";
-        foreach (var problem in EligibilityProblems($"{key}:Eligibility", rules.Eligibility))
+        foreach (var problem in EligibilityProblems($"{key}:Eligibility", rules.Eligibility).Concat(TierFromProblems($"{key}:TierFrom", options, rules.TierFrom)))
             yield return problem;
     }
 
@@ -74,6 +76,31 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         for (var index = 0; index < rules?.IdentityProviders.Count; index++)
             if (string.IsNullOrWhiteSpace(rules.IdentityProviders[index]))
                 yield return $"{key}:IdentityProviders:{index} is empty: give the provider's alias or remove the entry.";
+    }
+
+    private static IEnumerable<string> TierFromProblems(string key, ProvisioningOptions options, TierFromOptions? rules)
+    {
+        if (rules is null)
+            yield break;
+        if (rules.Attribute.Length > 0 && string.IsNullOrWhiteSpace(rules.Attribute))
+            yield return $"{key}:Attribute is blank: give the attribute's name or remove the setting.";
+        for (var index = 0; index < rules.Groups.Count; index++)
+        {
+            var group = rules.Groups[index];
+            if (group.Path.Length < 2 || !group.Path.StartsWith('/') || group.Path.EndsWith('/'))
+                yield return $"{key}:Groups:{index}:Path is '{group.Path}': give the group's whole path, such as /customers/gold.";
+            if (TierProblem(options, group.Tier) is { } tier)
+                yield return $"{key}:Groups:{index}:Tier {tier}";
+        }
+
+        for (var index = 0; index < rules.RealmRoles.Count; index++)
+        {
+            var role = rules.RealmRoles[index];
+            if (string.IsNullOrWhiteSpace(role.Name))
+                yield return $"{key}:RealmRoles:{index}:Name is empty: give the role's name or remove the entry.";
+            if (TierProblem(options, role.Tier) is { } tier)
+                yield return $"{key}:RealmRoles:{index}:Tier {tier}";
+        }
     }
 
     private static string? TierProblem(ProvisioningOptions options, string tier) => options.Tiers.ContainsKey(tier)

@@ -1,16 +1,16 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using KeycloakCreditBridge.Provisioning.Tiers;
 
 namespace KeycloakCreditBridge.Provisioning;
 
 /// <summary>The rules that hold in one realm.</summary>
 internal sealed class RealmRules
 {
+    private readonly Dictionary<string, TierOptions> _tiers;
     private readonly string _tier;
     private readonly decimal _amount;
-    private readonly decimal? _monthlyCap;
-    private readonly bool _unlimited;
     private readonly TimeSpan _period;
     private readonly EligibilityOptions _eligibility;
     private readonly (string Name, string? Value)? _attribute;
@@ -23,11 +23,10 @@ internal sealed class RealmRules
     public RealmRules(ProvisioningOptions options, RealmRuleOptions? realm)
     {
         _tier = realm?.Tier ?? options.Tier;
-        var tier = options.Tiers[_tier];
-        _amount = realm?.Amount ?? (realm?.Tier is null ? options.Amount : null) ?? tier.Credits;
-        _unlimited = tier.Unlimited;
-        _monthlyCap = tier.Unlimited ? null : tier.MonthlyCap ?? tier.Credits;
+        _tiers = options.Tiers;
+        _amount = realm?.Amount ?? (realm?.Tier is null ? options.Amount : null) ?? _tiers[_tier].Credits;
         _period = options.Period;
+        TierMap = new TierMap(realm?.TierFrom ?? options.TierFrom, _tiers);
         AccountId = new AccountIdTemplate(realm?.AccountId ?? options.AccountId);
         Forfeits = (realm?.DeletedUsers ?? options.DeletedUsers) == DeletedUsers.Forfeit;
         _excludesDisabled = (realm?.DisabledUsers ?? options.DisabledUsers) == DisabledUsers.Exclude;
@@ -50,6 +49,9 @@ internal sealed class RealmRules
 
     public AccountIdTemplate AccountId { get; }
 
+    /// <summary>Which tier Keycloak says.</summary>
+    public TierMap TierMap { get; }
+
     /// <summary>Whether the balance goes when an account is closed.</summary>
     public bool Forfeits { get; }
 
@@ -57,14 +59,23 @@ internal sealed class RealmRules
     public bool NeedsIdentities => _eligibility.IdentityProviders.Count > 0;
 
     /// <summary>Whether a listing's brief representation is too little to judge by.</summary>
-    public bool NeedsMoreThanBrief => NeedsIdentities || _attribute is not null || AccountId.NeedsAttributes;
+    public bool NeedsMoreThanBrief => NeedsIdentities || _attribute is not null || AccountId.NeedsAttributes || TierMap.IsFollowed;
 
     /// <summary>Whether an enabled person's id is all there is to judge by.</summary>
     public bool NeedsIdAlone =>
         AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified && _eligibility.EmailDomains.Count == 0;
 
-    /// <summary>What a new account is opened with.</summary>
-    public OpeningGrant Opening(DateTimeOffset now) => new(_tier, _amount, _monthlyCap, _unlimited, now + _period);
+    /// <summary>What a new account is opened with. The realm's amount belongs to the realm's own tier.</summary>
+    /// <param name="now">When the first period begins.</param>
+    /// <param name="mapped">The tier that Keycloak says; null when it says none.</param>
+    public OpeningGrant Opening(DateTimeOffset now, string? mapped)
+    {
+        var terms = TermsOf(mapped);
+        return new(terms.Tier, mapped is null ? _amount : terms.Credits, terms.MonthlyCap, terms.Unlimited, now + _period);
+    }
+
+    /// <summary>What the tier gives that Keycloak says, or the realm's own where it says none.</summary>
+    public TierTerms TermsOf(string? mapped) => TierTerms.Of(mapped ?? _tier, _tiers[mapped ?? _tier]);
 
     /// <summary>Why a person gets no account, a word of <see cref="ExclusionReasons"/>; null when nothing speaks against it.</summary>
     /// <param name="person">The person.</param>

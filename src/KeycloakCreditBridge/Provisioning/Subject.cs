@@ -17,6 +17,12 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
     /// <summary>Aliases of the providers that the user is linked to; null where nobody asked.</summary>
     public IReadOnlyList<string>? IdentityProviders { get; init; }
 
+    /// <summary>Paths of the groups that the user is a member of, without those above them; null where nobody asked.</summary>
+    public IReadOnlyList<string>? Groups { get; init; }
+
+    /// <summary>Realm roles that the user has, also through groups and other roles; null where nobody asked.</summary>
+    public IReadOnlyList<string>? RealmRoles { get; init; }
+
     /// <param name="realm">Name of the user's realm.</param>
     /// <param name="user">The user as read.</param>
     /// <param name="isPerson">Nothing in the user itself says so: see <see cref="KeycloakClient.IsPersonAsync"/>.</param>

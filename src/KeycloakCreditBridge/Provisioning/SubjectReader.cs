@@ -16,8 +16,18 @@ internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
             throw new KeycloakProtocolException(realm, $"Keycloak knows the user under another id, '{user.Id}'.");
         var isPerson = user.Username is null || await keycloak.IsPersonAsync(realm, user.Username, cancellationToken);
         var subject = Subject.From(realm, user, isPerson);
-        return isPerson && policy.RulesOf(realm).NeedsIdentities
-            ? subject with { IdentityProviders = await keycloak.ListIdentityProvidersAsync(realm, userId, cancellationToken) }
-            : subject;
+        return isPerson ? await WithTiesAsync(subject, cancellationToken) : subject;
+    }
+
+    // Who goes between two of these questions is gone, and has not left a group.
+    private async Task<Subject?> WithTiesAsync(Subject person, CancellationToken cancellationToken)
+    {
+        var (realm, id, rules) = (person.Realm, person.KeycloakId, policy.RulesOf(person.Realm));
+        var providers = rules.NeedsIdentities ? await keycloak.ListIdentityProvidersAsync(realm, id, cancellationToken) : null;
+        var groups = rules.TierMap.NeedsGroups ? await keycloak.ListGroupsAsync(realm, id, cancellationToken) : null;
+        var roles = rules.TierMap.NeedsRealmRoles ? await keycloak.ListRealmRolesAsync(realm, id, cancellationToken) : null;
+        return (rules.TierMap.NeedsGroups && groups is null) || (rules.TierMap.NeedsRealmRoles && roles is null)
+            ? null
+            : person with { IdentityProviders = providers, Groups = groups, RealmRoles = roles };
     }
 }

@@ -3,7 +3,9 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -47,7 +49,7 @@ internal static class SingleUserBenchmark
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var count = 0L;
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>

@@ -39,6 +39,7 @@ internal sealed class ContractScene : IAsyncDisposable
     {
         (_server, Database, _hearing) = (server, database, hearing);
         Features = new RealmFeatures(server, Realm);
+        Ties = new RealmTies(server, Realm);
         Admin = KeycloakAdmin.Of(server);
         Browser = new KeycloakBrowser(server.Url);
     }
@@ -52,6 +53,8 @@ internal sealed class ContractScene : IAsyncDisposable
     public KeycloakBrowser Browser { get; }
 
     public RealmFeatures Features { get; }
+
+    public RealmTies Ties { get; }
 
     /// <summary>The realm where it is the emulator's, to make happen what no call of Keycloak does; null on real servers.</summary>
     public EmulatedRealm? Emulated => (_server as EmulatedKeycloak)?.Realm(Realm);
@@ -231,6 +234,7 @@ internal sealed class ContractScene : IAsyncDisposable
         await StopBridgeAsync();
         Admin.Dispose();
         Features.Dispose();
+        Ties.Dispose();
         await Database.DisposeAsync();
     }
 

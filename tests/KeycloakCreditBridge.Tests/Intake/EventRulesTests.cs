@@ -48,7 +48,10 @@ public sealed class EventRulesTests
     [InlineData("DELETE", "USER", "users/f:Zq2:ana maria", "f:Zq2:ana maria", "Deleted")]
     [InlineData("UPDATE", "USER", "users/a b%20c+é", "a b%20c+é", "Changed")]
     [InlineData("DELETE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
-    [InlineData("DELETE", "GROUP_MEMBERSHIP", "users/u1/groups/g1", "u1", "Seen")]
+    [InlineData("CREATE", "GROUP_MEMBERSHIP", "users/u1/groups/g1", "u1", "Changed")]
+    [InlineData("DELETE", "GROUP_MEMBERSHIP", "users/u1/groups/g1", "u1", "Changed")]
+    [InlineData("CREATE", "REALM_ROLE_MAPPING", "users/u1/role-mappings/realm", "u1", "Changed")]
+    [InlineData("DELETE", "REALM_ROLE_MAPPING", "users/u1/role-mappings/realm", "u1", "Changed")]
     [InlineData("CREATE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
     [InlineData("ACTION", "USER", "users/u1/reset-password", "u1", "Seen")]
     [InlineData("DELETE", "USER", "users/u1/federated-identity/corp", "u1", "Changed")]
@@ -67,6 +70,7 @@ public sealed class EventRulesTests
     [InlineData("UPDATE", "users-management-permissions")]
     [InlineData("DELETE", "users/")]
     [InlineData("DELETE", "groups/users/u1")]
+    [InlineData("CREATE", "groups/g1/role-mappings/realm")]
     [InlineData("DELETE", "users/lightweight-u1")]
     public void A_path_without_a_user_is_no_hint(string operation, string? path) =>
         Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourcePath: path), "demo", HintSources.Poll));

@@ -1,6 +1,8 @@
+using KeycloakCreditBridge.Operations.Diagnosis;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Operations;
 
@@ -19,6 +21,28 @@ public sealed class DoctorContractTests(KeycloakServers servers, PostgresServer 
         Assert.Equal(2, wrong.Length);
         Assert.StartsWith($"warn  reconciliation of {scene.Realm}: the realm was never reconciled", wrong[0], StringComparison.Ordinal);
         Assert.StartsWith($"warn  webhook delivery of {scene.Realm}: no bridge answers at {scene.BridgeUrl}", wrong[1], StringComparison.Ordinal);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task An_attribute_may_say_the_tier_where_people_cannot_edit_it(KeycloakKind kind)
+    {
+        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);
+        var token = TestContext.Current.CancellationToken;
+        string[] settings = [.. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan"];
+        await using var services = Program.Compose(settings).Services.BuildServiceProvider();
+        async Task ExpectAsync(Verdict verdict) =>
+            Assert.Equal(verdict, (await ActivatorUtilities.CreateInstance<TierChecks>(services).AttributeAsync(scene.Realm, token)).Verdict);
+
+        await ExpectAsync(Verdict.Ok);
+        await scene.Ties.AllowUnmanagedAttributesAsync("ADMIN_EDIT", token);
+        await ExpectAsync(Verdict.Ok);
+        await scene.Ties.AllowUnmanagedAttributesAsync("ENABLED", token);
+        await ExpectAsync(Verdict.Fail);
+        await scene.Ties.DeclareAttributeAsync("plan", token, "admin");
+        await ExpectAsync(Verdict.Ok);
+        await scene.Ties.AllowUnmanagedAttributesAsync(null, token);
+        await scene.Ties.DeclareAttributeAsync("plan", token, "admin", "user");
+        await ExpectAsync(Verdict.Fail);
     }
 
     [Theory, EveryKeycloak]

@@ -41,6 +41,8 @@ internal static class DoctorFaults
         ["the bridge runs with another secret"] = new(
             "webhook delivery", "FAIL", "restart it with the same WebhookSecrets", Set("Keycloak:Realms:0:WebhookSecrets:0", "another")),
         ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
+        ["people choose their tier themselves"] = new(
+            "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
         ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
         ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),
         ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", scene => scene.UseWeakRoleAsync()),

@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -13,11 +15,13 @@ internal sealed class AccountScene : IAsyncDisposable
     public const string Realm = "shop";
 
     private readonly GrantPolicy _policy;
+    private readonly TierCatalogue _tiers;
     private int _seconds;
 
-    private AccountScene(TestDatabase database, ProvisioningOptions options)
+    private AccountScene(TestDatabase database, ProvisioningOptions options, PeriodsOptions periods)
     {
         Database = database;
+        _tiers = new TierCatalogue(Options.Create(options), Options.Create(periods));
         _policy = new GrantPolicy(Options.Create(options));
         Renames = new RenameStore(database.DataSource);
     }
@@ -30,8 +34,8 @@ internal sealed class AccountScene : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<AccountScene> StartAsync(PostgresServer postgres, ProvisioningOptions? options = null) =>
-        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions());
+    public static async Task<AccountScene> StartAsync(PostgresServer postgres, ProvisioningOptions? options = null, PeriodsOptions? periods = null) =>
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), periods ?? new PeriodsOptions());
 
     /// <summary>Options that count addresses.</summary>
     public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()
@@ -58,7 +62,7 @@ internal sealed class AccountScene : IAsyncDisposable
     /// <summary>Converges as one more replica does.</summary>
     public Task<ConvergeResult> ConvergeAsync(params Judgement[] judgements) =>
         new Provisioner(
-            new AccountStore(Database.DataSource), new RenameStore(Database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+            new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(judgements, Token);
 
     /// <summary>Ids of those who are on record otherwise than Keycloak shows them.</summary>

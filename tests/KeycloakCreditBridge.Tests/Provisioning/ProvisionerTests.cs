@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -244,5 +246,5 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     private static UserHint Hint(string user) => new("demo", user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

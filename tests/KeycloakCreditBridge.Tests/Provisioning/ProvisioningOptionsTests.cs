@@ -17,10 +17,27 @@ public sealed class ProvisioningOptionsTests
     [InlineData("Provisioning:DisabledUsers", "Delete", "Provisioning:DisabledUsers is 'Delete'")]
     [InlineData("Provisioning:Eligibility:Attribute", "=x", "Provisioning:Eligibility:Attribute is '=x'")]
     [InlineData("Provisioning:Eligibility:IdentityProviders:0", " ", "Provisioning:Eligibility:IdentityProviders:0 is empty")]
+    [InlineData("Provisioning:TierFrom:Attribute", " ", "Provisioning:TierFrom:Attribute is blank")]
+    [InlineData("Provisioning:TierFrom:Groups:0:Tier", "free", "Provisioning:TierFrom:Groups:0:Path is ''")]
+    [InlineData("Provisioning:TierFrom:RealmRoles:0:Tier", "free", "Provisioning:TierFrom:RealmRoles:0:Name is empty")]
+    [InlineData("Provisioning:TierFrom:RealmRoles:0:Name", "vip", "Provisioning:TierFrom:RealmRoles:0:Tier is ''")]
+    [InlineData("Provisioning:Realms:demo:TierFrom:RealmRoles:0:Name", "vip", "Provisioning:Realms:demo:TierFrom:RealmRoles:0:Tier is ''")]
+    [InlineData("Provisioning:Realms:demo:TierFrom:Groups:0:Path", "/gold", "Provisioning:Realms:demo:TierFrom:Groups:0:Tier is ''")]
     public void A_rule_that_cannot_hold_stops_the_start_with_its_key(string key, string value, string said)
     {
         var exception = Assert.Throws<ConfigurationException>(() => Build((key, value)).Dispose());
         Assert.StartsWith(said, Assert.Single(exception.Problems), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gold")]
+    [InlineData("/")]
+    [InlineData("/gold/")]
+    public void A_path_that_no_group_has_stops_the_start(string path)
+    {
+        var exception = Assert.Throws<ConfigurationException>(
+            () => Build(("Provisioning:TierFrom:Groups:0:Path", path), ("Provisioning:TierFrom:Groups:0:Tier", "free")).Dispose());
+        Assert.StartsWith($"Provisioning:TierFrom:Groups:0:Path is '{path}': give the group's whole path", Assert.Single(exception.Problems), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
@@ -31,7 +33,7 @@ internal sealed class WorkerBench : IAsyncDisposable
             Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
             hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
-            new Provisioner(new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
     }
 

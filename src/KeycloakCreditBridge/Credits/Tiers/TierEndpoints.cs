@@ -1,15 +1,15 @@
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Tiers;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>What tiers there are, and who has which.</summary>
 internal sealed class TierEndpoints(
-    Accounts accounts, TierStore store, IOptions<ProvisioningOptions> provisioning, IOptions<PeriodsOptions> periods, TimeProvider clock)
+    Accounts accounts, TierStore store, TierCatalogue tiers, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
 {
     private const string Closed = "The account is closed: its tier is not switched any more.";
     private const int MostTries = 20;
@@ -34,10 +34,10 @@ internal sealed class TierEndpoints(
         var user = fields.UserId("user_id");
         var tier = fields.Text("new_tier", 50);
         fields.Check();
-        if (!provisioning.Value.Tiers.TryGetValue(tier, out var terms))
+        if (tiers.Find(tier) is not { } terms)
         {
             throw RequestRefusedException.Invalid(
-                new Dictionary<string, string> { ["new_tier"] = $"is none of {string.Join(", ", provisioning.Value.Tiers.Keys)}" });
+                new Dictionary<string, string> { ["new_tier"] = $"is none of {string.Join(", ", tiers.All.Select(known => known.Tier))}" });
         }
 
         var caller = Caller.Of(context);
@@ -45,7 +45,7 @@ internal sealed class TierEndpoints(
         var answer = await accounts.WithAccountAsync(
             caller,
             reach,
-            () => SwitchAsync(reach, TermsOf(tier, terms), caller.Subject, context.Connection.RemoteIpAddress?.ToString()),
+            () => SwitchAsync(reach, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString()),
             context.RequestAborted);
         return BalanceEndpoints.Json(answer);
     }
@@ -54,7 +54,7 @@ internal sealed class TierEndpoints(
     {
         for (var tries = 1; ; tries++)
         {
-            if (await store.SwitchAsync(reach, terms, ProRating(), by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
+            if (await store.SwitchAsync(reach, terms, tiers.ProRating, by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
                 return null;
             if (result.Answer is { } answer)
                 return answer;
@@ -64,17 +64,10 @@ internal sealed class TierEndpoints(
         }
     }
 
-    private ProRating ProRating() => new(
-        periods.Value.ProRate ? provisioning.Value.Period : null, [.. provisioning.Value.Tiers.Select(tier => TermsOf(tier.Key, tier.Value))]);
-
-    private TierAnswer[] Tiers() => [.. provisioning.Value.Tiers
-        .Select(tier => TermsOf(tier.Key, tier.Value))
+    private TierAnswer[] Tiers() => [.. tiers.All
         .OrderBy(terms => terms.Unlimited).ThenBy(terms => terms.Credits)
         .Select(terms => new TierAnswer(
             terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited, provisioning.Value.Period.TotalDays))];
-
-    private static TierTerms TermsOf(string name, TierOptions terms) =>
-        new(name, terms.Credits, terms.Unlimited ? null : terms.MonthlyCap ?? terms.Credits, terms.Unlimited);
 }
 
 /// <param name="Credits">For each period.</param>

@@ -33,7 +33,8 @@ internal static class AccountReport
         + $"tier {account.Tier}{(account.Unlimited ? ", unlimited" : "")}, period ends {At(account.PeriodEnd)}";
 
     private static string Text(KnownUserRow known) =>
-        $"{known.Disposition}, created in Keycloak {At(known.CreatedAt)}, last looked at {At(known.CheckedAt)}";
+        $"{known.Disposition}, created in Keycloak {At(known.CreatedAt)}, last looked at {At(known.CheckedAt)}"
+        + (known.Tier is { } tier ? $", tier {tier} says Keycloak" : "");
 
     private static string Text(ListedHint hint) => string.Create(
         CultureInfo.InvariantCulture,

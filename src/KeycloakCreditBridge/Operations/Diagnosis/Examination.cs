@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Operations.Commands;
 using KeycloakCreditBridge.Operations.Setup;
+using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -103,6 +104,8 @@ internal static class Examination
         yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
         yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
         yield return new("federations", realm, token => seen.FederationsAsync(realm, administrator, token));
+        if (CanUse<ProvisioningOptions>(services))
+            yield return new("tier attribute", realm, token => ActivatorUtilities.CreateInstance<TierChecks>(services).AttributeAsync(realm, token));
     }
 
     private static async Task RunAsync(IEnumerable<Check> checks, Action<Examined> tell, CancellationToken cancellationToken)
