@@ -24,7 +24,9 @@ internal sealed partial class Reconciler(
     TimeProvider clock,
     ILogger<Reconciler> logger)
 {
-    private static readonly TimeSpan ContinuedFor = TimeSpan.FromDays(1);
+    /// <summary>How long after its beginning an interrupted run is worth going on with.</summary>
+    internal static readonly TimeSpan ContinuedFor = TimeSpan.FromDays(1);
+
     private static readonly TimeSpan RememberedFor = TimeSpan.FromDays(90);
 
     /// <summary>Runs to the end, or until it fails or is cancelled. Says how it ended and never throws for a server's fault.</summary>

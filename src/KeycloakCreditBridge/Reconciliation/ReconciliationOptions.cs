@@ -15,7 +15,7 @@ internal sealed class ReconciliationOptions
     public string Cron { get; set; } = "0 0/15 * * * ?";
 
     /// <summary>When all users of each realm are read, in UTC: who was disabled or deleted without an event is found then.</summary>
-    public string CompleteCron { get; set; } = "0 30 3 * * ?";
+    public string CompleteCron { get; set; } = "0 35 3 * * ?";
 
     /// <summary>What becomes of a time that passed while no replica ran.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.DoNothing;

@@ -9,7 +9,7 @@ internal sealed class ReconciliationOptionsValidator : IValidateOptions<Reconcil
     {
         List<string> problems = [];
         CheckCron(nameof(options.Cron), options.Cron, "0 0/15 * * * ? for every 15 minutes", problems);
-        CheckCron(nameof(options.CompleteCron), options.CompleteCron, "0 30 3 * * ? for half past three", problems);
+        CheckCron(nameof(options.CompleteCron), options.CompleteCron, "0 35 3 * * ? for 3:35", problems);
 
         if (!Enum.IsDefined(options.Misfire))
             problems.Add($"Reconciliation:Misfire is {options.Misfire}: choose DoNothing or FireOnce.");

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Requests;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Faults;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
-/// <summary>Runs that were announced over HTTP by a process that ended before they began.</summary>
+/// <summary>Runs whose process ended before they began, or before they ended.</summary>
 public sealed class LostRunTests(PostgresServer postgres)
 {
     private const string Begun = "Reconciling realm demo (http).";
@@ -21,6 +22,8 @@ public sealed class LostRunTests(PostgresServer postgres)
     // No schedule takes them up meanwhile.
     private static readonly (string Key, string? Value)[] Settings =
         [("Reconciliation:Enabled", "true"), ("Reconciliation:Cron", "0 0 5 1 1 ?"), ("Reconciliation:CompleteCron", "0 0 5 1 1 ?")];
+
+    private static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -49,6 +52,54 @@ public sealed class LostRunTests(PostgresServer postgres)
         Assert.True(await next.TerminateAsync(TimeSpan.FromSeconds(10)));
         Assert.Equal(1, await scene.CountAsync("reconcile_runs where trigger = 'http'"));
         Assert.Equal(2, next.Log.Split(Begun).Length);
+    }
+
+    [Fact]
+    public async Task A_complete_reading_whose_process_is_killed_is_gone_on_with_by_another_replica()
+    {
+        await using var scene = await FaultScene.CreateAsync();
+        for (var number = 0; number < 40; number++)
+            scene.Keycloak.Realm(FaultScene.Realm).AddUser(new EmulatedUser($"user-{number}", $"user{number}") { CreatedTimestamp = 1_600_000_000_000 + (number * 86_400_000L) });
+        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Reconciliation:WindowUsers"] = "10" };
+        foreach (var (key, value) in Settings)
+            settings[key] = value!;
+        await using (var killed = BridgeProcess.Launch(
+            scene.BridgeUrl, new Dictionary<string, string>(settings, StringComparer.Ordinal) { ["CREDIT_BRIDGE_KILL_AT"] = "saved:3" }))
+        {
+            await Eventually.TrueAsync(
+                async () => await scene.CountAsync("pg_namespace where nspname = 'quartz'") == 1 && await scene.CountAsync("reconcile_runs where position > 0") == 1
+                    && await killed.StatusAsync("health/live") is null,
+                "the run has begun and its process is gone");
+        }
+
+        await using var next = await BridgeProcess.StartAsync(FaultScene.NewUrl(), settings);
+        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") == 1, "the run is done");
+
+        Assert.True(await next.TerminateAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(1, await scene.CountAsync("reconcile_runs where seen = 40"));
+        Assert.Equal(1, await scene.CountAsync("reconcile_runs"));
+        Assert.Equal(40, await scene.AccountsAsync());
+        Assert.Contains("Continuing run", next.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_failed_is_tried_again_after_a_while_and_what_an_operator_began_is_left()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 15);
+        var store = bundle.Bridge.Services.GetRequiredService<RequestedRunStore>();
+        await bundle.Database.ExecuteAsync(
+            """
+            insert into reconcile_runs (realm, mode, trigger, status, dry_run, rejudge, owner, started_at, updated_at)
+            select @Realm, r.mode, r.trigger, r.status, false, false, '', @Now - r.ago, @Now - r.ago
+            from (values ('windows', 'command', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '2 days'), ('counts', 'schedule', 'failed', interval '1 hour'),
+                ('windows', 'http', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '1 hour'), ('counts', 'http', 'stopped', interval '0'),
+                ('windows', 'asked', 'failed', interval '1 minute')) r (mode, trigger, status, ago)
+            """,
+            new { EmulatorDriver.Realm, Now });
+
+        await store.AnnounceAgainAsync([EmulatorDriver.Realm], Now, Now - Reconciler.ContinuedFor, Now - TimeSpan.FromMinutes(5), Token);
+
+        Assert.Equal(["daily windows", "http counts"], await bundle.Database.QueryAsync<string>("select trigger || ' ' || mode from reconcile_runs where status = 'waiting' order by id"));
     }
 
     [Fact]

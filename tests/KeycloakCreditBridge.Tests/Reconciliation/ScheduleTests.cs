@@ -67,12 +67,12 @@ public sealed class ScheduleTests(PostgresServer postgres)
         await bundle.Keycloak.ImportAsync("second", []);
         await using (var before = await StartAsync(bundle, Enabled, ("Keycloak:Realms:1:Name", "second"), ("Reconciliation:Cron", "0 0 3 * * ?")))
             await before.StopAsync();
-        Assert.Equal(["demo daily 0 30 3 * * ?", "demo schedule 0 0 3 * * ?", "second daily 0 30 3 * * ?", "second schedule 0 0 3 * * ?"], await StoredAsync(bundle));
+        Assert.Equal(["demo daily 0 35 3 * * ?", "demo schedule 0 0 3 * * ?", "second daily 0 35 3 * * ?", "second schedule 0 0 3 * * ?"], await StoredAsync(bundle));
 
         await using (var after = await StartAsync(bundle, Enabled, ("Reconciliation:Cron", "0 0 4 * * ?"), ("Reconciliation:Misfire", "FireOnce")))
             await after.StopAsync();
 
-        Assert.Equal(["demo daily 0 30 3 * * ?", "demo schedule 0 0 4 * * ?"], await StoredAsync(bundle));
+        Assert.Equal(["demo daily 0 35 3 * * ?", "demo schedule 0 0 4 * * ?"], await StoredAsync(bundle));
         Assert.Equal(["demo"], await bundle.Database.QueryAsync<string>("select job_name from quartz.qrtz_job_details"));
     }
 

@@ -14,9 +14,25 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         returning id
         """;
 
+    // Whose process is gone or was stopped, and, after a while, whom a fault ended that may be over by now. What was read since by another
+    // complete reading is not read again; what was asked for over HTTP is, but its failure is an answer.
+    private const string AnnounceAgainSql =
+        $"""
+        update reconcile_runs r
+        set status = 'waiting', owner = '', updated_at = @Now
+        where realm = any (@Realms::text[]) and {Runs.ReconcileRunStore.OfService} and not cancel_asked and started_at > @NotBefore
+            and (status = 'running' and not exists (select from leases l where l.name = 'reconcile:' || r.realm and l.held_until > @Now)
+                or status = 'stopped'
+                or status = 'failed' and trigger <> 'http' and updated_at < @FailedBefore)
+            and (trigger = 'http' or not exists (
+                select from reconcile_runs n
+                where n.realm = r.realm and n.id > r.id and n.mode <> 'counts' and n.user_ids is null and n.since is null and not n.dry_run
+                    and n.status in ('waiting', 'running', 'done')))
+        """;
+
     private const string WaitingSql =
         """
-        select id, realm, mode, since, dry_run, rejudge, user_ids, allow_closing
+        select id, realm, mode, trigger, since, dry_run, rejudge, user_ids, allow_closing
         from reconcile_runs
         where id = @Id and status = 'waiting'
         """;
@@ -64,6 +80,20 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
                 Now = now,
             },
             cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Puts runs of these realms back on record as waiting that the service began and did not bring to their end.</summary>
+    /// <param name="realms">The realms' names.</param>
+    /// <param name="now">The time by which a lease has ended or not.</param>
+    /// <param name="notBefore">Runs that began earlier are left: so much has changed since.</param>
+    /// <param name="failedBefore">Runs that failed later are left alone for now.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task AnnounceAgainAsync(
+        string[] realms, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset failedBefore, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(
+            AnnounceAgainSql, new { Realms = realms, Now = now, NotBefore = notBefore, FailedBefore = failedBefore }, cancellationToken: cancellationToken));
     }
 
     /// <summary>What a run that waits is to do; null when it was cancelled.</summary>
@@ -115,6 +145,8 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
 
         public string Mode { get; init; } = "";
 
+        public string Trigger { get; init; } = "";
+
         public DateTimeOffset? Since { get; init; }
 
         public bool DryRun { get; init; }
@@ -126,7 +158,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         public int? AllowClosing { get; init; }
 
         public ReconcileRequest ToRequest() => new(
-            Realm, ReconcileTriggers.Http, Since, UserIds, DryRun, Rejudge, Enum.Parse<ReconcileMode>(Mode, ignoreCase: true), AllowClosing, Id);
+            Realm, Trigger, Since, UserIds, DryRun, Rejudge, Enum.Parse<ReconcileMode>(Mode, ignoreCase: true), AllowClosing, Id);
     }
 }
 

@@ -6,14 +6,15 @@ using Quartz;
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
 /// <summary>
-/// Has runs begin that were announced by a process that ended before they could, here at the start or in another replica that runs. A run
-/// begins once: whoever comes second finds that it waits no more.
+/// Has runs begin, or go on, whose process ended before they did, here at the start or in another replica that runs; and what failed once
+/// more after a while. A run is taken up once: whoever comes second finds that it waits no more.
 /// </summary>
 internal sealed partial class WaitingRuns(
     RequestedRunStore requested, QuartzStarter quartz, IOptions<KeycloakOptions> keycloak, TimeProvider clock, ILogger<WaitingRuns> logger)
     : BackgroundService
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AfterFailure = TimeSpan.FromMinutes(5);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -23,6 +24,8 @@ internal sealed partial class WaitingRuns(
         {
             try
             {
+                var now = clock.GetUtcNow();
+                await requested.AnnounceAgainAsync(realms, now, now - Reconciler.ContinuedFor, now - AfterFailure, stoppingToken);
                 foreach (var (run, realm) in await requested.WaitingAsync(realms, stoppingToken))
                     if (await ReconciliationSchedule.TakeUpAnnouncedAsync(scheduler, realm, run, stoppingToken))
                         LogTakenUp(run, realm);
@@ -42,7 +45,7 @@ internal sealed partial class WaitingRuns(
         }
     }
 
-    [LoggerMessage(EventId = 532, Level = LogLevel.Information, Message = "Run {Run} of realm {Realm} was announced and waits: it begins as soon as a replica can.")]
+    [LoggerMessage(EventId = 532, Level = LogLevel.Information, Message = "Run {Run} of realm {Realm} waits: it begins or goes on as soon as a replica can.")]
     private partial void LogTakenUp(long run, string realm);
 
     [LoggerMessage(EventId = 533, Level = LogLevel.Warning, Message = "Runs that wait could not be looked for, will try again: {Reason}")]

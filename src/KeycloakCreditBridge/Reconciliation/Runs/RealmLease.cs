@@ -6,8 +6,8 @@ namespace KeycloakCreditBridge.Reconciliation.Runs;
 /// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: another may do the work now.</summary>
 internal sealed class RealmLease : IAsyncDisposable
 {
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(5);
 
     private readonly LeaseStore _leases;
     private readonly TimeProvider _clock;

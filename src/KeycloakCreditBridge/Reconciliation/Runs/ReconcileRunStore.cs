@@ -7,37 +7,45 @@ namespace KeycloakCreditBridge.Reconciliation.Runs;
 /// <summary>The history of reconciliations, and the place where an interrupted one goes on.</summary>
 internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 {
+    /// <summary>Runs that nobody but the service would take up. The next counts are as good as those that were interrupted.</summary>
+    internal const string OfService = "trigger <> 'command' and (mode <> 'counts' or trigger = 'http')";
+
     private const string ForgetSql = "delete from reconcile_runs where realm = @Realm and updated_at < @Before";
 
-    // The lease is taken: whoever still counts as running in this realm is not.
+    // The lease is taken: whoever still counts as running in this realm is not. What the service began it goes on with.
     private const string CloseLeftBehindSql =
-        """
+        $"""
         update reconcile_runs
-        set status = case when cancel_asked then 'cancelled' else 'failed' end, error = 'Its process ended before it did.', ended_at = updated_at
+        set status = case when cancel_asked then 'cancelled' when {OfService} then 'waiting' else 'failed' end, owner = '',
+            error = 'Its process ended before it did.', ended_at = updated_at
         where realm = @Realm and status = 'running'
         """;
 
+    private const string Progress = "r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed, r.closed";
+
     private const string ContinueSql =
-        """
+        $"""
         update reconcile_runs r
         set status = 'running', owner = @Owner, trigger = @Trigger, error = null, ended_at = null, updated_at = @Now
         from (
-            select id, status, started_at, position, phase, cancel_asked from reconcile_runs
+            select id, status, trigger, started_at, position, phase, cancel_asked from reconcile_runs
             where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
                 and dry_run = @DryRun and rejudge = @Rejudge and user_ids is null
             order by id desc
             limit 1) latest
-        where r.id = latest.id and latest.status in ('failed', 'stopped') and latest.started_at > @NotBefore
-            and (latest.position > 0 or latest.phase <> '') and not latest.cancel_asked
-        returning r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed, r.closed
+        where r.id = latest.id and (latest.status in ('failed', 'stopped') or latest.status = 'waiting' and latest.trigger <> 'http')
+            and latest.started_at > @NotBefore and (latest.position > 0 or latest.phase <> '') and not latest.cancel_asked
+        returning {Progress}
         """;
 
+    // One that was begun before goes on where it was.
     private const string BeginWaitingSql =
-        """
-        update reconcile_runs
-        set status = 'running', owner = @Owner, mode = @Mode, started_at = @Now, updated_at = @Now
+        $"""
+        update reconcile_runs r
+        set status = 'running', owner = @Owner, mode = @Mode, error = null, ended_at = null, started_at = case when position > 0 or phase <> '' then started_at else @Now end,
+            updated_at = @Now
         where id = @WaitingRun and status = 'waiting'
-        returning id
+        returning {Progress}
         """;
 
     private const string AddSql =
@@ -108,16 +116,15 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         };
         await connection.ExecuteAsync(Command(ForgetSql));
         await connection.ExecuteAsync(Command(CloseLeftBehindSql));
-        var run = request.WaitingRun is null ? await BeginOrContinueAsync() : await BeginWaitingAsync();
+        var run = request.WaitingRun is null ? await BeginOrContinueAsync() : await TakeAsync(BeginWaitingSql);
         await transaction.CommitAsync(cancellationToken);
         return run;
 
-        async Task<ReconcileRun?> BeginWaitingAsync() =>
-            await connection.ExecuteScalarAsync<long?>(Command(BeginWaitingSql)) is { } id ? New(id) : null;
+        async Task<ReconcileRun?> TakeAsync(string sql) => (await connection.QuerySingleOrDefaultAsync<RunRow>(Command(sql)))?.ToRun(owner, mode);
 
         async Task<ReconcileRun?> BeginOrContinueAsync() =>
-            await connection.QuerySingleOrDefaultAsync<RunRow>(Command(ContinueSql)) is { } taken
-                ? taken.ToRun(owner, mode)
+            await TakeAsync(ContinueSql) is { } taken
+                ? taken
                 : New(await connection.ExecuteScalarAsync<long>(Command(AddSql)));
 
         ReconcileRun New(long id) => new(id, owner, mode, now, ScanPosition.Start, new ReconcileCounts());

@@ -10,7 +10,7 @@ internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
     private const int Part = 20_000;
 
     private const string Kept =
-        "select id from reconcile_runs where status = 'running' or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz";
+        "select id from reconcile_runs where status in ('running', 'waiting') or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz";
 
     private const string ForgetSeenSql =
         $"""

@@ -17,11 +17,10 @@ internal sealed partial class ReconcileJob(
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
         var realm = context.JobDetail.Key.Name;
-        var trigger = context.Trigger.Key.Group;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         if (await RequestAsync(realm, context.Trigger.Key, either.Token) is not { } request)
             return;
-        LogStarted(realm, trigger);
+        LogStarted(realm, request.Trigger);
         var outcome = await reconciler.RunAsync(request, new Progress(clock, Log), either.Token);
         foreach (var problem in outcome.Problems)
             LogProblem(realm, problem);
@@ -33,8 +32,7 @@ internal sealed partial class ReconcileJob(
     private async Task FollowAsync(IJobExecutionContext context, ReconcileOutcome outcome, CancellationToken cancellationToken)
     {
         var key = context.Trigger.Key;
-        if (key.Group is not (ReconcileTriggers.Schedule or ReconcileTriggers.Daily)
-            && (outcome.Status == ReconcileStatus.AlreadyRunning || outcome is { Status: ReconcileStatus.Failed, RunId: null }))
+        if (key.Group != ReconcileTriggers.Schedule && (outcome.Status == ReconcileStatus.AlreadyRunning || outcome is { Status: ReconcileStatus.Failed, RunId: null }))
         {
             await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, clock.GetUtcNow() + AgainAfter, cancellationToken);
         }

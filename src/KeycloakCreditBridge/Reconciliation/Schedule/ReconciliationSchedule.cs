@@ -30,16 +30,14 @@ internal sealed class ReconciliationSchedule(
         // A run that has begun may be past what this one is asked for: then one more follows it.
         if (await scheduler.GetTriggerState(key, cancellationToken) is not (TriggerState.None or TriggerState.Normal))
             key = new TriggerKey($"{realm} once more", trigger);
-        var once = TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
-        await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
+        await scheduler.ScheduleTrigger(Once(key, realm), TriggerConflict.Keep, cancellationToken);
     }
 
     /// <summary>Has a run that was announced done as soon as a replica can.</summary>
     public static async Task RunAnnouncedAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
     {
         var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
-        var once = TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
-        await scheduler.ScheduleTrigger(once, TriggerConflict.Keep, cancellationToken);
+        await scheduler.ScheduleTrigger(Once(key, realm), TriggerConflict.Keep, cancellationToken);
     }
 
     /// <summary>The same for a run that nobody may have scheduled yet; false when somebody has.</summary>
@@ -80,9 +78,13 @@ internal sealed class ReconciliationSchedule(
                 await scheduler.ScheduleTrigger(Trigger(key, job.Key, cron), TriggerConflict.Replace, cancellationToken);
         }
 
+        // A replica that starts beside one that is at it asks for nothing more.
         if (!await runs.WasReadAsync(realm, cancellationToken))
-            await RunOnceAsync(scheduler, realm, ReconcileTriggers.First, cancellationToken);
+            await scheduler.ScheduleTrigger(Once(new TriggerKey(realm, ReconcileTriggers.First), realm), TriggerConflict.Keep, cancellationToken);
     }
+
+    private static ITrigger Once(TriggerKey key, string realm) =>
+        TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
 
     private bool Says(ICronTrigger stored, string cron) =>
         stored.CronExpressionString == cron
