@@ -11,21 +11,9 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// The real executable kills itself at each step of each way of reading a realm, and runs on: what stands then is what a twin has that
 /// nothing happened to.
 /// </summary>
-public sealed class KillPointTests(PostgresServer postgres)
+public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRealm>
 {
     private const int Killed = 137;
-
-    private const string BooksSql =
-        """
-        select user_id || ' ' || status || ' ' || credits_remaining || ' ' || (
-            select string_agg(transaction_type || ' ' || amount || ' ' || coalesce(grant_key, ''), ', ' order by transaction_type, amount)
-            from credit_transactions t where t.user_id = c.user_id) || ' ' || (
-            select string_agg(action, ', ' order by action) from audit_logs a where a.user_id = c.user_id)
-        from user_credits c
-        union all
-        select keycloak_id || ' ' || disposition from keycloak_users
-        order by 1
-        """;
 
     public static TheoryData<string, string> Steps
     {
@@ -48,42 +36,95 @@ public sealed class KillPointTests(PostgresServer postgres)
     [MemberData(nameof(Steps))]
     public async Task Who_is_killed_at_a_step_runs_on_to_what_an_untouched_twin_has(string mode, string step)
     {
-        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 60);
-        await using var twin = await postgres.CreateDatabaseAsync();
-        await using var tables = await KeycloakTables.CreateAsync(postgres);
-        await using var untouched = BridgeHost.Build(twin, bundle.Keycloak, tables.Setting);
-        await using var bridge = BridgeHost.Build(bundle.Database, bundle.Keycloak, tables.Setting);
-        foreach (var host in (BridgeHost[])[untouched, bridge])
-            await RunAsync(host, ReconcileBundle.By(ReconcileMode.Windows));
-        await ChangeAsync(bundle);
-        await tables.CopyAsync(bundle.Keycloak);
-        var request = ReconcileBundle.By(mode) with { AllowClosing = 3 };
-        await RunAsync(untouched, request);
+        await using var database = await realm.CopyAsync();
 
-        var settings = BridgeHost.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
-        settings[tables.Setting.Key] = tables.Setting.Value;
+        var settings = realm.SettingsOf(database);
         settings["CREDIT_BRIDGE_KILL_AT"] = step;
         var (exitCode, _, error) = await CommandProcess.RunAsync(
             settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", EmulatorDriver.Realm);
         Assert.True(exitCode == Killed, $"It ended with {exitCode}: {error}");
         // Its lease would run out by itself.
-        await bundle.Database.ExecuteAsync("delete from leases");
-        await RunAsync(bridge, request);
+        await database.ExecuteAsync("delete from leases");
+        await realm.RunAsync(database, mode);
 
-        Assert.Equal(await twin.QueryAsync<string>(BooksSql), await bundle.Database.QueryAsync<string>(BooksSql));
-        Assert.Equal(3, await twin.ScalarAsync<int>("select count(*)::int from user_credits where status = 'closed'"));
-        Assert.Equal(68, await twin.ScalarAsync<int>("select count(*)::int from user_credits"));
+        Assert.Equal(await realm.BooksOfTwinAsync(mode), await ChangedRealm.BooksAsync(database));
+        Assert.Equal(3, await database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'closed'"));
+        Assert.Equal(68, await database.ScalarAsync<int>("select count(*)::int from user_credits"));
+    }
+}
+
+/// <summary>A realm of 60 people on record, of whom three have gone since, and to whom eight have come.</summary>
+public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
+{
+    private const string BooksSql =
+        """
+        select user_id || ' ' || status || ' ' || credits_remaining || ' ' || (
+            select string_agg(transaction_type || ' ' || amount || ' ' || coalesce(grant_key, ''), ', ' order by transaction_type, amount)
+            from credit_transactions t where t.user_id = c.user_id) || ' ' || (
+            select string_agg(action, ', ' order by action) from audit_logs a where a.user_id = c.user_id)
+        from user_credits c
+        union all
+        select keycloak_id || ' ' || disposition from keycloak_users
+        order by 1
+        """;
+
+    private readonly Dictionary<string, IReadOnlyList<string>> _twins = new(StringComparer.Ordinal);
+    private ReconcileBundle _bundle = null!;
+    private KeycloakTables _tables = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bundle = await ReconcileBundle.StartAsync(postgres, users: 60);
+        _tables = await KeycloakTables.CreateAsync(postgres);
+        await using (var bridge = _bundle.NewBridge())
+            await RunAsync(bridge, ReconcileBundle.By(ReconcileMode.Windows));
+        await ChangeAsync();
+        await _tables.CopyAsync(_bundle.Keycloak);
     }
 
-    // Eight come and three go, at both ends and between.
-    private static async Task ChangeAsync(ReconcileBundle bundle)
+    /// <summary>Who was on record before the change.</summary>
+    internal Task<TestDatabase> CopyAsync() => postgres.CopyDatabaseAsync(_bundle.Database);
+
+    internal Dictionary<string, string?> SettingsOf(TestDatabase database)
     {
-        var people = await bundle.PeopleAsync();
+        var settings = BridgeHost.Settings(database.ConnectionString, _bundle.Keycloak.Server.Url);
+        settings[_tables.Setting.Key] = _tables.Setting.Value;
+        return settings;
+    }
+
+    internal async Task RunAsync(TestDatabase database, string mode)
+    {
+        await using var bridge = BridgeHost.Build(SettingsOf(database));
+        await RunAsync(bridge, ReconcileBundle.By(mode) with { AllowClosing = 3 });
+    }
+
+    internal static Task<IReadOnlyList<string>> BooksAsync(TestDatabase database) => database.QueryAsync<string>(BooksSql);
+
+    /// <summary>What stands where nothing happened to the run.</summary>
+    internal async Task<IReadOnlyList<string>> BooksOfTwinAsync(string mode)
+    {
+        if (_twins.TryGetValue(mode, out var known))
+            return known;
+        await using var twin = await CopyAsync();
+        await RunAsync(twin, mode);
+        return _twins[mode] = await BooksAsync(twin);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _tables.DisposeAsync();
+        await _bundle.DisposeAsync();
+    }
+
+    // At both ends and between.
+    private async Task ChangeAsync()
+    {
+        var people = await _bundle.PeopleAsync();
         foreach (var gone in (string[])[people[0], people[30], people[59]])
-            bundle.Realm.RemoveUser(gone);
+            _bundle.Realm.RemoveUser(gone);
         for (var number = 0; number < 8; number++)
         {
-            bundle.Realm.AddUser(new EmulatedUser($"new-{number}", $"user00000{number}5-new")
+            _bundle.Realm.AddUser(new EmulatedUser($"new-{number}", $"user00000{number}5-new")
             {
                 CreatedTimestamp = number < 4 ? 1_500_000_000_000 + number : DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + number,
             });

@@ -17,9 +17,8 @@ public sealed class DoctorFaultTests(FaultyScenes scenes) : IClassFixture<Faulty
 
     private async Task FindAsync(KeycloakKind kind, string name)
     {
+        // Healthy, as the test before left it.
         var (scene, fault) = (await scenes.GetAsync(kind), DoctorFaults.All[name]);
-        await AssertHealthyAsync(scene);
-
         var mend = await fault.Plant(scene);
         var (exitCode, found) = await scene.ExamineAsync();
         await scene.MendAsync(mend);
@@ -32,7 +31,7 @@ public sealed class DoctorFaultTests(FaultyScenes scenes) : IClassFixture<Faulty
         await AssertHealthyAsync(scene);
     }
 
-    private static async Task AssertHealthyAsync(FaultyScene scene)
+    internal static async Task AssertHealthyAsync(FaultyScene scene)
     {
         var (exitCode, found) = await scene.ExamineAsync();
         Assert.Empty(found.Where(item => item.Finding.Verdict != Verdict.Ok).Select(item => $"{item.Check}: {item.Finding.Says}"));
@@ -45,9 +44,14 @@ public sealed class FaultyScenes(KeycloakServers servers, PostgresServer postgre
 {
     private readonly Dictionary<KeycloakKind, FaultyScene> _scenes = [];
 
-    internal async Task<FaultyScene> GetAsync(KeycloakKind kind) => _scenes.TryGetValue(kind, out var known)
-        ? known
-        : _scenes[kind] = await FaultyScene.StartAsync(await servers.GetAsync(kind), postgres);
+    internal async Task<FaultyScene> GetAsync(KeycloakKind kind)
+    {
+        if (_scenes.TryGetValue(kind, out var known))
+            return known;
+        var scene = _scenes[kind] = await FaultyScene.StartAsync(await servers.GetAsync(kind), postgres);
+        await DoctorFaultTests.AssertHealthyAsync(scene);
+        return scene;
+    }
 
     public async ValueTask DisposeAsync()
     {

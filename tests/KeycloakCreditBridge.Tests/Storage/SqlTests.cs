@@ -3,10 +3,11 @@ using System.Text.RegularExpressions;
 using Dapper;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Storage;
 
-public sealed partial class SqlTests(PostgresServer postgres)
+public sealed partial class SqlTests(MigratedSession session) : IClassFixture<MigratedSession>
 {
     public static TheoryData<string> Names => [.. Statements().Keys];
 
@@ -14,33 +15,48 @@ public sealed partial class SqlTests(PostgresServer postgres)
     [MemberData(nameof(Names))]
     public async Task Every_statement_fits_the_migrated_schema(string name)
     {
-        await using var database = await postgres.CreateDatabaseAsync();
-        await database.ExecuteAsync(KeycloakTables.Schema);
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
         var statement = Parameter().Replace(
             Statements()[name],
             match => "$" + (numbers.TryGetValue(match.Value, out var number) ? number : numbers[match.Value] = numbers.Count + 1));
-        await using var connection = await database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
-        // What is kept in temporary tables is said of them in the session that has them.
-        foreach (var table in TemporaryTables())
-            await connection.ExecuteAsync(table);
-        await connection.ExecuteAsync("prepare checked as " + statement);
+        await session.Connection.ExecuteAsync($"prepare checked as {statement}");
+        await session.Connection.ExecuteAsync("deallocate checked");
     }
 
-    private static IEnumerable<string> TemporaryTables() =>
-        Constants("create temporary table ").Select(statement => statement.Sql);
-
     // The table of applied migrations is made by the migrator itself: its own DDL is nothing to prepare.
-    private static Dictionary<string, string> Statements() => Constants("")
+    private static Dictionary<string, string> Statements() => MigratedSession.Constants("")
         .Where(statement => !statement.Sql.StartsWith("create ", StringComparison.Ordinal))
         .ToDictionary(statement => statement.Name, statement => statement.Sql);
 
-    private static IEnumerable<(string Name, string Sql)> Constants(string beginning) => typeof(Migrator).Assembly.GetTypes()
+    [GeneratedRegex("@[A-Z][A-Za-z]*")]
+    private static partial Regex Parameter();
+}
+
+/// <summary>A session of a migrated database that has Keycloak's tables too, and the temporary ones that statements speak of.</summary>
+public sealed class MigratedSession(PostgresServer postgres) : IAsyncLifetime
+{
+    private TestDatabase _database = null!;
+
+    public NpgsqlConnection Connection { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await postgres.CreateDatabaseAsync();
+        Connection = await _database.DataSource.OpenConnectionAsync();
+        await Connection.ExecuteAsync(KeycloakTables.Schema);
+        foreach (var (_, sql) in Constants("create temporary table "))
+            await Connection.ExecuteAsync(sql);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Connection.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+
+    internal static IEnumerable<(string Name, string Sql)> Constants(string beginning) => typeof(Migrator).Assembly.GetTypes()
         .SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
         .Where(field => field.IsLiteral && field.Name.EndsWith("Sql", StringComparison.Ordinal))
         .Select(field => (Name: $"{field.DeclaringType!.Name}.{field.Name}", Sql: (string)field.GetRawConstantValue()!))
         .Where(statement => statement.Sql.StartsWith(beginning, StringComparison.Ordinal));
-
-    [GeneratedRegex("@[A-Z][A-Za-z]*")]
-    private static partial Regex Parameter();
 }

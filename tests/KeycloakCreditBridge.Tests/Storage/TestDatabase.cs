@@ -19,6 +19,8 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
     public string ConnectionString { get; } =
         new StorageOptions { ConnectionString = connectionString + ";Maximum Pool Size=40" }.BuildConnectionString();
 
+    public string Name => new NpgsqlConnectionStringBuilder(ConnectionString).Database!;
+
     public NpgsqlDataSource DataSource => field ??= NpgsqlDataSource.Create(ConnectionString);
 
     public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
