@@ -19,9 +19,9 @@ internal static class AccountCheck
                 where not exists (select from user_credits c where c.user_id = u.id)),
             (select nullif(count(*), 0) || ' users not on record' from unnest($1::text[]) u (id)
                 where not exists (select from keycloak_users k where k.realm = 'demo' and k.keycloak_id = u.id and k.disposition = 'account')),
-            (select nullif(count(*) - cardinality($1::text[]), 0) || ' accounts too many' from user_credits),
-            (select nullif(count(*) - cardinality($1::text[]), 0) || ' grants too many' from credit_transactions),
-            (select nullif(count(*) - cardinality($1::text[]), 0) || ' audit rows too many' from audit_logs where action = 'credit.create'),
+            (select case when count(*) <> cardinality($1::text[]) then count(*) || ' accounts of ' || cardinality($1::text[]) end from user_credits),
+            (select case when count(*) <> cardinality($1::text[]) then count(*) || ' ledger rows of ' || cardinality($1::text[]) end from credit_transactions),
+            (select case when count(*) <> cardinality($1::text[]) then count(*) || ' audit rows of ' || cardinality($1::text[]) end from audit_logs where action = 'credit.create'),
             (select nullif(count(*), 0) || ' accounts whose balance is not their ledger''s sum' from user_credits c
                 where c.credits_remaining is distinct from (select sum(t.amount) from credit_transactions t where t.user_id = c.user_id)),
             (select nullif(count(*), 0) || ' hints left' from user_hints))
