@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Metering;
 /// <param name="Tokens">`total_tokens`.</param>
 /// <param name="CacheHit">The answer came from the gateway's cache.</param>
 /// <param name="Metadata">What the ledger keeps besides, as JSON.</param>
-/// <param name="Raw">The record as it came.</param>
+/// <param name="Raw">The record as it came, but for null where JSON has no word for a number.</param>
 internal sealed record UsageRecord(
     string Id,
     string UserId,

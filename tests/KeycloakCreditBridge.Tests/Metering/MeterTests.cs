@@ -166,7 +166,7 @@ public sealed class MeterTests(PostgresServer postgres)
             Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", body, $"Bearer {Key}", "Authorization")).Status);
         await scene.SettledAsync();
         Assert.Equal([0.1m, 0.1m, 0.1m, 0.1m], await scene.ChargesAsync(ana));
-        Assert.Equal(["It is no JSON."], await scene.Database.QueryAsync<string>("select error from usage_refusals"));
+        Assert.Equal(["this is no record"], await scene.Database.QueryAsync<string>("select convert_from(record, 'UTF8') from usage_refusals"));
     }
 
     [Theory]
