@@ -47,12 +47,15 @@ internal sealed class PriceOptions
     /// <summary>Credits for a dollar of the gateway's cost, by tier; 1 where a tier is not named.</summary>
     public Dictionary<string, decimal> Markups { get; set; } = new(StringComparer.Ordinal);
 
-    /// <summary>Credits for 1,000 tokens, by model.</summary>
+    /// <summary>Credits for 1,000 tokens, by model or else by model group.</summary>
     public Dictionary<string, decimal> Models { get; set; } = new(StringComparer.Ordinal);
 
     /// <summary>Credits for 1,000 tokens of a model without a price, by tier.</summary>
     public Dictionary<string, decimal> Tiers { get; set; } = new(StringComparer.Ordinal)
     {
+    /// <summary>The same for names with a colon, which no key can hold.</summary>
+    public List<ModelPrice> NamedModels { get; set; } = [];
+
         ["free"] = 0.001m,
         ["trial"] = 0.001m,
         ["starter"] = 0.002m,
@@ -67,6 +70,14 @@ internal sealed class PriceOptions
 internal enum GateDecision
 {
     Allow,
+internal sealed class ModelPrice
+{
+    public string Model { get; set; } = "";
+
+    /// <summary>For 1,000 tokens.</summary>
+    public decimal? Credits { get; set; }
+}
+
     Refuse,
 }
 

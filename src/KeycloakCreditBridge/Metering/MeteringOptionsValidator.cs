@@ -1,3 +1,4 @@
+using System.Globalization;
 using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
@@ -37,6 +38,16 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
         if (options.ApiKeys.Count > 0)
             foreach (var tier in provisioning.Value.Tiers.Keys.Where(tier => !options.Prices.Tiers.ContainsKey(tier)))
                 Add($"Prices:Tiers:{tier}", "is missing: say what 1,000 tokens of a model without a price cost in this tier, or 0.");
+        var named = new HashSet<string>(options.Prices.Models.Keys, StringComparer.Ordinal);
+        for (var index = 0; index < options.Prices.NamedModels.Count; index++)
+        {
+            var (model, credits) = (options.Prices.NamedModels[index].Model, options.Prices.NamedModels[index].Credits);
+            if (string.IsNullOrEmpty(model) || !named.Add(model))
+                Add($"Prices:NamedModels:{index}:Model", $"is '{model}': name a model, each once.");
+            if (credits is null or < 0m or > HighestPrice)
+                Add($"Prices:NamedModels:{index}:Credits", $"is {credits?.ToString(CultureInfo.InvariantCulture) ?? "missing"}: choose 0 to {HighestPrice}.");
+        }
+
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
 
         void Add(string key, string problem) => problems.Add($"{MeteringOptions.Section}:{key} {problem}");

@@ -90,7 +90,10 @@ internal static class UsageReader
             Name(Text(element, "model"), 200),
             Name(Text(element, "custom_llm_provider"), 100),
             Kept(element),
-            raw);
+            raw)
+        {
+            ModelGroup = Name(Text(element, "model_group"), 200),
+        };
     }
 
     private static string Occurrence(JsonElement element)
@@ -108,7 +111,7 @@ internal static class UsageReader
         foreach (var field in (string[])["id", "litellm_call_id", "model_group", "call_type"])
             if (Name(Text(element, field), LongestId) is { } text)
                 kept[field == "id" ? "record_id" : field] = text;
-        foreach (var field in (string[])["prompt_tokens", "completion_tokens", "endTime"])
+        foreach (var field in (string[])["response_cost", "prompt_tokens", "completion_tokens", "endTime"])
             if (Number(element, field) is { } value)
                 kept[field] = value;
         return kept.ToJsonString();

@@ -20,7 +20,11 @@ internal sealed record UsageRecord(
     string? Model,
     string? Provider,
     string Metadata,
-    byte[] Raw);
+    byte[] Raw)
+{
+    /// <summary>`model_group`: the model as the gateway's operator named it for its callers.</summary>
+    public string? ModelGroup { get; init; }
+}
 
 /// <summary>A record that can never be charged.</summary>
 internal sealed record RefusedRecord(byte[] Raw, string Error);
