@@ -27,6 +27,7 @@ internal static class MeteringModule
         builder.Services.AddHostedService<UsageWorker>();
         builder.Services.AddHostedService<RecordPurge>();
     }
+        builder.Services.AddHostedService<UsageBacklog>();
 
     public static void MapMetering(this WebApplication app)
     {

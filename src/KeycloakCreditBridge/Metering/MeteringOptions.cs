@@ -20,6 +20,9 @@ internal sealed class MeteringOptions
     /// <summary>How long it is remembered that a record was charged: within it, one that is sent again costs nothing.</summary>
     public TimeSpan RecordRetention { get; set; } = TimeSpan.FromDays(400);
 
+    /// <summary>How long records that could not be charged are kept for a person to look at.</summary>
+    public TimeSpan RefusalRetention { get; set; } = TimeSpan.FromDays(90);
+
     /// <summary>Longest report in bytes, 1,024 to 67,108,864.</summary>
     public int MaxBodyBytes { get; set; } = 16 * 1024 * 1024;
 }
