@@ -37,7 +37,7 @@ internal static class MeteringModule
             .AddEndpointFilter(app.Services.GetRequiredService<RequestRates>())
             .AddEndpointFilter(app.Services.GetRequiredService<CreditsFilter>())
             .ExcludeFromDescription();
-        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
+        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>().AddEndpointFilter<RouteGroupBuilder, GatewayBody>();
         gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
         gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }
