@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
 
 namespace KeycloakCreditBridge.Metering;
@@ -26,8 +27,8 @@ internal static class MeteringModule
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
         builder.Services.AddHostedService<RecordPurge>();
-    }
         builder.Services.AddHostedService<UsageBacklog>();
+    }
 
     public static void MapMetering(this WebApplication app)
     {

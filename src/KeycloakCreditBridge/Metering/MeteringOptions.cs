@@ -29,7 +29,7 @@ internal sealed class MeteringOptions
 
 internal sealed class GateOptions
 {
-    /// <summary>How long Keycloak may take to tell of a person without account.</summary>
+    /// <summary>How long the gate may take, the database and Keycloak together; then it is <see cref="Undecided"/>.</summary>
     public TimeSpan Budget { get; set; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>A call that names no user.</summary>
@@ -53,12 +53,12 @@ internal sealed class PriceOptions
     /// <summary>Credits for 1,000 tokens, by model or else by model group.</summary>
     public Dictionary<string, decimal> Models { get; set; } = new(StringComparer.Ordinal);
 
-    /// <summary>Credits for 1,000 tokens of a model without a price, by tier.</summary>
-    public Dictionary<string, decimal> Tiers { get; set; } = new(StringComparer.Ordinal)
-    {
     /// <summary>The same for names with a colon, which no key can hold.</summary>
     public List<ModelPrice> NamedModels { get; set; } = [];
 
+    /// <summary>Credits for 1,000 tokens of a model without a price, by tier.</summary>
+    public Dictionary<string, decimal> Tiers { get; set; } = new(StringComparer.Ordinal)
+    {
         ["free"] = 0.001m,
         ["trial"] = 0.001m,
         ["starter"] = 0.002m,
@@ -70,9 +70,6 @@ internal sealed class PriceOptions
     public CacheHitPrice CacheHits { get; set; }
 }
 
-internal enum GateDecision
-{
-    Allow,
 internal sealed class ModelPrice
 {
     public string Model { get; set; } = "";
@@ -81,6 +78,9 @@ internal sealed class ModelPrice
     public decimal? Credits { get; set; }
 }
 
+internal enum GateDecision
+{
+    Allow,
     Refuse,
 }
 

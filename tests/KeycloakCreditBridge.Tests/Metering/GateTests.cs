@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
