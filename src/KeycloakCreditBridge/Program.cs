@@ -27,6 +27,13 @@ internal static class Program
         var builder = WebApplication.CreateBuilder(
             new WebApplicationOptions { Args = configurationArgs, ContentRootPath = AppContext.BaseDirectory });
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddProblemDetails();
+        builder.Services.Configure<ExceptionHandlerOptions>(handler =>
+        {
+            // What the caller did wrong is no fault of the bridge's, and fills no log.
+            handler.StatusCodeSelector = exception => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
+            handler.SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException;
+        });
         builder.AddWorkingDirectorySettings();
         builder.AddSecretFiles();
         builder.AddLogs();
@@ -50,6 +57,8 @@ internal static class Program
     {
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
         app.MapIntake();
         app.MapCredits();
         app.MapMetering();

@@ -36,11 +36,15 @@ internal sealed class KeycloakUnavailableException(string realm, string message,
 }
 
 /// <summary>The answer is none of Keycloak's: cut off, not JSON, of another shape or with a status that has no meaning here.</summary>
-internal sealed class KeycloakProtocolException(string realm, string message, bool garbled = false) : KeycloakException(realm, message)
+internal class KeycloakProtocolException(string realm, string message, bool garbled = false) : KeycloakException(realm, message)
 {
     /// <summary>Whether the status was right and only the body was not, which happens when a server fails while it answers.</summary>
     public bool Garbled { get; } = garbled;
 }
+
+/// <summary>Keycloak answered, and knows the user under another id: under the one that was asked for there is nobody.</summary>
+internal sealed class KeycloakOtherIdException(string realm, string id)
+    : KeycloakProtocolException(realm, $"Keycloak knows the user under another id, '{id}'.");
 
 /// <summary>Keycloak cannot read its event store: most often a webhook plugin brought a second one and none was chosen.</summary>
 internal sealed class KeycloakEventStoreException(string realm, string message) : KeycloakException(realm, message);

@@ -29,8 +29,8 @@ internal static class ChargeStore
         $"""
         with wanted as (
             select w.* from unnest(@UserIds::text[], @RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
-                @Tokens::integer[], @Costs::numeric[], @Metadata::text[]) with ordinality
-                as w (user_id, record_id, account_id, charge, model, provider, tokens, cost, metadata, position)
+                @Tokens::integer[], @Free::boolean[], @Metadata::text[]) with ordinality
+                as w (user_id, record_id, account_id, charge, model, provider, tokens, is_free, metadata, position)
         ),
         fresh as (
             insert into usage_records (user_id, record_id, charged_at)
@@ -53,7 +53,8 @@ internal static class ChargeStore
         entries as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
                 created_at)
-            select account_id, before - running, balance - running, 'usage', provider, model, tokens, cost, metadata::jsonb, @Now
+            select account_id, before - running, balance - running, 'usage', provider, model, tokens, running - before,
+                case when is_free then metadata::jsonb || jsonb_build_object('is_free', true) else metadata::jsonb end, @Now
             from charged
             order by position
         ),
@@ -94,7 +95,7 @@ internal static class ChargeStore
                 charges.Column("Models", NpgsqlDbType.Text, item => item.Record.Model),
                 charges.Column("Providers", NpgsqlDbType.Text, item => item.Record.Provider),
                 charges.Column("Tokens", NpgsqlDbType.Integer, item => item.Record.Tokens),
-                charges.Column("Costs", NpgsqlDbType.Numeric, item => item.Record.Cost),
+                charges.Column("Free", NpgsqlDbType.Boolean, item => item.IsFree),
                 charges.Column("Metadata", NpgsqlDbType.Text, item => item.Record.Metadata),
             ],
             cancellationToken))[0];
@@ -104,7 +105,8 @@ internal static class ChargeStore
 internal sealed record MeteredAccount(string UserId, string AccountId, string Tier);
 
 /// <summary>A record with its price.</summary>
-internal sealed record Charge(UsageRecord Record, string AccountId, decimal Credits);
+/// <param name="IsFree">Whatever it used; one that costs nothing need not be.</param>
+internal sealed record Charge(UsageRecord Record, string AccountId, decimal Credits, bool IsFree);
 
 /// <param name="Records">Records that were charged now; the others were before.</param>
 internal sealed record ChargeResult(long Records, decimal Credits);

@@ -1,7 +1,9 @@
 using System.Globalization;
+using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -16,8 +18,10 @@ internal sealed partial class CreditGate(
     FirstRead firstRead,
     HintWriter hints,
     Strangers strangers,
+    SchemaGate schema,
     MeteringMetrics metrics,
     IOptions<MeteringOptions> options,
+    IOptions<CreditsOptions> credits,
     IOptions<KeycloakOptions> keycloak,
     TimeProvider clock,
     ILogger<CreditGate> logger)
@@ -47,24 +51,42 @@ internal sealed partial class CreditGate(
             return Ruled(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
         if (Intake.EventRules.ProblemWith(userId) is { } problem)
             return Ruled(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
+        // Before accounts are adopted somebody's may stand under another id, and would be opened a second time.
+        if (!schema.IsOpen)
+            return Undecided();
+        using var budget = new CancellationTokenSource(rules.Budget, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
         try
         {
-            if (await store.FindAsync(userId, _realms, cancellationToken) is { } account)
-                return Judge(account);
-            if (strangers.Know(userId))
-                return Unknown();
-            if (await TryProvisionAsync(userId, cancellationToken) is not { } isKnown)
-                return Ruled(rules.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
-            if (!isKnown)
-                strangers.Remember(userId);
-            return isKnown && await store.FindAsync(userId, _realms, cancellationToken) is { } opened ? Judge(opened) : Unknown();
+            return await LookAsync(userId, either.Token, cancellationToken);
         }
-        catch (NpgsqlException exception)
+        catch (Exception exception) when (exception is NpgsqlException || IsLate(exception, cancellationToken))
         {
             LogUndecided(exception.Message);
-            return Ruled(rules.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
+            return Undecided();
         }
     }
+
+    private async Task<GateVerdict> LookAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(userId, inTime) is { } account)
+            return Judge(account);
+        if (credits.Value.FirstRead == FirstReadMode.NotFound || strangers.Know(userId))
+            return Unknown();
+        if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
+            return Undecided();
+        if (isKnown && await FindAsync(userId, inTime) is { } opened)
+            return Judge(opened);
+        strangers.Remember(userId);
+        return Unknown();
+    }
+
+    // A connection that hangs takes its time to notice that nobody waits any more.
+    private Task<GatedAccount?> FindAsync(string userId, CancellationToken inTime) => store.FindAsync(userId, _realms, inTime).WaitAsync(inTime);
+
+    // Whoever hung up is told nothing any more.
+    private static bool IsLate(Exception exception, CancellationToken caller) =>
+        exception is TimeoutException || (exception is OperationCanceledException && !caller.IsCancellationRequested);
 
     private static GateVerdict Judge(GatedAccount account) => account switch
     {
@@ -78,35 +100,37 @@ internal sealed partial class CreditGate(
         ? string.Create(CultureInfo.InvariantCulture, $"You have no credits left. Your period ends on {end:yyyy-MM-dd}.")
         : "You have no credits left.";
 
+    private GateVerdict Undecided() =>
+        Ruled(options.Value.Gate.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
+
     private GateVerdict Unknown() => Ruled(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
 
     private static GateVerdict Ruled(GateDecision decision, string reason, string words) => new(decision == GateDecision.Allow, reason, words);
 
-    /// <summary>Whether Keycloak knows the user, whose account stands then; null when it could not say in time.</summary>
-    private async Task<bool?> TryProvisionAsync(string userId, CancellationToken cancellationToken)
+    /// <summary>Whether Keycloak knows the user, who has an account then unless the rules give none; null when it could not say in time.</summary>
+    private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
-        using var budget = new CancellationTokenSource(options.Value.Gate.Budget, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
-        try
+        List<string> silent = [];
+        foreach (var realm in _realms)
         {
-            foreach (var realm in _realms)
-                if (await firstRead.AskAsync(realm, userId, HintSources.Gateway, either.Token))
+            try
+            {
+                // What was begun goes on behind a caller who is answered.
+                if (await firstRead.AskAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime))
                     return true;
+            }
+            catch (Exception exception) when (exception is KeycloakException || IsLate(exception, cancellationToken))
+            {
+                LogUndecided(exception.Message);
+                silent.Add(realm);
+            }
+        }
+
+        if (silent.Count == 0)
             return false;
-        }
-        catch (KeycloakProtocolException exception)
-        {
-            // Keycloak answered, and no such user.
-            LogUndecided(exception.Message);
-            return false;
-        }
-        catch (Exception exception) when (exception is KeycloakException || (budget.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
-        {
-            LogUndecided(exception.Message);
-            await hints.WriteAsync(
-                [.. _realms.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))], cancellationToken);
-            return null;
-        }
+        await hints.WriteAsync([.. silent.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))], CancellationToken.None)
+            .WaitAsync(options.Value.Gate.Budget, clock, cancellationToken);
+        return null;
     }
 
     [LoggerMessage(EventId = 855, Level = LogLevel.Warning, Message = "The gate could not decide about a user: {Reason}")]

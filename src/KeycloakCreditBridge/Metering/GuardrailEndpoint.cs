@@ -22,19 +22,23 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
             verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Words), GuardrailJson.Default.GuardrailAnswer);
     }
 
-    // The rest of the body, prompts above all, is of no concern here and may be long.
     private static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
     {
-        userId = null;
+        var request = RequestIn(body) ?? (LooseJson.WithoutNotANumber(body) is { } strict ? RequestIn(strict) : null);
+        userId = request?.RequestData?.UserId;
+        return request?.RequestData is not null;
+    }
+
+    // The rest of the body, prompts and tools above all, is of no concern here and may be long.
+    private static GuardrailRequest? RequestIn(ReadOnlySpan<byte> body)
+    {
         try
         {
-            var request = JsonSerializer.Deserialize(body, GuardrailJson.Default.GuardrailRequest);
-            userId = request?.RequestData?.UserId;
-            return request?.RequestData is not null;
+            return JsonSerializer.Deserialize(body, GuardrailJson.Default.GuardrailRequest);
         }
         catch (JsonException)
         {
-            return false;
+            return null;
         }
     }
 
@@ -49,6 +53,7 @@ internal sealed record GuardrailAnswer(
     [property: JsonPropertyName("action")] string Action,
     [property: JsonPropertyName("blocked_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? BlockedReason = null);
 
+[JsonSourceGenerationOptions(MaxDepth = LooseJson.Deepest)]
 [JsonSerializable(typeof(GuardrailRequest))]
 [JsonSerializable(typeof(GuardrailAnswer))]
 internal sealed partial class GuardrailJson : JsonSerializerContext;

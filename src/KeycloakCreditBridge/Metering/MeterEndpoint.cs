@@ -23,7 +23,7 @@ internal sealed partial class MeterEndpoint(
             return TypedResults.Problem($"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         if (!UsageReader.MayHoldRecords(body.Bytes.Span))
             return TypedResults.Problem("The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
-        if (UsageReader.HoldsMoreThan(MostRecords, body.Bytes.Span))
+        if (UsageReader.HoldsMoreThan(MostRecords, body.Bytes))
             return TypedResults.Problem($"The report holds more than {MostRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         try
         {

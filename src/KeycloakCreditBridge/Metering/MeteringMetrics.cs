@@ -11,13 +11,20 @@ internal sealed class MeteringMetrics
     private readonly Counter<long> _sentAgain;
     private readonly Counter<long> _refused;
 
-    public MeteringMetrics(Meter meter)
+    private readonly TimeProvider _clock;
+    private volatile WaitingReports? _backlog;
+
+    public MeteringMetrics(Meter meter, TimeProvider clock)
     {
+        _clock = clock;
         _gate = meter.CreateCounter<long>("bridge.gate.decisions", "{call}", "Calls that gateways asked about, by decision and reason.");
         _charged = meter.CreateCounter<long>("bridge.meter.charged", "{record}", "Records of usage that were charged.");
         _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits that were charged.");
         _sentAgain = meter.CreateCounter<long>("bridge.meter.sent_again", "{record}", "Records that had been charged before.");
         _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Records that can never be charged.");
+        meter.CreateObservableGauge(
+            "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}", "Reports that are not charged in full, those of people without account among them.");
+        meter.CreateObservableGauge("bridge.meter.behind", () => Measure(Behind), "s", "How long the report that is due longest waits.");
     }
 
     public void Decided(bool allowed, string reason) => _gate.Add(
@@ -32,4 +39,13 @@ internal sealed class MeteringMetrics
     public void SentAgain(long records) => _sentAgain.Add(records);
 
     public void Refused(int records) => _refused.Add(records);
+
+    /// <param name="reports">What waits now; null when nobody knows.</param>
+    public void Waits(WaitingReports? reports) => _backlog = reports;
+
+    private double Behind(WaitingReports backlog) => backlog.FirstDueAt is { } due ? Math.Max(0, (_clock.GetUtcNow() - due).TotalSeconds) : 0;
+
+    // A gap in the series says it better than an old value.
+    private IEnumerable<Measurement<double>> Measure(Func<WaitingReports, double> select) =>
+        _backlog is { } backlog ? [new Measurement<double>(select(backlog))] : [];
 }

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
 
 namespace KeycloakCreditBridge.Metering;
@@ -26,6 +27,7 @@ internal static class MeteringModule
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
         builder.Services.AddHostedService<RecordPurge>();
+        builder.Services.AddHostedService<UsageBacklog>();
     }
 
     public static void MapMetering(this WebApplication app)
@@ -36,7 +38,7 @@ internal static class MeteringModule
             .AddEndpointFilter(app.Services.GetRequiredService<RequestRates>())
             .AddEndpointFilter(app.Services.GetRequiredService<CreditsFilter>())
             .ExcludeFromDescription();
-        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>();
+        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>().AddEndpointFilter<RouteGroupBuilder, GatewayBody>();
         gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
         gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }

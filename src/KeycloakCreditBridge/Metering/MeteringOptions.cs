@@ -20,13 +20,16 @@ internal sealed class MeteringOptions
     /// <summary>How long it is remembered that a record was charged: within it, one that is sent again costs nothing.</summary>
     public TimeSpan RecordRetention { get; set; } = TimeSpan.FromDays(400);
 
+    /// <summary>How long records that could not be charged are kept for a person to look at.</summary>
+    public TimeSpan RefusalRetention { get; set; } = TimeSpan.FromDays(90);
+
     /// <summary>Longest report in bytes, 1,024 to 67,108,864.</summary>
     public int MaxBodyBytes { get; set; } = 16 * 1024 * 1024;
 }
 
 internal sealed class GateOptions
 {
-    /// <summary>How long Keycloak may take to tell of a person without account.</summary>
+    /// <summary>How long the gate may take, the database and Keycloak together; then it is <see cref="Undecided"/>.</summary>
     public TimeSpan Budget { get; set; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>A call that names no user.</summary>
@@ -47,8 +50,11 @@ internal sealed class PriceOptions
     /// <summary>Credits for a dollar of the gateway's cost, by tier; 1 where a tier is not named.</summary>
     public Dictionary<string, decimal> Markups { get; set; } = new(StringComparer.Ordinal);
 
-    /// <summary>Credits for 1,000 tokens, by model.</summary>
+    /// <summary>Credits for 1,000 tokens, by model or else by model group.</summary>
     public Dictionary<string, decimal> Models { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>The same for names with a colon, which no key can hold.</summary>
+    public List<ModelPrice> NamedModels { get; set; } = [];
 
     /// <summary>Credits for 1,000 tokens of a model without a price, by tier.</summary>
     public Dictionary<string, decimal> Tiers { get; set; } = new(StringComparer.Ordinal)
@@ -62,6 +68,14 @@ internal sealed class PriceOptions
 
     /// <summary>What an answer from the gateway's cache costs.</summary>
     public CacheHitPrice CacheHits { get; set; }
+}
+
+internal sealed class ModelPrice
+{
+    public string Model { get; set; } = "";
+
+    /// <summary>For 1,000 tokens.</summary>
+    public decimal? Credits { get; set; }
 }
 
 internal enum GateDecision

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 
@@ -10,6 +11,7 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
 
     private static readonly TimeSpan LongestBudget = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ShortestRetention = TimeSpan.FromDays(7);
+    private static readonly TimeSpan ShortestRefusalRetention = TimeSpan.FromDays(1);
 
     public ValidateOptionsResult Validate(string? name, MeteringOptions options)
     {
@@ -23,6 +25,8 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
             Add("Gate:Budget", $"is {options.Gate.Budget}: choose more than 00:00:00 and at most {LongestBudget}.");
         if (options.RecordRetention < ShortestRetention)
             Add("RecordRetention", $"is {options.RecordRetention}: choose at least {ShortestRetention:c}, as gateways send reports again for days.");
+        if (options.RefusalRetention < ShortestRefusalRetention)
+            Add("RefusalRetention", $"is {options.RefusalRetention}: choose at least {ShortestRefusalRetention:c}, so that somebody can look at them.");
         if (options.MaxBodyBytes is < 1024 or > 64 * 1024 * 1024)
             Add("MaxBodyBytes", $"is {options.MaxBodyBytes}: choose 1024 to 67108864.");
         Named("Gate:WithoutUser", options.Gate.WithoutUser);
@@ -34,6 +38,16 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
         Priced("Markups", options.Prices.Markups);
         Priced("Models", options.Prices.Models);
         Priced("Tiers", options.Prices.Tiers);
+        var named = new HashSet<string>(options.Prices.Models.Keys, StringComparer.Ordinal);
+        for (var index = 0; index < options.Prices.NamedModels.Count; index++)
+        {
+            var (model, credits) = (options.Prices.NamedModels[index].Model, options.Prices.NamedModels[index].Credits);
+            if (string.IsNullOrEmpty(model) || !named.Add(model))
+                Add($"Prices:NamedModels:{index}:Model", $"is '{model}': name a model, each once.");
+            if (credits is null or < 0m or > HighestPrice)
+                Add($"Prices:NamedModels:{index}:Credits", $"is {credits?.ToString(CultureInfo.InvariantCulture) ?? "missing"}: choose 0 to {HighestPrice}.");
+        }
+
         if (options.ApiKeys.Count > 0)
             foreach (var tier in provisioning.Value.Tiers.Keys.Where(tier => !options.Prices.Tiers.ContainsKey(tier)))
                 Add($"Prices:Tiers:{tier}", "is missing: say what 1,000 tokens of a model without a price cost in this tier, or 0.");

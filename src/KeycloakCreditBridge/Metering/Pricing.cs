@@ -6,20 +6,37 @@ namespace KeycloakCreditBridge.Metering;
 internal sealed class Pricing(IOptions<MeteringOptions> options)
 {
     private const int Decimals = 6;
+    private const decimal Least = 0.000001m;
     private const decimal TokensOfAPrice = 1_000m;
+
+    private readonly Dictionary<string, decimal> _models = ModelsOf(options.Value.Prices);
+
+    /// <summary>Whether the call costs nothing whatever it used.</summary>
+    public bool IsFree(UsageRecord record) => record.CacheHit && options.Value.Prices.CacheHits == CacheHitPrice.Free;
 
     /// <param name="tier">The account's tier.</param>
     public decimal CreditsFor(UsageRecord record, string tier)
     {
-        var prices = options.Value.Prices;
-        if (record.CacheHit && prices.CacheHits == CacheHitPrice.Free)
+        if (IsFree(record))
             return 0m;
+        var prices = options.Value.Prices;
         // A gateway that knows no price for a model says zero.
         var known = prices.From == PriceSource.ResponseCost && record.Cost is > 0m;
-        var price = known ? record.Cost!.Value * prices.Markups.GetValueOrDefault(tier, 1m) : record.Tokens * PerToken(prices, record, tier);
-        return decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
+        var price = known ? record.Cost!.Value * prices.Markups.GetValueOrDefault(tier, 1m) : record.Tokens * PerToken(record, tier);
+        // Rounded to nothing, calls that are small enough would be free however many they are.
+        return price is > 0m and < Least ? Least : decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
     }
 
-    private static decimal PerToken(PriceOptions prices, UsageRecord record, string tier) =>
-        (record.Model is { } model && prices.Models.TryGetValue(model, out var ofModel) ? ofModel : prices.Tiers.GetValueOrDefault(tier)) / TokensOfAPrice;
+    private decimal PerToken(UsageRecord record, string tier) =>
+        (Find(record.Model) ?? Find(record.ModelGroup) ?? options.Value.Prices.Tiers.GetValueOrDefault(tier)) / TokensOfAPrice;
+
+    private decimal? Find(string? model) => model is not null && _models.TryGetValue(model, out var price) ? price : null;
+
+    private static Dictionary<string, decimal> ModelsOf(PriceOptions prices)
+    {
+        var models = new Dictionary<string, decimal>(prices.Models, StringComparer.Ordinal);
+        foreach (var named in prices.NamedModels)
+            models[named.Model] = named.Credits ?? 0m;
+        return models;
+    }
 }

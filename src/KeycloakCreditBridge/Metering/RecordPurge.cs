@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Metering;
 
-/// <summary>Forgets from time to time that records were charged long ago, in batches small enough to hold nobody up.</summary>
+/// <summary>Forgets from time to time records that were charged or refused long ago, in batches small enough to hold nobody up.</summary>
 internal sealed partial class RecordPurge(
     UsageStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<RecordPurge> logger)
     : BackgroundService
@@ -34,13 +34,20 @@ internal sealed partial class RecordPurge(
     /// <summary>Forgets every record that is too old, and returns how many.</summary>
     internal async Task<int> PurgeAsync(CancellationToken cancellationToken)
     {
-        var before = clock.GetUtcNow() - options.Value.RecordRetention;
+        var now = clock.GetUtcNow();
+        return await PurgeAsync(store.PurgeAsync, now - options.Value.RecordRetention, cancellationToken)
+            + await PurgeAsync(store.PurgeRefusalsAsync, now - options.Value.RefusalRetention, cancellationToken);
+    }
+
+    private static async Task<int> PurgeAsync(
+        Func<DateTimeOffset, int, CancellationToken, Task<int>> purge, DateTimeOffset before, CancellationToken cancellationToken)
+    {
         var all = 0;
         for (var purged = BatchSize; purged == BatchSize; all += purged)
-            purged = await store.PurgeAsync(before, BatchSize, cancellationToken);
+            purged = await purge(before, BatchSize, cancellationToken);
         return all;
     }
 
-    [LoggerMessage(EventId = 856, Level = LogLevel.Warning, Message = "Records that were charged long ago are forgotten later: {Reason}")]
+    [LoggerMessage(EventId = 856, Level = LogLevel.Warning, Message = "Records that were charged or refused long ago are forgotten later: {Reason}")]
     private partial void LogInterrupted(string reason);
 }

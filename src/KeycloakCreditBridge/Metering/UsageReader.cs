@@ -18,36 +18,16 @@ internal static class UsageReader
     }
 
     /// <summary>Whether a body holds more records than this.</summary>
-    public static bool HoldsMoreThan(int most, ReadOnlySpan<byte> body)
-    {
-        var count = 0;
-        try
-        {
-            var reader = new Utf8JsonReader(body);
-            while (count <= most && reader.Read())
-                if (reader.CurrentDepth == 1 && reader.TokenType is not (JsonTokenType.EndObject or JsonTokenType.EndArray or JsonTokenType.PropertyName))
-                    count++;
-            return count > most;
-        }
-        catch (JsonException)
-        {
-            return Math.Max(count, body.Count((byte)'\n')) > most;
-        }
-    }
+    public static bool HoldsMoreThan(int most, ReadOnlyMemory<byte> body) => LooseJson.Parts(body).Skip(most).Any();
 
     public static Usage Read(ReadOnlyMemory<byte> body)
     {
         List<UsageRecord> records = [];
         List<RefusedRecord> refused = [];
-        if (TryParse(body) is { } document)
+        if (!TryAdd(body, records, refused))
         {
-            using (document)
-                Add(document.RootElement, records, refused);
-        }
-        else
-        {
-            foreach (var line in Lines(body))
-                AddLine(line, records, refused);
+            foreach (var part in LooseJson.Parts(body).Where(part => !TryAdd(part, records, refused)))
+                refused.Add(new RefusedRecord(part.ToArray(), $"It is no JSON, or deeper than {LooseJson.Deepest}."));
         }
 
         return new Usage(records, refused);
@@ -57,25 +37,12 @@ internal static class UsageReader
     public static byte[] Join(IEnumerable<UsageRecord> records) =>
         [.. "["u8, .. records.SelectMany((record, index) => index == 0 ? record.Raw : [(byte)',', .. record.Raw]), .. "]"u8];
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Lines(ReadOnlyMemory<byte> body)
+    private static bool TryAdd(ReadOnlyMemory<byte> json, List<UsageRecord> records, List<RefusedRecord> refused)
     {
-        while (body.Length > 0)
-        {
-            var end = body.Span.IndexOf((byte)'\n');
-            var line = end < 0 ? body : body[..end];
-            body = end < 0 ? default : body[(end + 1)..];
-            if (line.Span.ContainsAnyExcept(" \t\r"u8))
-                yield return line;
-        }
-    }
-
-    private static void AddLine(ReadOnlyMemory<byte> line, List<UsageRecord> records, List<RefusedRecord> refused)
-    {
-        using var document = TryParse(line);
-        if (document is null)
-            refused.Add(new RefusedRecord(line.ToArray(), "It is no JSON."));
-        else
+        using var document = LooseJson.TryParse(json);
+        if (document is not null)
             Add(document.RootElement, records, refused);
+        return document is not null;
     }
 
     private static void Add(JsonElement element, List<UsageRecord> records, List<RefusedRecord> refused)
@@ -110,8 +77,8 @@ internal static class UsageReader
     {
         if (element.ValueKind != JsonValueKind.Object)
             throw new FormatException("It is no object.");
-        var status = Text(element, "status");
-        if (status is not (null or "success"))
+        // What says nothing of it is no record of LiteLLM's, and may be a call that failed.
+        if ((Text(element, "status") ?? throw new FormatException("The field status is missing.")) != "success")
             return null;
         var metadata = element.TryGetProperty("metadata", out var given) && given.ValueKind == JsonValueKind.Object ? given : default;
         return new UsageRecord(
@@ -123,7 +90,10 @@ internal static class UsageReader
             Name(Text(element, "model"), 200),
             Name(Text(element, "custom_llm_provider"), 100),
             Kept(element),
-            raw);
+            raw)
+        {
+            ModelGroup = Name(Text(element, "model_group"), 200),
+        };
     }
 
     private static string Occurrence(JsonElement element)
@@ -141,7 +111,7 @@ internal static class UsageReader
         foreach (var field in (string[])["id", "litellm_call_id", "model_group", "call_type"])
             if (Name(Text(element, field), LongestId) is { } text)
                 kept[field == "id" ? "record_id" : field] = text;
-        foreach (var field in (string[])["prompt_tokens", "completion_tokens", "endTime"])
+        foreach (var field in (string[])["response_cost", "prompt_tokens", "completion_tokens", "endTime"])
             if (Number(element, field) is { } value)
                 kept[field] = value;
         return kept.ToJsonString();
@@ -185,16 +155,4 @@ internal static class UsageReader
 
     private static decimal? TryGetDecimalOrNull(this JsonElement element) =>
         element.ValueKind == JsonValueKind.Number && element.TryGetDecimal(out var value) ? value : null;
-
-    private static JsonDocument? TryParse(ReadOnlyMemory<byte> json)
-    {
-        try
-        {
-            return JsonDocument.Parse(json);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
 }

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Metering;
 /// <param name="Tokens">`total_tokens`.</param>
 /// <param name="CacheHit">The answer came from the gateway's cache.</param>
 /// <param name="Metadata">What the ledger keeps besides, as JSON.</param>
-/// <param name="Raw">The record as it came.</param>
+/// <param name="Raw">The record as it came, but for null where JSON has no word for a number.</param>
 internal sealed record UsageRecord(
     string Id,
     string UserId,
@@ -20,7 +20,11 @@ internal sealed record UsageRecord(
     string? Model,
     string? Provider,
     string Metadata,
-    byte[] Raw);
+    byte[] Raw)
+{
+    /// <summary>`model_group`: the model as the gateway's operator named it for its callers.</summary>
+    public string? ModelGroup { get; init; }
+}
 
 /// <summary>A record that can never be charged.</summary>
 internal sealed record RefusedRecord(byte[] Raw, string Error);

@@ -35,12 +35,24 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
     private const string PurgeSql =
         "delete from usage_records where ctid = any (array(select ctid from usage_records where charged_at < @Before limit @Limit for update skip locked))";
 
+    private const string PurgeRefusalsSql =
+        "delete from usage_refusals where ctid = any (array(select ctid from usage_refusals where refused_at < @Before limit @Limit for update skip locked))";
+
+    private const string BacklogSql = "select count(*) as waiting, min(due_at) as first_due_at from usage_batches";
+
     /// <summary>Forgets at most <paramref name="limit"/> records that were charged before then, and returns how many.</summary>
-    public async Task<int> PurgeAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken)
+    public Task<int> PurgeAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
+        PurgeAsync(PurgeSql, before, limit, cancellationToken);
+
+    /// <summary>The same with records that were refused.</summary>
+    public Task<int> PurgeRefusalsAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
+        PurgeAsync(PurgeRefusalsSql, before, limit, cancellationToken);
+
+    /// <summary>How many reports wait.</summary>
+    public async Task<WaitingReports> BacklogAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteAsync(new CommandDefinition(
-            PurgeSql, new { Before = before.UtcDateTime, Limit = limit }, cancellationToken: cancellationToken));
+        return await connection.QuerySingleAsync<WaitingReports>(new CommandDefinition(BacklogSql, cancellationToken: cancellationToken));
     }
 
     /// <summary>Returns when the report is committed.</summary>
@@ -82,7 +94,17 @@ internal sealed class UsageStore(NpgsqlDataSource dataSource)
             new { Records = refused.Select(item => item.Raw).ToArray(), Errors = refused.Select(item => item.Error).ToArray(), Now = now.UtcDateTime },
             transaction,
             cancellationToken: cancellationToken));
+
+    private async Task<int> PurgeAsync(string sql, DateTimeOffset before, int limit, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteAsync(new CommandDefinition(
+            sql, new { Before = before.UtcDateTime, Limit = limit }, cancellationToken: cancellationToken));
+    }
 }
+
+/// <param name="FirstDueAt">When the first of them is to be charged; later than now where all of them wait for an account.</param>
+internal sealed record WaitingReports(long Waiting, DateTimeOffset? FirstDueAt);
 
 /// <summary>A report of a gateway.</summary>
 /// <param name="Attempts">How often it was tried without everything in it being settled.</param>

@@ -150,7 +150,8 @@ internal sealed partial class UsageWorker(
         };
     }
 
-    private Charge Price(UsageRecord record, MeteredAccount account) => new(record, account.AccountId, pricing.CreditsFor(record, account.Tier));
+    private Charge Price(UsageRecord record, MeteredAccount account) =>
+        new(record, account.AccountId, pricing.CreditsFor(record, account.Tier), pricing.IsFree(record));
 
     private static UserHint[] Strangers(UsageRecord[] records, string[] realms) =>
     [

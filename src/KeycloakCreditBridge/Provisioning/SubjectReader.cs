@@ -13,7 +13,7 @@ internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
             return null;
         // Two ids for one person would be two accounts.
         if (user.Id != userId)
-            throw new KeycloakProtocolException(realm, $"Keycloak knows the user under another id, '{user.Id}'.");
+            throw new KeycloakOtherIdException(realm, user.Id);
         var isPerson = user.Username is null || await keycloak.IsPersonAsync(realm, user.Username, cancellationToken);
         var subject = Subject.From(realm, user, isPerson);
         return isPerson ? await WithTiesAsync(subject, cancellationToken) : subject;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Operations;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
@@ -30,6 +31,34 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
         await Eventually.TrueAsync(async () => !(await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service goes on");
         Assert.Equal(0, (await CommandProcess.RunAsync(scene.Settings, "reconcile")).ExitCode);
         Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Until_accounts_are_adopted_the_gate_opens_nobody_a_second_account()
+    {
+        await using var scene = await AdoptionScene.StartAsync(postgres);
+        scene.AddPerson("ana", "ana@example.com");
+        await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
+        await scene.Database.MigrateAsync();
+        await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringScene.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
+
+        Assert.Contains("Nobody can say now", await AskAsync(), StringComparison.Ordinal);
+        Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        await scene.ApplyAsync();
+        await Eventually.TrueAsync(async () => (await AskAsync()).Contains("NONE", StringComparison.Ordinal), "the gate decides again");
+        Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
+
+        async Task<string> AskAsync()
+        {
+            using var http = new HttpClient();
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(bridge.Url, "beta/litellm_basic_guardrail_api"));
+            request.Headers.Add("x-api-key", MeteringScene.Key);
+            request.Content = new StringContent("""{"request_data":{"user_api_key_user_id":"ana"}}""");
+            using var answer = await http.SendAsync(request, Token);
+            return await answer.Content.ReadAsStringAsync(Token);
+        }
     }
 
     [Fact]

@@ -130,6 +130,31 @@ public sealed class FirstReadTests(PostgresServer postgres)
         Assert.Equal([person.Id], await scene.Database.QueryAsync<string>("select user_id from user_credits"));
     }
 
+    [Theory]
+    [InlineData(CreditsScene.Balance, HttpStatusCode.NotFound)]
+    [InlineData("authz", HttpStatusCode.Forbidden)]
+    public async Task Who_gets_no_account_by_rule_costs_Keycloak_no_question_at_each_request(string path, HttpStatusCode status)
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres, ("Provisioning:Eligibility:EmailVerified", "true"));
+        var person = new EmulatedUser(EmulatedUser.NewId(), "ana") { Email = "ana@example.com" };
+        scene.Keycloak.Realm(CreditsScene.Realm).AddUser(person);
+        var token = scene.TokenOf(person.Id);
+        Assert.Equal(status, (await scene.GetAsync(path, token)).Status);
+        scene.Keycloak.Misbehaviour.Fail("*/users/*", 1_000, 500);
+        for (var number = 0; number < 20; number++)
+            Assert.Equal(status, (await scene.GetAsync(path, token)).Status);
+    }
+
+    [Fact]
+    public async Task Whose_first_read_the_database_refuses_is_named_in_the_log_with_the_reason()
+    {
+        await using var scene = await CreditsScene.StartAsync(postgres);
+        await scene.Database.ExecuteAsync("alter table user_credits add constraint no_anas check (user_id <> 'ana')");
+        Assert.Equal(HttpStatusCode.NotFound, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf("ana"))).Status);
+        Assert.Contains(scene.Bridge.Log.All, line => line.Contains(" 830 ", StringComparison.Ordinal)
+            && line.Contains("ana", StringComparison.Ordinal) && line.Contains("no_anas", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task An_account_that_is_held_or_closed_is_shown_with_its_status()
     {

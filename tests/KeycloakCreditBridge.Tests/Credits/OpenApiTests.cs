@@ -16,13 +16,17 @@ public sealed class OpenApiTests(PostgresServer postgres)
             ("credits/balance", "get"), ("credits/allocate", "post"), ("credits/refund", "post"), ("credits/deduct", "post"), ("credits/transactions", "get"),
             ("credits/usage/track", "post"), ("credits/usage/summary", "get"), ("credits/usage/by-model", "get"), ("credits/usage/by-service", "get"),
             ("credits/tiers", "get"), ("credits/tiers/compare", "get"), ("credits/tiers/switch", "post"), ("llm/credits", "get"),
-            ("llm/credits/history", "get"), ("admin/users/{id}/initialize", "post")])
+            ("llm/credits/history", "get"), ("admin/users/{id}/initialize", "post"), ("admin/reconciliations", "get"), ("admin/reconciliations", "post"),
+            ("admin/reconciliations/{id}", "get"), ("admin/reconciliations/{id}", "delete")])
         {
             var operation = paths[$"/api/v1/{path}"]?[method];
-            Assert.True(operation?["responses"]?["200"]?["content"]?["application/json"]?["schema"] is not null, $"{method} {path} has no schema.");
+            var isLater = path == "admin/reconciliations" && method == "post";
+            Assert.Equal(isLater, operation?["responses"]?["202"] is not null);
+            Assert.Equal(!isLater, operation?["responses"]?["200"] is not null);
+            Assert.True(operation?["responses"]?[isLater ? "202" : "200"]?["content"]?["application/json"]?["schema"] is not null, $"{method} {path} has no schema.");
             foreach (var status in (string[])["400", "401", "403", "404", "429", "503"])
                 Assert.NotNull(operation["responses"]![status]?["content"]?["application/problem+json"]);
-            Assert.Equal(method == "post" && !path.StartsWith("admin", StringComparison.Ordinal), operation["requestBody"] is not null);
+            Assert.Equal(method == "post" && !path.EndsWith("initialize", StringComparison.Ordinal), operation["requestBody"] is not null);
         }
 
         Assert.Contains(

@@ -54,6 +54,48 @@ public sealed class TokenTests(PostgresServer postgres) : IAsyncLifetime
         await RefusedAsync(_scene.Sign(claims), "it has expired");
     }
 
+    [Theory]
+    [InlineData("exp", -5, true)]
+    [InlineData("exp", -35, false)]
+    [InlineData("nbf", 25, true)]
+    [InlineData("nbf", 90, false)]
+    [InlineData("nbf", -35, true)]
+    public async Task Clocks_may_differ_by_half_a_minute(string claim, int seconds, bool isGood)
+    {
+        var claims = _scene.Claims("u1");
+        claims[claim] = DateTimeOffset.UtcNow.AddSeconds(seconds).ToUnixTimeSeconds();
+        var token = _scene.Sign(claims);
+        if (isGood)
+            Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync(CreditsScene.Balance, token)).Status);
+        else
+            await RefusedAsync(token, "it has expired or is not valid yet");
+    }
+
+    [Theory]
+    [InlineData("\"credit-bridge\"", true)]
+    [InlineData("[\"credit-bridge\"]", true)]
+    [InlineData("\"credit-bridge-2\"", false)]
+    [InlineData("\"account credit-bridge\"", false)]
+    [InlineData("[]", false)]
+    [InlineData("\"\"", false)]
+    public async Task The_audience_is_a_text_or_a_list_and_has_to_be_the_very_one(string audience, bool isGood)
+    {
+        var claims = _scene.Claims("u1");
+        claims["aud"] = JsonNode.Parse(audience);
+        if (isGood)
+            Assert.Equal(HttpStatusCode.OK, (await _scene.GetAsync(CreditsScene.Balance, _scene.Sign(claims))).Status);
+        else
+            await RefusedAsync(_scene.Sign(claims), "its audience is another one");
+    }
+
+    [Fact]
+    public async Task A_token_that_is_bound_to_a_key_lets_nobody_in_by_itself()
+    {
+        var claims = _scene.Claims("u1");
+        claims["cnf"] = new JsonObject { ["x5t#S256"] = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0" };
+        await RefusedAsync(_scene.Sign(claims), "it is bound to a key of its bearer's");
+    }
+
     [Fact]
     public async Task A_token_that_another_realm_signed_lets_nobody_in() =>
         await RefusedAsync(_scene.Sign(_scene.Claims("u1"), CreditsScene.Other), "it was not signed with a key of realm 'demo'");

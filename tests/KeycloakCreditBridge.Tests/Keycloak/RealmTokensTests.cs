@@ -1,3 +1,7 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Contract;
@@ -30,6 +34,54 @@ public sealed class RealmTokensTests(KeycloakServers servers)
         Assert.Null((await tokens.VerifyAsync(realms[0], token, "https://bridge.example.com", Cancellation)).Token);
         Assert.Null((await tokens.VerifyAsync(realms[0], token[..^8] + "AAAAAAAA", "realm-management", Cancellation)).Token);
     }
+
+    [Fact]
+    public async Task Nothing_that_a_realm_publishes_can_sign_a_token_of_it()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        using var key = RSA.Create(2048);
+        var (numbers, symmetric) = (key.ExportParameters(includePrivateParameters: false), RandomNumberGenerator.GetBytes(64));
+        var published = new JsonObject
+        {
+            ["keys"] = new JsonArray(
+                new JsonObject
+                {
+                    ["kid"] = "rsa", ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus), ["e"] = Base64Url.EncodeToString(numbers.Exponent),
+                },
+                new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) }),
+        };
+        bundle.Server.On("/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
+        bundle.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
+        var tokens = new RealmTokens(bundle.Keys, bundle.Clock);
+
+        foreach (var padding in (RSASignaturePadding[])[RSASignaturePadding.Pkcs1, RSASignaturePadding.Pss])
+        {
+            var algorithm = padding == RSASignaturePadding.Pss ? "PS256" : "RS256";
+            Assert.NotNull((await VerifyAsync("rsa", algorithm, text => key.SignData(text, HashAlgorithmName.SHA256, padding))).Token);
+        }
+
+        byte[][] secrets =
+        [
+            symmetric, numbers.Modulus!, key.ExportSubjectPublicKeyInfo(), Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem()),
+            Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem() + "\n"), Encoding.ASCII.GetBytes(Base64Url.EncodeToString(numbers.Modulus)),
+        ];
+        foreach (var secret in secrets)
+            foreach (var keyId in (string[])["rsa", "oct"])
+                Assert.Null((await VerifyAsync(keyId, "HS256", text => HMACSHA256.HashData(secret, text))).Token);
+
+        Task<TokenVerdict> VerifyAsync(string keyId, string algorithm, Func<byte[], byte[]> sign)
+        {
+            var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
+            {
+                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge", ["exp"] = bundle.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
+            });
+            var text = $"{Encode(header)}.{Encode(claims)}";
+            return tokens.VerifyAsync(
+                "shop", $"{text}.{Base64Url.EncodeToString(sign(Encoding.ASCII.GetBytes(text)))}", "credit-bridge", Cancellation);
+        }
+    }
+
+    private static string Encode(JsonObject part) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(part.ToJsonString()));
 
     private static IHost Host(Uri url, string[] realms)
     {

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
@@ -99,7 +99,7 @@ public sealed class GateTests(PostgresServer postgres)
     [Fact]
     public async Task While_Keycloak_does_not_answer_a_new_user_goes_through_and_is_provisioned_later()
     {
-        await using var scene = await StartAsync(postgres, ("Metering:Gate:Budget", "00:00:00.05"));
+        await using var scene = await StartAsync(postgres, ("Metering:Gate:Budget", "00:00:01"));
         var id = await scene.Keycloak.CreateAsync("ana");
         scene.Keycloak.Server.Misbehaviour.Hang("*/users/*", 1);
 

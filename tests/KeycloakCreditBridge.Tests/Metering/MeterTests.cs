@@ -18,10 +18,10 @@ public sealed class MeterTests(PostgresServer postgres)
 
         Assert.Equal((3.999572m, 4.5m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
         Assert.Equal(
-            ["-1.000000 4.000000 openai gpt-4o-mini 100 0.500000 r1", "-0.000428 3.999572 openai gpt-4o-mini 100 0.000214 r3"],
+            ["-1.000000 4.000000 openai gpt-4o-mini 100 1.000000 0.5 r1", "-0.000428 3.999572 openai gpt-4o-mini 100 0.000428 0.000214 r3"],
             await scene.Database.QueryAsync<string>(
                 """
-                select concat_ws(' ', amount, balance_after, provider, model, tokens_used, cost, metadata->>'record_id')
+                select concat_ws(' ', amount, balance_after, provider, model, tokens_used, cost, metadata->>'response_cost', metadata->>'record_id')
                 from credit_transactions where user_id = @ana and transaction_type = 'usage' order by balance_after desc
                 """,
                 new { ana }));
@@ -166,7 +166,7 @@ public sealed class MeterTests(PostgresServer postgres)
             Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", body, $"Bearer {Key}", "Authorization")).Status);
         await scene.SettledAsync();
         Assert.Equal([0.1m, 0.1m, 0.1m, 0.1m], await scene.ChargesAsync(ana));
-        Assert.Equal(["It is no JSON."], await scene.Database.QueryAsync<string>("select error from usage_refusals"));
+        Assert.Equal(["this is no record"], await scene.Database.QueryAsync<string>("select convert_from(record, 'UTF8') from usage_refusals"));
     }
 
     [Theory]

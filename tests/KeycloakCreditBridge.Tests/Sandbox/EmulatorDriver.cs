@@ -136,7 +136,7 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
     private async Task<string> TokenAsync(string realm, Dictionary<string, string> form) =>
         (string)(await PostFormAsync($"realms/{realm}/protocol/openid-connect/token", form)).Json["access_token"]!;
 
-    private static JsonObject Client(string clientId) => new()
+    public static JsonObject Client(string clientId) => new()
     {
         ["clientId"] = clientId, ["secret"] = "s3cret", ["serviceAccountsEnabled"] = true, ["publicClient"] = false,
     };
@@ -146,7 +146,7 @@ internal sealed partial class EmulatorDriver : IAsyncDisposable
         ["clientId"] = "app", ["publicClient"] = true, ["redirectUris"] = new JsonArray("http://127.0.0.1:9/*"),
     };
 
-    private static JsonObject ServiceAccount(string clientId, params string[] roles) => new()
+    public static JsonObject ServiceAccount(string clientId, params string[] roles) => new()
     {
         ["username"] = $"service-account-{clientId}",
         ["enabled"] = true,

@@ -89,6 +89,9 @@ internal sealed class RealmTokenHandler(
         // ID tokens are signed with the same keys, and may name the same audience.
         if (Caller.Text(payload.RootElement, "typ") != "Bearer")
             return AuthenticateResult.Fail("it is no access token");
+        // Whoever bears it would have to show the key as well, which nobody looks at here.
+        if (payload.RootElement.TryGetProperty("cnf", out _))
+            return AuthenticateResult.Fail("it is bound to a key of its bearer's (`cnf`): get one that is not");
         var caller = Caller.From(realm, payload.RootElement, credits.Value.Audience, clock.GetUtcNow());
         if (caller.Subject.Length == 0 || EventRules.ProblemWith(caller.Subject) is not null)
             return AuthenticateResult.Fail("it names no user in `sub`: has its client the scope basic?");

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Metering;
@@ -42,12 +44,20 @@ internal sealed class RequestRates(IOptions<CreditsOptions> options) : IConfigur
         var path = context.Request.Path;
         if (Array.Exists(Operators, operators => path.StartsWithSegments(operators, StringComparison.Ordinal)))
             return RateLimitPartition.GetNoLimiter("");
-        var address = context.Connection.RemoteIpAddress?.ToString() ?? "";
+        var address = NetworkOf(context.Connection.RemoteIpAddress);
         var limits = options.Value.RateLimits;
         return Machines.Any(machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
             ? Bucket($"machine {address}", limits.Machines)
             : Bucket(address, limits.PerAddress);
     }
+
+    // Whoever has one address of IPv6 has all of its /64.
+    private static string NetworkOf(IPAddress? address) => address switch
+    {
+        null => "",
+        { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false } => Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8)),
+        _ => address.ToString(),
+    };
 
     private static RateLimitPartition<string> Bucket(string key, int perSecond) =>
         RateLimitPartition.GetTokenBucketLimiter(key, _ => new TokenBucketRateLimiterOptions

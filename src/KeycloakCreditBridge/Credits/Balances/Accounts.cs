@@ -8,8 +8,10 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>Finds the account that a request means, and opens one where somebody has none yet.</summary>
-internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> keycloak, IOptions<CreditsOptions> credits)
+internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> keycloak, IOptions<CreditsOptions> credits, TimeProvider clock)
 {
+    private readonly Strangers _withoutAccount = new(clock);
+
     /// <summary>The account that a caller means: their own unless they name another, which needs a role.</summary>
     /// <param name="caller">Who asks.</param>
     /// <param name="user">Keycloak's id or an account's; null for the caller's own.</param>
@@ -40,13 +42,18 @@ internal sealed class Accounts(FirstRead firstRead, IOptions<KeycloakOptions> ke
     {
         if (await find() is { } found)
             return found;
-        if (credits.Value.FirstRead == FirstReadMode.Provision)
+        // A realm's name has no slash.
+        var stranger = $"{reach.Realm}/{reach.User}";
+        if (credits.Value.FirstRead == FirstReadMode.Provision && !_withoutAccount.Know(stranger))
         {
-            await (reach.User == caller.Subject
+            var isKnown = await (reach.User == caller.Subject
                 ? firstRead.OpenAsync(caller, cancellationToken)
                 : firstRead.AskAsync(reach.Realm, reach.User, HintSources.FirstRead, cancellationToken));
             if (await find() is { } opened)
                 return opened;
+            // Whom Keycloak does not know yet may be there at the next moment, and is looked for again.
+            if (isKnown)
+                _withoutAccount.Remember(stranger);
         }
 
         throw RequestRefusedException.NoAccount(reach.User);

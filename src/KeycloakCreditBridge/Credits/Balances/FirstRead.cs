@@ -11,9 +11,15 @@ namespace KeycloakCreditBridge.Credits.Balances;
 /// Opens accounts of people whose credits are asked for before anybody told of them. First reads that come at the same time are converged
 /// as one batch, so a thousand of them take a few statements and no request holds a connection while another one of its own waits.
 /// </summary>
-internal sealed class FirstRead(
-    SubjectReader subjects, GrantPolicy policy, Provisioner provisioner, HintWriter hints, BalanceCache cache, CreditsMetrics metrics, TimeProvider clock)
-    : IDisposable
+internal sealed partial class FirstRead(
+    SubjectReader subjects,
+    GrantPolicy policy,
+    Provisioner provisioner,
+    HintWriter hints,
+    BalanceCache cache,
+    CreditsMetrics metrics,
+    TimeProvider clock,
+    ILogger<FirstRead> logger) : IDisposable
 {
     private const string Cause = "FIRST_READ";
     private const string ServiceAccountPrefix = "service-account-";
@@ -26,22 +32,23 @@ internal sealed class FirstRead(
     /// <summary>
     /// Opens the caller's own account. The verified token is Keycloak's own statement; a hint has Keycloak asked afterwards all the same.
     /// </summary>
-    public async Task OpenAsync(Caller caller, CancellationToken cancellationToken)
+    /// <returns>Whether there is such a user, who may get no account by rule.</returns>
+    public async Task<bool> OpenAsync(Caller caller, CancellationToken cancellationToken)
     {
         if (caller.Subject.StartsWith(TransientPrefix, StringComparison.Ordinal))
-            return;
+            return false;
         // What a token does not tell, or a name that a client's own user has as well, only Keycloak knows.
         if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
             || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
-            await AskAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
-            return;
+            return await AskAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
         }
 
         // Before the account: whatever happens in between, Keycloak is asked.
         await hints.WriteAsync([new UserHint(caller.Realm, caller.Subject, HintKind.Changed, Cause, HintSources.FirstRead)], cancellationToken);
         var subject = new Subject(caller.Realm, caller.Subject, Enabled: true, IsServiceAccount: false, CreatedAt: null);
         await ConvergeAsync(policy.Judge(subject, caller.StatedAt, HintSources.FirstRead));
+        return true;
     }
 
     /// <summary>Asks Keycloak for a user and converges the account; false when Keycloak has no such user.</summary>
@@ -49,10 +56,18 @@ internal sealed class FirstRead(
     public async Task<bool> AskAsync(string realm, string user, string source, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
-        if (await subjects.ReadAsync(realm, user, cancellationToken) is not { } subject)
+        try
+        {
+            if (await subjects.ReadAsync(realm, user, cancellationToken) is not { } subject)
+                return false;
+            await ConvergeAsync(policy.Judge(subject, readAt, source));
+            return true;
+        }
+        catch (KeycloakOtherIdException exception)
+        {
+            LogOtherId(user, exception.Message);
             return false;
-        await ConvergeAsync(policy.Judge(subject, readAt, source));
-        return true;
+        }
     }
 
     public void Dispose() => _gate.Dispose();
@@ -88,6 +103,8 @@ internal sealed class FirstRead(
             foreach (var change in result.Changes)
                 cache.Forget(change.AccountId);
             metrics.FirstRead(result.Opened);
+            foreach (var refusal in result.Refusals)
+                LogRefused(refusal.Judgement.KeycloakId, refusal.Judgement.Realm, refusal.Reason);
             batch.ForEach(pending => pending.Done.SetResult());
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
@@ -95,6 +112,13 @@ internal sealed class FirstRead(
             batch.ForEach(pending => pending.Done.SetException(exception));
         }
     }
+
+    [LoggerMessage(EventId = 830, Level = LogLevel.Warning,
+        Message = "User {User} of realm {Realm} gets no account at the first read, as the database refuses it: {Reason}")]
+    private partial void LogRefused(string user, string realm, string reason);
+
+    [LoggerMessage(EventId = 831, Level = LogLevel.Warning, Message = "User {User} gets no account at the first read: {Reason}")]
+    private partial void LogOtherId(string user, string reason);
 
     private sealed record Pending(Judgement Judgement)
     {

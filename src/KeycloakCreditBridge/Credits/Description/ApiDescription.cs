@@ -30,6 +30,10 @@ internal static class ApiDescription
     public static RouteHandlerBuilder Answers<TAnswer>(this RouteHandlerBuilder route, string summary, params string[] query) =>
         route.WithSummary(summary).Produces<TAnswer>().Problems(Everywhere).WithParameters(ParameterLocation.Query, query);
 
+    /// <summary>A route that answers 202 with what it will do.</summary>
+    public static RouteHandlerBuilder AnswersLater<TAnswer>(this RouteHandlerBuilder route, string summary) =>
+        route.WithSummary(summary).Produces<TAnswer>(StatusCodes.Status202Accepted).Problems(Everywhere);
+
     /// <summary>A route that takes <typeparamref name="TBody"/> as JSON.</summary>
     public static RouteHandlerBuilder Takes<TBody>(this RouteHandlerBuilder route)
         where TBody : notnull =>

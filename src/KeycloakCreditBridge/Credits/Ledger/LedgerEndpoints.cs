@@ -2,7 +2,6 @@ using System.Globalization;
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
-using Microsoft.Extensions.Primitives;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
@@ -28,7 +27,7 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
     public async Task<IResult> HistoryAsync(HttpContext context, string? user_id)
     {
         var (reach, page, request) = await ReadAsync(context, user_id);
-        var total = await store.TotalAsync(reach, context.RequestAborted);
+        var total = await store.TotalAsync(reach, request.Type, context.RequestAborted);
         return BalanceEndpoints.Json(string.Create(
             CultureInfo.InvariantCulture,
             $$"""{"transactions": {{page.Rows}}, "total": {{total}}, "limit": {{request.Limit}}, "offset": {{request.Offset}}}"""));
@@ -49,11 +48,11 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
         Dictionary<string, string> problems = [];
         var limit = Number("limit", UsualPage, 1, LongestPage);
         var offset = Number("offset", 0, 0, 1_000_000);
-        var type = query["transaction_type"] is [{ Length: > 0 } wanted] ? wanted : null;
+        var type = query.Only("transaction_type", problems);
         if (type is not null && !Types.Contains(type, StringComparer.Ordinal))
             problems["transaction_type"] = $"is none of {string.Join(", ", Types)}";
         var before = LedgerPosition.Start;
-        if (query["cursor"] is [{ Length: > 0 } cursor])
+        if (query.Only("cursor", problems) is { } cursor)
         {
             if (LedgerPosition.FromCursor(cursor) is { } position)
                 before = position;
@@ -65,9 +64,9 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
 
         int Number(string name, int usual, int least, int most)
         {
-            if (StringValues.IsNullOrEmpty(query[name]))
+            if (query.Only(name, problems) is not { } text)
                 return usual;
-            if (int.TryParse(query[name], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
                 return number;
             problems[name] = $"is not a whole number from {least} to {most}";
             return usual;

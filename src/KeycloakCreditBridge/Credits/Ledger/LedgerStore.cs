@@ -45,7 +45,8 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
     private const string TotalSql =
         $"""
         with account as ({BalanceStore.Target})
-        select count(*)::bigint as total from account a join credit_transactions t on t.user_id = a.user_id
+        select count(*)::bigint as total from account a
+        join credit_transactions t on t.user_id = a.user_id and (@Type::text is null or t.transaction_type = @Type)
         """;
 
     /// <summary>A page; null when there is no such account for callers of this realm.</summary>
@@ -55,7 +56,7 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
             PageSql,
             [
                 .. reach.Parameters(),
-                new("Type", NpgsqlDbType.Text) { Value = (object?)page.Type ?? DBNull.Value },
+                TypeOf(page.Type),
                 // The least instant is -infinity to PostgreSQL, and the greatest infinity.
                 new("BeforeAt", NpgsqlDbType.TimestampTz) { Value = page.Before.At?.UtcDateTime ?? DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc) },
                 new("BeforeId", NpgsqlDbType.Uuid) { Value = page.Before.Id },
@@ -66,9 +67,11 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
         return rows.Count == 0 ? null : rows[0];
     }
 
-    /// <summary>How many rows the whole ledger of the account has.</summary>
-    public async Task<long> TotalAsync(AccountReach reach, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<TotalRow>(TotalSql, reach.Parameters(), cancellationToken))[0].Total;
+    /// <summary>How many rows the whole ledger of the account has, or how many of a type.</summary>
+    public async Task<long> TotalAsync(AccountReach reach, string? type, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<TotalRow>(TotalSql, [.. reach.Parameters(), TypeOf(type)], cancellationToken))[0].Total;
+
+    private static NpgsqlParameter TypeOf(string? type) => new("Type", NpgsqlDbType.Text) { Value = (object?)type ?? DBNull.Value };
 
     private sealed record TotalRow(long Total);
 }

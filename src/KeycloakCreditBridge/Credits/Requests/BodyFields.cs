@@ -30,6 +30,8 @@ internal sealed class BodyFields
     {
         if (!request.HasJsonContentType())
             throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, "Send a JSON object as application/json.");
+        if (!ContentEncoding.IsNone(request))
+            throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, ContentEncoding.Refusal);
         using var bytes = new MemoryStream();
         var buffer = new byte[8192];
         for (int count; (count = await request.Body.ReadAsync(buffer, request.HttpContext.RequestAborted)) > 0;)

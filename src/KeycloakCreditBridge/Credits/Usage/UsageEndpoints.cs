@@ -10,6 +10,9 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
 {
     private static readonly TimeSpan UsualPeriod = TimeSpan.FromDays(30);
 
+    // Others would leave open which of two numbers is the day, or which day it was.
+    private static readonly string[] Instants = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd'T'HH:mmK"];
+
     // Far enough from what a date can be that a day more and a usual period less are dates too.
     private static readonly DateTimeOffset Earliest = DateTimeOffset.UnixEpoch;
     private static readonly DateTimeOffset TooLate = new(9999, 12, 31, 0, 0, 0, TimeSpan.Zero);
@@ -43,11 +46,11 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
         // A day that is named as the end is part of the time.
         DateTimeOffset? Instant(string name, bool nextDay)
         {
-            if (query[name] is not [{ Length: > 0 } text])
+            if (query.Only(name, problems) is not { } text)
                 return null;
             var isDay = DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day);
             var instant = new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero);
-            if (isDay || DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant))
+            if (isDay || DateTimeOffset.TryParseExact(text, Instants, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant))
             {
                 if (instant >= Earliest && instant < TooLate)
                     return isDay && nextDay ? instant.AddDays(1) : instant.ToUniversalTime();

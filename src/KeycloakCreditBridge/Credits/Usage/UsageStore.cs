@@ -5,7 +5,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Credits.Usage;
 
-/// <summary>Sums of what an account used. What a row cost is its cost, or what was charged where none was written.</summary>
+/// <summary>Sums of what an account used, in credits. What a row cost is its cost, or what was charged where none was written.</summary>
 internal sealed class UsageStore(NpgsqlDataSource dataSource)
 {
     private const string SummarySql =

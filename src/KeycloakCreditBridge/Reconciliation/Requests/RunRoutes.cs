@@ -10,7 +10,7 @@ internal static class RunRoutes
     {
         var runs = api.MapGroup("/admin/reconciliations").NeedsToken(CallerRoles.Admin);
         runs.MapPost("", (HttpContext context, RunEndpoints endpoints) => endpoints.StartAsync(context))
-            .Answers<RunView>("Has the realm reconciled: 202, with the run's address in the header Location.").Takes<RunShape>();
+            .AnswersLater<RunView>("Has the realm reconciled; the header Location has the run's address.").Takes<RunShape>();
         runs.MapGet("", (HttpContext context, RunEndpoints endpoints) => endpoints.ListAsync(context))
             .Answers<RunView[]>("The realm's latest runs, newest first.");
         runs.MapGet("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.ShowAsync(context, id))

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>
-/// Whom Keycloak did not know a few seconds ago, so that calls of one who is nobody do not each ask it. Whose account was opened meanwhile is
-/// not looked for here any more.
+/// Who had no account a few seconds ago although Keycloak was asked, so that calls of one who gets none do not each ask it. Whose account was
+/// opened meanwhile is not looked for here any more.
 /// </summary>
 internal sealed class Strangers(TimeProvider clock)
 {
