@@ -69,6 +69,6 @@ internal static class CreditsRoutes
         tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
             .NeedsToken(CallerRoles.Admin)
             .AddEndpointFilter<RouteHandlerBuilder, SwitchedBalances>()
-            .Answers<BalanceShape>("Switches a tier; the balance stays.").Takes<SwitchShape>();
+            .Answers<BalanceShape>("Switches a tier; the balance stays, unless it is pro-rated.").Takes<SwitchShape>().OnceForItsKey();
     }
 }

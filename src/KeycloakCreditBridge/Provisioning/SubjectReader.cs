@@ -5,6 +5,8 @@ namespace KeycloakCreditBridge.Provisioning;
 /// <summary>Asks Keycloak for everything that the rules of a user's realm look at, and for no more.</summary>
 internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
 {
+    private static readonly Dictionary<string, IReadOnlyList<string>> NoAttributes = [];
+
     /// <summary>The user as it is now, or null when Keycloak says that there is none.</summary>
     /// <exception cref="KeycloakException">Keycloak did not answer, or knows the user under another id.</exception>
     public async Task<Subject?> ReadAsync(string realm, string userId, CancellationToken cancellationToken)
@@ -15,7 +17,8 @@ internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
         if (user.Id != userId)
             throw new KeycloakOtherIdException(realm, user.Id);
         var isPerson = user.Username is null || await keycloak.IsPersonAsync(realm, user.Username, cancellationToken);
-        var subject = Subject.From(realm, user, isPerson);
+        // Without any, Keycloak leaves them out as a listing does.
+        var subject = Subject.From(realm, user, isPerson) with { Attributes = user.Attributes ?? NoAttributes };
         return isPerson ? await WithTiesAsync(subject, cancellationToken) : subject;
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -77,8 +78,25 @@ public sealed class ProRateTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(20, await _scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
     }
 
-    private Task<ApiReply> SwitchAsync(string tier) => _scene.PostAsync(
-        "api/v1/credits/tiers/switch", _scene.TokenOf("a1", CreditsScene.Admin), new JsonObject { ["user_id"] = _id, ["new_tier"] = tier });
+    [Fact]
+    public async Task A_switch_that_is_sent_again_under_its_key_is_done_once()
+    {
+        var first = await SwitchAsync("professional", "k-1");
+        await SwitchAsync("trial", "k-2");
+        var balance = await _scene.BalanceOfAsync(_id);
+
+        var again = await SwitchAsync("professional", "k-1");
+
+        Assert.Equal((first.Status, first.Body), (again.Status, again.Body));
+        Assert.Equal(balance, await _scene.BalanceOfAsync(_id));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await SwitchAsync("starter", "k-1")).Status);
+        var twins = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => SwitchAsync("starter", "k-3")));
+        Assert.Single(twins.Select(reply => reply.Body).Distinct());
+        Assert.Equal(3, await _scene.Database.ScalarAsync<int>("select count(*)::int from audit_logs where action = 'tier.switch'"));
+    }
+
+    private Task<ApiReply> SwitchAsync(string tier, string? key = null) => _scene.PostAsync(
+        "api/v1/credits/tiers/switch", _scene.TokenOf("a1", CreditsScene.Admin), new JsonObject { ["user_id"] = _id, ["new_tier"] = tier }, key);
 
     private Task<ApiReply> MoveAsync(string amount) => _scene.PostAsync(
         CreditsScene.Deduct, _scene.TokenOf("s1", CreditsScene.Service), new JsonObject { ["user_id"] = _id, ["amount"] = amount, ["service"] = "s" });

@@ -19,7 +19,7 @@ internal sealed class Mover(MoveStore store, BalanceAnnouncer announcer, Credits
             if (result is null)
                 continue;
             if (result.EarlierHash is { } hash)
-                return hash.AsSpan().SequenceEqual(move.Hash) ? result.Answer : throw UsedBefore();
+                return hash.AsSpan().SequenceEqual(move.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
             if (result.Answer is { } answer)
             {
                 announcer.Changed([result.AccountId!]);
@@ -43,8 +43,7 @@ internal sealed class Mover(MoveStore store, BalanceAnnouncer announcer, Credits
         {
             return await store.MoveAsync(move, clock.GetUtcNow(), CancellationToken.None);
         }
-        catch (PostgresException exception) when (
-            exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "idempotency_keys_pkey" } && tries < MostTries)
+        catch (PostgresException exception) when (IdempotencyKey.IsTaken(exception) && tries < MostTries)
         {
             return null;
         }
@@ -76,7 +75,4 @@ internal sealed class Mover(MoveStore store, BalanceAnnouncer announcer, Credits
     }
 
     private static Dictionary<string, object?> Why(MoveResult seen) => new() { ["account_status"] = seen.Status, ["reason"] = seen.StatusReason };
-
-    private static RequestRefusedException UsedBefore() =>
-        new(StatusCodes.Status422UnprocessableEntity, $"This {IdempotencyKey.Header} was used for another request: give each its own.");
 }

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace KeycloakCreditBridge.Credits.Requests;
 
 /// <summary>What a caller names a request with, so that it may be sent again without being carried out twice.</summary>
@@ -19,4 +21,12 @@ internal static class IdempotencyKey
             : throw new RequestRefusedException(
                 StatusCodes.Status400BadRequest, $"{Header} is one value of 1 to {Longest} printable ASCII characters, such as a UUID.");
     }
+
+    /// <summary>Whether another request under the same key was stored at the same moment.</summary>
+    public static bool IsTaken(PostgresException exception) =>
+        exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "idempotency_keys_pkey" };
+
+    /// <summary>The refusal of another request under a key.</summary>
+    public static RequestRefusedException UsedBefore() =>
+        new(StatusCodes.Status422UnprocessableEntity, $"This {Header} was used for another request: give each its own.");
 }

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Credits.Requests;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Provisioning.Tiers;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
@@ -42,25 +43,37 @@ internal sealed class TierEndpoints(
 
         var caller = Caller.Of(context);
         var reach = accounts.Reach(caller, user);
-        var answer = await accounts.WithAccountAsync(
-            caller,
-            reach,
-            () => SwitchAsync(reach, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString()),
-            context.RequestAborted);
-        return BalanceEndpoints.Json(answer);
+        var order = new SwitchOrder(
+            reach, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request), fields.Hash);
+        return BalanceEndpoints.Json(await accounts.WithAccountAsync(caller, reach, () => SwitchAsync(order), context.RequestAborted));
     }
 
-    private async Task<string?> SwitchAsync(AccountReach reach, TierTerms terms, string by, string? address)
+    private async Task<string?> SwitchAsync(SwitchOrder order)
     {
         for (var tries = 1; ; tries++)
         {
-            if (await store.SwitchAsync(reach, terms, tiers.ProRating, by, address, clock.GetUtcNow(), CancellationToken.None) is not { } result)
-                return null;
-            if (result.Answer is { } answer)
-                return answer;
+            if (await TrySwitchAsync(order, tries) is not { } result)
+                continue;
+            if (result.EarlierHash is { } hash)
+                return hash.AsSpan().SequenceEqual(order.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
+            if (result.Answer is not null || result.Status is null)
+                return result.Answer;
             // One that was open and was not switched has been renamed or closed meanwhile: looking again tells which.
             if (result.Status == "closed" || tries == MostTries)
                 throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
+        }
+    }
+
+    // A twin under the same key was faster: the next try finds its answer.
+    private async Task<TierSwitch?> TrySwitchAsync(SwitchOrder order, int tries)
+    {
+        try
+        {
+            return await store.SwitchAsync(order, tiers.ProRating, clock.GetUtcNow(), CancellationToken.None);
+        }
+        catch (PostgresException exception) when (IdempotencyKey.IsTaken(exception) && tries < MostTries)
+        {
+            return null;
         }
     }
 

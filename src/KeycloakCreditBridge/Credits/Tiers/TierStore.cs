@@ -11,19 +11,30 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
 {
     private const string SwitchSql =
         $"""
-        with found as ({BalanceStore.Target}),
+        with earlier as (
+            select body_hash, answer from idempotency_keys where caller = @Caller::text and key = @Key::text
+        ),
+        found as ({BalanceStore.Target}),
         target as (
             select user_id, @Tier::text as to_tier, @Credits::numeric(20, 6) as credits, @Cap::numeric(20, 6) as cap, @Unlimited::boolean as to_unlimited,
                 @By::text as said_by, null::text as led_by, @Address::text as said_from
             from found
+            where not exists (select from earlier)
         ),
-        {TierFollowStore.Switching}
-        select (
-                select ({BalanceStore.Balance} || case when @Elapsing is null then jsonb_build_object()
-                    else jsonb_build_object('pro_rated', c.moved::numeric(20, 6)::text) end)::text
-                from switched c) as answer,
-            f.status
-        from found f
+        {TierFollowStore.Switching},
+        said as (
+            select {BalanceStore.Balance} || case when @Elapsing is null then jsonb_build_object()
+                else jsonb_build_object('pro_rated', c.moved::numeric(20, 6)::text) end as answer
+            from switched c
+        ),
+        kept as (
+            insert into idempotency_keys (caller, key, body_hash, answer, kept_at)
+            select @Caller, @Key, @Hash::bytea, answer, @Now from said where @Key is not null
+        )
+        select (select body_hash from earlier) as earlier_hash,
+            coalesce((select answer from earlier), (select answer from said))::text as answer, f.status
+        from (select 1) as one
+        left join found f on true
         """;
 
     private const string TierSql = $"select c.tier as answer from ({BalanceStore.Target}) c";
@@ -32,30 +43,42 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
     public async Task<string?> TierAsync(AccountReach reach, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<Row>(TierSql, reach.Parameters(), cancellationToken)) is [var row] ? row.Answer : null;
 
-    /// <summary>Tries once; no account gives null.</summary>
-    public async Task<TierSwitch?> SwitchAsync(
-        AccountReach reach, TierTerms terms, ProRating proRating, string by, string? address, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Tries once.</summary>
+    /// <exception cref="PostgresException">Among others a unique violation: the key was just used by another request.</exception>
+    public async Task<TierSwitch> SwitchAsync(SwitchOrder order, ProRating proRating, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<TierSwitch>(
             SwitchSql,
             [
-                .. reach.Parameters(),
-                new("Tier", NpgsqlDbType.Text) { Value = terms.Tier },
-                new("Credits", NpgsqlDbType.Numeric) { Value = terms.Credits },
-                new("Cap", NpgsqlDbType.Numeric) { Value = terms.MonthlyCap is { } cap ? cap : DBNull.Value },
-                new("Unlimited", NpgsqlDbType.Boolean) { Value = terms.Unlimited },
-                new("By", NpgsqlDbType.Text) { Value = by },
-                new("Address", NpgsqlDbType.Text) { Value = (object?)address ?? DBNull.Value },
+                .. order.Reach.Parameters(),
+                new("Tier", NpgsqlDbType.Text) { Value = order.Terms.Tier },
+                new("Credits", NpgsqlDbType.Numeric) { Value = order.Terms.Credits },
+                new("Cap", NpgsqlDbType.Numeric) { Value = order.Terms.MonthlyCap is { } cap ? cap : DBNull.Value },
+                new("Unlimited", NpgsqlDbType.Boolean) { Value = order.Terms.Unlimited },
+                new("By", NpgsqlDbType.Text) { Value = order.By },
+                new("Address", NpgsqlDbType.Text) { Value = (object?)order.Address ?? DBNull.Value },
+                new("Caller", NpgsqlDbType.Text) { Value = order.CallerKey },
+                new("Key", NpgsqlDbType.Text) { Value = (object?)order.Key ?? DBNull.Value },
+                new("Hash", NpgsqlDbType.Bytea) { Value = order.Hash },
                 .. TierFollowStore.Parameters(proRating, now),
             ],
             cancellationToken);
-        return rows is [var row] ? row : null;
+        return rows[0];
     }
 
     private sealed record Row(string? Answer);
 }
 
+/// <summary>A switch that was asked for.</summary>
+/// <param name="By">Who asked.</param>
+/// <param name="Address">From where.</param>
+/// <param name="CallerKey">Whose <paramref name="Key"/> it is.</param>
+/// <param name="Key">The Idempotency-Key; null without one.</param>
+/// <param name="Hash">Of the request.</param>
+internal sealed record SwitchOrder(AccountReach Reach, TierTerms Terms, string By, string? Address, string CallerKey, string? Key, byte[] Hash);
+
 /// <summary>What one try came to.</summary>
-/// <param name="Answer">The balance as JSON; null when nothing was switched.</param>
-/// <param name="Status">The account's, as it was when the statement began.</param>
-internal sealed record TierSwitch(string? Answer, string Status);
+/// <param name="EarlierHash">Hash of the request that used the key before; null when none did.</param>
+/// <param name="Answer">The balance as JSON, also that of the earlier request; null when nothing was switched.</param>
+/// <param name="Status">The account's, as it was when the statement began; null when there is none.</param>
+internal sealed record TierSwitch(byte[]? EarlierHash, string? Answer, string? Status);

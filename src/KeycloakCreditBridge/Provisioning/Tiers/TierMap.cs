@@ -16,7 +16,7 @@ internal sealed class TierMap(TierFromOptions from, IReadOnlyDictionary<string, 
     /// <summary>What Keycloak says of a person; null where not all was read that may say something.</summary>
     public TierWord? Of(Subject person)
     {
-        if (!IsFollowed || (NeedsGroups && person.Groups is null) || (NeedsRealmRoles && person.RealmRoles is null))
+        if (!IsFollowed || (Attribute.Length > 0 && person.Attributes is null) || (NeedsGroups && person.Groups is null) || (NeedsRealmRoles && person.RealmRoles is null))
             return null;
         var values = Attribute.Length > 0 ? person.Attributes?.GetValueOrDefault(Attribute) ?? [] : [];
         if (values.FirstOrDefault(tiers.ContainsKey) is { } said)

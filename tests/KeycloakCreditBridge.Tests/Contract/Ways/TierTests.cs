@@ -67,7 +67,8 @@ public sealed class TierTests(SharedScenes scenes) : IClassFixture<SharedScenes>
         var services = scene.Bridge.Services;
         var tiers = services.GetRequiredService<TierCatalogue>();
         await services.GetRequiredService<TierStore>().SwitchAsync(
-            new AccountReach(scene.Realm, id, IsOwn: false, []), tiers.Find("enterprise")!, tiers.ProRating, "admin", null, DateTimeOffset.UtcNow, Token);
+            new SwitchOrder(new AccountReach(scene.Realm, id, IsOwn: false, []), tiers.Find("enterprise")!, "admin", null, "admin", null, []),
+            tiers.ProRating, DateTimeOffset.UtcNow, Token);
         var checkedAt = await scene.CheckedAtAsync(id);
         await scene.UpdateUserAsync(id, new JsonObject { ["firstName"] = "Other" });
         await scene.LookedAtAgainAsync(id, checkedAt);

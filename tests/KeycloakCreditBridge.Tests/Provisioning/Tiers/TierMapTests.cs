@@ -43,6 +43,7 @@ public sealed class TierMapTests
     [Fact]
     public void Of_whom_not_all_was_read_nothing_is_said()
     {
+        Assert.Null(Map(From).Of(Person("starter", "", "") with { Attributes = null }));
         Assert.Null(Map(From).Of(Person("starter", "", "") with { Groups = null }));
         Assert.Null(Map(From).Of(Person("starter", "", "") with { RealmRoles = null }));
         Assert.Null(Map(new TierFromOptions()).Of(Person("starter", "/gold", "vip")));
@@ -80,7 +81,7 @@ public sealed class TierMapTests
 
     private static Subject Person(string? plan, string? groups, string? roles) => AccountScene.Person("ana") with
     {
-        Attributes = string.IsNullOrEmpty(plan) ? null : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = Split(plan) },
+        Attributes = string.IsNullOrEmpty(plan) ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = Split(plan) },
         Groups = Split(groups),
         RealmRoles = Split(roles),
     };
