@@ -164,7 +164,7 @@ public sealed class TierFollowTests(PostgresServer postgres)
 
     internal static Subject Person(string id, string? plan) => AccountScene.Person(id) with
     {
-        Attributes = plan is null ? null : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] },
+        Attributes = plan is null ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] },
     };
 
     private Task<AccountScene> StartAsync(bool proRate = false, ProvisioningOptions? options = null) =>
