@@ -32,6 +32,9 @@ internal sealed class RealmState(string id, string name)
     /// <summary>People of a directory whom nobody asked for yet: they become users when a list shows them or when they sign in.</summary>
     public List<EmulatedUser> Directory { get; } = [];
 
+    /// <summary>Ids of users whom lists leave out.</summary>
+    public HashSet<string> Hidden { get; } = new(StringComparer.Ordinal);
+
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
 
     public EventLog<AdminEvent> AdminEvents { get; } = new(stored => stored.Time);
