@@ -155,8 +155,11 @@ internal sealed partial class Reconciler(
     {
         KillPoint.Reach(KillPoint.Reviewed);
         var before = part.StartedOver ? work.Run!.Counts.StartOver(work.Request.DryRun) : work.Run!.Counts;
-        work.Run = work.Run with { Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged } };
-        await SaveAsync(work, result);
+        work.Run = work.Run with
+        {
+            Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged, Failed = before.Failed + part.Problems.Count },
+        };
+        await SaveAsync(work, result with { Problems = [.. part.Problems, .. result.Problems] });
         KillPoint.Reach(KillPoint.Saved);
     }
 

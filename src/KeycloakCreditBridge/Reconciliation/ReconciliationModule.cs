@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Reconciliation.Review;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Database;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using Npgsql;
 using Quartz;
@@ -39,6 +40,8 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<WindowReader>();
         builder.Services.AddSingleton<CrowdedWindow>();
         builder.Services.AddSingleton<ListScan>();
+        builder.Services.AddSingleton<UndatedCount>();
+        builder.Services.AddSingleton<UndatedRecords>();
         builder.Services.AddSingleton<UndatedScan>();
         builder.Services.AddSingleton<WindowScan>();
         builder.Services.AddSingleton<CountScan>();

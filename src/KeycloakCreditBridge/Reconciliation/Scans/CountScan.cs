@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
@@ -48,7 +49,7 @@ internal sealed class CountScan(
             }
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, all == CreatedWindow.All ? counted : null, withFederated: false, cancellationToken))
+        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, null, cancellationToken))
             yield return part with { Reached = ScanPosition.Start };
 
         void Push(ComparedWindow window)

@@ -26,14 +26,24 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     private const string NotAbsent =
         "not exists (select from reconcile_absent a where a.run_id = @RunId::bigint and a.keycloak_id = keycloak_users.keycloak_id)";
 
-    // Whom this run found gone does not count any more; who was provisioned from a token is dated when Keycloak was asked for them.
+    // Who was provisioned from a token is dated when Keycloak was asked for them.
+    private const string Undated =
+        $"""
+        {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
+            and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)
+        """;
+
+    // Whom this run found gone does not count any more.
     private const string UndatedSql =
         $"""
-        select (select count(*) from keycloak_users
-                where {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
-                    and {NotAbsent} and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)) as undated,
+        select (select count(*) from keycloak_users where {Undated} and {NotAbsent}) as undated,
             (select count(*) from keycloak_users
                 where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
+        """;
+
+    private const string UndatedAfterSql =
+        $"""
+        select keycloak_id from keycloak_users where {Undated} and keycloak_id > @After::text order by keycloak_id limit @Most::int
         """;
 
     private const string ServiceAccountsSql =
@@ -61,6 +71,14 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     /// <summary>People whom no window shows, and service accounts, which windows show and the count of a realm's people leaves out.</summary>
     public Task<UndatedUsers> UndatedAsync(string realm, long runId, CancellationToken cancellationToken) =>
         OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
+
+    /// <summary>Ids of people whom no window shows, some at a time.</summary>
+    public async Task<IReadOnlyList<string>> UndatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<string>(new CommandDefinition(
+            UndatedAfterSql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
+    }
 
     /// <summary>Which of these are service accounts on record.</summary>
     public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)

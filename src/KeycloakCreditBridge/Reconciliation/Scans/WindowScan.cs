@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -36,7 +37,7 @@ internal sealed class WindowScan(
                 await client.CheckUsersAsync(request.Realm, cancellationToken);
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, dated: null, withFederated: true, cancellationToken))
+        await foreach (var part in undated.ReadAllAsync(run, request, ScanPosition.Start with { Number = CreatedWindow.Open }, cancellationToken))
             yield return part;
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 

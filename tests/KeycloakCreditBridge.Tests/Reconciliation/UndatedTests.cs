@@ -1,0 +1,73 @@
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+/// <summary>People whom no window of creation shows: without a creation, with one that cannot be asked for, or of a federation.</summary>
+public sealed class UndatedTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const int Users = 30;
+    private const string UsersPath = $"/{EmulatorDriver.Users}";
+    private const string List = "GET /admin/realms/{realm}/users";
+
+    private ReconcileBundle _bundle = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bundle = await ReconcileBundle.StartAsync(postgres, Users);
+        _bundle.Realm.AddUser(new EmulatedUser("undated", "undated"));
+        await RunAsync(ReconcileMode.Windows);
+    }
+
+    public ValueTask DisposeAsync() => _bundle.DisposeAsync();
+
+    [Fact]
+    public async Task Who_was_disabled_without_an_event_is_held_by_windows()
+    {
+        _bundle.Realm.ChangeUser("undated", user => user with { Enabled = false });
+        var outcome = await RunAsync(ReconcileMode.Windows);
+        Assert.Equal("held", await StatusAsync("undated"));
+        Assert.Equal(Users + 1, outcome.Counts.Seen);
+    }
+
+    [Fact]
+    public async Task One_who_came_and_one_who_went_do_not_hide_each_other()
+    {
+        _bundle.Realm.RemoveUser("undated");
+        _bundle.Realm.AddUser(new EmulatedUser("undated-2", "undated-2"));
+        var outcome = await RunAsync(ReconcileMode.Windows);
+        Assert.Equal((1L, 1L), (outcome.Counts.Closed, outcome.Counts.Provisioned));
+        Assert.Equal(("closed", "active"), (await StatusAsync("undated"), await StatusAsync("undated-2")));
+    }
+
+    [Fact]
+    public async Task Nor_do_they_where_counts_tell_of_somebody_whom_no_list_shows()
+    {
+        _bundle.Realm.AddUser(new EmulatedUser("hidden", "hidden"));
+        _bundle.Realm.HideFromLists("hidden");
+        await RunAsync(ReconcileMode.Windows);
+        _bundle.Realm.RemoveUser("undated");
+        _bundle.Realm.AddUser(new EmulatedUser("undated-2", "undated-2"));
+
+        await RunAsync(ReconcileMode.Windows);
+
+        Assert.Equal(("closed", "active"), (await StatusAsync("undated"), await StatusAsync("undated-2")));
+    }
+
+    [Fact]
+    public async Task Counts_close_who_is_gone_and_list_nobody_for_it()
+    {
+        _bundle.Realm.RemoveUser("undated");
+        _bundle.Keycloak.Server.Requests.Reset();
+        Assert.Equal(1, (await RunAsync(ReconcileMode.Counts)).Counts.Closed);
+        Assert.Equal(0, _bundle.Keycloak.Server.Requests[List]);
+        Assert.Equal(new ReconcileCounts(), (await RunAsync(ReconcileMode.Counts)).Counts);
+    }
+
+    private Task<ReconcileOutcome> RunAsync(ReconcileMode mode) => _bundle.RunAsync(ReconcileBundle.By(mode));
+
+    private Task<string?> StatusAsync(string id) =>
+        _bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = @id", new { id });
+}
