@@ -168,6 +168,8 @@ internal sealed partial class Reconciler(
         (var gone, work.Question) = await closing.WeighAsync(work.Run!, work.Request, cancellationToken);
         work.Run = work.Run! with { Counts = work.Run.Counts with { Gone = gone + work.Run.Counts.Closed } };
         await SaveAsync(work, ReviewResult.Nothing);
+        if (work.Question is not null)
+            await runs.KeepUnexplainedAsync(work.Run, cancellationToken);
         while (work.Question is null && !work.Request.DryRun && await closing.CloseAsync(work.Run, work.Request, cancellationToken) is { } closed)
             await SaveAsync(work, closed);
     }

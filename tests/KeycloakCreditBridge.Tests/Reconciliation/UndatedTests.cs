@@ -66,6 +66,29 @@ public sealed class UndatedTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(new ReconcileCounts(), (await RunAsync(ReconcileMode.Counts)).Counts);
     }
 
+    [Fact]
+    public async Task An_unanswered_question_about_them_does_not_have_the_realm_listed_by_each_count()
+    {
+        string[] gone = [.. Enumerable.Range(0, 5).Select(number => $"gone-{number}")];
+        foreach (var id in gone)
+            _bundle.Realm.AddUser(new EmulatedUser(id, id));
+        await RunAsync(ReconcileMode.Windows);
+        foreach (var id in gone)
+            _bundle.Realm.RemoveUser(id);
+        Assert.True((await RunAsync(ReconcileMode.Counts)).Asks);
+        _bundle.Keycloak.Server.Requests.Reset();
+
+        Assert.Equal(ReconcileStatus.Done, (await RunAsync(ReconcileMode.Counts)).Status);
+        Assert.Equal(0, _bundle.Keycloak.Server.Requests[List]);
+
+        // Somebody new among them is found all the same, and so are they when an operator says so.
+        _bundle.Realm.AddUser(new EmulatedUser("undated-2", "undated-2"));
+        await RunAsync(ReconcileMode.Counts);
+        Assert.Equal("active", await StatusAsync("undated-2"));
+        var allowed = await _bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Counts) with { AllowClosing = 5 });
+        Assert.Equal(5, allowed.Counts.Closed);
+    }
+
     private Task<ReconcileOutcome> RunAsync(ReconcileMode mode) => _bundle.RunAsync(ReconcileBundle.By(mode));
 
     private Task<string?> StatusAsync(string id) =>
