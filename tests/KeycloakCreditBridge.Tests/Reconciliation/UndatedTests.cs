@@ -89,6 +89,29 @@ public sealed class UndatedTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(5, allowed.Counts.Closed);
     }
 
+    [Fact]
+    public async Task Somebody_who_registers_between_the_count_and_the_look_behind_it_is_not_taken_for_a_federation()
+    {
+        _bundle.Keycloak.Server.Misbehaviour.Before($"{UsersPath}?briefRepresentation=true&first={Users + 1}&max=*", 1, () =>
+            _bundle.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() }));
+        var outcome = await RunAsync(ReconcileMode.Windows);
+        Assert.Equal(ReconcileStatus.Done, outcome.Status);
+        Assert.Contains("newest", await _bundle.PeopleAsync());
+        Assert.False(_bundle.Bridge.Log.Says(" 543 "));
+    }
+
+    [Theory]
+    [InlineData("f:component:ana")]
+    [InlineData("ana")]
+    public async Task People_of_a_federation_are_found_behind_somebody_who_registers_meanwhile(string id)
+    {
+        _bundle.Realm.AddToDirectory(new EmulatedUser(id, "ana"));
+        _bundle.Keycloak.Server.Misbehaviour.Before($"{UsersPath}?briefRepresentation=true&first={Users + 1}&max=*", 1, () =>
+            _bundle.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() }));
+        await RunAsync(ReconcileMode.Windows);
+        Assert.Equal("active", await StatusAsync(id));
+    }
+
     private Task<ReconcileOutcome> RunAsync(ReconcileMode mode) => _bundle.RunAsync(ReconcileBundle.By(mode));
 
     private Task<string?> StatusAsync(string id) =>

@@ -46,6 +46,9 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         select keycloak_id from keycloak_users where {Undated} and keycloak_id > @After::text order by keycloak_id limit @Most::int
         """;
 
+    private const string CountKnownSql =
+        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition <> 'deleted'";
+
     private const string ServiceAccountsSql =
         """
         select keycloak_id from keycloak_users
@@ -79,6 +82,10 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         return [.. await connection.QueryAsync<string>(new CommandDefinition(
             UndatedAfterSql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
     }
+
+    /// <summary>How many of these are on record.</summary>
+    public Task<long> CountKnownAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken) =>
+        OneAsync<long>(CountKnownSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken);
 
     /// <summary>Which of these are service accounts on record.</summary>
     public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)

@@ -11,6 +11,7 @@ namespace KeycloakCreditBridge.Reconciliation.Scans.Undated;
 /// </summary>
 internal sealed partial class UndatedScan(
     KeycloakClient client,
+    KnownUserStore known,
     UndatedCount count,
     UndatedRecords records,
     ListScan list,
@@ -18,6 +19,9 @@ internal sealed partial class UndatedScan(
     IOptions<KeycloakOptions> keycloak,
     ILogger<UndatedScan> logger)
 {
+    private const int MostTries = 3;
+    private const int MostNewcomers = 20;
+
     /// <summary>Reads all of them, as a complete reading does.</summary>
     /// <param name="run">The run; one that was listing them when it was interrupted goes on with that.</param>
     /// <param name="request">What is asked for.</param>
@@ -108,17 +112,33 @@ internal sealed partial class UndatedScan(
         return true;
     }
 
-    // The list has more people than the count: federated ones, which a federation without import, or before the import, has.
+    // The list has more people than the count: federated ones, which a federation without import, or before the import, has. They come last.
     private async Task<bool> HasUncountedAsync(string realm, CancellationToken cancellationToken)
     {
         if (keycloak.Value.Realm(realm).FederatedUsers != FederatedUsers.All)
             return false;
-        var counted = await client.CountUsersAsync(realm, cancellationToken);
-        // Asking may import whom it shows, so it is not asked twice to tell them from somebody who registered in between.
-        var behind = await client.ListUsersAsync(realm, (int)counted, max: 1, cancellationToken);
-        if (behind.Count > 0)
-            LogUncounted(realm);
-        return behind.Count > 0;
+        for (var attempt = 1; ; attempt++)
+        {
+            var counted = await client.CountUsersAsync(realm, cancellationToken);
+            var behind = await client.ListUsersAsync(realm, (int)counted, MostNewcomers, cancellationToken);
+            // Who registers between the two moves others behind the count; a whole page of these says nothing.
+            var isUnclear = behind.Count == MostNewcomers;
+            if (await HasFederatedAsync(realm, behind, cancellationToken) || (isUnclear && attempt == MostTries))
+                break;
+            if (!isUnclear)
+                return false;
+        }
+
+        LogUncounted(realm);
+        return true;
+    }
+
+    // Who was imported before is counted; who is imported by this look at them is on no record yet.
+    private async Task<bool> HasFederatedAsync(string realm, IReadOnlyList<KeycloakUser> users, CancellationToken cancellationToken)
+    {
+        string[] linked = [.. users.Where(user => user.FederationLink is not null).Select(user => user.Id)];
+        return users.Any(user => user.Id.StartsWith("f:", StringComparison.Ordinal))
+            || (linked.Length > 0 && await known.CountKnownAsync(realm, linked, cancellationToken) < linked.Length);
     }
 
     [LoggerMessage(EventId = 542, Level = LogLevel.Information,
