@@ -90,6 +90,23 @@ public sealed class UndatedTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_creation_beyond_the_calendar_is_counted_as_Keycloak_counts_it()
+    {
+        for (var number = 0; number < 40; number++)
+            _bundle.Realm.AddUser(new EmulatedUser($"absurd-{number}", $"absurd-{number}") { CreatedTimestamp = long.MaxValue - (number * 100_000_000_000_000L) });
+        Assert.Equal(40, (await RunAsync(ReconcileMode.Counts)).Counts.Provisioned);
+        _bundle.Keycloak.Server.Requests.Reset();
+
+        Assert.Equal(new ReconcileCounts(), (await RunAsync(ReconcileMode.Counts)).Counts);
+        Assert.Equal(0, _bundle.Keycloak.Server.Requests[List]);
+
+        var windows = await RunAsync(ReconcileMode.Windows);
+        Assert.Equal((0L, Users + 41L), (windows.Counts.Gone, windows.Counts.Seen));
+        _bundle.Realm.RemoveUser("absurd-7");
+        Assert.Equal(1, (await RunAsync(ReconcileMode.Counts)).Counts.Closed);
+    }
+
+    [Fact]
     public async Task Somebody_who_registers_between_the_count_and_the_look_behind_it_is_not_taken_for_a_federation()
     {
         _bundle.Keycloak.Server.Misbehaviour.Before($"{UsersPath}?briefRepresentation=true&first={Users + 1}&max=*", 1, () =>

@@ -88,19 +88,14 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
 
     /// <summary>Notes who is on record in a window that was read completely, and was not shown.</summary>
     public Task AddInWindowAsync(
-        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt, CancellationToken cancellationToken) =>
-        ExecuteAsync(
+        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt, CancellationToken cancellationToken)
+    {
+        var (from, to) = KnownUserStore.Bounds(window);
+        return ExecuteAsync(
             AddInWindowSql,
-            new
-            {
-                RunId = run.Id,
-                Realm = realm,
-                ReadAt = readAt,
-                From = KnownUserStore.Instant(window.From),
-                To = KnownUserStore.Instant(window.To),
-                Seen = Ids(shown),
-            },
+            new { RunId = run.Id, Realm = realm, ReadAt = readAt, From = from, To = to, Seen = Ids(shown) },
             cancellationToken);
+    }
 
     /// <summary>Notes whom a part of a listing showed.</summary>
     public Task AddSeenAsync(long runId, IReadOnlyList<Subject> shown, CancellationToken cancellationToken) =>

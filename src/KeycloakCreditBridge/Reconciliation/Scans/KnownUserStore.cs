@@ -1,5 +1,6 @@
 using Dapper;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -96,12 +97,23 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         return found.ToHashSet(StringComparer.Ordinal);
     }
 
-    /// <summary>The last instant that a window without an end has.</summary>
-    public static DateTimeOffset Instant(long milliseconds) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, 253_402_300_799_999));
+    /// <summary>
+    /// What a window is on record. Who was created behind the calendar is there at its end, and in no other window than one that has all of them.
+    /// </summary>
+    public static (DateTimeOffset From, DateTimeOffset To) Bounds(CreatedWindow window)
+    {
+        var hasEnd = window is { From: <= Subject.LastMillisecond, To: CreatedWindow.Open };
+        return (Instant(window.From), Instant(hasEnd ? Subject.LastMillisecond : Math.Min(window.To, Subject.LastMillisecond - 1)));
 
-    private static object Of(string realm, CreatedWindow window) =>
-        new { Realm = realm, From = Instant(window.From), To = Instant(window.To) };
+        static DateTimeOffset Instant(long milliseconds) =>
+            DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, Subject.LastMillisecond));
+    }
+
+    private static object Of(string realm, CreatedWindow window)
+    {
+        var (from, to) = Bounds(window);
+        return new { Realm = realm, From = from, To = to };
+    }
 
     private async Task<T?> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
     {
