@@ -90,6 +90,19 @@ public sealed class UndatedTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_creation_that_Keycloak_tells_later_is_put_on_record_once()
+    {
+        _bundle.Realm.ChangeUser("undated", user => user with { CreatedTimestamp = 1_500_000_000_000 });
+        await RunAsync(ReconcileMode.Counts);
+        _bundle.Keycloak.Server.Requests.Reset();
+
+        Assert.Equal(new ReconcileCounts(), (await RunAsync(ReconcileMode.Counts)).Counts);
+
+        Assert.Equal(0, _bundle.Keycloak.Server.Requests[List]);
+        Assert.Equal(1_500_000_000, await _bundle.Database.ScalarAsync<long>("select extract(epoch from created_at)::bigint from keycloak_users where keycloak_id = 'undated'"));
+    }
+
+    [Fact]
     public async Task A_creation_beyond_the_calendar_is_counted_as_Keycloak_counts_it()
     {
         for (var number = 0; number < 40; number++)

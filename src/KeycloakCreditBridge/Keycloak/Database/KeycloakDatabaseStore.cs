@@ -54,7 +54,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         $"""
         select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as people,
             sum(hashtextextended(id collate "C", case
-                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end)) as sum
+                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end
+                + {UserDigest.Kinds} * least(greatest(created_timestamp, {UserDigest.Uncreated}), {UserDigest.LastCreated}))) as sum
         from user_entity
         where realm_id = @RealmId
         group by 1

@@ -113,7 +113,8 @@ internal sealed class DatabaseScan(
         {
             if (request.Since is { } since && user.CreatedAtMs < since.ToUnixTimeMilliseconds())
                 return;
-            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user))
+            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user)
+                && (Subject.Instant(user.CreatedAtMs) is not { } created || created == known.CreatedAt))
                 Unchanged += user.IsService ? 0 : 1;
             else
                 Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));

@@ -11,7 +11,7 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
     private const string CopySql =
         $"""
-        select k.keycloak_id, k.disposition, k.checked_at,
+        select k.keycloak_id, k.disposition, k.checked_at, k.created_at,
             case k.disposition
                 when 'account' then c.user_id is not null and k.reason is null
                     and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
@@ -34,7 +34,8 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             select {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) as bucket,
                 sum(hashtextextended(k.keycloak_id, case
                     when k.reason is not null then 0 when k.disposition = 'account' then {UserDigest.Enabled}
-                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end)) as users,
+                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end
+                    + {UserDigest.Kinds} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.Uncreated}))) as users,
                 coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.disposition
                     when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.disposition in ('account', 'held')), 0) as accounts
             from keycloak_users k
@@ -88,15 +89,25 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     }
 
     // Rows are short and most have arrived: waiting for each value costs more than reading it.
-    private static KnownUser Row(NpgsqlBinaryExporter rows) => new(rows.Read<string>(), rows.Read<string>(), rows.Read<DateTime>(), rows.Read<bool>());
+    private static KnownUser Row(NpgsqlBinaryExporter rows) =>
+        new(rows.Read<string>(), rows.Read<string>(), rows.Read<DateTime>(), Instant(rows), rows.Read<bool>());
+
+    private static DateTimeOffset? Instant(NpgsqlBinaryExporter rows)
+    {
+        if (!rows.IsNull)
+            return rows.Read<DateTime>();
+        rows.Skip();
+        return null;
+    }
 
     private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }
 
 /// <summary>A user on record.</summary>
 /// <param name="CheckedAt">When Keycloak was asked last.</param>
+/// <param name="CreatedAt">When Keycloak says the user was created.</param>
 /// <param name="Stands">Whether the account is as the disposition says.</param>
-internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, bool Stands);
+internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool Stands);
 
 /// <summary>What is on record of a bucket of <see cref="UserDigest"/>.</summary>
 /// <param name="Accounts">Not zero where accounts are not as the record of their owners says.</param>
