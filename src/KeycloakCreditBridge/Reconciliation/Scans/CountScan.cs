@@ -24,6 +24,7 @@ internal sealed class CountScan(
     {
         var realm = request.Realm;
         var all = new CreatedWindow(Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0), CreatedWindow.Open);
+        var failed = new FailedWindows(realm);
         Stack<ComparedWindow> differing = [];
         var counted = await client.CountCreatedAsync(realm, all, cancellationToken);
         Push(new ComparedWindow(all, counted, await known.CountAsync(realm, all, cancellationToken)));
@@ -31,12 +32,13 @@ internal sealed class CountScan(
         {
             if (next.IsDense)
             {
-                await foreach (var part in windows.ReadAsync(run, realm, next.Window, cancellationToken))
+                await foreach (var part in windows.ReadAsync(run, realm, next.Window, failed, cancellationToken))
                     yield return part with { Reached = ScanPosition.Start };
             }
             else if (next.IsLeaf)
             {
-                var read = await reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken);
+                if (await failed.TryAsync(next.Window, reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken)) is not { } read)
+                    continue;
                 if (read.IsComplete)
                     await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
                 yield return new ScannedPart(read.Users, read.ReadAt, ScanPosition.Start);
@@ -51,6 +53,7 @@ internal sealed class CountScan(
 
         await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, null, cancellationToken))
             yield return part with { Reached = ScanPosition.Start };
+        failed.ThrowIfAny();
 
         void Push(ComparedWindow window)
         {
