@@ -42,4 +42,49 @@ public sealed class FaultyListingTests(PostgresServer postgres)
         if (mode == "Windows")
             Assert.Equal((failed.RunId, 303L), (next.RunId, next.Counts.Seen));
     }
+
+    [Fact]
+    public async Task Nobody_is_taken_for_gone_where_people_of_a_federation_make_up_for_who_is_hidden()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 30);
+        bundle.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.HideFromLists((await bundle.PeopleAsync())[7]);
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((ReconcileStatus.Done, 0L), (outcome.Status, outcome.Counts.Gone));
+        Assert.True(bundle.Bridge.Log.Says(" 541 "));
+    }
+
+    [Fact]
+    public async Task Nobody_is_taken_for_gone_where_the_list_itself_makes_Keycloak_import_people_and_hides_one()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 10);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        foreach (var id in (await bundle.PeopleAsync())[..5])
+            bundle.Realm.HideFromLists(id);
+        for (var number = 0; number < 30; number++)
+            bundle.Realm.AddToDirectory(new EmulatedUser($"ldap-{number:D2}", $"ldap-{number:D2}"));
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((30L, 0L), (outcome.Counts.Provisioned, outcome.Counts.Gone));
+        Assert.True(bundle.Bridge.Log.Says(" 541 "));
+    }
+
+    [Fact]
+    public async Task A_list_that_imports_everybody_is_complete()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 101);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        bundle.Realm.RemoveUser((await bundle.PeopleAsync())[7]);
+        for (var number = 0; number < 30; number++)
+            bundle.Realm.AddToDirectory(new EmulatedUser($"ldap-{number:D2}", $"ldap-{number:D2}"));
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.Everybody);
+
+        Assert.Equal((30L, 1L), (outcome.Counts.Provisioned, outcome.Counts.Closed));
+        Assert.False(bundle.Bridge.Log.Says(" 540 "));
+    }
 }

@@ -33,7 +33,8 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
         on conflict do nothing
         """;
 
-    private const string SeenSql = "select count(*) from reconcile_seen where run_id = @RunId::bigint";
+    // Federated users without import are in none of Keycloak's counts.
+    private const string SeenSql = "select count(*) from reconcile_seen where run_id = @RunId::bigint and keycloak_id not like 'f:%'";
 
     private const string AddUnseenSql =
         """
@@ -101,7 +102,7 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
     public Task AddSeenAsync(long runId, IReadOnlyList<Subject> shown, CancellationToken cancellationToken) =>
         ExecuteAsync(AddSeenSql, new { RunId = runId, KeycloakIds = Ids(shown.Where(subject => !subject.IsServiceAccount)) }, cancellationToken);
 
-    /// <summary>How many people the run's listing has shown.</summary>
+    /// <summary>How many people the run's listing has shown, as Keycloak counts.</summary>
     public async Task<long> SeenAsync(long runId, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
