@@ -20,6 +20,14 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
 
     public List<string> Problems { get; } = [];
 
+    /// <summary>All of the realm is read again.</summary>
+    public void StartOver()
+    {
+        // Those who were read until now were read in this time too.
+        _seenBefore -= Run!.Counts.Seen;
+        Run = Run with { Counts = Run.Counts.StartOver(request.DryRun) };
+    }
+
     public void Report()
     {
         var counts = Run!.Counts;

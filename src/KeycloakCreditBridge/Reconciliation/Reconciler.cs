@@ -154,12 +154,14 @@ internal sealed partial class Reconciler(
     private async Task FinishAsync(ReconcileWork work, ScannedPart part, ReviewResult result)
     {
         KillPoint.Reach(KillPoint.Reviewed);
-        var before = part.StartedOver ? work.Run!.Counts.StartOver(work.Request.DryRun) : work.Run!.Counts;
+        if (part.StartedOver)
+            work.StartOver();
+        var before = work.Run!.Counts;
         work.Run = work.Run with
         {
             Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged, Failed = before.Failed + part.Problems.Count },
         };
-        await SaveAsync(work, result with { Problems = [.. part.Problems, .. result.Problems] });
+        await SaveAsync(work, result with { Problems = [.. part.Problems, .. result.Problems] }, part);
         KillPoint.Reach(KillPoint.Saved);
     }
 
@@ -184,13 +186,13 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task SaveAsync(ReconcileWork work, ReviewResult result)
+    private async Task SaveAsync(ReconcileWork work, ReviewResult result, ScannedPart? part = null)
     {
         work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
         work.Problems.AddRange(result.Problems.Take(ReconcileOutcome.MostProblems - work.Problems.Count));
         var isCancelled = await runs.SaveAsync(work.Run, work.Expected, clock.GetUtcNow(), CancellationToken.None)
             ?? throw new InvalidOperationException("Another process has taken the run over.");
-        metrics.Reviewed(work.Request, result.Counts);
+        metrics.Reviewed(work.Request, result.Counts + new ReconcileCounts(Seen: part?.Unchanged ?? 0, Failed: part?.Problems.Count ?? 0));
         work.Report();
         if (isCancelled)
             throw new RunCancelledException();

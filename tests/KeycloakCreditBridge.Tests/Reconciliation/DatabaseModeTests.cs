@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
@@ -88,15 +89,20 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("insert")]
-    [InlineData("update")]
-    [InlineData("delete")]
-    public async Task A_role_that_may_write_is_refused(string privilege)
+    [InlineData("insert", "user_entity", "user_entity (insert)")]
+    [InlineData("update", "user_entity", "user_entity (update)")]
+    [InlineData("delete", "user_entity", "user_entity (delete)")]
+    [InlineData("truncate", "user_entity", "user_entity (truncate)")]
+    [InlineData("update (email)", "user_entity", "user_entity (update)")]
+    [InlineData("insert (secret)", "credential", "credential (insert)")]
+    [InlineData("delete", "credential", "credential (delete)")]
+    public async Task A_role_that_may_write_is_refused(string privilege, string table, string named)
     {
-        await _tables.GrantAsync(privilege);
+        await _tables.ExecuteAsync("create table credential (id varchar(36) primary key, secret text)");
+        await _tables.GrantAsync(privilege, table);
         var outcome = await RunAsync(ReconcileMode.Auto);
         Assert.Equal(ReconcileStatus.Failed, outcome.Status);
-        Assert.Contains($"user_entity ({privilege})", outcome.Reason, StringComparison.Ordinal);
+        Assert.Contains(named, outcome.Reason, StringComparison.Ordinal);
         Assert.Empty(await _bundle.AccountsAsync());
         await Assert.ThrowsAsync<ConfigurationException>(_bridge.StartAsync);
     }
@@ -117,6 +123,37 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(0, _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
         await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 1 from user_hints"), "who is not there yet is awaited");
         await _bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task Since_leaves_who_is_older_alone()
+    {
+        await RunAsync(ReconcileMode.Database);
+        _bundle.Realm.RemoveUser((await _bundle.PeopleAsync())[3]);
+        await _tables.CopyAsync(_bundle.Keycloak);
+        var outcome = await ReconcileBundle.RunAsync(
+            _bridge, ReconcileBundle.By(ReconcileMode.Database) with { Since = DateTimeOffset.UtcNow.AddHours(1) }, null, TestContext.Current.CancellationToken);
+        Assert.Equal((ReconcileStatus.Done, 0L), (outcome.Status, outcome.Counts.Gone));
+    }
+
+    [Fact]
+    public async Task Everybody_who_was_seen_is_in_the_metric()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var seen = 0L;
+        using var listener = new MeterListener();
+        var meter = _bridge.Services.GetRequiredService<Meter>();
+        listener.InstrumentPublished = (instrument, heard) =>
+        {
+            if (instrument.Meter == meter && instrument.Name == "bridge.reconciliation.seen")
+                heard.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref seen, value));
+        listener.Start();
+
+        await RunAsync(ReconcileMode.Database);
+
+        Assert.Equal(121, seen);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
 
     public Task<int> ExecuteAsync(string sql, object? parameters = null) => database.ExecuteAsync(sql, parameters);
 
-    public Task GrantAsync(string privilege) => ExecuteAsync($"grant {privilege} on user_entity to {_role}");
+    public Task GrantAsync(string privilege, string table) => ExecuteAsync($"grant {privilege} on {table} to {_role}");
 
     /// <summary>Brings the tables to what the server has, service accounts of this prefix among them.</summary>
     public async Task CopyAsync(EmulatorDriver keycloak)

@@ -85,8 +85,10 @@ public sealed class ReconcileRunTests(PostgresServer postgres)
         foreach (var user in people[..31])
             bundle.Realm.RemoveUser(user);
 
-        var continued = await bundle.RunAsync(ReconcileBundle.Everybody);
+        List<double> rates = [];
+        var continued = await bundle.RunAsync(ReconcileBundle.Everybody, progress => rates.Add(progress.PerSecond));
 
+        Assert.All(rates, rate => Assert.True(rate >= 0, $"{rate} users a second"));
         Assert.Equal((ReconcileStatus.Done, 14, 45), (continued.Status, continued.Counts.Seen, continued.Counts.Provisioned));
         Assert.Equal(people.Order(StringComparer.Ordinal), await bundle.AccountsAsync());
     }

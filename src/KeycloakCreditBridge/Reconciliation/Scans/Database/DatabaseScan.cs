@@ -120,10 +120,10 @@ internal sealed class DatabaseScan(
                 Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
         }
 
-        // Who was looked at since, or is in no database, is not gone for not being shown.
+        // Who was looked at since, is older than asked for or is in no database, is not gone for not being shown.
         public void AddAbsent(KnownUser record, DateTimeOffset readAt)
         {
-            if (record.CheckedAt < readAt.UtcDateTime && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
+            if (record.CheckedAt < readAt.UtcDateTime && !(record.CreatedAt < request.Since) && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
                 Absent.Add(record.KeycloakId);
         }
 
