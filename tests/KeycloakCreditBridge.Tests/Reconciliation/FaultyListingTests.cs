@@ -87,4 +87,26 @@ public sealed class FaultyListingTests(PostgresServer postgres)
         Assert.Equal((30L, 1L), (outcome.Counts.Provisioned, outcome.Counts.Closed));
         Assert.False(bundle.Bridge.Log.Says(" 540 "));
     }
+
+    [Fact]
+    public async Task Who_is_missing_and_who_is_gone_in_one_crowded_moment_is_found()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 20);
+        for (var number = 0; number < 150; number++)
+            bundle.Realm.AddUser(new EmulatedUser($"same-{number:D3}", $"same-{number:D3}") { CreatedTimestamp = LongAgo });
+        await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
+        bundle.Realm.RemoveUser("same-007");
+        bundle.Realm.RemoveUser("same-123");
+
+        var outcome = await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Counts));
+
+        Assert.Equal((2L, 2L), (outcome.Counts.Gone, outcome.Counts.Closed));
+        bundle.Realm.AddUser(new EmulatedUser("same-777", "same-777") { CreatedTimestamp = LongAgo });
+        bundle.Realm.RemoveUser("same-100");
+        var complete = await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
+        Assert.Equal((1L, 1L, 168L), (complete.Counts.Closed, complete.Counts.Provisioned, complete.Counts.Seen));
+        bundle.Keycloak.Server.Requests.Reset();
+        Assert.Equal(new ReconcileCounts(), (await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Counts))).Counts);
+        Assert.Equal(0, bundle.Keycloak.Server.Requests[List]);
+    }
 }

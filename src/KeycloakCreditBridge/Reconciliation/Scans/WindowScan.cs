@@ -74,7 +74,7 @@ internal sealed class WindowScan(
                 while (!plan.IsAtEnd && inFlight.Count < options.Value.WindowsInFlight)
                 {
                     var (window, counted) = await plan.NextAsync(cancellationToken);
-                    inFlight.Enqueue((window, CrowdedWindow.IsOne(counted)
+                    inFlight.Enqueue((window, crowded.IsOne(counted)
                         ? Task.FromResult(new ReadWindow(window, counted, [], clock.GetUtcNow(), IsComplete: false))
                         : reader.ReadAsync(realm, window, counted, abandoned.Token)));
                 }
@@ -86,10 +86,12 @@ internal sealed class WindowScan(
                     continue;
                 }
 
-                if (CrowdedWindow.IsOne(read.Counted))
+                if (crowded.IsOne(read.Counted))
                 {
-                    await foreach (var part in crowded.ReadAsync(run, realm, read.Window, cancellationToken))
-                        yield return part;
+                    var position = new ScanPosition("", read.Window.From, failed.Texts);
+                    await using var pages = crowded.ReadAsync(run, realm, read.Window, read.Counted, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                    while (await failed.TryAsync(read.Window, pages.MoveNextAsync().AsTask()))
+                        yield return pages.Current with { Reached = position };
                 }
 
                 if (read.IsComplete)
