@@ -35,6 +35,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<KnownUserStore>();
         builder.Services.AddSingleton<AbsenteeStore>();
         builder.Services.AddSingleton<PersonReader>();
+        builder.Services.AddSingleton<SingleReader>();
         builder.Services.AddSingleton<PagedListing>();
         builder.Services.AddSingleton<PeopleListing>();
         builder.Services.AddSingleton<WindowReader>();

@@ -126,6 +126,33 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_came_from_a_directory_is_as_Keycloak_says_and_not_as_its_table_does()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var people = await _bundle.PeopleAsync();
+        var (disabled, removed) = (people[3], people[5]);
+        _bundle.Realm.ChangeUser(disabled, user => user with { Enabled = false, FederationLink = "directory" });
+        _bundle.Realm.ChangeUser(removed, user => user with { FederationLink = "directory" });
+        await _tables.CopyAsync(_bundle.Keycloak);
+        await _tables.ExecuteAsync("update user_entity set enabled = true");
+        _bundle.Realm.RemoveUser(removed);
+        await _bridge.StartAsync();
+        await _bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [
+                new UserHint(EmulatorDriver.Realm, disabled, HintKind.Changed, "UPDATE", HintSources.Webhook),
+                new UserHint(EmulatorDriver.Realm, removed, HintKind.Deleted, "DELETE", HintSources.Webhook),
+            ],
+            TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are settled");
+        Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
+
+        Assert.Equal(ReconcileStatus.Done, (await RunAsItIsAsync()).Status);
+
+        Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
+        await _bridge.StopAsync();
+    }
+
+    [Fact]
     public async Task Since_leaves_who_is_older_alone()
     {
         await RunAsync(ReconcileMode.Database);

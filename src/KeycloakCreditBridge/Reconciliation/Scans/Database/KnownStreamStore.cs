@@ -24,6 +24,12 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         order by k.keycloak_id
         """;
 
+    private const string DeletedSql =
+        """
+        select keycloak_id from keycloak_users
+        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition = 'deleted'
+        """;
+
     // Summed up as Keycloak's users are, see UserDigest, and beside them the accounts as they should be less the accounts as they are: nothing
     // where they agree. Who is left out, and whom the account belies, adds what no user of Keycloak's does. An account that an operator holds
     // agrees with nobody: its bucket is read.
@@ -65,6 +71,15 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         await connection.ExecuteAsync(new CommandDefinition(Summing, transaction: transaction, cancellationToken: cancellationToken));
         return [.. await connection.QueryAsync<KnownDigest>(
             new CommandDefinition(DigestSql, new { Realm = realm }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>Which of these Keycloak did not know any more when it was asked.</summary>
+    public async Task<HashSet<string>> DeletedAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var found = await connection.QueryAsync<string>(
+            new CommandDefinition(DeletedSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken: cancellationToken));
+        return found.ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>In the order of their ids' bytes.</summary>

@@ -1,16 +1,11 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
 /// <summary>Reads people on record whom no window shows, each by id: far fewer questions than listing the realm for their sake.</summary>
 internal sealed class UndatedRecords(
-    KnownUserStore known, SubjectReader reader, AbsenteeStore absentees, IOptions<HintOptions> options, TimeProvider clock)
+    KnownUserStore known, SingleReader reader, AbsenteeStore absentees, TimeProvider clock)
 {
     private const int BatchUsers = 500;
 
@@ -33,28 +28,10 @@ internal sealed class UndatedRecords(
         while (batch.Count > 0)
         {
             var readAt = clock.GetUtcNow();
-            var found = new ConcurrentBag<Subject>();
-            var gone = new ConcurrentBag<string>();
-            var problems = new ConcurrentBag<string>();
-            var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
-            await Parallel.ForEachAsync(batch, parallel, async (keycloakId, token) =>
-            {
-                try
-                {
-                    if (await reader.ReadAsync(realm, keycloakId, token) is { } subject)
-                        found.Add(subject);
-                    else
-                        gone.Add(keycloakId);
-                }
-                catch (KeycloakProtocolException exception)
-                {
-                    // This user's own trouble: thrown on, it would end every run here.
-                    problems.Add($"User {keycloakId} could not be read: {exception.Message}");
-                }
-            });
-            if (!gone.IsEmpty)
-                await absentees.AddAsync(run.Id, gone, cancellationToken);
-            yield return new ScannedPart([.. found], readAt, position) { Problems = [.. problems] };
+            var asked = await reader.ReadAsync(realm, batch, cancellationToken);
+            if (asked.Gone.Count > 0)
+                await absentees.AddAsync(run.Id, asked.Gone, cancellationToken);
+            yield return new ScannedPart(asked.Found, readAt, position) { Problems = asked.Problems };
             batch = await known.UndatedAfterAsync(realm, batch[^1], BatchUsers, cancellationToken);
         }
     }
