@@ -203,12 +203,21 @@ internal sealed partial class Reconciler(
         try
         {
             await runs.EndAsync(run, outcome.Status, outcome.Reason, clock.GetUtcNow(), CancellationToken.None);
+        }
+        catch (NpgsqlException exception)
+        {
+            // The row stays as running, and the next holder of the lease closes it.
+            LogEndNotStored(run.Id, Line(exception));
+        }
+
+        try
+        {
             await notes.ForgetAsync(clock.GetUtcNow() - ContinuedFor, CancellationToken.None);
         }
         catch (NpgsqlException exception)
         {
-            // The row stays as running, and the next holder of the lease closes it; notes are removed with the next run's.
-            LogEndNotStored(run.Id, Line(exception));
+            // They are removed with the next run's.
+            LogNotForgotten(Line(exception));
         }
     }
 
@@ -236,4 +245,7 @@ internal sealed partial class Reconciler(
 
     [LoggerMessage(EventId = 501, Level = LogLevel.Warning, Message = "The end of run {Run} could not be stored: {Reason}")]
     private partial void LogEndNotStored(long run, string reason);
+
+    [LoggerMessage(EventId = 502, Level = LogLevel.Warning, Message = "What ended runs noted of users could not be removed yet: {Reason}")]
+    private partial void LogNotForgotten(string reason);
 }
