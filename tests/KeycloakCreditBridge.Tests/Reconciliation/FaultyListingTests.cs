@@ -109,4 +109,26 @@ public sealed class FaultyListingTests(PostgresServer postgres)
         Assert.Equal(new ReconcileCounts(), (await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Counts))).Counts);
         Assert.Equal(0, bundle.Keycloak.Server.Requests[List]);
     }
+
+    [Fact]
+    public async Task Counts_that_were_stopped_in_a_long_listing_go_on_behind_it()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);
+        await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
+        bundle.Realm.AddUsers(300, "more");
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.By(ReconcileMode.Counts), progress =>
+        {
+            if (progress.Counts.Seen >= 200)
+                stop.Cancel();
+        }, stop.Token);
+        Assert.Equal(ReconcileStatus.Stopped, stopped.Status);
+        bundle.Keycloak.Server.Requests.Reset();
+
+        var continued = await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Counts));
+
+        Assert.Equal((stopped.RunId, ReconcileStatus.Done, 300L), (continued.RunId, continued.Status, continued.Counts.Provisioned));
+        Assert.InRange(bundle.Keycloak.Server.Requests[List], 1, 16);
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
 }

@@ -11,7 +11,7 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 /// of the same window is gone, nor who was disabled: a complete reading does.
 /// </summary>
 internal sealed class CountScan(
-    KeycloakClient client, KnownUserStore known, WindowReader reader, WindowScan windows, UndatedScan undated, AbsenteeStore absentees) : IScan
+    KeycloakClient client, KnownUserStore known, WindowReader reader, WindowScan windows, UndatedScan undated, AbsenteeStore absentees, TimeProvider clock) : IScan
 {
     // Listing as many costs Keycloak about as much as counting twice.
     private const int LeafUsers = 100;
@@ -22,9 +22,23 @@ internal sealed class CountScan(
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var realm = request.Realm;
-        var all = new CreatedWindow(Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0), CreatedWindow.Open);
-        var failed = new FailedWindows(realm);
+        var failed = new FailedWindows(request.Realm);
+        var reached = run.Reached.Phase.Length == 0 ? run.Reached.Number : 0;
+        var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Open);
+        await foreach (var part in CompareAsync(run, request.Realm, all, failed, cancellationToken))
+            yield return part;
+        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, null, cancellationToken))
+            yield return part;
+        // The next counts find what could not be read by themselves, and whatever else differs then.
+        if (!failed.IsEmpty)
+            yield return new ScannedPart([], clock.GetUtcNow(), ScanPosition.Start);
+        failed.ThrowIfAny();
+    }
+
+    // From the past on: what lies before a part was compared.
+    private async IAsyncEnumerable<ScannedPart> CompareAsync(
+        ReconcileRun run, string realm, CreatedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         Stack<ComparedWindow> differing = [];
         var counted = await client.CountCreatedAsync(realm, all, cancellationToken);
         Push(new ComparedWindow(all, counted, await known.CountAsync(realm, all, cancellationToken)));
@@ -33,7 +47,7 @@ internal sealed class CountScan(
             if (next.IsDense)
             {
                 await foreach (var part in windows.ReadAsync(run, realm, next.Window, failed, cancellationToken))
-                    yield return part with { Reached = ScanPosition.Start };
+                    yield return part with { Reached = At(part.Reached.Number) };
             }
             else if (next.IsLeaf)
             {
@@ -41,7 +55,7 @@ internal sealed class CountScan(
                     continue;
                 if (read.IsComplete)
                     await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
-                yield return new ScannedPart(read.Users, read.ReadAt, ScanPosition.Start);
+                yield return new ScannedPart(read.Users, read.ReadAt, At(read.Window.To + 1));
             }
             else
             {
@@ -51,16 +65,15 @@ internal sealed class CountScan(
             }
         }
 
-        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, null, cancellationToken))
-            yield return part with { Reached = ScanPosition.Start };
-        failed.ThrowIfAny();
-
         void Push(ComparedWindow window)
         {
             if (window.Counted != window.Known)
                 differing.Push(window);
         }
     }
+
+    // Behind the last window nothing is worth to be continued: comparing anew costs less than what a run that fails there would miss.
+    private static ScanPosition At(long next) => ScanPosition.Start with { Number = next is > 0 and < CreatedWindow.Open ? next : 0 };
 
     // Keycloak is asked for one half: the other is what is left.
     private async Task<(ComparedWindow Before, ComparedWindow Behind)> HalveAsync(
