@@ -110,6 +110,24 @@ public sealed class FaultyListingTests(PostgresServer postgres)
         Assert.Equal(0, bundle.Keycloak.Server.Requests[List]);
     }
 
+    [Theory]
+    [InlineData("Windows", UsersPath, List)]
+    [InlineData("Counts", $"{UsersPath}/count", Count)]
+    public async Task What_does_not_wait_for_each_other_is_asked_for_at_once(string mode, string path, string asked)
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 60);
+        await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
+        bundle.Keycloak.Server.Misbehaviour.Hang(path, 2);
+        bundle.Keycloak.Server.Requests.Reset();
+        using var stop = new CancellationTokenSource();
+
+        var run = ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.By(mode), null, stop.Token);
+        await Eventually.TrueAsync(() => bundle.Keycloak.Server.Requests[asked] == 2, "two questions wait for their answers");
+        await stop.CancelAsync();
+
+        Assert.Equal(ReconcileStatus.Stopped, (await run).Status);
+    }
+
     [Fact]
     public async Task Counts_that_were_stopped_in_a_long_listing_go_on_behind_it()
     {

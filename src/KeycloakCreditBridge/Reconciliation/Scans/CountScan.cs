@@ -11,7 +11,14 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 /// of the same window is gone, nor who was disabled: a complete reading does.
 /// </summary>
 internal sealed class CountScan(
-    KeycloakClient client, KnownUserStore known, WindowReader reader, WindowScan windows, UndatedScan undated, AbsenteeStore absentees, TimeProvider clock) : IScan
+    KeycloakClient client,
+    KnownUserStore known,
+    WindowReader reader,
+    WindowScan windows,
+    UndatedCount undatedCount,
+    UndatedScan undated,
+    AbsenteeStore absentees,
+    TimeProvider clock) : IScan
 {
     // Listing as many costs Keycloak about as much as counting twice.
     private const int LeafUsers = 100;
@@ -25,9 +32,15 @@ internal sealed class CountScan(
         var failed = new FailedWindows(request.Realm);
         var reached = run.Reached.Phase.Length == 0 ? run.Reached.Number : 0;
         var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Open);
-        await foreach (var part in CompareAsync(run, request.Realm, all, failed, cancellationToken))
+        // Nothing differs most of the time: then these are all questions, and asked at once.
+        var (counting, knowing) = (undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
+        await Task.WhenAll(counting, knowing);
+        var (counts, inAll) = (await counting, await knowing);
+        var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.Dated : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
+        await foreach (var part in CompareAsync(run, request.Realm, whole, failed, cancellationToken))
             yield return part;
-        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, null, cancellationToken))
+        var just = whole.Differs ? null : counts;
+        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
             yield return part;
         // The next counts find what could not be read by themselves, and whatever else differs then.
         if (!failed.IsEmpty)
@@ -37,11 +50,10 @@ internal sealed class CountScan(
 
     // From the past on: what lies before a part was compared.
     private async IAsyncEnumerable<ScannedPart> CompareAsync(
-        ReconcileRun run, string realm, CreatedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, string realm, ComparedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Stack<ComparedWindow> differing = [];
-        var counted = await client.CountCreatedAsync(realm, all, cancellationToken);
-        Push(new ComparedWindow(all, counted, await known.CountAsync(realm, all, cancellationToken)));
+        Push(all);
         while (differing.TryPop(out var next))
         {
             if (next.IsDense)
@@ -67,7 +79,7 @@ internal sealed class CountScan(
 
         void Push(ComparedWindow window)
         {
-            if (window.Counted != window.Known)
+            if (window.Differs)
                 differing.Push(window);
         }
     }
@@ -103,6 +115,8 @@ internal sealed class CountScan(
     /// <param name="Known">How many are on record.</param>
     private sealed record ComparedWindow(CreatedWindow Window, long Counted, long Known)
     {
+        public bool Differs => Counted != Known;
+
         public bool IsLeaf => Counted <= LeafUsers && Known <= LeafUsers;
 
         public bool IsDense =>

@@ -10,12 +10,14 @@ internal sealed class UndatedCount(KeycloakClient client, KnownUserStore known, 
 
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>Asks for all that this takes.</summary>
+    /// <summary>Asks for all that this takes, at the same time.</summary>
     public async Task<UndatedCounts> AskAsync(ReconcileRun run, string realm, CancellationToken cancellationToken)
     {
-        var people = await client.CountUsersAsync(realm, cancellationToken);
-        var dated = await client.CountCreatedAsync(realm, CreatedWindow.All, cancellationToken);
-        return new UndatedCounts(people, dated, await known.UndatedAsync(realm, run.Id, cancellationToken));
+        var people = client.CountUsersAsync(realm, cancellationToken);
+        var dated = client.CountCreatedAsync(realm, CreatedWindow.All, cancellationToken);
+        var onRecord = known.UndatedAsync(realm, run.Id, cancellationToken);
+        await Task.WhenAll(people, dated, onRecord);
+        return new UndatedCounts(await people, await dated, await onRecord);
     }
 
     /// <summary>How many people Keycloak has whom neither windows show nor a record has; whom the run found gone is not on record any more.</summary>
