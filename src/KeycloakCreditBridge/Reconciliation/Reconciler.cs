@@ -156,12 +156,8 @@ internal sealed partial class Reconciler(
         KillPoint.Reach(KillPoint.Reviewed);
         if (part.StartedOver)
             work.StartOver();
-        var before = work.Run!.Counts;
-        work.Run = work.Run with
-        {
-            Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged, Failed = before.Failed + part.Problems.Count },
-        };
-        await SaveAsync(work, result with { Problems = [.. part.Problems, .. result.Problems] }, part);
+        work.Run = work.Run! with { Reached = part.Reached };
+        await SaveAsync(work, result + new ReviewResult(new ReconcileCounts(Seen: part.Unchanged, Failed: part.Problems.Count), part.Problems));
         KillPoint.Reach(KillPoint.Saved);
     }
 
@@ -186,13 +182,13 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task SaveAsync(ReconcileWork work, ReviewResult result, ScannedPart? part = null)
+    private async Task SaveAsync(ReconcileWork work, ReviewResult result)
     {
         work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
         work.Problems.AddRange(result.Problems.Take(ReconcileOutcome.MostProblems - work.Problems.Count));
         var isCancelled = await runs.SaveAsync(work.Run, work.Expected, clock.GetUtcNow(), CancellationToken.None)
             ?? throw new InvalidOperationException("Another process has taken the run over.");
-        metrics.Reviewed(work.Request, result.Counts + new ReconcileCounts(Seen: part?.Unchanged ?? 0, Failed: part?.Problems.Count ?? 0));
+        metrics.Reviewed(work.Request, result.Counts);
         work.Report();
         if (isCancelled)
             throw new RunCancelledException();
