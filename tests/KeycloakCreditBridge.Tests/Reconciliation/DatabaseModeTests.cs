@@ -62,6 +62,19 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task More_than_the_share_are_closed_only_when_an_operator_says_so()
+    {
+        await RunAsync(ReconcileMode.Database);
+        foreach (var gone in (await _bundle.PeopleAsync())[..5])
+            _bundle.Realm.RemoveUser(gone);
+        var asked = await RunAsync(ReconcileMode.Database);
+        Assert.Equal((true, 5L, 0L), (asked.Asks, asked.Counts.Gone, asked.Counts.Closed));
+        var allowed = await ReconcileBundle.RunAsync(
+            _bridge, ReconcileBundle.By(ReconcileMode.Database) with { AllowClosing = 5 }, null, TestContext.Current.CancellationToken);
+        Assert.Equal((false, 5L), (allowed.Asks, allowed.Counts.Closed));
+    }
+
+    [Fact]
     public async Task Federated_people_without_import_are_found_by_the_list()
     {
         _bundle.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
