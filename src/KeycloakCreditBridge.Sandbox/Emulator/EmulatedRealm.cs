@@ -51,7 +51,7 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
             if (realm.Directory.Find(user => user.Id == userId) is { } found)
             {
                 realm.Directory.Remove(found);
-                realm.Users.Add(found with { CreatedTimestamp = clock.Milliseconds });
+                realm.Users.Add(found.ImportedAt(clock.Milliseconds));
             }
         }
 
@@ -70,6 +70,13 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     {
         lock (realm.Gate)
             realm.Users.Remove(userId);
+    }
+
+    /// <summary>Keeps a user out of lists, as fine-grained permissions do: counts have the user, and so has who asks for the id.</summary>
+    public void HideFromLists(string userId)
+    {
+        lock (realm.Gate)
+            realm.Hidden.Add(userId);
     }
 
     /// <summary>Raises an event of any type. With a time of its own it appears like one of a transaction that took long.</summary>

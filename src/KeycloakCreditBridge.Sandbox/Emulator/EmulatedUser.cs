@@ -23,6 +23,9 @@ internal sealed record EmulatedUser(string Id, string Username)
 
     public string? ServiceAccountClientId { get; init; }
 
+    /// <summary>The directory that the user was imported from.</summary>
+    public string? FederationLink { get; init; }
+
     public string? Password { get; init; }
 
     public IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes { get; init; }
@@ -63,6 +66,9 @@ internal sealed record EmulatedUser(string Id, string Username)
         EmailVerified = body.Flag("emailVerified") ?? EmailVerified,
         Password = body.Objects("credentials").LastOrDefault()?.Text("value") ?? Password,
     };
+
+    /// <summary>A person of a directory, once Keycloak keeps them.</summary>
+    public EmulatedUser ImportedAt(long now) => this with { CreatedTimestamp = now, FederationLink = "directory" };
 
     /// <summary>A user of a realm file or a partial import, whose id and creation time are taken as given.</summary>
     public static EmulatedUser Imported(JsonObject body, long? created)

@@ -1,8 +1,12 @@
 using System.IO.Enumeration;
+using System.Text;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything.</summary>
+/// <summary>
+/// Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything, or paths with a query where they have a
+/// question mark.
+/// </summary>
 internal sealed class Misbehaviour
 {
     private readonly Lock _gate = new();
@@ -46,6 +50,28 @@ internal sealed class Misbehaviour
         await next(context);
     });
 
+    /// <summary>Answers with a status, always, where the answer would hold this text.</summary>
+    public void Refuse(string path, string text, int status) => Add(path, int.MaxValue, async (context, next, _) =>
+    {
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        await next(context);
+        context.Response.Body = body;
+        context.Response.ContentLength = null;
+        if (Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).Contains(text, StringComparison.Ordinal))
+            context.Response.StatusCode = status;
+        else
+            await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length), context.RequestAborted);
+    });
+
+    /// <summary>Does something just before the next requests are answered.</summary>
+    public void Before(string path, int count, Action act) => Add(path, count, (context, next, _) =>
+    {
+        act();
+        return next(context);
+    });
+
     /// <summary>Behaves again.</summary>
     public void Reset()
     {
@@ -57,7 +83,7 @@ internal sealed class Misbehaviour
     /// <summary>Answers a request, by a fault if one is due.</summary>
     public async Task InvokeAsync(HttpContext context, RequestDelegate next, TimeProvider clock)
     {
-        var effect = Take(context.Request.Path.Value ?? "");
+        var effect = Take(context.Request.Path.Value ?? "", context.Request.QueryString.Value ?? "");
         try
         {
             await (effect is null ? next(context) : effect(context, next, clock));
@@ -74,11 +100,12 @@ internal sealed class Misbehaviour
             _faults.Add(new Fault(path, effect) { Left = count });
     }
 
-    private FaultEffect? Take(string path)
+    private FaultEffect? Take(string path, string query)
     {
         lock (_gate)
         {
-            var fault = _faults.Find(candidate => candidate.Left > 0 && FileSystemName.MatchesSimpleExpression(candidate.Path, path));
+            var fault = _faults.Find(candidate => candidate.Left > 0
+                && FileSystemName.MatchesSimpleExpression(candidate.Path, candidate.Path.Contains('?', StringComparison.Ordinal) ? path + query : path));
             if (fault is not null)
                 fault.Left--;
             return fault?.Effect;

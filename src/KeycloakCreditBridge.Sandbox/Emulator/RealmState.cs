@@ -46,6 +46,9 @@ internal sealed class RealmState(string id, string name)
         })]),
     };
 
+    /// <summary>Ids of users whom lists leave out.</summary>
+    public HashSet<string> Hidden { get; } = new(StringComparer.Ordinal);
+
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);
 
     public EventLog<AdminEvent> AdminEvents { get; } = new(stored => stored.Time);

@@ -32,9 +32,11 @@ internal sealed class UserEndpoints(AdminAccess access, Journal journal, Emulato
         EmulatedUser[] page;
         lock (realm.Gate)
         {
-            filter.ImportFrom(realm, clock.Milliseconds);
-            var rest = filter.Apply(realm.Users).Skip(Math.Max(0, first));
-            page = [.. max < 0 ? rest : rest.Take(max)];
+            // Federations come behind what Keycloak keeps itself; who is imported by this very list is among the former.
+            var imported = filter.ImportFrom(realm, clock.Milliseconds);
+            var found = filter.Apply(realm.Users);
+            var rest = (imported.Count == 0 ? found : found.Except(imported).Concat(imported)).Skip(Math.Max(0, first));
+            page = [.. (max < 0 ? rest : rest.Take(max)).Where(user => !realm.Hidden.Contains(user.Id))];
         }
 
         var canManage = caller.HasAny(realm, "manage-users");

@@ -58,13 +58,15 @@ internal sealed class UserFilter
     /// <summary>
     /// Imports from the directory whom the filter asks it for. A filter on a field that no directory has finds nobody there.
     /// </summary>
-    public void ImportFrom(RealmState realm, long now)
+    public IReadOnlyList<EmulatedUser> ImportFrom(RealmState realm, long now)
     {
         if (realm.Directory.Count == 0 || IsDated || _emailVerified is not null || _ids is not null)
-            return;
+            return [];
         EmulatedUser[] found = [.. realm.Directory.Where(user => HasFields(user) && HasTerms(user))];
         realm.Directory.RemoveAll(found.Contains);
-        realm.Users.AddRange([.. found.Select(user => user with { CreatedTimestamp = now })]);
+        EmulatedUser[] imported = [.. found.Select(user => user.ImportedAt(now))];
+        realm.Users.AddRange(imported);
+        return imported;
     }
 
     /// <summary>How many stored users match; the plain count is kept ready.</summary>

@@ -46,6 +46,7 @@ internal static class UserJson
         Set(json, "firstName", user.FirstName);
         Set(json, "lastName", user.LastName);
         Set(json, "email", user.Email);
+        Set(json, "federationLink", user.FederationLink);
         json["emailVerified"] = user.EmailVerified;
         json["enabled"] = user.Enabled;
 

@@ -8,18 +8,20 @@ namespace KeycloakCreditBridge.Provisioning;
 internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
 {
     // The status counts too: two readings that converge at the same moment can leave the older one's status beside the newer one's record.
+    // So does the creation, by which users are counted; that of a federated user without import is made up anew each time.
     private const string DifferencesSql =
         $"""
         with judgement as (
             select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @Dispositions::text[], @Reasons::text[],
-                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @ReadAts::timestamptz[],
+                    @Otherwise::text[], @Renames::boolean[], @Inherits::boolean[], @Unproven::boolean[], @CreatedAts::timestamptz[], @ReadAts::timestamptz[],
                     @Follows::boolean[], @SaidTiers::text[])
-                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, read_at, follows, said)
+                as j (realm, keycloak_id, named_account, judged, why, otherwise, renames, inherits, unproven, created_at, read_at, follows, said)
         ),
         {AccountStore.Standing}
         select w.keycloak_id, w.disposition in ('account', 'held') and not w.present as missing
         from wanted w
         where w.recorded_disposition is distinct from w.disposition or w.recorded_reason is distinct from w.reason or w.opens or w.turns
+            or w.created_at <> coalesce(w.recorded_creation, '-infinity') and w.keycloak_id not like 'f:%'
             or w.collides and (select t.user_id from user_credits t where t.user_id = w.named_account) is null
                 and (select t.user_id from credit_transactions t where t.user_id = w.named_account limit 1) is null
             or w.follows is true and w.status is distinct from 'closed'
@@ -32,11 +34,12 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
     private const string SettledSql =
         """
         select u.keycloak_id
-        from unnest(@KeycloakIds::text[], @AccountIds::text[], @Enabled::boolean[], @Glimpses::smallint[])
-            as u (keycloak_id, named_account, enabled, glimpse)
+        from unnest(@KeycloakIds::text[], @AccountIds::text[], @Enabled::boolean[], @Glimpses::smallint[], @CreatedAts::timestamptz[])
+            as u (keycloak_id, named_account, enabled, glimpse, created_at)
         join keycloak_users k on k.realm = @Realm::text and k.keycloak_id = u.keycloak_id
         left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
-        where k.reason is distinct from 'account_id_taken' and (k.disposition = 'excluded' or c.user_id is not null) and case k.disposition
+        where (u.created_at is null or u.created_at = k.created_at or u.keycloak_id like 'f:%')
+            and k.reason is distinct from 'account_id_taken' and (k.disposition = 'excluded' or c.user_id is not null) and case k.disposition
             when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
                 and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
             when 'held' then not u.enabled and coalesce(u.named_account = k.account_id, true)
@@ -57,7 +60,13 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
 
     /// <summary>Which of these users are on record otherwise than judged, or not at all.</summary>
     public Task<IReadOnlyList<Difference>> DifferencesAsync(IReadOnlyList<Judgement> batch, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<Difference>(DifferencesSql, [.. JudgementColumns.Of(batch), .. JudgementColumns.TiersOf(batch)], cancellationToken);
+        dataSource.QueryPreparedAsync<Difference>(
+            DifferencesSql,
+            [
+                .. JudgementColumns.Of(batch), .. JudgementColumns.TiersOf(batch),
+                batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+            ],
+            cancellationToken);
 
     /// <summary>Those of a realm's people of whom nothing that a listing shows has changed since they were judged.</summary>
     /// <param name="realm">The realm's name.</param>
@@ -73,6 +82,7 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
                 people.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
                 people.Column("Enabled", NpgsqlDbType.Boolean, item => item.Person.Enabled),
                 people.Column("Glimpses", NpgsqlDbType.Smallint, item => item.Glimpse),
+                people.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.Person.CreatedAt?.UtcDateTime),
             ],
             cancellationToken);
 }

@@ -21,6 +21,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         seen as (
             select j.*, k.keycloak_id is not null as known, coalesce(k.checked_at <= j.read_at, true) as current,
                 k.account_id as recorded, k.disposition as recorded_disposition, k.reason as recorded_reason,
+                k.created_at as recorded_creation,
                 coalesce(k.account_id, j.named_account) as account_id, c.user_id is not null as present, c.status, c.status_reason,
                 c.realm as owner_realm, c.keycloak_id as owner_id,
                 case

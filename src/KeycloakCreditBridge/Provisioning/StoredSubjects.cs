@@ -21,7 +21,12 @@ internal sealed partial class StoredSubjects(
             try
             {
                 var found = await store.FindAsync(realm.Key, ids, cancellationToken);
-                batch.Add(realm.Key, ids, found.Select(user => Subject.From(realm.Key, user.ToUser(), isPerson: !user.IsService)));
+                // What a directory says of its people, whether they are enabled or there at all, is in no table.
+                var linked = found.Where(user => user.FederationLink is not null).Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
+                batch.Add(
+                    realm.Key,
+                    ids.Where(id => !linked.Contains(id)),
+                    found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isPerson: !user.IsService)));
             }
             catch (Exception exception) when (exception is NpgsqlException or KeycloakException)
             {

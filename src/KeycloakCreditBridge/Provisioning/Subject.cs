@@ -5,6 +5,9 @@ namespace KeycloakCreditBridge.Provisioning;
 /// <summary>What the policy looks at.</summary>
 internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bool IsServiceAccount, DateTimeOffset? CreatedAt)
 {
+    /// <summary>The last millisecond of the calendar, in which whoever was created later counts as created.</summary>
+    public const long LastMillisecond = 253_402_300_799_999;
+
     public string? Username { get; init; }
 
     public string? Email { get; init; }
@@ -35,7 +38,7 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
             Attributes = user.Attributes,
         };
 
-    // An import may say anything here; what is no instant of the calendar is as good as nothing.
-    private static DateTimeOffset? Instant(long? milliseconds) =>
-        milliseconds is { } value and > -62_135_596_800_000 and < 253_402_300_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
+    /// <summary>An import may say anything of a creation: what is before the calendar is as good as nothing, what is behind it is its end.</summary>
+    public static DateTimeOffset? Instant(long? milliseconds) =>
+        milliseconds is { } value and > -62_135_596_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(value, LastMillisecond)) : null;
 }

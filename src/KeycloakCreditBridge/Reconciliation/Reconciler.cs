@@ -33,7 +33,7 @@ internal sealed partial class Reconciler(
     public async Task<ReconcileOutcome> RunAsync(
         ReconcileRequest request, IProgress<ReconcileProgress> progress, CancellationToken cancellationToken)
     {
-        var work = new Work(request, progress, clock, clock.GetTimestamp());
+        var work = new ReconcileWork(request, progress, clock, clock.GetTimestamp());
         try
         {
             await using var lease = await RealmLease.TakeAsync(leases, clock, request.Realm, cancellationToken);
@@ -51,7 +51,7 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task<ReconcileOutcome> RunAsync(Work work, RealmLease lease, CancellationToken cancellationToken)
+    private async Task<ReconcileOutcome> RunAsync(ReconcileWork work, RealmLease lease, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         var (mode, unchosen) = await ChooseAsync(work.Request, either.Token);
@@ -105,7 +105,7 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task ReviewRealmAsync(Work work, IScan scan, CancellationToken cancellationToken)
+    private async Task ReviewRealmAsync(ReconcileWork work, IScan scan, CancellationToken cancellationToken)
     {
         var request = work.Request;
         // Counts read next to nobody: how many there are says nothing of how far they are.
@@ -123,40 +123,58 @@ internal sealed partial class Reconciler(
                 // A part that was read is finished even if the run is told to stop: its counts and its accounts belong together.
                 inFlight.Enqueue((part, review.ReviewAsync(request, part.Users, part.ReadAt, CancellationToken.None)));
                 if (inFlight.Count >= scan.ReviewsAtOnce)
-                    await FinishAsync(work, inFlight.Dequeue());
+                    await FinishAsync(work, inFlight);
                 cancellationToken.ThrowIfCancellationRequested();
             }
         }
         finally
         {
-            while (inFlight.TryDequeue(out var next))
-                await FinishAsync(work, next);
+            while (inFlight.Count > 0)
+                await FinishAsync(work, inFlight);
         }
 
         KillPoint.Reach(KillPoint.Scanned);
         await CloseAsync(work, cancellationToken);
     }
 
-    private async Task FinishAsync(Work work, (ScannedPart Part, Task<ReviewResult> Review) reviewed)
+    // In the order in which parts were read: a run goes on at the first that failed, so nothing behind it counts as reached.
+    private async Task FinishAsync(ReconcileWork work, Queue<(ScannedPart Part, Task<ReviewResult> Review)> inFlight)
     {
-        var (part, result) = (reviewed.Part, await reviewed.Review);
+        var (part, review) = inFlight.Dequeue();
+        try
+        {
+            await FinishAsync(work, part, await review);
+        }
+        catch (Exception exception) when (exception is not RunCancelledException)
+        {
+            await Task.WhenAll(inFlight.Select(Task (next) => next.Review)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            inFlight.Clear();
+            throw;
+        }
+    }
+
+    private async Task FinishAsync(ReconcileWork work, ScannedPart part, ReviewResult result)
+    {
         KillPoint.Reach(KillPoint.Reviewed);
-        var before = part.StartedOver ? work.Run!.Counts.StartOver(work.Request.DryRun) : work.Run!.Counts;
-        work.Run = work.Run with { Reached = part.Reached, Counts = before with { Seen = before.Seen + part.Unchanged } };
-        await SaveAsync(work, result);
+        if (part.StartedOver)
+            work.StartOver();
+        work.Run = work.Run! with { Reached = part.Reached };
+        await SaveAsync(work, result + new ReviewResult(new ReconcileCounts(Seen: part.Unchanged, Failed: part.Problems.Count), part.Problems));
         KillPoint.Reach(KillPoint.Saved);
     }
 
-    private async Task CloseAsync(Work work, CancellationToken cancellationToken)
+    private async Task CloseAsync(ReconcileWork work, CancellationToken cancellationToken)
     {
         (var gone, work.Question) = await closing.WeighAsync(work.Run!, work.Request, cancellationToken);
         work.Run = work.Run! with { Counts = work.Run.Counts with { Gone = gone + work.Run.Counts.Closed } };
         await SaveAsync(work, ReviewResult.Nothing);
+        if (work.Question is not null)
+            await runs.KeepUnexplainedAsync(work.Run, cancellationToken);
         while (work.Question is null && !work.Request.DryRun && await closing.CloseAsync(work.Run, work.Request, cancellationToken) is { } closed)
             await SaveAsync(work, closed);
     }
 
-    private async Task ReviewNamedAsync(Work work, IReadOnlyList<string> users, CancellationToken cancellationToken)
+    private async Task ReviewNamedAsync(ReconcileWork work, IReadOnlyList<string> users, CancellationToken cancellationToken)
     {
         work.Expected = users.Count;
         foreach (var named in users)
@@ -166,7 +184,7 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task SaveAsync(Work work, ReviewResult result)
+    private async Task SaveAsync(ReconcileWork work, ReviewResult result)
     {
         work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
         work.Problems.AddRange(result.Problems.Take(ReconcileOutcome.MostProblems - work.Problems.Count));
@@ -183,12 +201,21 @@ internal sealed partial class Reconciler(
         try
         {
             await runs.EndAsync(run, outcome.Status, outcome.Reason, clock.GetUtcNow(), CancellationToken.None);
+        }
+        catch (NpgsqlException exception)
+        {
+            // The row stays as running, and the next holder of the lease closes it.
+            LogEndNotStored(run.Id, Line(exception));
+        }
+
+        try
+        {
             await notes.ForgetAsync(clock.GetUtcNow() - ContinuedFor, CancellationToken.None);
         }
         catch (NpgsqlException exception)
         {
-            // The row stays as running, and the next holder of the lease closes it; notes are removed with the next run's.
-            LogEndNotStored(run.Id, Line(exception));
+            // They are removed with the next run's.
+            LogNotForgotten(Line(exception));
         }
     }
 
@@ -200,7 +227,7 @@ internal sealed partial class Reconciler(
         return $"Run {other.Id} ({other.Trigger}) is at work since {other.StartedAt:u}: {other.Seen}{of} users seen.";
     }
 
-    private ReconcileOutcome Outcome(Work work, ReconcileStatus status, string? reason = null, Exception? error = null) => new(
+    private ReconcileOutcome Outcome(ReconcileWork work, ReconcileStatus status, string? reason = null, Exception? error = null) => new(
         work.Request.Realm, status, work.Run?.Id, work.Run?.Counts ?? new ReconcileCounts(), clock.GetElapsedTime(work.StartedAt),
         work.Question is null ? work.Problems : [work.Question, .. work.Problems], reason, error, work.Run?.Mode)
     {
@@ -209,35 +236,6 @@ internal sealed partial class Reconciler(
 
     private static string Line(Exception exception) => exception.Message.ReplaceLineEndings(" ");
 
-    private sealed class Work(ReconcileRequest request, IProgress<ReconcileProgress> progress, TimeProvider clock, long startedAt)
-    {
-        private long? _seenBefore;
-
-        public ReconcileRequest Request => request;
-
-        public long StartedAt => startedAt;
-
-        public ReconcileRun? Run { get; set; }
-
-        public long? Expected { get; set; }
-
-        /// <summary>What an operator has to decide.</summary>
-        public string? Question { get; set; }
-
-        public List<string> Problems { get; } = [];
-
-        public void Report()
-        {
-            var counts = Run!.Counts;
-            _seenBefore ??= counts.Seen;
-            var perSecond = (counts.Seen - _seenBefore.Value) / Math.Max(0.001, clock.GetElapsedTime(startedAt).TotalSeconds);
-            TimeSpan? left = Expected is { } expected && perSecond >= 1
-                ? TimeSpan.FromSeconds(Math.Max(0, expected - counts.Seen) / perSecond)
-                : null;
-            progress.Report(new ReconcileProgress(request.Realm, Expected, counts, perSecond, left));
-        }
-    }
-
     private sealed class RunCancelledException : Exception;
 
     [LoggerMessage(EventId = 500, Level = LogLevel.Information, Message = "Continuing run {Run} of realm {Realm} behind {Seen} users.")]
@@ -245,4 +243,7 @@ internal sealed partial class Reconciler(
 
     [LoggerMessage(EventId = 501, Level = LogLevel.Warning, Message = "The end of run {Run} could not be stored: {Reason}")]
     private partial void LogEndNotStored(long run, string reason);
+
+    [LoggerMessage(EventId = 502, Level = LogLevel.Warning, Message = "What ended runs noted of users could not be removed yet: {Reason}")]
+    private partial void LogNotForgotten(string reason);
 }

@@ -25,7 +25,7 @@ public sealed class DoctorDatabaseTests(PostgresServer postgres, ProductionKeycl
                 "see that it runs and correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Port = FreePort.Next())),
             ["there is no such database"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Database = "nowhere")),
             ["there is no such role"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "nobody")),
-            ["its role may write"] = ("user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update"))),
+            ["its role may write"] = ("user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update", "user_entity"))),
             ["its tables are not as known"] = (
                 "user_entity.enabled. Grant select", tables => After(tables, tables.ExecuteAsync("alter table user_entity rename enabled to active"))),
             ["it does not have the realm"] = (

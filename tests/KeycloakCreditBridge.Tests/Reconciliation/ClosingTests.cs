@@ -28,7 +28,9 @@ public sealed class ClosingTests(PostgresServer postgres)
     }
 
     [Theory]
-    [MemberData(nameof(Complete))]
+    [InlineData("Windows")]
+    [InlineData("List")]
+    [InlineData("Counts")]
     public async Task More_than_the_share_are_closed_only_when_an_operator_says_so(string mode)
     {
         await using var bundle = await StartAsync();

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
@@ -61,6 +62,19 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task More_than_the_share_are_closed_only_when_an_operator_says_so()
+    {
+        await RunAsync(ReconcileMode.Database);
+        foreach (var gone in (await _bundle.PeopleAsync())[..5])
+            _bundle.Realm.RemoveUser(gone);
+        var asked = await RunAsync(ReconcileMode.Database);
+        Assert.Equal((true, 5L, 0L), (asked.Asks, asked.Counts.Gone, asked.Counts.Closed));
+        var allowed = await ReconcileBundle.RunAsync(
+            _bridge, ReconcileBundle.By(ReconcileMode.Database) with { AllowClosing = 5 }, null, TestContext.Current.CancellationToken);
+        Assert.Equal((false, 5L), (allowed.Asks, allowed.Counts.Closed));
+    }
+
+    [Fact]
     public async Task Federated_people_without_import_are_found_by_the_list()
     {
         _bundle.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
@@ -88,15 +102,20 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("insert")]
-    [InlineData("update")]
-    [InlineData("delete")]
-    public async Task A_role_that_may_write_is_refused(string privilege)
+    [InlineData("insert", "user_entity", "user_entity (insert)")]
+    [InlineData("update", "user_entity", "user_entity (update)")]
+    [InlineData("delete", "user_entity", "user_entity (delete)")]
+    [InlineData("truncate", "user_entity", "user_entity (truncate)")]
+    [InlineData("update (email)", "user_entity", "user_entity (update)")]
+    [InlineData("insert (secret)", "credential", "credential (insert)")]
+    [InlineData("delete", "credential", "credential (delete)")]
+    public async Task A_role_that_may_write_is_refused(string privilege, string table, string named)
     {
-        await _tables.GrantAsync(privilege);
+        await _tables.ExecuteAsync("create table credential (id varchar(36) primary key, secret text)");
+        await _tables.GrantAsync(privilege, table);
         var outcome = await RunAsync(ReconcileMode.Auto);
         Assert.Equal(ReconcileStatus.Failed, outcome.Status);
-        Assert.Contains($"user_entity ({privilege})", outcome.Reason, StringComparison.Ordinal);
+        Assert.Contains(named, outcome.Reason, StringComparison.Ordinal);
         Assert.Empty(await _bundle.AccountsAsync());
         await Assert.ThrowsAsync<ConfigurationException>(_bridge.StartAsync);
     }
@@ -117,6 +136,64 @@ public sealed class DatabaseModeTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(0, _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
         await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 1 from user_hints"), "who is not there yet is awaited");
         await _bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task Who_came_from_a_directory_is_as_Keycloak_says_and_not_as_its_table_does()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var people = await _bundle.PeopleAsync();
+        var (disabled, removed) = (people[3], people[5]);
+        _bundle.Realm.ChangeUser(disabled, user => user with { Enabled = false, FederationLink = "directory" });
+        _bundle.Realm.ChangeUser(removed, user => user with { FederationLink = "directory" });
+        await _tables.CopyAsync(_bundle.Keycloak);
+        await _tables.ExecuteAsync("update user_entity set enabled = true");
+        _bundle.Realm.RemoveUser(removed);
+        await _bridge.StartAsync();
+        await _bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [
+                new UserHint(EmulatorDriver.Realm, disabled, HintKind.Changed, "UPDATE", HintSources.Webhook),
+                new UserHint(EmulatorDriver.Realm, removed, HintKind.Deleted, "DELETE", HintSources.Webhook),
+            ],
+            TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are settled");
+        Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
+
+        Assert.Equal(ReconcileStatus.Done, (await RunAsItIsAsync()).Status);
+
+        Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
+        await _bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task Since_leaves_who_is_older_alone()
+    {
+        await RunAsync(ReconcileMode.Database);
+        _bundle.Realm.RemoveUser((await _bundle.PeopleAsync())[3]);
+        await _tables.CopyAsync(_bundle.Keycloak);
+        var outcome = await ReconcileBundle.RunAsync(
+            _bridge, ReconcileBundle.By(ReconcileMode.Database) with { Since = DateTimeOffset.UtcNow.AddHours(1) }, null, TestContext.Current.CancellationToken);
+        Assert.Equal((ReconcileStatus.Done, 0L), (outcome.Status, outcome.Counts.Gone));
+    }
+
+    [Fact]
+    public async Task Everybody_who_was_seen_is_in_the_metric()
+    {
+        await RunAsync(ReconcileMode.Database);
+        var seen = 0L;
+        using var listener = new MeterListener();
+        var meter = _bridge.Services.GetRequiredService<Meter>();
+        listener.InstrumentPublished = (instrument, heard) =>
+        {
+            if (instrument.Meter == meter && instrument.Name == "bridge.reconciliation.seen")
+                heard.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref seen, value));
+        listener.Start();
+
+        await RunAsync(ReconcileMode.Database);
+
+        Assert.Equal(121, seen);
     }
 
     [Fact]

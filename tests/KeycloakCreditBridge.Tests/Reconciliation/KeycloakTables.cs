@@ -36,7 +36,7 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
 
     public Task<int> ExecuteAsync(string sql, object? parameters = null) => database.ExecuteAsync(sql, parameters);
 
-    public Task GrantAsync(string privilege) => ExecuteAsync($"grant {privilege} on user_entity to {_role}");
+    public Task GrantAsync(string privilege, string table) => ExecuteAsync($"grant {privilege} on {table} to {_role}");
 
     /// <summary>Brings the tables to what the server has, service accounts of this prefix among them.</summary>
     public async Task CopyAsync(EmulatorDriver keycloak)
@@ -46,11 +46,9 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
         var people = await ListAsync(keycloak, admin, "");
         var all = await ListAsync(keycloak, admin, "&enabled=true");
         await ExecuteAsync("truncate user_entity");
-        foreach (var user in people)
-            await AddAsync(user, service: null);
+        await AddAsync(people, service: null);
         var ids = people.Select(user => (string)user["id"]!).ToHashSet(StringComparer.Ordinal);
-        foreach (var user in all.Where(user => !ids.Contains((string)user["id"]!)))
-            await AddAsync(user, service: "client");
+        await AddAsync([.. all.Where(user => !ids.Contains((string)user["id"]!))], service: "client");
     }
 
     public async ValueTask DisposeAsync()
@@ -64,19 +62,23 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
         [.. (await keycloak.ListAsync($"{EmulatorDriver.Users}?briefRepresentation=true&max=100000{filter}", admin)).Select(user => user!)
             .Where(user => !((string)user["id"]!).StartsWith("f:", StringComparison.Ordinal))];
 
-    private Task<int> AddAsync(JsonNode user, string? service) => ExecuteAsync(
+    private Task<int> AddAsync(JsonNode[] users, string? service) => ExecuteAsync(
         """
-        insert into user_entity (id, username, email, email_verified, enabled, created_timestamp, realm_id, service_account_client_link)
-        values (@Id, @Username, @Email, @Verified, @Enabled, @Created, 'realm-id', @Service)
+        insert into user_entity (id, username, email, email_verified, enabled, created_timestamp, federation_link, realm_id, service_account_client_link)
+        select u.*, 'realm-id', @Service
+        from unnest(@Ids, @Usernames, @Emails, @Verified, @Enabled, @Created, @Links) as u
         """,
         new
         {
-            Id = (string)user["id"]!,
-            Username = (string)user["username"]!,
-            Email = (string?)user["email"],
-            Verified = (bool?)user["emailVerified"] ?? false,
-            Enabled = (bool?)user["enabled"] ?? false,
-            Created = (long?)user["createdTimestamp"],
+            Ids = Column(users, user => (string)user["id"]!),
+            Usernames = Column(users, user => (string)user["username"]!),
+            Emails = Column(users, user => (string?)user["email"]),
+            Verified = Column(users, user => (bool?)user["emailVerified"] ?? false),
+            Enabled = Column(users, user => (bool?)user["enabled"] ?? false),
+            Created = Column(users, user => (long?)user["createdTimestamp"]),
+            Links = Column(users, user => (string?)user["federationLink"]),
             Service = service,
         });
+
+    private static T[] Column<T>(JsonNode[] users, Func<JsonNode, T> value) => [.. users.Select(value)];
 }

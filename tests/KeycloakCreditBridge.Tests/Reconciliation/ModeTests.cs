@@ -84,6 +84,7 @@ public sealed class ModeTests(PostgresServer postgres)
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 300);
         AddService(bundle, "robot");
         bundle.Realm.AddUser(new EmulatedUser("undated", "undated"));
+        bundle.Realm.AddUser(new EmulatedUser("absurd", "absurd") { CreatedTimestamp = long.MaxValue });
         await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
         bundle.Keycloak.Server.Requests.Reset();
 

@@ -49,7 +49,7 @@ public sealed class RealmComparisonTests(PostgresServer postgres) : IAsyncLifeti
     [InlineData("delete from user_credits where user_id = @id")]
     [InlineData("update user_credits set status = 'closed', status_reason = 'deleted' where user_id = @id")]
     [InlineData("update user_credits set status = 'held', status_reason = 'disabled' where user_id = @id")]
-    [InlineData("with moved as (update credit_transactions set user_id = 'another' where user_id = @id) update user_credits set user_id = 'another' where user_id = @id")]
+    [InlineData("with moved as (update credit_transactions set user_id = 'another' where user_id = @id), told as (update audit_logs set user_id = 'another' where user_id = @id) update user_credits set user_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set keycloak_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set realm = null, keycloak_id = null where user_id = @id")]
     public async Task Whoever_is_not_as_recorded_is_read_with_the_few_of_the_same_bucket(string change)
@@ -62,6 +62,32 @@ public sealed class RealmComparisonTests(PostgresServer postgres) : IAsyncLifeti
         Assert.InRange(compared.Differing!.Count, 1, 2);
         Assert.InRange(compared.Unchanged, Users - 10, Users - 1);
         Assert.Equal(Users, (await RunAsync()).Counts.Seen);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("created_at + interval '1 day'")]
+    [InlineData("'9999-12-31 23:59:59.999+00'")]
+    public async Task A_creation_that_is_not_as_recorded_is_put_right(string recorded)
+    {
+        var id = (await _bundle.PeopleAsync())[50];
+        await _bundle.Database.ExecuteAsync($"update keycloak_users set created_at = {recorded} where keycloak_id = @id", new { id });
+        Assert.Single((await CompareAsync()).Differing!);
+        Assert.Equal(Users, (await RunAsync()).Counts.Seen);
+        Assert.Empty((await CompareAsync()).Differing!);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(-5L)]
+    [InlineData(0L)]
+    [InlineData(long.MinValue)]
+    [InlineData(long.MaxValue)]
+    public async Task A_creation_of_any_kind_is_the_same_on_both_sides(long? created)
+    {
+        _bundle.Realm.AddUser(new EmulatedUser("odd", "odd") { CreatedTimestamp = created });
+        await RunAsync();
+        Assert.Empty((await CompareAsync()).Differing!);
     }
 
     [Fact]

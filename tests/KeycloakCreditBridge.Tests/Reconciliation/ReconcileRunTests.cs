@@ -45,6 +45,28 @@ public sealed class ReconcileRunTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_run_that_ended_while_it_listed_whom_windows_do_not_show_goes_on_with_the_list()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 55);
+        bundle.Realm.AddUser(new EmulatedUser("undated", "zoe"));
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.By(ReconcileMode.Windows), _ =>
+        {
+            if (bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs where phase <> '' and seen >= 20").GetAwaiter().GetResult() > 0)
+                stop.Cancel();
+        }, stop.Token);
+        Assert.Equal(ReconcileStatus.Stopped, stopped.Status);
+        await bundle.Database.ExecuteAsync("update reconcile_runs set status = 'running', ended_at = null");
+        bundle.Keycloak.Server.Requests.Reset();
+
+        var continued = await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows));
+
+        Assert.Equal((ReconcileStatus.Done, stopped.RunId, 56L), (continued.Status, continued.RunId, continued.Counts.Seen));
+        Assert.InRange(bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"], 1, 7);
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
     public async Task A_run_left_behind_by_a_dead_process_is_continued()
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 55);
@@ -85,8 +107,10 @@ public sealed class ReconcileRunTests(PostgresServer postgres)
         foreach (var user in people[..31])
             bundle.Realm.RemoveUser(user);
 
-        var continued = await bundle.RunAsync(ReconcileBundle.Everybody);
+        List<double> rates = [];
+        var continued = await bundle.RunAsync(ReconcileBundle.Everybody, progress => rates.Add(progress.PerSecond));
 
+        Assert.All(rates, rate => Assert.True(rate >= 0, $"{rate} users a second"));
         Assert.Equal((ReconcileStatus.Done, 14, 45), (continued.Status, continued.Counts.Seen, continued.Counts.Provisioned));
         Assert.Equal(people.Order(StringComparer.Ordinal), await bundle.AccountsAsync());
     }

@@ -38,7 +38,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     private const string Columns =
         """
         id, username, email, coalesce(email_verified, false) as email_verified, coalesce(enabled, false) as enabled,
-            created_timestamp as created_at_ms, service_account_client_link is not null as is_service
+            created_timestamp as created_at_ms, federation_link, service_account_client_link is not null as is_service
         """;
 
     // COPY takes no parameters: they are put in as literals.
@@ -54,7 +54,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         $"""
         select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as people,
             sum(hashtextextended(id collate "C", case
-                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end)) as sum
+                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end
+                + {UserDigest.Kinds} * least(greatest(created_timestamp, {UserDigest.Uncreated}), {UserDigest.LastCreated}))) as sum
         from user_entity
         where realm_id = @RealmId
         group by 1
@@ -136,7 +137,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 
     // Rows are short and most have arrived: waiting for each value costs more than reading it.
     private static StoredUser Row(NpgsqlBinaryExporter rows) =>
-        new(rows.Read<string>(), Text(rows), Text(rows), rows.Read<bool>(), rows.Read<bool>(), Number(rows), rows.Read<bool>());
+        new(rows.Read<string>(), Text(rows), Text(rows), rows.Read<bool>(), rows.Read<bool>(), Number(rows), Text(rows), rows.Read<bool>());
 
     private static string? Text(NpgsqlBinaryExporter rows)
     {
@@ -160,9 +161,10 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 
 /// <summary>A user as Keycloak's table has it.</summary>
 /// <param name="CreatedAtMs">Milliseconds since 1970.</param>
+/// <param name="FederationLink">The directory that the user came from: Keycloak asks it for what its table has otherwise.</param>
 /// <param name="IsService">A client's own user.</param>
 internal sealed record StoredUser(
-    string Id, string? Username, string? Email, bool EmailVerified, bool Enabled, long? CreatedAtMs, bool IsService)
+    string Id, string? Username, string? Email, bool EmailVerified, bool Enabled, long? CreatedAtMs, string? FederationLink, bool IsService)
 {
-    public KeycloakUser ToUser() => new(Id, Username, Email, Enabled, EmailVerified, CreatedAtMs);
+    public KeycloakUser ToUser() => new(Id, Username, Email, Enabled, EmailVerified, CreatedAtMs, FederationLink);
 }

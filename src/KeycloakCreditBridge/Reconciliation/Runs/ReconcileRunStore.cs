@@ -66,6 +66,18 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
     private const string SaveUnexplainedSql = "update reconcile_runs set unexplained = @Unexplained where id = @Id and owner = @Owner";
 
+    private const string KeepUnexplainedSql =
+        """
+        update reconcile_runs r
+        set unexplained = r.unexplained + (
+            select coalesce(sum(case k.disposition when 'service_account' then 1 else -1 end), 0)
+            from reconcile_absent a
+            join keycloak_users k on k.realm = r.realm and k.keycloak_id = a.keycloak_id
+            where a.run_id = r.id and k.disposition <> 'deleted' and k.keycloak_id not like 'f:%'
+                and (k.disposition = 'service_account') = coalesce(k.created_at >= '1970-01-01 00:00:00+00', false))
+        where r.id = @Id and r.owner = @Owner and r.unexplained is not null
+        """;
+
     private const string LastUnexplainedSql =
         """
         select unexplained from reconcile_runs
@@ -163,6 +175,14 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(
             SaveUnexplainedSql, new { run.Id, run.Owner, Unexplained = unexplained }, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Whom the run found gone and does not close is on record in the next one too, and counts there.</summary>
+    public async Task KeepUnexplainedAsync(ReconcileRun run, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(
+            KeepUnexplainedSql, new { run.Id, run.Owner }, commandTimeout: 600, cancellationToken: cancellationToken));
     }
 
     /// <summary>What the run before came to there; null when none got so far.</summary>

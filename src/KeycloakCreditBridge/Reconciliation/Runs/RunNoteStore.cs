@@ -9,31 +9,72 @@ internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
     // In parts, so that no statement takes long however many users a realm has.
     private const int Part = 20_000;
 
-    private const string Kept =
-        "select id from reconcile_runs where status in ('running', 'waiting') or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz";
+    private const string Forgotten =
+        """
+        run_id is not null and run_id not in (
+            select id from reconcile_runs where status in ('running', 'waiting') or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz)
+        """;
+
+    // One look at the index for each run, however many notes it has.
+    private const string RunsOfSeenSql =
+        $"""
+        with recursive noted (run_id) as (
+            select min(run_id) from reconcile_seen
+            union all
+            select (select min(s.run_id) from reconcile_seen s where s.run_id > noted.run_id) from noted where noted.run_id is not null)
+        select run_id from noted where {Forgotten}
+        """;
+
+    private const string RunsOfAbsentSql =
+        $"""
+        with recursive noted (run_id) as (
+            select min(run_id) from reconcile_absent
+            union all
+            select (select min(a.run_id) from reconcile_absent a where a.run_id > noted.run_id) from noted where noted.run_id is not null)
+        select run_id from noted where {Forgotten}
+        """;
+
+    // Each part begins where the one before ended: what that removed is not looked at again.
+    private const string EndOfSeenSql =
+        """
+        select max(keycloak_id) from (
+            select keycloak_id from reconcile_seen where run_id = @RunId::bigint and keycloak_id > @After::text order by keycloak_id limit @Part::int) p
+        """;
+
+    private const string EndOfAbsentSql =
+        """
+        select max(keycloak_id) from (
+            select keycloak_id from reconcile_absent where run_id = @RunId::bigint and keycloak_id > @After::text order by keycloak_id limit @Part::int) p
+        """;
 
     private const string ForgetSeenSql =
-        $"""
-        delete from reconcile_seen where ctid = any (array(
-            select s.ctid from reconcile_seen s where s.run_id not in ({Kept}) limit @Part::int))
-        """;
+        "delete from reconcile_seen where run_id = @RunId::bigint and keycloak_id > @After::text and keycloak_id <= @End::text";
 
     private const string ForgetAbsentSql =
-        $"""
-        delete from reconcile_absent where ctid = any (array(
-            select a.ctid from reconcile_absent a where a.run_id not in ({Kept}) limit @Part::int))
-        """;
+        "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id > @After::text and keycloak_id <= @End::text";
 
     /// <param name="notBefore">Interrupted runs that began later may be continued yet.</param>
     /// <param name="cancellationToken">Ends it between parts.</param>
     public async Task ForgetAsync(DateTimeOffset notBefore, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        foreach (var sql in (string[])[ForgetSeenSql, ForgetAbsentSql])
+        await ForgetAsync(connection, RunsOfSeenSql, EndOfSeenSql, ForgetSeenSql, notBefore, cancellationToken);
+        await ForgetAsync(connection, RunsOfAbsentSql, EndOfAbsentSql, ForgetAbsentSql, notBefore, cancellationToken);
+    }
+
+    private static async Task ForgetAsync(
+        NpgsqlConnection connection, string runsSql, string endSql, string forgetSql, DateTimeOffset notBefore, CancellationToken cancellationToken)
+    {
+        var runs = await connection.QueryAsync<long>(new CommandDefinition(runsSql, new { NotBefore = notBefore }, cancellationToken: cancellationToken));
+        foreach (var run in runs)
         {
-            var command = new CommandDefinition(sql, new { NotBefore = notBefore, Part }, cancellationToken: cancellationToken);
-            while (await connection.ExecuteAsync(command) == Part)
+            var after = "";
+            while (await connection.ExecuteScalarAsync<string?>(
+                new CommandDefinition(endSql, new { RunId = run, After = after, Part }, cancellationToken: cancellationToken)) is { } end)
             {
+                await connection.ExecuteAsync(
+                    new CommandDefinition(forgetSql, new { RunId = run, After = after, End = end }, cancellationToken: cancellationToken));
+                after = end;
             }
         }
     }

@@ -33,7 +33,22 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
         on conflict do nothing
         """;
 
-    private const string SeenSql = "select count(*) from reconcile_seen where run_id = @RunId::bigint";
+    // Federated users without import are in none of Keycloak's counts.
+    private const string SeenSql = "select count(*) from reconcile_seen where run_id = @RunId::bigint and keycloak_id not like 'f:%'";
+
+    private const string AddUnseenInWindowSql =
+        """
+        insert into reconcile_absent (run_id, keycloak_id)
+        select @RunId::bigint, k.keycloak_id
+        from keycloak_users k
+        where k.realm = @Realm::text and k.disposition not in ('deleted', 'service_account') and k.keycloak_id not like 'f:%'
+            and k.checked_at < @ReadAt::timestamptz
+            and k.created_at >= '1970-01-01 00:00:00+00' and k.created_at between @From::timestamptz and @To::timestamptz
+            and not exists (select from reconcile_seen s where s.run_id = @RunId::bigint and s.keycloak_id = k.keycloak_id)
+        on conflict do nothing
+        """;
+
+    private const string ForgetSeenSql = "delete from reconcile_seen where run_id = @RunId::bigint";
 
     private const string AddUnseenSql =
         """
@@ -88,25 +103,30 @@ internal sealed class AbsenteeStore(NpgsqlDataSource dataSource)
 
     /// <summary>Notes who is on record in a window that was read completely, and was not shown.</summary>
     public Task AddInWindowAsync(
-        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt, CancellationToken cancellationToken) =>
-        ExecuteAsync(
+        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt, CancellationToken cancellationToken)
+    {
+        var (from, to) = KnownUserStore.Bounds(window);
+        return ExecuteAsync(
             AddInWindowSql,
-            new
-            {
-                RunId = run.Id,
-                Realm = realm,
-                ReadAt = readAt,
-                From = KnownUserStore.Instant(window.From),
-                To = KnownUserStore.Instant(window.To),
-                Seen = Ids(shown),
-            },
+            new { RunId = run.Id, Realm = realm, ReadAt = readAt, From = from, To = to, Seen = Ids(shown) },
             cancellationToken);
+    }
 
     /// <summary>Notes whom a part of a listing showed.</summary>
     public Task AddSeenAsync(long runId, IReadOnlyList<Subject> shown, CancellationToken cancellationToken) =>
         ExecuteAsync(AddSeenSql, new { RunId = runId, KeycloakIds = Ids(shown.Where(subject => !subject.IsServiceAccount)) }, cancellationToken);
 
-    /// <summary>How many people the run's listing has shown.</summary>
+    /// <summary>Notes who is on record in a window, and not among those whom its listing showed.</summary>
+    public Task AddUnseenInWindowAsync(ReconcileRun run, string realm, CreatedWindow window, DateTimeOffset readAt, CancellationToken cancellationToken)
+    {
+        var (from, to) = KnownUserStore.Bounds(window);
+        return ExecuteAsync(AddUnseenInWindowSql, new { RunId = run.Id, Realm = realm, ReadAt = readAt, From = from, To = to }, cancellationToken);
+    }
+
+    /// <summary>Takes back the notes of a listing.</summary>
+    public Task ForgetSeenAsync(long runId, CancellationToken cancellationToken) => ExecuteAsync(ForgetSeenSql, new { RunId = runId }, cancellationToken);
+
+    /// <summary>How many people the run's listing has shown, as Keycloak counts.</summary>
     public async Task<long> SeenAsync(long runId, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
@@ -10,7 +11,14 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 /// of the same window is gone, nor who was disabled: a complete reading does.
 /// </summary>
 internal sealed class CountScan(
-    KeycloakClient client, KnownUserStore known, WindowReader reader, WindowScan windows, UndatedScan undated, AbsenteeStore absentees) : IScan
+    KeycloakClient client,
+    KnownUserStore known,
+    WindowReader reader,
+    WindowScan windows,
+    UndatedCount undatedCount,
+    UndatedScan undated,
+    AbsenteeStore absentees,
+    TimeProvider clock) : IScan
 {
     // Listing as many costs Keycloak about as much as counting twice.
     private const int LeafUsers = 100;
@@ -21,24 +29,45 @@ internal sealed class CountScan(
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var realm = request.Realm;
-        var all = new CreatedWindow(Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0), CreatedWindow.Open);
+        var failed = new FailedWindows(request.Realm);
+        var reached = run.Reached.Phase.Length == 0 ? run.Reached.Number : 0;
+        var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Open);
+        // Nothing differs most of the time: then these are all questions, and asked at once.
+        var (counting, knowing) = (undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
+        await Task.WhenAll(counting, knowing);
+        var (counts, inAll) = (await counting, await knowing);
+        var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.Dated : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
+        await foreach (var part in CompareAsync(run, request.Realm, whole, failed, cancellationToken))
+            yield return part;
+        var just = whole.Differs ? null : counts;
+        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
+            yield return part;
+        // The next counts find what could not be read by themselves, and whatever else differs then.
+        if (!failed.IsEmpty)
+            yield return new ScannedPart([], clock.GetUtcNow(), ScanPosition.Start);
+        failed.ThrowIfAny();
+    }
+
+    // From the past on: what lies before a part was compared.
+    private async IAsyncEnumerable<ScannedPart> CompareAsync(
+        ReconcileRun run, string realm, ComparedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         Stack<ComparedWindow> differing = [];
-        var counted = await client.CountCreatedAsync(realm, all, cancellationToken);
-        Push(new ComparedWindow(all, counted, await known.CountAsync(realm, all, cancellationToken)));
+        Push(all);
         while (differing.TryPop(out var next))
         {
             if (next.IsDense)
             {
-                await foreach (var part in windows.ReadAsync(run, realm, next.Window, cancellationToken))
-                    yield return part with { Reached = ScanPosition.Start };
+                await foreach (var part in windows.ReadAsync(run, realm, next.Window, failed, cancellationToken))
+                    yield return part with { Reached = At(part.Reached.Number) };
             }
             else if (next.IsLeaf)
             {
-                var read = await reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken);
+                if (await failed.TryAsync(next.Window, reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken)) is not { } read)
+                    continue;
                 if (read.IsComplete)
                     await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
-                yield return new ScannedPart(read.Users, read.ReadAt, ScanPosition.Start);
+                yield return new ScannedPart(read.Users, read.ReadAt, At(read.Window.To + 1));
             }
             else
             {
@@ -48,15 +77,15 @@ internal sealed class CountScan(
             }
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, all == CreatedWindow.All ? counted : null, withFederated: false, cancellationToken))
-            yield return part with { Reached = ScanPosition.Start };
-
         void Push(ComparedWindow window)
         {
-            if (window.Counted != window.Known)
+            if (window.Differs)
                 differing.Push(window);
         }
     }
+
+    // Behind the last window nothing is worth to be continued: comparing anew costs less than what a run that fails there would miss.
+    private static ScanPosition At(long next) => ScanPosition.Start with { Number = next is > 0 and < CreatedWindow.Open ? next : 0 };
 
     // Keycloak is asked for one half: the other is what is left.
     private async Task<(ComparedWindow Before, ComparedWindow Behind)> HalveAsync(
@@ -86,6 +115,8 @@ internal sealed class CountScan(
     /// <param name="Known">How many are on record.</param>
     private sealed record ComparedWindow(CreatedWindow Window, long Counted, long Known)
     {
+        public bool Differs => Counted != Known;
+
         public bool IsLeaf => Counted <= LeafUsers && Known <= LeafUsers;
 
         public bool IsDense =>

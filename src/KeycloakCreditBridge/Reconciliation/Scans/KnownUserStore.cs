@@ -1,5 +1,6 @@
 using Dapper;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -26,15 +27,28 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     private const string NotAbsent =
         "not exists (select from reconcile_absent a where a.run_id = @RunId::bigint and a.keycloak_id = keycloak_users.keycloak_id)";
 
-    // Whom this run found gone does not count any more; who was provisioned from a token is dated when Keycloak was asked for them.
+    // Who was provisioned from a token is dated when Keycloak was asked for them.
+    private const string Undated =
+        $"""
+        {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
+            and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)
+        """;
+
+    // Whom this run found gone does not count any more.
     private const string UndatedSql =
         $"""
-        select (select count(*) from keycloak_users
-                where {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
-                    and {NotAbsent} and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)) as undated,
+        select (select count(*) from keycloak_users where {Undated} and {NotAbsent}) as undated,
             (select count(*) from keycloak_users
                 where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
         """;
+
+    private const string UndatedAfterSql =
+        $"""
+        select keycloak_id from keycloak_users where {Undated} and keycloak_id > @After::text order by keycloak_id limit @Most::int
+        """;
+
+    private const string CountKnownSql =
+        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition <> 'deleted'";
 
     private const string ServiceAccountsSql =
         """
@@ -62,6 +76,18 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     public Task<UndatedUsers> UndatedAsync(string realm, long runId, CancellationToken cancellationToken) =>
         OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
 
+    /// <summary>Ids of people whom no window shows, some at a time.</summary>
+    public async Task<IReadOnlyList<string>> UndatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<string>(new CommandDefinition(
+            UndatedAfterSql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>How many of these are on record.</summary>
+    public Task<long> CountKnownAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken) =>
+        OneAsync<long>(CountKnownSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken);
+
     /// <summary>Which of these are service accounts on record.</summary>
     public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
     {
@@ -71,12 +97,23 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         return found.ToHashSet(StringComparer.Ordinal);
     }
 
-    /// <summary>The last instant that a window without an end has.</summary>
-    public static DateTimeOffset Instant(long milliseconds) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, 253_402_300_799_999));
+    /// <summary>
+    /// What a window is on record. Who was created behind the calendar is there at its end, and in no other window than one that has all of them.
+    /// </summary>
+    public static (DateTimeOffset From, DateTimeOffset To) Bounds(CreatedWindow window)
+    {
+        var hasEnd = window is { From: <= Subject.LastMillisecond, To: CreatedWindow.Open };
+        return (Instant(window.From), Instant(hasEnd ? Subject.LastMillisecond : Math.Min(window.To, Subject.LastMillisecond - 1)));
 
-    private static object Of(string realm, CreatedWindow window) =>
-        new { Realm = realm, From = Instant(window.From), To = Instant(window.To) };
+        static DateTimeOffset Instant(long milliseconds) =>
+            DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(milliseconds, Subject.LastMillisecond));
+    }
+
+    private static object Of(string realm, CreatedWindow window)
+    {
+        var (from, to) = Bounds(window);
+        return new { Realm = realm, From = from, To = to };
+    }
 
     private async Task<T?> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
     {

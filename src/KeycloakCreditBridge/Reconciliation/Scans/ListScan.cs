@@ -24,20 +24,23 @@ internal sealed partial class ListScan(
         ReconcileRun run, ReconcileRequest request, ScanPosition from, AbsenceScope scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var realm = request.Realm;
-        var atFirst = await client.CountUsersAsync(realm, cancellationToken);
         for (var pass = 1; ; pass++)
         {
             var isAgain = pass > 1;
+            var imports = false;
+            var before = await client.CountUsersAsync(realm, cancellationToken);
             await foreach (var part in people.ReadAsync(realm, from, cancellationToken))
             {
                 await absentees.AddSeenAsync(run.Id, part.Users, cancellationToken);
+                imports |= part.Imports;
                 yield return part with { StartedOver = part.StartedOver || isAgain };
                 isAgain = false;
             }
 
             var seen = await absentees.SeenAsync(run.Id, cancellationToken);
-            // Who came or went meanwhile is in one of the counts only.
-            var counted = Math.Min(atFirst, await client.CountUsersAsync(realm, cancellationToken));
+            // Who came or went meanwhile is in one of the counts only; whom the list itself had imported is in the second.
+            var after = await client.CountUsersAsync(realm, cancellationToken);
+            var counted = imports ? after : Math.Min(before, after);
             if (seen == 0)
                 await client.CheckUsersAsync(realm, cancellationToken);
             if (seen >= counted)

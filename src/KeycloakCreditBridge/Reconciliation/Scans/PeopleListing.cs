@@ -12,6 +12,8 @@ internal sealed class PeopleListing(KeycloakClient client, PagedListing listing,
     private const string Unverified = "unverified";
     private const string Verified = "verified";
 
+    private static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(5);
+
     /// <summary>Whether people of a federation without import are in the list.</summary>
     public bool ShowsFederated(string realm) => keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All;
 
@@ -31,10 +33,16 @@ internal sealed class PeopleListing(KeycloakClient client, PagedListing listing,
                 var users = phase == Everybody
                     ? PersonReader.AsPeople(realm, page.Fresh)
                     : await persons.ReadAsync(realm, page.Fresh, cancellationToken);
-                yield return new ScannedPart(users, page.ReadAt, new ScanPosition(phase, page.Rows, page.Tail), page.StartedOver);
+                yield return new ScannedPart(users, page.ReadAt, new ScanPosition(phase, page.Rows, page.Tail), page.StartedOver)
+                {
+                    Imports = page.Fresh.Any(user => WasImportedSince(page.ReadAt, user)),
+                };
             }
 
             from = ScanPosition.Start;
         }
     }
+
+    private static bool WasImportedSince(DateTimeOffset asked, KeycloakUser user) =>
+        user.FederationLink is not null && user.CreatedTimestamp > (asked - ClocksApart).ToUnixTimeMilliseconds();
 }

@@ -20,4 +20,10 @@ internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset 
 {
     /// <summary>How many people more were seen to be as they are on record.</summary>
     public long Unchanged { get; init; }
+
+    /// <summary>Whether Keycloak took some of them from a directory just now, because it was asked for them.</summary>
+    public bool Imports { get; init; }
+
+    /// <summary>What was wrong with single users, who are not among the others.</summary>
+    public IReadOnlyList<string> Problems { get; init; } = [];
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -21,13 +22,23 @@ internal sealed class WindowScan(
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var failed = new FailedWindows(request.Realm);
+        if (run.Reached.Phase.Length == 0)
+        {
+            foreach (var window in FailedWindows.Of(run.Reached))
+            {
+                await foreach (var part in ReadAsync(run, request.Realm, window, failed, cancellationToken))
+                    yield return part with { Reached = run.Reached };
+            }
+        }
+
         if (run.Reached.Phase.Length == 0 && run.Reached.Number < CreatedWindow.Open)
         {
             var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
-            var hasSeen = run.IsContinued;
-            await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), cancellationToken))
+            var hasSeen = run.IsContinued || !failed.IsEmpty;
+            await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), failed, cancellationToken))
             {
-                hasSeen |= part.Users.Count > 0;
+                hasSeen |= part.Users.Count > 0 || !failed.IsEmpty;
                 yield return part;
             }
 
@@ -36,17 +47,26 @@ internal sealed class WindowScan(
                 await client.CheckUsersAsync(request.Realm, cancellationToken);
         }
 
-        await foreach (var part in undated.ReadAsync(run, request, dated: null, withFederated: true, cancellationToken))
+        var behind = new ScanPosition("", CreatedWindow.Open, failed.Texts);
+        await foreach (var part in undated.ReadAllAsync(run, request, behind, cancellationToken))
             yield return part;
+        if (!failed.IsEmpty)
+            yield return new ScannedPart([], clock.GetUtcNow(), behind);
+        failed.ThrowIfAny();
     }
 
     /// <summary>Reads whom a stretch of time shows.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="realm">The realm's name.</param>
+    /// <param name="all">The stretch.</param>
+    /// <param name="failed">Takes windows that cannot be read.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, string realm, CreatedWindow all, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, string realm, CreatedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var plan = new WindowPlan(client, realm, options.Value.WindowUsers, all, clock.GetUtcNow().ToUnixTimeMilliseconds());
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Queue<Task<ReadWindow>> inFlight = [];
+        Queue<(CreatedWindow Window, Task<ReadWindow> Reading)> inFlight = [];
         try
         {
             while (!plan.IsAtEnd || inFlight.Count > 0)
@@ -54,30 +74,38 @@ internal sealed class WindowScan(
                 while (!plan.IsAtEnd && inFlight.Count < options.Value.WindowsInFlight)
                 {
                     var (window, counted) = await plan.NextAsync(cancellationToken);
-                    inFlight.Enqueue(CrowdedWindow.IsOne(counted)
+                    inFlight.Enqueue((window, crowded.IsOne(counted)
                         ? Task.FromResult(new ReadWindow(window, counted, [], clock.GetUtcNow(), IsComplete: false))
-                        : reader.ReadAsync(realm, window, counted, abandoned.Token));
+                        : reader.ReadAsync(realm, window, counted, abandoned.Token)));
                 }
 
-                var read = await inFlight.Dequeue();
-                if (CrowdedWindow.IsOne(read.Counted))
+                var next = inFlight.Dequeue();
+                if (await failed.TryAsync(next.Window, next.Reading) is not { } read)
                 {
-                    await foreach (var part in crowded.ReadAsync(run, realm, read.Window, cancellationToken))
-                        yield return part;
+                    yield return new ScannedPart([], clock.GetUtcNow(), Behind(next.Window, failed));
+                    continue;
+                }
+
+                if (crowded.IsOne(read.Counted))
+                {
+                    var position = new ScanPosition("", read.Window.From, failed.Texts);
+                    await using var pages = crowded.ReadAsync(run, realm, read.Window, read.Counted, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                    while (await failed.TryAsync(read.Window, pages.MoveNextAsync().AsTask()))
+                        yield return pages.Current with { Reached = position };
                 }
 
                 if (read.IsComplete)
                     await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
-                yield return new ScannedPart(read.Users, read.ReadAt, Behind(read.Window));
+                yield return new ScannedPart(read.Users, read.ReadAt, Behind(read.Window, failed));
             }
         }
         finally
         {
             await abandoned.CancelAsync();
-            await Task.WhenAll(inFlight).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(inFlight.Select(Task (next) => next.Reading)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    private static ScanPosition Behind(CreatedWindow window) =>
-        ScanPosition.Start with { Number = window.To == CreatedWindow.Open ? CreatedWindow.Open : window.To + 1 };
+    private static ScanPosition Behind(CreatedWindow window, FailedWindows failed) =>
+        new("", window.To == CreatedWindow.Open ? CreatedWindow.Open : window.To + 1, failed.Texts);
 }

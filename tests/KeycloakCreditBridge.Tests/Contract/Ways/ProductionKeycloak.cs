@@ -1,3 +1,4 @@
+using Dapper;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
@@ -21,6 +22,15 @@ public sealed class ProductionKeycloak : IAsyncDisposable
 
     /// <summary>Their address for who may do everything there.</summary>
     internal string Address => _postgres!.ConnectionString("keycloak");
+
+    /// <summary>Connects to its tables as a role that may read what the bridge reads and nothing else.</summary>
+    internal async Task<string> CreateReaderAsync()
+    {
+        var role = $"reader_{Guid.NewGuid():n}";
+        await using var connection = await Database.OpenConnectionAsync(CancellationToken.None);
+        await connection.ExecuteAsync($"create role {role} login password 'x'; grant select on realm, user_entity to {role}");
+        return new NpgsqlConnectionStringBuilder(_postgres!.ConnectionString("keycloak")) { Username = role, Password = "x" }.ConnectionString;
+    }
 
     /// <summary>The server, started if need be; skips the test when this machine cannot run it.</summary>
     internal async Task<IKeycloakServer> GetAsync()

@@ -72,6 +72,32 @@ public sealed class ProductionTests(ProductionKeycloak keycloak, PostgresServer 
         await scene.Database.TurnedAsync(id, "closed");
     }
 
+    [Fact, Trait(Proof.On, Proof.Keycloak26_7)]
+    public async Task Its_tables_are_read_by_a_role_that_may_do_nothing_else()
+    {
+        await using var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres);
+        await scene.StartBridgeAsync(
+            ("Keycloak:Database:ConnectionString", await keycloak.CreateReaderAsync()), ("Reconciliation:ClosingShare", "1"));
+        var (id, undated) = (await AddUserAsync(scene), await AddUserAsync(scene));
+        await ExecuteAsync("update user_entity set created_timestamp = null where id = @Id", new { Id = undated });
+
+        await scene.ReconcileAsync();
+
+        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        await scene.Database.AssertOpenedAsync(undated, HintSources.Reconciliation);
+        await ExecuteAsync("update user_entity set enabled = false where id = @Id", new { Id = id });
+        await scene.ReconcileAsync();
+        await scene.Database.TurnedAsync(id, "held");
+        Assert.Equal(["database"], await scene.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
+        // Nothing differs, so nobody is read: the sums of both sides agree, service accounts among them.
+        var written = await WrittenAsync(scene);
+        await scene.ReconcileAsync();
+        Assert.Equal(written, await WrittenAsync(scene));
+    }
+
+    private static Task<string?> WrittenAsync(ContractScene scene) => scene.Database.ScalarAsync<string>(
+        "select (select sum(xmin::text::bigint) from user_credits) || ' ' || (select sum(xmin::text::bigint) from keycloak_users)");
+
     private static JsonObject Scim(string name, bool active, string? id = null) => new()
     {
         ["id"] = id,

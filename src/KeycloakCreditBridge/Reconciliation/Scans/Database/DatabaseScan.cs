@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 
@@ -11,7 +12,14 @@ namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 /// without import are in no database: the list shows them.
 /// </summary>
 internal sealed class DatabaseScan(
-    KeycloakDatabaseStore keycloak, KnownStreamStore known, RealmComparison comparison, UndatedScan undated, AbsenteeStore absentees, GrantPolicy policy, TimeProvider clock) : IScan
+    KeycloakDatabaseStore keycloak,
+    KnownStreamStore known,
+    RealmComparison comparison,
+    SingleReader reader,
+    UndatedScan undated,
+    AbsenteeStore absentees,
+    GrantPolicy policy,
+    TimeProvider clock) : IScan
 {
     private const int BatchUsers = 1_000;
 
@@ -91,9 +99,13 @@ internal sealed class DatabaseScan(
     private async Task<ScannedPart> EndAsync(
         Part part, ReconcileRun run, DateTimeOffset readAt, ScanPosition position, CancellationToken cancellationToken)
     {
+        var deleted = part.Linked.Count == 0 ? [] : await known.DeletedAsync(part.Realm, [.. part.Linked], cancellationToken);
+        part.Users.RemoveAll(user => deleted.Contains(user.KeycloakId));
+        var asked = await reader.ReadAsync(part.Realm, [.. part.Doubtful, .. deleted], cancellationToken);
+        part.Absent.AddRange(asked.Gone.Except(deleted));
         if (part.Absent.Count > 0)
             await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
-        return new ScannedPart(part.Users, readAt, position) { Unchanged = part.Unchanged };
+        return new ScannedPart([.. part.Users, .. asked.Found], readAt, position) { Unchanged = part.Unchanged, Problems = asked.Problems };
     }
 
     private sealed class Part(ReconcileRequest request, bool needsAll)
@@ -104,24 +116,44 @@ internal sealed class DatabaseScan(
 
         public List<string> Absent { get; } = [];
 
+        /// <summary>On record otherwise than Keycloak's table has them, which came from a directory: only Keycloak knows how they are.</summary>
+        public List<string> Doubtful { get; } = [];
+
+        /// <summary>New on record, or deleted there, and from a directory.</summary>
+        public List<string> Linked { get; } = [];
+
+        public string Realm => request.Realm;
+
         public int Unchanged { get; private set; }
 
-        public bool IsFull => Users.Count >= BatchUsers || Unchanged >= PartUsers;
+        public bool IsFull => Users.Count + Doubtful.Count >= BatchUsers || Unchanged >= PartUsers;
 
         public void Add(StoredUser user, KnownUser? record)
         {
             if (request.Since is { } since && user.CreatedAtMs < since.ToUnixTimeMilliseconds())
                 return;
-            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user))
+            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user)
+                && (Subject.Instant(user.CreatedAtMs) is not { } created || created == known.CreatedAt))
+            {
                 Unchanged += user.IsService ? 0 : 1;
-            else
-                Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
+                return;
+            }
+
+            if (user.FederationLink is not null && record is { Disposition: "account" or "held" } recorded && recorded.Disposition != DispositionOf(user))
+            {
+                Doubtful.Add(user.Id);
+                return;
+            }
+
+            if (user.FederationLink is not null && record is null)
+                Linked.Add(user.Id);
+            Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
         }
 
-        // Who was looked at since, or is in no database, is not gone for not being shown.
+        // Who was looked at since, is older than asked for or is in no database, is not gone for not being shown.
         public void AddAbsent(KnownUser record, DateTimeOffset readAt)
         {
-            if (record.CheckedAt < readAt.UtcDateTime && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
+            if (record.CheckedAt < readAt.UtcDateTime && !(record.CreatedAt < request.Since) && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
                 Absent.Add(record.KeycloakId);
         }
 

@@ -11,7 +11,7 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
     private const string CopySql =
         $"""
-        select k.keycloak_id, k.disposition, k.checked_at,
+        select k.keycloak_id, k.disposition, k.checked_at, k.created_at,
             case k.disposition
                 when 'account' then c.user_id is not null and k.reason is null
                     and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
@@ -24,6 +24,12 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         order by k.keycloak_id
         """;
 
+    private const string DeletedSql =
+        """
+        select keycloak_id from keycloak_users
+        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition = 'deleted'
+        """;
+
     // Summed up as Keycloak's users are, see UserDigest, and beside them the accounts as they should be less the accounts as they are: nothing
     // where they agree. Who is left out, and whom the account belies, adds what no user of Keycloak's does. An account that an operator holds
     // agrees with nobody: its bucket is read.
@@ -34,7 +40,8 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             select {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) as bucket,
                 sum(hashtextextended(k.keycloak_id, case
                     when k.reason is not null then 0 when k.disposition = 'account' then {UserDigest.Enabled}
-                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end)) as users,
+                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end
+                    + {UserDigest.Kinds} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.Uncreated}))) as users,
                 coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.disposition
                     when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.disposition in ('account', 'held')), 0) as accounts
             from keycloak_users k
@@ -66,6 +73,15 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             new CommandDefinition(DigestSql, new { Realm = realm }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
     }
 
+    /// <summary>Which of these Keycloak did not know any more when it was asked.</summary>
+    public async Task<HashSet<string>> DeletedAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var found = await connection.QueryAsync<string>(
+            new CommandDefinition(DeletedSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken: cancellationToken));
+        return found.ToHashSet(StringComparer.Ordinal);
+    }
+
     /// <summary>In the order of their ids' bytes.</summary>
     /// <param name="realm">The realm's name.</param>
     /// <param name="after">Only users behind this id.</param>
@@ -88,15 +104,25 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     }
 
     // Rows are short and most have arrived: waiting for each value costs more than reading it.
-    private static KnownUser Row(NpgsqlBinaryExporter rows) => new(rows.Read<string>(), rows.Read<string>(), rows.Read<DateTime>(), rows.Read<bool>());
+    private static KnownUser Row(NpgsqlBinaryExporter rows) =>
+        new(rows.Read<string>(), rows.Read<string>(), rows.Read<DateTime>(), Instant(rows), rows.Read<bool>());
+
+    private static DateTimeOffset? Instant(NpgsqlBinaryExporter rows)
+    {
+        if (!rows.IsNull)
+            return rows.Read<DateTime>();
+        rows.Skip();
+        return null;
+    }
 
     private static string Literal(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }
 
 /// <summary>A user on record.</summary>
 /// <param name="CheckedAt">When Keycloak was asked last.</param>
+/// <param name="CreatedAt">When Keycloak says the user was created.</param>
 /// <param name="Stands">Whether the account is as the disposition says.</param>
-internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, bool Stands);
+internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool Stands);
 
 /// <summary>What is on record of a bucket of <see cref="UserDigest"/>.</summary>
 /// <param name="Accounts">Not zero where accounts are not as the record of their owners says.</param>

@@ -1,0 +1,54 @@
+using System.Globalization;
+using KeycloakCreditBridge.Keycloak;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>
+/// Windows that could not be read, while others could: one user that Keycloak cannot show must not hide everybody created later. The run
+/// goes on and fails at its end.
+/// </summary>
+internal sealed class FailedWindows(string realm)
+{
+    // More at once are no matter of single users.
+    private const int Most = 10;
+
+    private readonly List<CreatedWindow> _windows = [];
+    private KeycloakException? _first;
+
+    /// <summary>For <see cref="ScanPosition.Tail"/>, so that whoever continues the run reads them again.</summary>
+    public IReadOnlyList<string> Texts => [.. _windows.Select(window => string.Create(CultureInfo.InvariantCulture, $"{window.From}-{window.To}"))];
+
+    /// <summary>The windows that a run left behind.</summary>
+    public static IEnumerable<CreatedWindow> Of(ScanPosition position) => position.Tail
+        .Select(text => text.Split('-'))
+        .Select(bounds => new CreatedWindow(long.Parse(bounds[0], CultureInfo.InvariantCulture), long.Parse(bounds[1], CultureInfo.InvariantCulture)));
+
+    /// <summary>What a window's reading gives; nothing when it failed, which is noted.</summary>
+    public async Task<T?> TryAsync<T>(CreatedWindow window, Task<T> reading)
+    {
+        try
+        {
+            return await reading;
+        }
+        catch (KeycloakException exception) when (exception is KeycloakProtocolException or KeycloakUnavailableException && _windows.Count < Most)
+        {
+            _first ??= exception;
+            _windows.Add(window);
+            return default;
+        }
+    }
+
+    /// <summary>Ends a run in which some failed.</summary>
+    public void ThrowIfAny()
+    {
+        if (_first is null)
+            return;
+        var (from, to) = KnownUserStore.Bounds(_windows[0]);
+        throw new KeycloakProtocolException(realm, string.Create(
+            CultureInfo.InvariantCulture,
+            $"Everything was read but {_windows.Count} windows of creation, the first from {from:O} to {to:O}; nobody was closed. {_first.Message}"));
+    }
+
+    /// <summary>Whether there are none.</summary>
+    public bool IsEmpty => _windows.Count == 0;
+}

@@ -1,0 +1,40 @@
+using System.Collections.Concurrent;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Reconciliation.Scans;
+
+/// <summary>Asks Keycloak for users by id, several at a time.</summary>
+internal sealed class SingleReader(SubjectReader reader, IOptions<HintOptions> options)
+{
+    public async Task<AskedUsers> ReadAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
+    {
+        var found = new ConcurrentBag<Subject>();
+        var gone = new ConcurrentBag<string>();
+        var problems = new ConcurrentBag<string>();
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(keycloakIds, parallel, async (keycloakId, token) =>
+        {
+            try
+            {
+                if (await reader.ReadAsync(realm, keycloakId, token) is { } subject)
+                    found.Add(subject);
+                else
+                    gone.Add(keycloakId);
+            }
+            catch (KeycloakProtocolException exception)
+            {
+                // This user's own trouble: thrown on, it would end every run here.
+                problems.Add($"User {keycloakId} could not be read: {exception.Message}");
+            }
+        });
+        return new AskedUsers([.. found], [.. gone], [.. problems]);
+    }
+}
+
+/// <param name="Found">Users whom Keycloak has.</param>
+/// <param name="Gone">Ids of those whom it does not know.</param>
+/// <param name="Problems">What was wrong with single others.</param>
+internal sealed record AskedUsers(IReadOnlyList<Subject> Found, IReadOnlyCollection<string> Gone, IReadOnlyList<string> Problems);

@@ -1,0 +1,72 @@
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Reconciliation;
+
+/// <summary>A realm that Keycloak's database shows in several parts of 1,000 who are missing: what becomes of a run between them.</summary>
+public sealed class DatabaseRunTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const int Users = 2_500;
+
+    private ReconcileBundle _bundle = null!;
+    private KeycloakTables _tables = null!;
+    private BridgeHost _bridge = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bundle = await ReconcileBundle.StartAsync(postgres, Users);
+        _tables = await KeycloakTables.CreateAsync(postgres);
+        _bridge = BridgeHost.Build(_bundle.Database, _bundle.Keycloak, _tables.Setting);
+        await _tables.CopyAsync(_bundle.Keycloak);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _bridge.DisposeAsync();
+        await _tables.DisposeAsync();
+        await _bundle.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_part_that_failed_is_read_again_though_the_part_behind_it_was_done()
+    {
+        var first = (await _bundle.PeopleAsync()).Min(StringComparer.Ordinal);
+        await _bundle.Database.ExecuteAsync(
+            $"""
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no memory' using errcode = '53200'; end $$;
+            create trigger refuse before insert on user_credits for each row when (new.user_id = '{first}') execute function refuse()
+            """);
+        var failed = await RunAsync();
+        Assert.Equal(ReconcileStatus.Failed, failed.Status);
+        await _bundle.Database.ExecuteAsync("drop trigger refuse on user_credits");
+
+        var next = await RunAsync();
+
+        Assert.Equal(ReconcileStatus.Done, next.Status);
+        await _bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    [Fact]
+    public async Task A_run_that_was_stopped_goes_on_behind_what_it_had_read()
+    {
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(_bridge, ReconcileBundle.By(ReconcileMode.Database), progress =>
+        {
+            if (progress.Counts.Seen > 0)
+                stop.Cancel();
+        }, stop.Token);
+        Assert.Equal(ReconcileStatus.Stopped, stopped.Status);
+        Assert.InRange(stopped.Counts.Seen, 1, Users - 1);
+
+        var continued = await RunAsync();
+
+        Assert.Equal((stopped.RunId, ReconcileStatus.Done), (continued.RunId, continued.Status));
+        Assert.Equal(new ReconcileCounts(Seen: Users, Missing: Users, Provisioned: Users), continued.Counts);
+        await _bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
+    private Task<ReconcileOutcome> RunAsync() =>
+        ReconcileBundle.RunAsync(_bridge, ReconcileBundle.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
+}
