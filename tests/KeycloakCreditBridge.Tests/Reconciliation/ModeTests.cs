@@ -100,7 +100,8 @@ public sealed class ModeTests(PostgresServer postgres)
     public async Task Counts_find_the_few_who_are_missing_and_list_little_else()
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 3_000);
-        await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows) with { Rejudge = false });
+        await using (var first = BridgeHost.Build(bundle.Database, bundle.Keycloak, ("Reconciliation:WindowUsers", "1000")))
+            await ReconcileBundle.RunAsync(first, ReconcileBundle.By(ReconcileMode.Windows), null, TestContext.Current.CancellationToken);
         var forgotten = (await bundle.PeopleAsync())[1_234];
         await ForgetAsync(bundle, forgotten);
         bundle.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
