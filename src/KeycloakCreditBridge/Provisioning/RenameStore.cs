@@ -52,7 +52,13 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         with moved as (select * from unnest(@From::text[], @To::text[]) as m (from_id, to_id)),
         accounts as (update user_credits c set user_id = m.to_id, updated_at = @Now::timestamptz from moved m where c.user_id = m.from_id),
         ledger as (update credit_transactions t set user_id = m.to_id from moved m where t.user_id = m.from_id),
-        addresses as (update granted_emails g set account_id = m.to_id from moved m where g.account_id = m.from_id)
+        addresses as (update granted_emails g set account_id = m.to_id from moved m where g.account_id = m.from_id),
+        charged as (delete from usage_records u using moved m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),
+        records as (
+            insert into usage_records (user_id, record_id, charged_at)
+            select to_id, record_id, charged_at from charged order by to_id collate "C", record_id collate "C"
+            on conflict do nothing
+        )
         update audit_logs a
         set user_id = m.to_id, resource_id = case when a.resource_type = 'user_credits' then m.to_id else a.resource_id end
         from moved m

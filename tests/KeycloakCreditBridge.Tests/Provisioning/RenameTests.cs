@@ -12,7 +12,7 @@ public sealed class RenameTests(PostgresServer postgres)
     private static ProvisioningOptions ByEmail => OncePerEmail("{email}");
 
     [Fact]
-    public async Task A_changed_address_renames_account_ledger_audit_rows_and_remembered_address()
+    public async Task A_changed_address_renames_account_ledger_audit_rows_remembered_address_and_charged_records()
     {
         await using var scene = await StartAsync(postgres, ByEmail);
         await scene.SeeAsync(Person("ana", A));
@@ -20,6 +20,7 @@ public sealed class RenameTests(PostgresServer postgres)
             """
             insert into credit_transactions (user_id, amount, transaction_type) values ('a@example.com', -1, 'usage');
             update user_credits set credits_remaining = 4;
+            insert into usage_records (user_id, record_id, charged_at) values ('a@example.com', 'r-1', now()), ('a@example.com', 'r-2', now()), ('b@example.com', 'r-2', now());
             """);
         Assert.Equal(["ana"], await scene.DifferencesAsync(Person("ana", B)));
 
@@ -36,6 +37,7 @@ public sealed class RenameTests(PostgresServer postgres)
             select (select count(*) from credit_transactions where user_id = @A)::int + (select count(*) from audit_logs where @A in (user_id, resource_id))::int
                 + (select count(*) from granted_emails where account_id = @A)::int
             """, new { A }));
+        Assert.Equal([$"{B} r-1", $"{B} r-2"], await scene.Database.QueryAsync<string>("select user_id || ' ' || record_id from usage_records order by 1"));
         Assert.Empty(await scene.DifferencesAsync(Person("ana", B)));
     }
 
