@@ -163,7 +163,9 @@ public sealed class FirstReadTests(PostgresServer postgres)
         foreach (var status in (string[])["held", "closed"])
         {
             await scene.Database.ExecuteAsync("update user_credits set status = @Status, status_reason = 'fraud'", new { Status = status });
-            Assert.Equal(status, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id)))["status"]);
+            // The news of it may be on its way.
+            await Eventually.TrueAsync(
+                async () => (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id)))["status"] == status, $"the account is shown as {status}");
         }
     }
 
