@@ -74,7 +74,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
     // - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
     // - an older reading of Keycloak (`current` is false) changes no account and no known user, and settles no hint;
     // - the bridge ends only a hold or a closing of its own.
-    // A dead hint is settled by any later reading: what it could not do is done.
+    // A dead hint is settled by any later reading: what it could not do is done. Hints are waited for: a claim that began before these were
+    // claimed locks them for a moment and takes none of them, and whoever skipped them would leave them to the end of their lease.
     // It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `wanted`; what it
     // inserted it takes from `returning`, and never joins it back.
     private const string ConvergeSql =
@@ -208,7 +209,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
                 select h.ctid from user_hints h
                 join wanted w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and w.current
                     and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
-                for update of h skip locked))
+                order by h.realm, h.keycloak_id
+                for update of h))
         )
         select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status from opened where inserted
         union all

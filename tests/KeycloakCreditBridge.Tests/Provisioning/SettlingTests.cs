@@ -1,0 +1,34 @@
+using Dapper;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Provisioning;
+
+public sealed class SettlingTests(PostgresServer postgres)
+{
+    private const string WaitsSql =
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    // PostgreSQL locks rows that were due when a claim began, though they are another's by the time it comes to them.
+    [Fact]
+    public async Task A_hint_whose_row_another_claim_locks_for_a_moment_is_settled_with_its_account()
+    {
+        await using var scene = await AccountScene.StartAsync(postgres);
+        var hints = new HintStore(scene.Database.DataSource);
+        await hints.AddAsync([new UserHint(AccountScene.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountScene.Start, AccountScene.Start, Token);
+        var claimed = Assert.Single(await hints.ClaimAsync(10, AccountScene.Start, AccountScene.Start.AddMinutes(1), Token));
+        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        await other.ExecuteAsync("select from user_hints for update");
+
+        var converging = scene.ConvergeAsync(scene.Judge(AccountScene.Person("ana")) with { HintVersion = claimed.Version });
+        await Eventually.TrueAsync(
+            async () => converging.IsCompleted || await scene.Database.ScalarAsync<bool>(WaitsSql), "it waits for the row, or is done without it");
+        await transaction.RollbackAsync(Token);
+        Assert.Equal(1, (await converging).Opened);
+
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+    }
+}
