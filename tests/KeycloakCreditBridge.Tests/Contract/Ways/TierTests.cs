@@ -84,7 +84,7 @@ public sealed class TierTests(SharedScenes scenes) : IClassFixture<SharedScenes>
     public async Task A_value_that_is_no_tier_counts_for_nothing_and_is_told_once(KeycloakKind kind)
     {
         var scene = await SceneAsync(kind, Hearing.Polling);
-        var ids = await Task.WhenAll(new[] { "odd-ana", "odd-bob" }.Select(
+        var ids = await Task.WhenAll(((string[])["odd-ana", "odd-bob"]).Select(
             name => scene.Admin.CreateUserAsync(scene.Realm, ContractScene.Named(name), Token, Plan("platinum"))));
         foreach (var id in ids)
             await HasTierAsync(scene, id, "trial");
