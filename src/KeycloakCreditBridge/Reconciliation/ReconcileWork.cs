@@ -28,7 +28,8 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
         Run = Run with { Counts = Run.Counts.StartOver(request.DryRun) };
     }
 
-    public void Report()
+    /// <summary>Tells how far the run is, here and to who asked for it.</summary>
+    public ReconcileProgress Report()
     {
         var counts = Run!.Counts;
         _seenBefore ??= counts.Seen;
@@ -36,6 +37,8 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
         TimeSpan? left = Expected is { } expected && perSecond >= 1
             ? TimeSpan.FromSeconds(Math.Max(0, expected - counts.Seen) / perSecond)
             : null;
-        progress.Report(new ReconcileProgress(request.Realm, Expected, counts, perSecond, left));
+        var reached = new ReconcileProgress(request.Realm, Expected, counts, perSecond, left);
+        progress.Report(reached);
+        return reached;
     }
 }

@@ -31,6 +31,7 @@ public sealed class RunRequestTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Accepted, started.Status);
         var run = await EndedAsync((long)started.Json["id"]!);
         Assert.Equal(("done", "list", "http", 25), ((string)run["status"]!, (string)run["mode"]!, (string)run["trigger"]!, (int)run["seen"]!));
+        Assert.True((int)run["per_second"]! > 0 && (int)run["seconds_left"]! == 0);
         Assert.Equal(25, await _scene.Database.ScalarAsync<int>("select count(*)::int from user_credits where realm = 'demo'"));
         var runs = (await _scene.GetAsync(Runs, _admin)).Json.AsArray();
         Assert.Contains(runs, found => (long)found!["id"]! == (long)run["id"]!);

@@ -42,7 +42,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
     private const string Columns =
         """
         id, realm, mode, trigger, status, since, dry_run, rejudge, expected, seen, missing, provisioned, failed, gone, closed, error,
-            cancel_asked, started_at, updated_at, ended_at
+            cancel_asked, started_at, updated_at, ended_at, per_second, seconds_left
         """;
 
     private const string FindSql = $"select {Columns} from reconcile_runs where realm = @Realm and id = @Id::bigint";
@@ -167,7 +167,9 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
 /// <param name="Status">`waiting`, `running`, `done`, `failed`, `stopped` or `cancelled`.</param>
 /// <param name="Expected">How many people the realm had at the start.</param>
 /// <param name="CancelAsked">It ends behind the part that it is at.</param>
+/// <param name="PerSecond">Users seen a second since its process began or continued it.</param>
+/// <param name="SecondsLeft">How long the rest took at this rate when that was last saved; null where it cannot be said.</param>
 internal sealed record RunView(
     long Id, string Realm, string Mode, string Trigger, string Status, DateTimeOffset? Since, bool DryRun, bool Rejudge, long? Expected, long Seen,
     long Missing, long Provisioned, long Failed, long Gone, long Closed, string? Error, bool CancelAsked, DateTimeOffset StartedAt,
-    DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt);
+    DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt, long? PerSecond, long? SecondsLeft);

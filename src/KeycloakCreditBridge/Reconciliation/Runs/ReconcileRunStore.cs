@@ -59,7 +59,8 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         """
         update reconcile_runs
         set phase = @Phase, position = @Position, tail = @Tail, expected = @Expected, seen = @Seen, missing = @Missing,
-            provisioned = @Provisioned, failed = @Failed, gone = @Gone, closed = @Closed, updated_at = @Now
+            provisioned = @Provisioned, failed = @Failed, gone = @Gone, closed = @Closed, updated_at = @Now,
+            per_second = @PerSecond, seconds_left = @SecondsLeft
         where id = @Id and owner = @Owner and status = 'running'
         returning cancel_asked
         """;
@@ -145,7 +146,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>Saves how far a run is; null when it is another's by now, true when an operator wants it to end.</summary>
-    public async Task<bool?> SaveAsync(ReconcileRun run, long? expected, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<bool?> SaveAsync(ReconcileRun run, ReconcileProgress progress, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteScalarAsync<bool?>(new CommandDefinition(
@@ -157,13 +158,11 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
                 run.Reached.Phase,
                 Position = run.Reached.Number,
                 Tail = run.Reached.Tail.ToArray(),
-                Expected = expected,
-                run.Counts.Seen,
-                run.Counts.Missing,
-                run.Counts.Provisioned,
-                run.Counts.Failed,
-                run.Counts.Gone,
-                run.Counts.Closed,
+                progress.Expected,
+                run.Counts.Seen, run.Counts.Missing, run.Counts.Provisioned,
+                run.Counts.Failed, run.Counts.Gone, run.Counts.Closed,
+                PerSecond = (long)progress.PerSecond,
+                SecondsLeft = (long?)progress.Left?.TotalSeconds,
                 Now = now,
             },
             cancellationToken: cancellationToken));
