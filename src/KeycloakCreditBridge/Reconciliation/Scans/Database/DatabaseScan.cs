@@ -34,11 +34,15 @@ internal sealed class DatabaseScan(
         await keycloak.CheckAsync(cancellationToken);
         if (run.Reached.Phase.Length == 0)
         {
+            // Keycloak sorts the realm for this look, which takes it as long as summing up takes PostgreSQL. Who is not on record yet is by then.
+            var looking = undated.HasUncountedAsync(request.Realm, cancellationToken);
             await foreach (var part in MergeAsync(run, request, cancellationToken))
                 yield return part;
+            if (!await looking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
+                yield break;
         }
 
-        await foreach (var part in undated.ReadFederatedAsync(run, request, cancellationToken))
+        await foreach (var part in undated.ListAsync(run, request, cancellationToken))
             yield return part;
     }
 

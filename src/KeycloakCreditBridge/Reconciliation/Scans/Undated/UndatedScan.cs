@@ -35,7 +35,7 @@ internal sealed partial class UndatedScan(
             var counts = await count.AskAsync(run, request.Realm, cancellationToken);
             await foreach (var part in ReadRecordsAsync(run, request, behind, counts, cancellationToken))
                 yield return part;
-            if (!await MustListAsync(run, request.Realm, counts, cancellationToken) && !await HasUncountedAsync(request.Realm, cancellationToken))
+            if (!await MustListAsync(run, request.Realm, counts, cancellationToken) && !await MustListFederatedAsync(request.Realm, cancellationToken))
                 yield break;
         }
 
@@ -71,17 +71,8 @@ internal sealed partial class UndatedScan(
         await runs.SaveUnexplainedAsync(run, await count.UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
     }
 
-    /// <summary>Reads people of a federation without import, if there are any; all others have been read.</summary>
-    public async IAsyncEnumerable<ScannedPart> ReadFederatedAsync(
-        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        if (run.Reached.Phase.Length == 0 && !await HasUncountedAsync(request.Realm, cancellationToken))
-            yield break;
-        await foreach (var part in ListAsync(run, request, cancellationToken))
-            yield return part;
-    }
-
-    private async IAsyncEnumerable<ScannedPart> ListAsync(
+    /// <summary>Lists the whole realm for people whom no window, count or table has.</summary>
+    public async IAsyncEnumerable<ScannedPart> ListAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var first = run.Reached.Phase.Length == 0;
@@ -112,8 +103,8 @@ internal sealed partial class UndatedScan(
         return true;
     }
 
-    // The list has more people than the count: federated ones, which a federation without import, or before the import, has. They come last.
-    private async Task<bool> HasUncountedAsync(string realm, CancellationToken cancellationToken)
+    /// <summary>Whether the list has more people than the count: federated ones, which a federation without import, or before the import, has.</summary>
+    public async Task<bool> HasUncountedAsync(string realm, CancellationToken cancellationToken)
     {
         if (keycloak.Value.Realm(realm).FederatedUsers != FederatedUsers.All)
             return false;
@@ -124,11 +115,17 @@ internal sealed partial class UndatedScan(
             // Who registers between the two moves others behind the count; a whole page of these says nothing.
             var isUnclear = behind.Count == MostNewcomers;
             if (await HasFederatedAsync(realm, behind, cancellationToken) || (isUnclear && attempt == MostTries))
-                break;
+                return true;
             if (!isUnclear)
                 return false;
         }
+    }
 
+    /// <summary>The same, where that decides.</summary>
+    public async Task<bool> MustListFederatedAsync(string realm, CancellationToken cancellationToken)
+    {
+        if (!await HasUncountedAsync(realm, cancellationToken))
+            return false;
         LogUncounted(realm);
         return true;
     }
