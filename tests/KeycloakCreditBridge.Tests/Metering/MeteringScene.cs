@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Metering;
 
@@ -31,6 +33,9 @@ internal sealed class MeteringScene : IAsyncDisposable
         // A test that pauses must not run out of the gate's budget.
         var bridge = await BridgeHost.Build(
             database, keycloak, [("Metering:ApiKeys:0", Key), ("Metering:Gate:Budget", "00:00:30"), .. settings]).StartAsync();
+        // Before it has looked at its database the gate opens nothing.
+        var gate = bridge.Services.GetRequiredService<SchemaGate>();
+        await Eventually.TrueAsync(() => gate.IsOpen || gate.Problem is not null, "the bridge has looked at its database");
         return new MeteringScene(database, keycloak, bridge);
     }
 
