@@ -28,8 +28,11 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
         Run = Run with { Counts = Run.Counts.StartOver(request.DryRun) };
     }
 
-    /// <summary>Tells how far the run is, here and to who asked for it.</summary>
-    public ReconcileProgress Report()
+    /// <summary>Tells whoever asked for the run how far it is.</summary>
+    public void Report() => progress.Report(Reached());
+
+    /// <summary>How far the run is.</summary>
+    public ReconcileProgress Reached()
     {
         var counts = Run!.Counts;
         _seenBefore ??= counts.Seen;
@@ -37,8 +40,6 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
         TimeSpan? left = Expected is { } expected && perSecond >= 1
             ? TimeSpan.FromSeconds(Math.Max(0, expected - counts.Seen) / perSecond)
             : null;
-        var reached = new ReconcileProgress(request.Realm, Expected, counts, perSecond, left);
-        progress.Report(reached);
-        return reached;
+        return new ReconcileProgress(request.Realm, Expected, counts, perSecond, left);
     }
 }

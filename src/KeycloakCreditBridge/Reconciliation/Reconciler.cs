@@ -188,9 +188,10 @@ internal sealed partial class Reconciler(
     {
         work.Run = work.Run! with { Counts = work.Run.Counts + result.Counts };
         work.Problems.AddRange(result.Problems.Take(ReconcileOutcome.MostProblems - work.Problems.Count));
-        var isCancelled = await runs.SaveAsync(work.Run, work.Report(), clock.GetUtcNow(), CancellationToken.None)
+        var isCancelled = await runs.SaveAsync(work.Run, work.Reached(), clock.GetUtcNow(), CancellationToken.None)
             ?? throw new InvalidOperationException("Another process has taken the run over.");
         metrics.Reviewed(work.Request, result.Counts);
+        work.Report();
         if (isCancelled)
             throw new RunCancelledException();
     }
