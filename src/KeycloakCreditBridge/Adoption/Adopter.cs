@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Scans;
+using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;

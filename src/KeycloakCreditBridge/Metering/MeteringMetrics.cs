@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Metering.Reports;
 
 namespace KeycloakCreditBridge.Metering;
 

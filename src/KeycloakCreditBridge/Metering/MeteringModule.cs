@@ -2,6 +2,8 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Access;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Metering.Gate;
+using KeycloakCreditBridge.Metering.Reports;
 
 namespace KeycloakCreditBridge.Metering;
 

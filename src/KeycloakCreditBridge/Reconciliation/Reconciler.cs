@@ -108,8 +108,8 @@ internal sealed partial class Reconciler(
     private async Task ReviewRealmAsync(ReconcileWork work, IScan scan, CancellationToken cancellationToken)
     {
         var request = work.Request;
-        // Counts read next to nobody: how many there are says nothing of how far they are.
-        if (work.Run!.Mode != ReconcileMode.Counts)
+        // Counts read next to nobody: how many there are says nothing of how far they are. Keycloak's database tells while it is read.
+        if (work.Run!.Mode is not (ReconcileMode.Counts or ReconcileMode.Database))
             work.Expected = await client.CountUsersAsync(request.Realm, cancellationToken);
         if (work.Run.IsContinued)
             LogContinued(work.Run.Id, request.Realm, work.Run.Counts.Seen);
@@ -159,6 +159,7 @@ internal sealed partial class Reconciler(
         if (part.StartedOver)
             work.StartOver();
         work.Run = work.Run! with { Reached = part.Reached };
+        work.Expected = part.Expected ?? work.Expected;
         await SaveAsync(work, result + new ReviewResult(new ReconcileCounts(Seen: part.Unchanged, Failed: part.Problems.Count), part.Problems));
         KillPoint.Reach(KillPoint.Saved);
     }

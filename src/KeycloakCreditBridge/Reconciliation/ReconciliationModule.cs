@@ -4,7 +4,9 @@ using KeycloakCreditBridge.Reconciliation.Review;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Database;
+using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Reconciliation.Scans.Undated;
+using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using Npgsql;
 using Quartz;
@@ -67,6 +69,7 @@ internal static class ReconciliationModule
             });
         });
         builder.Services.AddSingleton<ReconciliationSchedule>();
+        builder.Services.AddSingleton<ListRest>();
         builder.Services.AddSingleton<QuartzStarter>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuartzStarter>());
         builder.Services.AddHostedService<LossListener>();

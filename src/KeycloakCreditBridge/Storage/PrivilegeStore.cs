@@ -7,7 +7,10 @@ namespace KeycloakCreditBridge.Storage;
 internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
 {
     private const string ServerSql =
-        "select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major, pg_is_in_recovery() as read_only";
+        """
+        select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major, pg_is_in_recovery() as read_only,
+            clock_timestamp() as now
+        """;
 
     // A relation or schema that is not there counts as one without the privilege: then to_regclass is null, and so is the answer.
     private const string LackingSql =
@@ -54,4 +57,5 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
 
 /// <param name="Version">As PostgreSQL says it.</param>
 /// <param name="ReadOnly">A standby, which takes no writes.</param>
-internal sealed record DatabaseServer(string Version, int Major, bool ReadOnly);
+/// <param name="Now">What its clock says.</param>
+internal sealed record DatabaseServer(string Version, int Major, bool ReadOnly, DateTimeOffset Now);

@@ -13,7 +13,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// </summary>
 public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRealm>
 {
-    private const int Killed = 137;
+    internal const int Killed = 137;
 
     public static TheoryData<string, string> Steps
     {
@@ -53,6 +53,40 @@ public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRe
         // Counts that ended in one part compare anew; the others go on where they were, and see nobody again.
         if ((mode is ("windows" or "list") && step == "saved:2") || (mode != "counts" && step is ("scanned" or "closed")))
             Assert.Equal(["2 runs, 65 seen"], await database.QueryAsync<string>("select count(*) || ' runs, ' || (array_agg(seen order by id desc))[1] || ' seen' from reconcile_runs"));
+    }
+}
+
+/// <summary>The real executable kills itself while it lists a realm for people whom no window of creation shows.</summary>
+public sealed class UndatedKillTests(PostgresServer postgres)
+{
+    private const int People = 55;
+    private const int NewOnAPage = 7;
+
+    [Theory]
+    [InlineData("read:5")]
+    [InlineData("reviewed:6")]
+    [InlineData("saved:7")]
+    public async Task Who_is_killed_in_that_list_goes_on_there(string step)
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        for (var number = 0; number < People; number++)
+            bundle.Realm.AddUser(new EmulatedUser($"undated-{number}", $"undated-{number}"));
+        var settings = BridgeHost.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
+        settings["CREDIT_BRIDGE_KILL_AT"] = step;
+
+        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", "windows", "--realm", EmulatorDriver.Realm);
+
+        Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
+        var reached = await bundle.Database.ScalarAsync<long>("select position from reconcile_runs where phase <> ''");
+        Assert.InRange(reached, 1, People - 1);
+        await bundle.Database.ExecuteAsync("delete from leases");
+        bundle.Keycloak.Server.Requests.Reset();
+        Assert.Equal(ReconcileStatus.Done, (await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows))).Status);
+
+        // Besides it is asked what it can do.
+        Assert.InRange(bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"], 1, ((People - (int)reached) / NewOnAPage) + 3);
+        await bundle.AssertEverybodyHasAnAccountAsync();
+        Assert.Equal(People, await bundle.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 }
 

@@ -78,6 +78,7 @@ public sealed class ReplicaLoadTests
         {
             ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.List), over.Token),
             ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
+            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
             DeductAsync(scene, over.Token),
             DeductAsync(scene, over.Token),
         };
@@ -110,7 +111,7 @@ public sealed class ReplicaLoadTests
         });
     }
 
-    // Again and again; one of two waits while the other has the realm.
+    // Again and again; all but one wait while that one has the realm.
     private static async Task<int> ReconcileAsync(Dictionary<string, string> settings, ReconcileRequest request, CancellationToken over)
     {
         await using var bridge = BridgeHost.Build(FaultScene.Optional(settings));

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Metering.Reports;
 using KeycloakCreditBridge.Provisioning;
 using Microsoft.Extensions.Options;
 

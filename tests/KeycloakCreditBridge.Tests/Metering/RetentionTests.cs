@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Dapper;
 using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Metering.Reports;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

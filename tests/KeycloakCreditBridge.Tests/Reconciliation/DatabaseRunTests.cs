@@ -49,6 +49,26 @@ public sealed class DatabaseRunTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Keycloak_is_asked_for_people_whom_no_table_has_only_where_its_tables_show_a_federation()
+    {
+        await RunAsync();
+        Assert.Equal(1, await PagesOfANewRunAsync());
+        await _tables.GrantAsync("select (realm_id, provider_type)", "component");
+        await _tables.ExecuteAsync("insert into component values ('a', 'other-realm', 'org.keycloak.storage.UserStorageProvider')");
+        await _tables.ExecuteAsync("insert into component values ('b', 'realm-id', 'org.keycloak.keys.KeyProvider')");
+        Assert.Equal(0, await PagesOfANewRunAsync());
+        await _tables.ExecuteAsync("insert into component values ('c', 'realm-id', 'org.keycloak.storage.UserStorageProvider')");
+        Assert.Equal(1, await PagesOfANewRunAsync());
+
+        async Task<int> PagesOfANewRunAsync()
+        {
+            _bundle.Keycloak.Server.Requests.Reset();
+            Assert.Equal(new ReconcileCounts(Seen: Users), (await RunAsync()).Counts);
+            return _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"];
+        }
+    }
+
+    [Fact]
     public async Task A_run_that_was_stopped_goes_on_behind_what_it_had_read()
     {
         using var stop = new CancellationTokenSource();

@@ -16,6 +16,7 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
             id varchar(36) primary key, email varchar(255), email_verified boolean not null default false, enabled boolean not null default false,
             federation_link varchar(255), realm_id varchar(255), username varchar(255), created_timestamp bigint,
             service_account_client_link varchar(255));
+        create table component (id varchar(36) primary key, realm_id varchar(36), provider_type varchar(255));
         """;
 
     private readonly string _role = $"reader_{Guid.NewGuid():n}";

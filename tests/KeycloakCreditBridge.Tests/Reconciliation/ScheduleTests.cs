@@ -32,6 +32,40 @@ public sealed class ScheduleTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task Replicas_that_start_together_have_the_realm_read_first_once()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 25);
+        var bridges = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => StartAsync(bundle, Enabled)));
+
+        await RunsAsync(bundle, "trigger = 'first' and status = 'done'", 1);
+        await Task.WhenAll(bridges.Select(bridge => bridge.StopAsync()));
+
+        Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs"));
+        await bundle.AssertEverybodyHasAnAccountAsync();
+        foreach (var bridge in bridges)
+            await bridge.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_server_whose_list_takes_long_rests_nine_times_as_long_before_the_schedule_lists_it_again()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5, ServerModel.V26_2);
+        Assert.Equal(ReconcileStatus.Done, (await bundle.RunAsync(ReconcileBundle.Everybody)).Status);
+        await SetTimesAsync("now() - interval '1 hour'", "now()");
+        await using var bridge = await StartAsync(bundle, Enabled, EverySecond);
+
+        await Eventually.TrueAsync(() => bridge.Log.Says(" 516 "), "the realm is left alone");
+        Assert.Equal(0, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs where trigger = 'schedule'"));
+
+        await SetTimesAsync("now() - interval '11 hours'", "now() - interval '10 hours'");
+        await RunsAsync(bundle, "trigger = 'schedule' and mode = 'list' and status = 'done'", 1);
+        await bridge.StopAsync();
+
+        Task<int> SetTimesAsync(string started, string ended) =>
+            bundle.Database.ExecuteAsync($"update reconcile_runs set started_at = {started}, ended_at = {ended}");
+    }
+
+    [Fact]
     public async Task A_missed_user_is_found_by_schedule()
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Dapper;
+using KeycloakCreditBridge.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak.Database;
@@ -64,7 +65,25 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
     private const string Summing = "set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
 
-    private const string FindSql = $"select {Columns} from user_entity where realm_id = @RealmId and id = any (@Ids)";
+    private const string FindSql =
+        $"""
+        select {Columns} from user_entity
+        where realm_id = (select r.id from realm r where r.name = @Realm::text) and id = any (@Ids::text[])
+        """;
+
+    private const string MayReadComponentsSql =
+        """
+        select count(*) = 2 from pg_attribute a
+        where a.attrelid = to_regclass('component') and a.attname in ('realm_id', 'provider_type') and not a.attisdropped
+            and has_column_privilege(a.attrelid, a.attnum, 'select')
+        """;
+
+    private const string HasFederationSql =
+        """
+        select exists (
+            select from component c join realm r on r.id = c.realm_id
+            where r.name = @Realm and c.provider_type = 'org.keycloak.storage.UserStorageProvider')
+        """;
 
     /// <summary>Refuses a role that could change anything, and tables of another form than known.</summary>
     /// <exception cref="KeycloakDatabaseException">The database must not or cannot be used.</exception>
@@ -90,6 +109,15 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         var realmId = await RealmIdAsync(connection, realm, cancellationToken);
         return await connection.ExecuteScalarAsync<long>(
             new CommandDefinition(CountSql, new { RealmId = realmId }, commandTimeout: 0, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Whether a realm takes people from directories; null where the role may not read <c>component</c>, which it need not.</summary>
+    public async Task<bool?> HasFederationAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<bool>(new CommandDefinition(MayReadComponentsSql, cancellationToken: cancellationToken))
+            ? await connection.ExecuteScalarAsync<bool>(new CommandDefinition(HasFederationSql, new { Realm = realm }, cancellationToken: cancellationToken))
+            : null;
     }
 
     /// <summary>A realm's users, service accounts among them, summed up.</summary>
@@ -123,12 +151,14 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     }
 
     /// <summary>Those of these users whom the realm has.</summary>
+    /// <exception cref="KeycloakRealmNotFoundException">There is no such realm.</exception>
     public async Task<IReadOnlyList<StoredUser>> FindAsync(string realm, string[] ids, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
-        var realmId = await RealmIdAsync(connection, realm, cancellationToken);
-        return [.. await connection.QueryAsync<StoredUser>(
-            new CommandDefinition(FindSql, new { RealmId = realmId, Ids = ids }, cancellationToken: cancellationToken))];
+        var found = await connection.QueryPreparedAsync<StoredUser>(FindSql, [new("Realm", realm), new("Ids", ids)], cancellationToken);
+        if (found.Count == 0)
+            await RealmIdAsync(connection, realm, cancellationToken);
+        return found;
     }
 
     private static async Task<string> RealmIdAsync(NpgsqlConnection connection, string realm, CancellationToken cancellationToken) =>

@@ -12,6 +12,7 @@ internal sealed class DatabaseChecks(
     private const int OldestMajor = 15;
 
     private static readonly TimeSpan LateAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan MostApart = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromDays(1);
 
     public async Task<Finding> ReachAsync(CancellationToken cancellationToken)
@@ -28,6 +29,20 @@ internal sealed class DatabaseChecks(
         return server.Major < OldestMajor
             ? Finding.Fail($"PostgreSQL is {server.Version}", $"update it to {OldestMajor} or later")
             : Finding.Ok($"PostgreSQL is {server.Version} and takes writes");
+    }
+
+    public async Task<Finding> ClockAsync(CancellationToken cancellationToken)
+    {
+        var asked = clock.GetUtcNow();
+        var server = await privileges.ServerAsync(cancellationToken);
+        var answered = clock.GetUtcNow();
+        // It was some time between the two.
+        var apart = server.Now < asked ? server.Now - asked : server.Now > answered ? server.Now - answered : TimeSpan.Zero;
+        return apart.Duration() <= MostApart
+            ? Finding.Ok("PostgreSQL's clock agrees with this one")
+            : Finding.Warn(
+                string.Create(CultureInfo.InvariantCulture, $"PostgreSQL's clock is {Math.Abs(apart.TotalSeconds):0} s {(apart > TimeSpan.Zero ? "ahead of" : "behind")} this one"),
+                "synchronise both by NTP: replicas whose clocks differ take over each other's work while it goes on, and do it twice");
     }
 
     public async Task<Finding> SchemaAsync(CancellationToken cancellationToken)

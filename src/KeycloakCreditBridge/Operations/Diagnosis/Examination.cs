@@ -63,6 +63,7 @@ internal static class Examination
     [
         new("database", null, checks.ReachAsync, IsGate: true),
         new("database server", null, checks.ServerAsync),
+        new("database clock", null, checks.ClockAsync),
         new("schema", null, checks.SchemaAsync),
         new("privileges", null, checks.PrivilegesAsync),
         new("late hints", null, checks.LateHintsAsync),

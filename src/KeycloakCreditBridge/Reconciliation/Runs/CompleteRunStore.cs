@@ -19,6 +19,14 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             where realm = @Realm and status = 'done' and mode not in ('users', 'counts') and since is null and not dry_run)
         """;
 
+    private const string LastListSql =
+        """
+        select started_at, ended_at from reconcile_runs
+        where realm = @Realm and status = 'done' and mode = 'list' and since is null and not dry_run
+        order by ended_at desc
+        limit 1
+        """;
+
     /// <summary>Whether all of the realm's users were ever read: counts alone say nothing of a realm that is not on record.</summary>
     public async Task<bool> WasReadAsync(string realm, CancellationToken cancellationToken)
     {
@@ -34,4 +42,15 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
         return await connection.QuerySingleAsync<DateTimeOffset?>(
             new CommandDefinition(LatestSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
+
+    /// <summary>When all of the realm was last listed; null when it never was.</summary>
+    public async Task<PastRun?> LastListAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<PastRun>(
+            new CommandDefinition(LastListSql, new { Realm = realm }, cancellationToken: cancellationToken));
+    }
 }
+
+/// <summary>A run that came to its end.</summary>
+internal sealed record PastRun(DateTimeOffset StartedAt, DateTimeOffset EndedAt);

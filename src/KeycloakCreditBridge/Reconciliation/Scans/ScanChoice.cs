@@ -2,6 +2,8 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans.Database;
+using KeycloakCreditBridge.Reconciliation.Scans.Listing;
+using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 

@@ -21,6 +21,9 @@ internal sealed record ScannedPart(IReadOnlyList<Subject> Users, DateTimeOffset 
     /// <summary>How many people more were seen to be as they are on record.</summary>
     public long Unchanged { get; init; }
 
+    /// <summary>How many people the realm has, where reading told; null where it did not.</summary>
+    public long? Expected { get; init; }
+
     /// <summary>Whether Keycloak took some of them from a directory just now, because it was asked for them.</summary>
     public bool Imports { get; init; }
 

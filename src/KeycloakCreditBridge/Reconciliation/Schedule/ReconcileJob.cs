@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Reconciliation.Requests;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
@@ -6,7 +7,13 @@ namespace KeycloakCreditBridge.Reconciliation.Schedule;
 /// <summary>Reconciles the realm that its key names.</summary>
 [DisallowConcurrentExecution]
 internal sealed partial class ReconcileJob(
-    Reconciler reconciler, RequestedRunStore requested, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<ReconcileJob> logger) : IJob
+    Reconciler reconciler,
+    RequestedRunStore requested,
+    CompleteRunStore complete,
+    ListRest rest,
+    IHostApplicationLifetime lifetime,
+    TimeProvider clock,
+    ILogger<ReconcileJob> logger) : IJob
 {
     public const string Group = "reconcile";
 
@@ -20,6 +27,12 @@ internal sealed partial class ReconcileJob(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         if (await RequestAsync(realm, context.Trigger.Key, either.Token) is not { } request)
             return;
+        if (request.Trigger == ReconcileTriggers.Schedule && await rest.UntilAsync(request, either.Token) is { } until)
+        {
+            LogResting(realm, until);
+            return;
+        }
+
         LogStarted(realm, request.Trigger);
         var outcome = await reconciler.RunAsync(request, new Progress(clock, Log), either.Token);
         foreach (var problem in outcome.Problems)
@@ -43,6 +56,8 @@ internal sealed partial class ReconcileJob(
     {
         ReconcileTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
         ReconcileTriggers.Schedule => new ReconcileRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
+        // Replicas that start together may each have asked for it.
+        ReconcileTriggers.First when await complete.WasReadAsync(realm, cancellationToken) => null,
         _ => new ReconcileRequest(realm, trigger.Group),
     };
 
@@ -87,6 +102,10 @@ internal sealed partial class ReconcileJob(
     [LoggerMessage(EventId = 515, Level = LogLevel.Information,
         Message = "Reconciling realm {Realm}: {Seen} of {Expected} users seen, {Missing} missing, {PerSecond} users/s, {Left} left.")]
     private partial void LogProgress(string realm, long seen, long? expected, long missing, long perSecond, TimeSpan? left);
+
+    [LoggerMessage(EventId = 516, Level = LogLevel.Information,
+        Message = "Realm {Realm} is not listed again before {Until:u}: listing takes this Keycloak long.")]
+    private partial void LogResting(string realm, DateTimeOffset until);
 
     [LoggerMessage(EventId = 512, Level = LogLevel.Error,
         Message = "Reconciling realm {Realm} failed behind {Seen} users, the next run goes on from there: {Reason}")]

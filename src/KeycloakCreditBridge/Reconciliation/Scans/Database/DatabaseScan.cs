@@ -35,7 +35,7 @@ internal sealed class DatabaseScan(
         if (run.Reached.Phase.Length == 0)
         {
             // Keycloak sorts the realm for this look, which takes it as long as summing up takes PostgreSQL. Who is not on record yet is by then.
-            var looking = undated.HasUncountedAsync(request.Realm, cancellationToken);
+            var looking = MayHaveUncountedAsync(request.Realm, cancellationToken);
             await foreach (var part in MergeAsync(run, request, cancellationToken))
                 yield return part;
             if (!await looking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
@@ -46,6 +46,10 @@ internal sealed class DatabaseScan(
             yield return part;
     }
 
+    // Without a federation there is nobody whom the tables do not have.
+    private async Task<bool> MayHaveUncountedAsync(string realm, CancellationToken cancellationToken) =>
+        await keycloak.HasFederationAsync(realm, cancellationToken) is not false && await undated.HasUncountedAsync(realm, cancellationToken);
+
     private async IAsyncEnumerable<ScannedPart> MergeAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -53,13 +57,14 @@ internal sealed class DatabaseScan(
         var after = run.Reached.Tail is [var last, ..] ? last : "";
         var position = run.Reached;
         var part = new Part(request, NeedsAll(request));
-        var compared = part.NeedsAll || request.Since is not null ? ComparedRealm.Unlike : await comparison.CompareAsync(request.Realm, cancellationToken);
-        if (compared.Differing is not null)
-        {
-            // What this run mended before it was interrupted is the same on both sides by now.
+        var compared = part.NeedsAll || request.Since is not null
+            ? new ComparedRealm(await keycloak.CountAsync(request.Realm, cancellationToken), 0, null)
+            : await comparison.CompareAsync(request.Realm, cancellationToken);
+        // What this run mended before it was interrupted is the same on both sides by now.
+        var startsOver = compared.Differing is not null;
+        if (startsOver)
             (after, position) = ("", ScanPosition.Start);
-            yield return new ScannedPart([], readAt, position, StartedOver: true) { Unchanged = compared.Unchanged };
-        }
+        yield return new ScannedPart([], readAt, position, startsOver) { Unchanged = compared.Unchanged, Expected = compared.People };
 
         await using var records = known.CopyAsync(request.Realm, after, compared.Differing, cancellationToken).GetAsyncEnumerator(cancellationToken);
         var hasRecord = await records.MoveNextAsync();

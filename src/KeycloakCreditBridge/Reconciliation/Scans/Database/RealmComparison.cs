@@ -16,16 +16,14 @@ internal sealed class RealmComparison(KeycloakDatabaseStore keycloak, KnownStrea
         var (users, records) = (await asking, (await telling).ToDictionary(record => record.Bucket));
         var same = users.Where(bucket => records.TryGetValue(bucket.Bucket, out var record) && record.Sum == bucket.Sum && record.Accounts == 0).ToList();
         long[] differing = [.. users.Select(bucket => bucket.Bucket).Union(records.Keys).Except(same.Select(bucket => bucket.Bucket))];
+        var people = users.Sum(bucket => bucket.People);
         return differing.Length * DenseShare > users.Count
-            ? ComparedRealm.Unlike
-            : new ComparedRealm(same.Sum(bucket => bucket.People), differing);
+            ? new ComparedRealm(people, 0, null)
+            : new ComparedRealm(people, same.Sum(bucket => bucket.People), differing);
     }
 }
 
+/// <param name="People">All people of the realm, as far as they are in Keycloak's tables.</param>
 /// <param name="Unchanged">People in the buckets that need no reading.</param>
 /// <param name="Differing">The buckets that do; null for all of them.</param>
-internal sealed record ComparedRealm(long Unchanged, IReadOnlyList<long>? Differing)
-{
-    /// <summary>Everybody has to be read.</summary>
-    public static readonly ComparedRealm Unlike = new(0, null);
-}
+internal sealed record ComparedRealm(long People, long Unchanged, IReadOnlyList<long>? Differing);

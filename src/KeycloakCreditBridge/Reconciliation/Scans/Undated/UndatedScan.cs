@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Undated;

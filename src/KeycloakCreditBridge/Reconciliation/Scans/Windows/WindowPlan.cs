@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>Cuts time into windows of about equally many users, one after the other, as wide as the last ones suggest.</summary>
 /// <param name="client">Counts.</param>
@@ -39,7 +39,7 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
                 await CheckFilterAsync(window, counted, cancellationToken);
 
             // Few where more were too many: a crowd of one moment stands right behind.
-            if (counted >= users / 2 || wasTooWide || window.To == all.To)
+            if (counted >= Math.Max(1, users / 2) || wasTooWide || window.To == all.To)
             {
                 IsAtEnd = window.To == all.To;
                 _next = IsAtEnd ? _next : window.To + 1;

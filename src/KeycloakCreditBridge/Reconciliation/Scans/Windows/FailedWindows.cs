@@ -1,11 +1,11 @@
 using System.Globalization;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
-/// Windows that could not be read, while others could: one user that Keycloak cannot show must not hide everybody created later. The run
-/// goes on and fails at its end.
+/// Windows that could not be read, while others could: one user that Keycloak cannot show must hide nobody else. The run goes on, reads
+/// them in narrower ones, and fails at its end.
 /// </summary>
 internal sealed class FailedWindows(string realm)
 {
@@ -18,10 +18,21 @@ internal sealed class FailedWindows(string realm)
     /// <summary>For <see cref="ScanPosition.Tail"/>, so that whoever continues the run reads them again.</summary>
     public IReadOnlyList<string> Texts => [.. _windows.Select(window => string.Create(CultureInfo.InvariantCulture, $"{window.From}-{window.To}"))];
 
-    /// <summary>The windows that a run left behind.</summary>
-    public static IEnumerable<CreatedWindow> Of(ScanPosition position) => position.Tail
+    /// <summary>Whether some of them may hold others than the users at fault.</summary>
+    public bool AreWide => _windows.Exists(window => window.To > window.From);
+
+    /// <summary>Takes over the windows that a run left behind when it was interrupted.</summary>
+    public void AddThoseOf(ScanPosition position) => _windows.AddRange(position.Tail
         .Select(text => text.Split('-'))
-        .Select(bounds => new CreatedWindow(long.Parse(bounds[0], CultureInfo.InvariantCulture), long.Parse(bounds[1], CultureInfo.InvariantCulture)));
+        .Select(bounds => new CreatedWindow(long.Parse(bounds[0], CultureInfo.InvariantCulture), long.Parse(bounds[1], CultureInfo.InvariantCulture))));
+
+    /// <summary>Has all of them read anew.</summary>
+    public IReadOnlyList<CreatedWindow> TakeAll()
+    {
+        CreatedWindow[] taken = [.. _windows];
+        _windows.Clear();
+        return taken;
+    }
 
     /// <summary>What a window's reading gives; nothing when it failed, which is noted.</summary>
     public async Task<T?> TryAsync<T>(CreatedWindow window, Task<T> reading)
@@ -41,7 +52,7 @@ internal sealed class FailedWindows(string realm)
     /// <summary>Ends a run in which some failed.</summary>
     public void ThrowIfAny()
     {
-        if (_first is null)
+        if (_windows.Count == 0 || _first is null)
             return;
         var (from, to) = KnownUserStore.Bounds(_windows[0]);
         throw new KeycloakProtocolException(realm, string.Create(

@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Storage;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Has the metrics show how many reports wait. Looked up now and then, not for every scrape.</summary>
 internal sealed partial class UsageBacklog(

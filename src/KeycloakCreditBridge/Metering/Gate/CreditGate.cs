@@ -7,7 +7,7 @@ using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>
 /// Says whether a user may go on spending. A user without account is looked for in Keycloak and provisioned while the caller waits, so that

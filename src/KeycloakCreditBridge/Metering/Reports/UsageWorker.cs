@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>
 /// Charges what gateways reported. A report is claimed, priced, charged and settled in one transaction; who has no account yet is looked for

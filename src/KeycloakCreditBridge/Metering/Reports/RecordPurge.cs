@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Forgets from time to time records that were charged or refused long ago, in batches small enough to hold nobody up.</summary>
 internal sealed partial class RecordPurge(

@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>Reads what the gate looks at.</summary>
 internal sealed class GateStore(NpgsqlDataSource dataSource)

@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Credits.Requests;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>
 /// Tells gateways by an answer's status whether the bearer of a token may go on spending: 200, 402 without credits, 403 where the account may

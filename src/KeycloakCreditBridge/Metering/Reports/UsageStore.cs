@@ -2,7 +2,7 @@ using Dapper;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Keeps reports of gateways until everything in them is charged or refused.</summary>
 internal sealed class UsageStore(NpgsqlDataSource dataSource)

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
 /// Finds whom windows of creation count more or fewer of than are on record, by halving the windows that differ: a few missing among a
@@ -39,6 +39,8 @@ internal sealed class CountScan(
         var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.Dated : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
         await foreach (var part in CompareAsync(run, request.Realm, whole, failed, cancellationToken))
             yield return part;
+        await foreach (var (part, _) in windows.NarrowAsync(run, request.Realm, failed, cancellationToken))
+            yield return part with { Reached = ScanPosition.Start };
         var just = whole.Differs ? null : counts;
         await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
             yield return part;

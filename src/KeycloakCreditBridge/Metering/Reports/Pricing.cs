@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Says what a call costs in credits. Pure: the same record, tier and settings give the same price.</summary>
 internal sealed class Pricing(IOptions<MeteringOptions> options)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
 /// <summary>Lists a realm's people by user name, once from one end to the other.</summary>
 internal sealed class PeopleListing(KeycloakClient client, PagedListing listing, PersonReader persons, IOptions<KeycloakOptions> keycloak)

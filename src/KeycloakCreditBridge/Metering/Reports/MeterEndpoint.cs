@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>
 /// Takes reports of usage. It answers 200 when the report is committed and prices it later; 503 only when nothing was stored, so that the

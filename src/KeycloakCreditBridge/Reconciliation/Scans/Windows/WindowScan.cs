@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans.Undated;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
 /// Reads a realm by windows of creation, several at once and in order, and then whom windows do not show. A window costs Keycloak the same
@@ -19,40 +19,66 @@ internal sealed class WindowScan(
     IOptions<ReconciliationOptions> options,
     TimeProvider clock) : IScan
 {
+    // A window that fails is cut into so many, so often: what is left of one as large as they come holds a user or two.
+    private const int Parts = 8;
+    private const int MostRounds = 4;
+
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var failed = new FailedWindows(request.Realm);
+        var behind = new ScanPosition("", CreatedWindow.Open, []);
         if (run.Reached.Phase.Length == 0)
         {
-            foreach (var window in FailedWindows.Of(run.Reached))
-            {
-                await foreach (var part in ReadAsync(run, request.Realm, window, failed, cancellationToken))
-                    yield return part with { Reached = run.Reached };
-            }
-        }
-
-        if (run.Reached.Phase.Length == 0 && run.Reached.Number < CreatedWindow.Open)
-        {
-            var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
-            var hasSeen = run.IsContinued || !failed.IsEmpty;
-            await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), failed, cancellationToken))
-            {
-                hasSeen |= part.Users.Count > 0 || !failed.IsEmpty;
+            failed.AddThoseOf(run.Reached);
+            await foreach (var part in ReadWindowsAsync(run, request, failed, cancellationToken))
                 yield return part;
-            }
-
-            // Nobody at all: the realm has no users, or the bridge has lost the right to see them.
-            if (!hasSeen)
-                await client.CheckUsersAsync(request.Realm, cancellationToken);
+            await foreach (var part in NarrowAsync(run, request.Realm, failed, cancellationToken))
+                yield return part.Part with { Reached = behind with { Tail = part.Left } };
         }
 
-        var behind = new ScanPosition("", CreatedWindow.Open, failed.Texts);
+        behind = behind with { Tail = failed.Texts };
         await foreach (var part in undated.ReadAllAsync(run, request, behind, cancellationToken))
             yield return part;
         if (!failed.IsEmpty)
             yield return new ScannedPart([], clock.GetUtcNow(), behind);
         failed.ThrowIfAny();
+    }
+
+    /// <summary>Reads windows that could not be read in narrower ones, until those are left that hold next to nobody but the users at fault.</summary>
+    /// <returns>What they show, and all that are still to be read should the run be interrupted.</returns>
+    public async IAsyncEnumerable<(ScannedPart Part, IReadOnlyList<string> Left)> NarrowAsync(
+        ReconcileRun run, string realm, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // What an earlier run left behind may be readable by now, however narrow it is.
+        for (var round = 0; round < MostRounds && (failed.AreWide || (round == 0 && !failed.IsEmpty)); round++)
+        {
+            var left = failed.Texts;
+            foreach (var window in failed.TakeAll())
+            {
+                var counted = await client.CountCreatedAsync(realm, window, cancellationToken);
+                await foreach (var part in ReadAsync(run, realm, window, (int)Math.Max(1, counted / Parts), failed, cancellationToken))
+                    yield return (part, left);
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<ScannedPart> ReadWindowsAsync(
+        ReconcileRun run, ReconcileRequest request, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (run.Reached.Number >= CreatedWindow.Open)
+            yield break;
+        var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
+        var hasSeen = run.IsContinued;
+        await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), failed, cancellationToken))
+        {
+            hasSeen |= part.Users.Count > 0 || !failed.IsEmpty;
+            yield return part;
+        }
+
+        // Nobody at all: the realm has no users, or the bridge has lost the right to see them.
+        if (!hasSeen)
+            await client.CheckUsersAsync(request.Realm, cancellationToken);
     }
 
     /// <summary>Reads whom a stretch of time shows.</summary>
@@ -61,10 +87,14 @@ internal sealed class WindowScan(
     /// <param name="all">The stretch.</param>
     /// <param name="failed">Takes windows that cannot be read.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, string realm, CreatedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<ScannedPart> ReadAsync(
+        ReconcileRun run, string realm, CreatedWindow all, FailedWindows failed, CancellationToken cancellationToken) =>
+        ReadAsync(run, realm, all, options.Value.WindowUsers, failed, cancellationToken);
+
+    private async IAsyncEnumerable<ScannedPart> ReadAsync(
+        ReconcileRun run, string realm, CreatedWindow all, int users, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var plan = new WindowPlan(client, realm, options.Value.WindowUsers, all, clock.GetUtcNow().ToUnixTimeMilliseconds());
+        var plan = new WindowPlan(client, realm, users, all, clock.GetUtcNow().ToUnixTimeMilliseconds());
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Queue<(CreatedWindow Window, Task<ReadWindow> Reading)> inFlight = [];
         try

@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>Reads the users of a window of creation in one request, and proves by the count that they are all.</summary>
 internal sealed class WindowReader(KeycloakClient client, PersonReader persons, TimeProvider clock)

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
 /// A window that cannot be cut into ones that fit a request: an import gave thousands of users the same moment. It is read page by page,

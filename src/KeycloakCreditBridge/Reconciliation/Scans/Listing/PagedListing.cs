@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
 /// <summary>
 /// Reads users page by page. Keycloak pages by offset, so a user removed meanwhile moves the ones behind it out of the next page: pages

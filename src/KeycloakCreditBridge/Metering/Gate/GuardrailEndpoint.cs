@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Intake.Webhooks;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>LiteLLM's generic guardrail: asked before each call of a model, whom it answers 200 whatever is decided.</summary>
 internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOptions> options)

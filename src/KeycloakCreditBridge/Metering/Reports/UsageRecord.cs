@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>One call of a model that has happened. Fields as LiteLLM's StandardLoggingPayload names them.</summary>
 /// <param name="Id">

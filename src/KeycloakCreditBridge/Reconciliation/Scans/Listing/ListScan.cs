@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
 
-namespace KeycloakCreditBridge.Reconciliation.Scans;
+namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
 /// <summary>
 /// Reads a realm's people by user name. Keycloak sorts the realm for each page, and a page may miss who was moved while it was read: a

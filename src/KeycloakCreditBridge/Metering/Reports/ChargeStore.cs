@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace KeycloakCreditBridge.Metering;
+namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Charges accounts for usage that has happened.</summary>
 internal static class ChargeStore

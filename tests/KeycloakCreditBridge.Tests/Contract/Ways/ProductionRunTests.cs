@@ -1,0 +1,131 @@
+using Dapper;
+using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract.Ways;
+
+/// <summary>What may happen to a run while it reads a real realm, in which somebody has no creation and somebody an absurd one.</summary>
+public sealed class ProductionRunTests(ProductionKeycloak keycloak, PostgresServer postgres)
+{
+    private const int People = 60;
+    private const int Newcomers = 8;
+
+    private const string AddPeopleSql =
+        """
+        insert into user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
+        select p.id, p.id || '@example.com', p.id || '@example.com', false, true, r.id, 'person-' || p.number,
+            case p.number % 40 when 7 then null when 8 then 5 else 1700000000000 + p.number * 86400000::bigint end, 0
+        from realm r, (select gen_random_uuid()::text as id, number from generate_series(@First, @Last) number) p
+        where r.name = @Realm
+        """;
+
+    private const string PeopleSql =
+        """
+        select u.id from user_entity u join realm r on r.id = u.realm_id
+        where r.name = @Realm and u.service_account_client_link is null
+        order by u.id collate "C"
+        """;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, Trait(Proof.On, Proof.Keycloak26_7)]
+    [InlineData("counts", "reviewed:1")]
+    [InlineData("windows", "saved:2")]
+    [InlineData("list", "read:2")]
+    [InlineData("database", "closed")]
+    public async Task Who_is_killed_runs_on_to_what_an_untouched_twin_has(string mode, string step)
+    {
+        await using var scene = await SceneAsync();
+        var settings = await SettingsAsync(scene);
+        await RunAsync(settings, scene.Database, "windows");
+        foreach (var gone in (await PeopleAsync(scene)).Take(3))
+            await scene.Admin.DeleteUserAsync(scene.Realm, gone, Token);
+        await AddPeopleAsync(scene, People + 1, People + Newcomers);
+        await using var killed = await postgres.CopyDatabaseAsync(scene.Database);
+
+        settings["Storage:ConnectionString"] = killed.ConnectionString;
+        settings["CREDIT_BRIDGE_KILL_AT"] = step;
+        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", scene.Realm);
+        Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
+        await killed.ExecuteAsync("delete from leases");
+        await RunAsync(settings, killed, mode);
+        await RunAsync(settings, scene.Database, mode);
+
+        Assert.Equal(await ChangedRealm.BooksAsync(scene.Database), await ChangedRealm.BooksAsync(killed));
+        Assert.Equal(await PeopleAsync(scene), await ActiveAsync(killed));
+        Assert.Equal(People + Newcomers, await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
+    }
+
+    [Theory, Trait(Proof.On, Proof.Keycloak26_7)]
+    [InlineData("windows")]
+    [InlineData("list")]
+    public async Task Who_comes_and_goes_while_the_realm_is_read_is_neither_missed_nor_closed_for_another(string mode)
+    {
+        await using var scene = await SceneAsync();
+        var settings = await SettingsAsync(scene);
+        var people = await PeopleAsync(scene);
+
+        var changing = ChangeAsync(scene, [.. people.Take(10)]);
+        do
+            await RunAsync(settings, scene.Database, mode);
+        while (!changing.IsCompleted);
+        await changing;
+        Assert.Empty(people.Skip(10).Except(await ActiveAsync(scene.Database)));
+        await RunAsync(settings, scene.Database, mode);
+
+        Assert.Equal(await PeopleAsync(scene), await ActiveAsync(scene.Database));
+    }
+
+    // At both ends of the list and between.
+    private static async Task ChangeAsync(ContractScene scene, string[] going)
+    {
+        for (var number = 0; number < going.Length; number++)
+        {
+            await scene.CreateUserAsync($"{"amz"[number % 3]}-{number}");
+            await scene.Admin.DeleteUserAsync(scene.Realm, going[number], Token);
+        }
+    }
+
+    private async Task<ContractScene> SceneAsync()
+    {
+        var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres, Hearing.Nothing);
+        await AddPeopleAsync(scene, 1, People);
+        return scene;
+    }
+
+    private async Task<Dictionary<string, string?>> SettingsAsync(ContractScene scene) =>
+        new(FaultScene.Optional(scene.Settings), StringComparer.OrdinalIgnoreCase)
+        {
+            ["Keycloak:Database:ConnectionString"] = await keycloak.CreateReaderAsync(),
+            ["Reconciliation:PageSize"] = "10",
+            ["Reconciliation:OverlapRows"] = "3",
+            ["Reconciliation:WindowUsers"] = "10",
+        };
+
+    private static async Task RunAsync(Dictionary<string, string?> settings, TestDatabase database, string mode)
+    {
+        await using var bridge = BridgeHost.Build(
+            new Dictionary<string, string?>(settings, StringComparer.OrdinalIgnoreCase) { ["Storage:ConnectionString"] = database.ConnectionString });
+        var request = ReconcileBundle.By(mode) with { Realm = settings["Keycloak:Realms:0:Name"]!, AllowClosing = People };
+        var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
+        Assert.True(outcome.Status == ReconcileStatus.Done, outcome.Reason);
+    }
+
+    private static Task<IReadOnlyList<string>> ActiveAsync(TestDatabase database) =>
+        database.QueryAsync<string>("select user_id from user_credits where status = 'active' order by user_id");
+
+    private async Task AddPeopleAsync(ContractScene scene, int first, int last)
+    {
+        await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
+        await connection.ExecuteAsync(AddPeopleSql, new { scene.Realm, First = first, Last = last });
+    }
+
+    private async Task<string[]> PeopleAsync(ContractScene scene)
+    {
+        await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
+        return [.. await connection.QueryAsync<string>(PeopleSql, new { scene.Realm })];
+    }
+}
