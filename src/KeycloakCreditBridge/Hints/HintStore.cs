@@ -16,8 +16,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     private const string AddSql =
         """
         with added as (
-            insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
-            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz, @Now
+            insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts)
+            select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz,
+                coalesce(@LeaseEnd::timestamptz, @Now), case when @LeaseEnd is null then 0 else 1 end
             from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @Kinds::text[])
                 as h (realm, keycloak_id, source, cause, kind)
             where h.kind <> 'seen' or not exists (
@@ -29,10 +30,11 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 cause = case excluded.kind when 'seen' then waiting.cause else excluded.cause end,
                 kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
                 hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at else excluded.hinted_at end,
-                attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts else 0 end,
+                attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts else 0 end + excluded.attempts,
                 due_at = excluded.due_at, state = 'waiting', error = null
-            returning 1)
-        select count(*)::int as added, (select pg_notify('user_hints', '') where exists (select from added)) is null as silent from added
+            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts)
+        select a.* from added a
+        cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
         """;
 
     // Counted before the try, so that a hint that crashes its worker is counted too.
@@ -74,11 +76,15 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         from user_hints
         """;
 
-    /// <summary>Stores hints, one a user, and wakes the workers. Returns how many were worth storing.</summary>
-    public async Task<int> AddAsync(
-        IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, CancellationToken cancellationToken)
-    {
-        var rows = await dataSource.QueryPreparedAsync<int>(
+    /// <summary>Stores hints, one a user, and returns those that were worth it.</summary>
+    /// <param name="hints">The hints.</param>
+    /// <param name="now">When they came.</param>
+    /// <param name="seenAfter">Who was looked at since need not be looked at for being seen.</param>
+    /// <param name="leaseEnd">Until when the caller holds them, as if it had claimed them; null wakes all replicas, for one of them to claim them.</param>
+    /// <param name="cancellationToken">Ends the storing.</param>
+    public Task<IReadOnlyList<ClaimedHint>> AddAsync(
+        IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, DateTimeOffset? leaseEnd, CancellationToken cancellationToken) =>
+        dataSource.QueryPreparedAsync<ClaimedHint>(
             AddSql,
             [
                 hints.Column("Realms", NpgsqlDbType.Text, hint => hint.Realm),
@@ -88,10 +94,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 hints.Column("Kinds", NpgsqlDbType.Text, hint => Text(hint.Kind)),
                 Instant("Now", now),
                 Instant("SeenAfter", seenAfter),
+                Instant("LeaseEnd", leaseEnd),
             ],
             cancellationToken);
-        return rows[0];
-    }
 
     /// <summary>Takes hints that are due, until <paramref name="leaseEnd"/>.</summary>
     public Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
@@ -129,8 +134,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such kind."),
     };
 
-    private static NpgsqlParameter Instant(string name, DateTimeOffset instant) =>
-        new(name, NpgsqlDbType.TimestampTz) { Value = instant.UtcDateTime };
+    private static NpgsqlParameter Instant(string name, DateTimeOffset? instant) =>
+        new(name, NpgsqlDbType.TimestampTz) { Value = instant?.UtcDateTime ?? (object)DBNull.Value };
 }
 
 internal sealed record HintBacklog(long Waiting, long Dead, DateTimeOffset? Oldest);

@@ -9,7 +9,8 @@ namespace KeycloakCreditBridge.Hints;
 /// Stores hints durably. Callers that wait at the same time share one commit: whoever gets the gate writes for all, so load raises
 /// the size of a batch and not the number of commits.
 /// </summary>
-internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<HintOptions> options, TimeProvider clock) : IDisposable
+internal sealed class HintWriter(
+    HintStore store, HintHandover handover, HintSignal signal, IOptions<HintOptions> options, TimeProvider clock) : IDisposable
 {
     private const int MaxBatch = 5_000;
 
@@ -85,8 +86,13 @@ internal sealed class HintWriter(HintStore store, HintSignal signal, IOptions<Hi
     {
         var now = clock.GetUtcNow();
         UserHint[] coalesced = [.. hints.GroupBy(hint => (hint.Realm, hint.UserId)).Select(Strongest)];
-        if (await store.AddAsync(coalesced, now, now - options.Value.SeenAgainAfter, CancellationToken.None) > 0)
-            signal.Raise();
+        DateTimeOffset? leaseEnd = handover.HasRoom(coalesced.Length) ? now + options.Value.Lease : null;
+        var stored = await store.AddAsync(coalesced, now, now - options.Value.SeenAgainAfter, leaseEnd, CancellationToken.None);
+        if (stored.Count == 0)
+            return;
+        if (leaseEnd is { } held)
+            handover.Add(stored, held);
+        signal.Raise();
     }
 
     private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) =>

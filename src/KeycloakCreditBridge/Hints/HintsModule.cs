@@ -9,6 +9,7 @@ internal static class HintsModule
         builder.AddSection<HintOptions, HintOptionsValidator>(HintOptions.Section);
         builder.Services.AddSingleton<HintStore>();
         builder.Services.AddSingleton<HintSignal>();
+        builder.Services.AddSingleton<HintHandover>();
         builder.Services.AddSingleton<HintWriter>();
         builder.Services.AddHostedService<HintListener>();
     }

@@ -8,6 +8,7 @@ namespace KeycloakCreditBridge.Provisioning;
 /// <summary>Works through the hints: claims what is due, asks Keycloak, converges the accounts, settles the hints with them.</summary>
 internal sealed partial class ProvisioningWorker(
     HintStore hints,
+    HintHandover handover,
     HintSignal signal,
     HintJudge judge,
     Provisioner provisioner,
@@ -21,10 +22,25 @@ internal sealed partial class ProvisioningWorker(
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
 
     private readonly HashSet<string> _unreachable = new(StringComparer.Ordinal);
+    private long _lookedAt;
+    private bool _areMoreDue;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
+        handover.Open();
+        try
+        {
+            await WorkOnAsync(stoppingToken);
+        }
+        finally
+        {
+            await TryGiveBackAsync(handover.Close());
+        }
+    }
+
+    private async Task WorkOnAsync(CancellationToken stoppingToken)
+    {
         var failures = 0;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -34,8 +50,10 @@ internal sealed partial class ProvisioningWorker(
                 if (failures > 0)
                     LogRecovered();
                 failures = 0;
-                if (claimed == 0)
-                    await signal.WaitAsync(IdleLook, stoppingToken);
+                if (claimed > 0)
+                    continue;
+                handover.Rest();
+                await signal.WaitAsync(IdleLook, stoppingToken);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -49,12 +67,14 @@ internal sealed partial class ProvisioningWorker(
     /// <summary>Works through one batch and returns how many hints it took.</summary>
     internal async Task<int> WorkAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
-        var claimed = await hints.ClaimAsync(options.Value.BatchSize, now, now + options.Value.Lease, cancellationToken);
-        if (claimed.Count == 0)
-            return 0;
+        var (claimed, areMore) = handover.Take();
         try
         {
+            // Hints that nobody holds are looked for as often while this process has enough of its own.
+            if (claimed.Count == 0 || areMore || _areMoreDue || clock.GetElapsedTime(_lookedAt) >= IdleLook)
+                claimed = await ClaimAsync(claimed, cancellationToken);
+            if (claimed.Count == 0)
+                return 0;
             var verdicts = await judge.JudgeAsync(claimed, cancellationToken);
             Report(verdicts);
             await SettleAsync(claimed, verdicts);
@@ -65,6 +85,15 @@ internal sealed partial class ProvisioningWorker(
             await TryGiveBackAsync(claimed);
             throw;
         }
+    }
+
+    private async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(IReadOnlyList<ClaimedHint> held, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, cancellationToken);
+        (_lookedAt, _areMoreDue) = (clock.GetTimestamp(), claimed.Count == options.Value.BatchSize - held.Count);
+        // Of somebody of whom a hint came since, the claim is the one that stands.
+        return held.Count == 0 ? claimed : [.. held.Concat(claimed).GroupBy(hint => (hint.Realm, hint.KeycloakId)).Select(ofOneUser => ofOneUser.Last())];
     }
 
     // What was judged is written even when the host is stopping: it takes milliseconds, and otherwise waits for the lease to end.
@@ -91,6 +120,8 @@ internal sealed partial class ProvisioningWorker(
     // A stop or a database that is away says nothing about these users. What is not given back is due again when the lease ends.
     private async Task TryGiveBackAsync(IReadOnlyList<ClaimedHint> claimed)
     {
+        if (claimed.Count == 0)
+            return;
         try
         {
             await hints.PostponeAsync([.. claimed.Select(judge.GiveBack)], CancellationToken.None);

@@ -37,7 +37,7 @@ public sealed class HintStoreTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
-        await store.AddAsync([Hint("ana")], Now, Now, Token);
+        await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         Assert.Single(await store.ClaimAsync(10, Now, Now + Lease, Token));
         Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), Token));
         var takenOver = Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), Token));
@@ -49,7 +49,7 @@ public sealed class HintStoreTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
-        await store.AddAsync([.. Enumerable.Range(0, 400).Select(number => Hint($"user-{number}"))], Now, Now, Token);
+        await store.AddAsync([.. Enumerable.Range(0, 400).Select(number => Hint($"user-{number}"))], Now, Now, null, Token);
         var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.ClaimAsync(50, Now, Now + Lease, Token)));
         Assert.Equal(400, claims.SelectMany(claim => claim).Select(hint => hint.KeycloakId).Distinct().Count());
     }
@@ -59,9 +59,9 @@ public sealed class HintStoreTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
-        await store.AddAsync([Hint("ana")], Now, Now, Token);
+        await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         var late = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
-        await store.AddAsync([Hint("ana")], Now, Now, Token);
+        await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         await store.PostponeAsync([new PostponedHint(late, Now + TimeSpan.FromDays(1), 1, Dead: true, "late")], Token);
         Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
     }
@@ -71,12 +71,12 @@ public sealed class HintStoreTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
-        await store.AddAsync([Hint("ana")], Now, Now, Token);
+        await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         var hint = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
         await store.PostponeAsync([new PostponedHint(hint, Now, 10, Dead: true, "cannot succeed")], Token);
         Assert.Empty(await store.ClaimAsync(1, Now + TimeSpan.FromDays(1), Now + TimeSpan.FromDays(2), Token));
         Assert.Equal(1, (await store.BacklogAsync(Token)).Dead);
-        await store.AddAsync([Hint("ana")], Now, Now, Token);
+        await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         Assert.Equal(1, Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token)).Attempts);
     }
 
@@ -89,8 +89,8 @@ public sealed class HintStoreTests(PostgresServer postgres)
         await database.ExecuteAsync(
             "insert into keycloak_users (realm, keycloak_id, disposition, checked_at) values ('demo', 'ana', 'service_account', @At)",
             new { At = Now.AddHours(checkedHoursAgo) });
-        var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), Token);
-        Assert.Equal(hints, added);
+        var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), null, Token);
+        Assert.Equal(hints, added.Count);
     }
 
     [Fact]
@@ -124,12 +124,14 @@ public sealed class HintStoreTests(PostgresServer postgres)
         await using var server = await PostgresServer.StartOwnAsync();
         await using var dataSource = NpgsqlDataSource.Create(server.ConnectionString("postgres"));
         await server.StopAsync(immediate: true);
-        using var writer = new HintWriter(new HintStore(dataSource), new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
+        using var writer = new HintWriter(
+            new HintStore(dataSource), new HintHandover(Options.Create(new HintOptions()), TimeProvider.System), new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => writer.WriteAsync([Hint("ana")], Token));
     }
 
     private static HintWriter Writer(TestDatabase database) => new(
-        new HintStore(database.DataSource), new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
+        new HintStore(database.DataSource), new HintHandover(Options.Create(new HintOptions()), TimeProvider.System),
+        new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
 
     private static UserHint Hint(string user, HintKind kind = HintKind.Changed, string cause = "REGISTER") =>
         new("demo", user, kind, cause, HintSources.Webhook);

@@ -58,7 +58,7 @@ public sealed class AccountCommandTests(PostgresServer postgres)
             insert into user_credits (user_id, realm, keycloak_id) values ('copy', 'other', 'copy');
             """);
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
-        await store.AddAsync([new UserHint("demo", "stuck", HintKind.Changed, "REGISTER", HintSources.Webhook)], now, now, Token);
+        await store.AddAsync([new UserHint("demo", "stuck", HintKind.Changed, "REGISTER", HintSources.Webhook)], now, now, null, Token);
         var hint = Assert.Single(await store.ClaimAsync(1, now, now, Token));
         await store.PostponeAsync([new PostponedHint(hint, now, 10, Dead: true, "bad\nluck")], Token);
 

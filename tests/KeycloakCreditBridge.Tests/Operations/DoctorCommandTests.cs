@@ -119,10 +119,10 @@ public sealed class DoctorCommandTests(PostgresServer postgres)
     {
         await using var bundle = await PrepareAsync();
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
-        await store.AddAsync([Hint("dead")], now, now, Token);
+        await store.AddAsync([Hint("dead")], now, now, null, Token);
         var dead = Assert.Single(await store.ClaimAsync(1, now, now, Token));
         await store.PostponeAsync([new PostponedHint(dead, now, 10, Dead: true, "bad\nluck")], Token);
-        await store.AddAsync([Hint("late")], now.AddMinutes(-5), now, Token);
+        await store.AddAsync([Hint("late")], now.AddMinutes(-5), now, null, Token);
         await bundle.Database.ExecuteAsync("update reconcile_runs set ended_at = now() - interval '25 hours'");
 
         var (exitCode, output, _) = await CommandProcess.RunAsync(Settings(bundle), "doctor");

@@ -124,10 +124,10 @@ public sealed class HintsCommandTests(PostgresServer postgres)
         var database = await postgres.CreateDatabaseAsync();
         var now = TimeProvider.System.GetUtcNow();
         var store = new HintStore(database.DataSource);
-        await store.AddAsync([Hint("ana")], now, now, Token);
+        await store.AddAsync([Hint("ana")], now, now, null, Token);
         var ana = Assert.Single(await store.ClaimAsync(1, now, now, Token));
         await store.PostponeAsync([new PostponedHint(ana, now, 10, Dead: true, "Keycloak answered 418")], Token);
-        await store.AddAsync([Hint("ben"), Hint("ben", "shop"), Hint(HostileId)], now, now, Token);
+        await store.AddAsync([Hint("ben"), Hint("ben", "shop"), Hint(HostileId)], now, now, null, Token);
         return database;
     }
 

@@ -188,9 +188,9 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var hints = new HintStore(database.DataSource);
-        await hints.AddAsync([Hint("ana"), Hint("ben")], Now, Now, Token);
+        await hints.AddAsync([Hint("ana"), Hint("ben")], Now, Now, null, Token);
         var claimed = await hints.ClaimAsync(2, Now, Now.AddSeconds(30), Token);
-        await hints.AddAsync([Hint("ben")], Now, Now, Token);
+        await hints.AddAsync([Hint("ben")], Now, Now, null, Token);
         await Provisioner(database).ConvergeAsync(claimed.Select(hint => Judge(hint.KeycloakId) with { HintVersion = hint.Version }), Token);
         Assert.Equal(["ben"], await database.QueryAsync<string>("select keycloak_id from user_hints"));
     }
@@ -200,7 +200,7 @@ public sealed class ProvisionerTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var hints = new HintStore(database.DataSource);
-        await hints.AddAsync([Hint("ana")], Now, Now, Token);
+        await hints.AddAsync([Hint("ana")], Now, Now, null, Token);
         var claimed = await hints.ClaimAsync(1, Now, Now.AddSeconds(30), Token);
         await hints.PostponeAsync([new PostponedHint(claimed[0], Now, 10, Dead: true, "cannot succeed")], Token);
         await Provisioner(database).ConvergeAsync([Judge("ana", readAt: Now.AddSeconds(-1))], Token);

@@ -17,7 +17,7 @@ public sealed class SettlingTests(PostgresServer postgres)
     {
         await using var scene = await AccountScene.StartAsync(postgres);
         var hints = new HintStore(scene.Database.DataSource);
-        await hints.AddAsync([new UserHint(AccountScene.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountScene.Start, AccountScene.Start, Token);
+        await hints.AddAsync([new UserHint(AccountScene.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountScene.Start, AccountScene.Start, null, Token);
         var claimed = Assert.Single(await hints.ClaimAsync(10, AccountScene.Start, AccountScene.Start.AddMinutes(1), Token));
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await other.BeginTransactionAsync(Token);

@@ -26,13 +26,14 @@ internal sealed class WorkerBench : IAsyncDisposable
         var metrics = new ProvisioningMetrics(new Meter("tests"));
         var hints = new HintStore(database.DataSource);
         var signal = new HintSignal(Clock);
-        _writer = new HintWriter(hints, signal, options, Clock);
+        Handover = new HintHandover(options, Clock);
+        _writer = new HintWriter(hints, Handover, signal, options, Clock);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var gate = new SchemaGate(
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
             Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
-            hints, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
+            hints, Handover, signal, new HintJudge(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
             new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
     }
@@ -49,6 +50,8 @@ internal sealed class WorkerBench : IAsyncDisposable
     public ScriptedKeycloak Server => _keycloak.Server;
 
     public ManualTimeProvider Clock => _keycloak.Clock;
+
+    public HintHandover Handover { get; }
 
     public ProvisioningWorker Worker { get; }
 

@@ -225,8 +225,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     {
         var losses = new EventLosses(
             new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
+        var options = new OptionsWrapper<HintOptions>(new HintOptions());
         _writer ??= new HintWriter(
-            new HintStore(database.DataSource), new HintSignal(_clock), new OptionsWrapper<HintOptions>(new HintOptions()), _clock);
+            new HintStore(database.DataSource), new HintHandover(options, _clock), new HintSignal(_clock), options, _clock);
         return new EventStream(_events.Source, _writer, new PollCursorStore(database.DataSource), losses, Options, _clock)
         {
             Retention = retention ?? TimeSpan.MaxValue,

@@ -1,0 +1,86 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>
+/// Hints that this process stored for its own worker: held from the start, they need no claim, which would write each of them once more. Half
+/// a batch waits here at most, and only for a worker that is about to be free; all others are stored for whichever replica claims them.
+/// </summary>
+internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider clock)
+{
+    // Longer than this, another replica may be the sooner one.
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Realm, string KeycloakId), (ClaimedHint Hint, DateTimeOffset LeaseEnd)> _waiting = [];
+    private bool _isOpen;
+    private bool _isWorking;
+    private bool _wasFull;
+    private long _workingSince;
+
+    /// <summary>A worker takes what is handed over from now on.</summary>
+    public void Open()
+    {
+        lock (_gate)
+            _isOpen = true;
+    }
+
+    /// <summary>Nobody takes anything any more. Returns what is left.</summary>
+    public IReadOnlyList<ClaimedHint> Close()
+    {
+        lock (_gate)
+        {
+            _isOpen = false;
+            return Empty(DateTimeOffset.MinValue);
+        }
+    }
+
+    /// <summary>Whether so many hints more may be stored as held.</summary>
+    public bool HasRoom(int count)
+    {
+        lock (_gate)
+        {
+            var hasRoom = _isOpen && _waiting.Count + count <= options.Value.BatchSize / 2
+                && !(_isWorking && clock.GetElapsedTime(_workingSince) > Soon);
+            _wasFull |= !hasRoom;
+            return hasRoom;
+        }
+    }
+
+    /// <summary>Hands over what was stored as held. Of several hints of one user the last counts: it has fenced off those before.</summary>
+    public void Add(IReadOnlyList<ClaimedHint> held, DateTimeOffset leaseEnd)
+    {
+        lock (_gate)
+        {
+            foreach (var hint in held)
+                _waiting[(hint.Realm, hint.KeycloakId)] = (hint, leaseEnd);
+        }
+    }
+
+    /// <summary>Gives the worker what waits, and tells whether others were stored meanwhile that it has to claim.</summary>
+    public (IReadOnlyList<ClaimedHint> Hints, bool AreMore) Take()
+    {
+        lock (_gate)
+        {
+            (_isWorking, _workingSince) = (true, clock.GetTimestamp());
+            var areMore = _wasFull;
+            _wasFull = false;
+            // What waited for most of its lease could be another worker's before it is settled: it is due again when the lease ends.
+            return (Empty(clock.GetUtcNow() + (options.Value.Lease * 0.75)), areMore);
+        }
+    }
+
+    /// <summary>The worker waits for something to do.</summary>
+    public void Rest()
+    {
+        lock (_gate)
+            _isWorking = false;
+    }
+
+    private List<ClaimedHint> Empty(DateTimeOffset leasedUntil)
+    {
+        List<ClaimedHint> hints = [.. _waiting.Values.Where(held => held.LeaseEnd >= leasedUntil).Select(held => held.Hint)];
+        _waiting.Clear();
+        return hints;
+    }
+}

@@ -1,0 +1,174 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Keycloak;
+using KeycloakCreditBridge.Tests.Provisioning;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Hints;
+
+/// <summary>Hints that a process stores for its own worker.</summary>
+public sealed class HandoverTests(PostgresServer postgres)
+{
+    private const int Room = 100;
+
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
+    private static readonly DateTimeOffset Now = new(2026, 11, 27, 12, 0, 0, TimeSpan.Zero);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_hint_that_the_worker_of_this_process_gets_is_written_once_and_settled()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 1);
+        await bundle.Bridge.StartAsync();
+        // The worker waits for work once it has looked for it.
+        await Eventually.TrueAsync(() => bundle.Bridge.Services.GetRequiredService<HintHandover>().HasRoom(1), "the worker is ready");
+        var user = (await bundle.PeopleAsync())[0];
+
+        await WriteAsync(bundle, user);
+
+        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 1, "there is an account");
+        await Eventually.TrueAsync(
+            () => bundle.Database.ScalarAsync<bool>("select n_tup_ins = 1 and n_tup_del = 1 and n_tup_upd = 0 from pg_stat_user_tables where relname = 'user_hints'"),
+            "the hint was stored, settled and never claimed");
+        await bundle.Bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task What_a_process_holds_when_it_stops_is_due_for_the_others_at_once()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 2);
+        var people = await bundle.PeopleAsync();
+        bundle.Keycloak.Server.Misbehaviour.Hang($"/{EmulatorDriver.Users}/{people[0]}", 1);
+        await bundle.Bridge.StartAsync();
+        var handover = bundle.Bridge.Services.GetRequiredService<HintHandover>();
+        await Eventually.TrueAsync(() => handover.HasRoom(1), "the worker is ready");
+        await WriteAsync(bundle, people[0]);
+        await Eventually.TrueAsync(() => bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"] == 1, "the worker waits for Keycloak");
+        var held = await new HintStore(bundle.Database.DataSource).AddAsync([Hint(people[1])], DateTimeOffset.UtcNow, default, DateTimeOffset.UtcNow + Lease, Token);
+        handover.Add(held, DateTimeOffset.UtcNow + Lease);
+
+        await bundle.Bridge.StopAsync();
+
+        Assert.Equal(["0 true", "0 true"], await bundle.Database.QueryAsync<string>("select attempts || ' ' || (due_at <= now()) from user_hints"));
+        Assert.False(handover.HasRoom(1));
+    }
+
+    [Fact]
+    public async Task What_a_process_held_that_died_is_claimed_when_the_lease_ends_and_not_before()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var store = new HintStore(database.DataSource);
+        Assert.Equal(1, Assert.Single(await store.AddAsync([Hint("ana")], Now, Now, Now + Lease, Token)).Attempts);
+        Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), Token));
+        Assert.Equal(2, Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), Token)).Attempts);
+    }
+
+    [Fact]
+    public async Task The_other_replicas_are_woken_for_hints_that_nobody_holds_and_for_no_others()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var store = new HintStore(database.DataSource);
+        await using var listening = await database.DataSource.OpenConnectionAsync(Token);
+        var heard = 0;
+        listening.Notification += (_, _) => heard++;
+        await using (var listen = new NpgsqlCommand($"listen {HintStore.Channel}", listening))
+            await listen.ExecuteNonQueryAsync(Token);
+
+        await store.AddAsync([Hint("ana")], Now, Now, Now + Lease, Token);
+        await store.AddAsync([], Now, Now, null, Token);
+        await store.AddAsync([Hint("ben"), Hint("eve")], Now, Now, null, Token);
+
+        await listening.WaitAsync(Token);
+        Assert.Equal(1, heard);
+    }
+
+    [Fact]
+    public void Half_a_batch_waits_at_most()
+    {
+        var handover = New(new ManualTimeProvider(Now));
+        Assert.False(handover.HasRoom(1));
+        handover.Open();
+        Assert.True(handover.HasRoom(Room));
+        handover.Add([.. Enumerable.Range(0, Room).Select(number => Held($"user-{number}"))], Now + Lease);
+        Assert.False(handover.HasRoom(1));
+        var (hints, areMore) = handover.Take();
+        Assert.Equal((Room, true), (hints.Count, areMore));
+        Assert.True(handover.HasRoom(Room));
+        Assert.False(handover.Take().AreMore);
+    }
+
+    [Fact]
+    public void Nothing_waits_for_a_worker_that_is_long_at_work()
+    {
+        var clock = new ManualTimeProvider();
+        var handover = New(clock);
+        handover.Open();
+        handover.Take();
+        Assert.True(handover.HasRoom(1));
+        clock.Advance(TimeSpan.FromMilliseconds(51));
+        Assert.False(handover.HasRoom(1));
+        handover.Rest();
+        Assert.True(handover.HasRoom(1));
+    }
+
+    [Fact]
+    public void What_waited_for_long_is_left_to_the_end_of_its_lease()
+    {
+        var clock = new ManualTimeProvider(Now);
+        var handover = New(clock);
+        handover.Open();
+        handover.Add([Held("ana")], Now + Lease);
+        clock.Advance(Lease / 2);
+        Assert.Empty(handover.Take().Hints);
+    }
+
+    [Fact]
+    public void Of_two_hints_of_one_user_the_last_is_worked_off()
+    {
+        var handover = New(new ManualTimeProvider(Now));
+        handover.Add([Held("ana", version: 7)], Now + Lease);
+        handover.Add([Held("ana", version: 3)], Now + Lease);
+        Assert.Equal(3, Assert.Single(handover.Take().Hints).Version);
+    }
+
+    [Fact]
+    public async Task Hints_that_nobody_holds_are_claimed_beside_those_that_are_held()
+    {
+        await using var bench = await WorkerBench.StartAsync(postgres);
+        foreach (var user in (string[])["ana", "ben", "eve"])
+            bench.Server.On($"/admin/realms/shop/users/{user}", ScriptedKeycloak.Says(200, $$"""{"id":"{{user}}","username":"{{user}}","enabled":true}"""));
+        await bench.HintAsync("ana");
+        bench.Handover.Open();
+        await bench.HintAsync("ben");
+        Assert.Equal(2, await bench.WorkAsync());
+
+        // Each second the table is looked at, however much this process has of its own.
+        await bench.Database.ExecuteAsync(
+            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) select 'shop', 'eve', 0, 'webhook', 'REGISTER', 'changed', @Now, @Now",
+            new { Now = bench.Clock.GetUtcNow() });
+        await bench.HintAsync("ana");
+        Assert.Equal(1, await bench.WorkAsync());
+        bench.Clock.Advance(TimeSpan.FromSeconds(1));
+        bench.Handover.Rest();
+        await bench.HintAsync("ana");
+        Assert.Equal(2, await bench.WorkAsync());
+        Assert.Equal(["ana active", "ben active", "eve active"], await bench.AccountsAsync());
+        Assert.Empty(await bench.HintsAsync());
+    }
+
+    private static HintHandover New(TimeProvider clock) => new(Options.Create(new HintOptions { BatchSize = 2 * Room, Lease = Lease }), clock);
+
+    private static UserHint Hint(string user) => new(EmulatorDriver.Realm, user, HintKind.Changed, "REGISTER", HintSources.Webhook);
+
+    private static ClaimedHint Held(string user, long version = 1) =>
+        new(EmulatorDriver.Realm, user, version, HintSources.Webhook, "REGISTER", HintKind.Changed, Now, 1);
+
+    private static Task WriteAsync(ReconcileBundle bundle, string user) =>
+        bundle.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync([Hint(user)], Token);
+}
