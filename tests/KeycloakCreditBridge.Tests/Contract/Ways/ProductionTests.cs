@@ -4,10 +4,8 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways;
 
@@ -95,17 +93,6 @@ public sealed class ProductionTests(ProductionKeycloak keycloak, PostgresServer 
         var written = await WrittenAsync(scene);
         await scene.ReconcileAsync();
         Assert.Equal(written, await WrittenAsync(scene));
-    }
-
-    [Fact, Trait(Proof.On, Proof.Keycloak26_7)]
-    public async Task Its_tables_show_whether_a_realm_takes_people_from_a_directory()
-    {
-        await using var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres);
-        await scene.StartBridgeAsync(("Keycloak:Database:ConnectionString", await keycloak.CreateReaderAsync()));
-        var tables = scene.Bridge.Services.GetRequiredService<KeycloakDatabaseStore>();
-        Assert.False(await tables.HasFederationAsync(scene.Realm, Token));
-        await scene.Features.AddDirectoryAsync(new Uri("ldap://127.0.0.1:1"), "dc=example", import: false, Token);
-        Assert.True(await tables.HasFederationAsync(scene.Realm, Token));
     }
 
     private static Task<string?> WrittenAsync(ContractScene scene) => scene.Database.ScalarAsync<string>(

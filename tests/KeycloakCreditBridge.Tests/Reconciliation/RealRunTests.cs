@@ -1,14 +1,17 @@
 using Dapper;
+using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Contract.Ways;
 using KeycloakCreditBridge.Tests.Faults;
 using KeycloakCreditBridge.Tests.Operations;
-using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
-namespace KeycloakCreditBridge.Tests.Contract.Ways;
+namespace KeycloakCreditBridge.Tests.Reconciliation;
 
 /// <summary>What may happen to a run while it reads a real realm, in which somebody has no creation and somebody an absurd one.</summary>
-public sealed class ProductionRunTests(ProductionKeycloak keycloak, PostgresServer postgres)
+public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer postgres)
 {
     private const int People = 60;
     private const int Newcomers = 8;
@@ -31,7 +34,7 @@ public sealed class ProductionRunTests(ProductionKeycloak keycloak, PostgresServ
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Theory, Trait(Proof.On, Proof.Keycloak26_7)]
+    [Theory]
     [InlineData("counts", "reviewed:1")]
     [InlineData("windows", "saved:2")]
     [InlineData("list", "read:2")]
@@ -59,7 +62,7 @@ public sealed class ProductionRunTests(ProductionKeycloak keycloak, PostgresServ
         Assert.Equal(People + Newcomers, await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 
-    [Theory, Trait(Proof.On, Proof.Keycloak26_7)]
+    [Theory]
     [InlineData("windows")]
     [InlineData("list")]
     public async Task Who_comes_and_goes_while_the_realm_is_read_is_neither_missed_nor_closed_for_another(string mode)
@@ -77,6 +80,17 @@ public sealed class ProductionRunTests(ProductionKeycloak keycloak, PostgresServ
         await RunAsync(settings, scene.Database, mode);
 
         Assert.Equal(await PeopleAsync(scene), await ActiveAsync(scene.Database));
+    }
+
+    [Fact]
+    public async Task Its_tables_show_whether_a_realm_takes_people_from_a_directory()
+    {
+        await using var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres, Hearing.Nothing);
+        await using var bridge = BridgeHost.Build(await SettingsAsync(scene));
+        var tables = bridge.Services.GetRequiredService<KeycloakDatabaseStore>();
+        Assert.False(await tables.HasFederationAsync(scene.Realm, Token));
+        await scene.Features.AddDirectoryAsync(new Uri("ldap://127.0.0.1:1"), "dc=example", import: false, Token);
+        Assert.True(await tables.HasFederationAsync(scene.Realm, Token));
     }
 
     // At both ends of the list and between.
