@@ -37,19 +37,18 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
         """;
 
-    // Counted before the try, so that a hint that crashes its worker is counted too.
+    // Counted before the try, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read the keys of
+    // the whole backlog for each claim.
     private const string ClaimSql =
         """
-        with due as (
-            select realm, keycloak_id from user_hints
-            where state = 'waiting' and due_at <= @Now
-            order by due_at
-            limit @Limit
-            for update skip locked)
         update user_hints h
         set version = nextval('user_hints_version'), due_at = @LeaseEnd, attempts = h.attempts + 1
-        from due
-        where h.realm = due.realm and h.keycloak_id = due.keycloak_id
+        where h.ctid = any (array(
+            select w.ctid from user_hints w
+            where w.state = 'waiting' and w.due_at <= @Now
+            order by w.due_at
+            limit @Limit
+            for update skip locked))
         returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
         """;
 
