@@ -55,10 +55,10 @@ internal abstract class ChannelListener(NpgsqlDataSource dataSource, string chan
 #pragma warning restore CA2100
             await listen.ExecuteNonQueryAsync(cancellationToken);
 
-        Started();
         if (_interrupted)
             LogRecovered();
         _interrupted = false;
+        Started();
         while (true)
             await connection.WaitAsync(cancellationToken);
     }
