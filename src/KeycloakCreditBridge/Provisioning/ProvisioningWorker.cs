@@ -70,7 +70,7 @@ internal sealed partial class ProvisioningWorker(
         var (claimed, areMore) = handover.Take();
         try
         {
-            // Hints that nobody holds are looked for as often while this process has enough of its own.
+            // Hints that nobody holds are looked for each second too while this process has enough of its own.
             if (claimed.Count == 0 || areMore || _areMoreDue || clock.GetElapsedTime(_lookedAt) >= IdleLook)
                 claimed = await ClaimAsync(claimed, cancellationToken);
             if (claimed.Count == 0)

@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
+using Quartz;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
@@ -38,12 +39,41 @@ public sealed class ScheduleTests(PostgresServer postgres)
         var bridges = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => StartAsync(bundle, Enabled)));
 
         await RunsAsync(bundle, "trigger = 'first' and status = 'done'", 1);
+        // As one does that had looked before the realm was read.
+        var scheduler = await bridges[0].Services.GetRequiredService<QuartzStarter>().WaitAsync(TestContext.Current.CancellationToken);
+        await ReconciliationSchedule.RunOnceAsync(scheduler, EmulatorDriver.Realm, ReconcileTriggers.First, TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(
+            () => bundle.Database.ScalarAsync<bool>("select count(*) = 0 from quartz.qrtz_triggers where trigger_group = 'first'"), "it was answered");
         await Task.WhenAll(bridges.Select(bridge => bridge.StopAsync()));
 
         Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs"));
         await bundle.AssertEverybodyHasAnAccountAsync();
         foreach (var bridge in bridges)
             await bridge.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(ReconcileTriggers.First)]
+    [InlineData(ReconcileTriggers.Schedule)]
+    public async Task A_host_that_ends_before_a_run_has_begun_logs_no_error(string trigger)
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5, ServerModel.V26_2);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        await using var bridge = await StartAsync(bundle, Enabled);
+        var scheduler = await bridge.Services.GetRequiredService<QuartzStarter>().WaitAsync(TestContext.Current.CancellationToken);
+        await using var connection = await bundle.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await connection.ExecuteAsync("lock table reconcile_runs in access exclusive mode");
+
+        await scheduler.ScheduleTrigger(
+            TriggerBuilder.Create().WithIdentity("now", trigger).ForJob(ReconcileJob.KeyOf(EmulatorDriver.Realm)).StartNow().Build(),
+            TriggerConflict.Keep, TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(
+            () => bundle.Database.ScalarAsync<bool>("select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%status = ''done''%'"),
+            "it asks whether there is anything to do");
+        await bridge.StopAsync();
+
+        Assert.DoesNotContain(bridge.Log.All, line => line.StartsWith("Error", StringComparison.Ordinal));
     }
 
     [Fact]

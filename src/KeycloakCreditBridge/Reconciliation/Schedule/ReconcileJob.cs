@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using Npgsql;
 using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
@@ -25,14 +26,8 @@ internal sealed partial class ReconcileJob(
     {
         var realm = context.JobDetail.Key.Name;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-        if (await RequestAsync(realm, context.Trigger.Key, either.Token) is not { } request)
+        if (await FindWorkAsync(realm, context.Trigger.Key, either.Token) is not { } request)
             return;
-        if (request.Trigger == ReconcileTriggers.Schedule && await rest.UntilAsync(request, either.Token) is { } until)
-        {
-            LogResting(realm, until);
-            return;
-        }
-
         LogStarted(realm, request.Trigger);
         var outcome = await reconciler.RunAsync(request, new Progress(clock, Log), either.Token);
         foreach (var problem in outcome.Problems)
@@ -51,15 +46,45 @@ internal sealed partial class ReconcileJob(
         }
     }
 
+    // Who stops has nothing to do any more; what was asked for waits for the next start.
+    private async Task<ReconcileRequest?> FindWorkAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RequestAsync(realm, trigger, cancellationToken) is { } request && !await IsNeedlessAsync(request, cancellationToken) ? request : null;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
     // What was asked for over HTTP stands in its run; everything else follows from who asks.
     private async Task<ReconcileRequest?> RequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken) => trigger.Group switch
     {
         ReconcileTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
         ReconcileTriggers.Schedule => new ReconcileRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
-        // Replicas that start together may each have asked for it.
-        ReconcileTriggers.First when await complete.WasReadAsync(realm, cancellationToken) => null,
         _ => new ReconcileRequest(realm, trigger.Group),
     };
+
+    private async Task<bool> IsNeedlessAsync(ReconcileRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Replicas that start together may each have asked for it.
+            if (request.Trigger == ReconcileTriggers.First)
+                return await complete.WasReadAsync(request.Realm, cancellationToken);
+            if (request.Trigger != ReconcileTriggers.Schedule || await rest.UntilAsync(request, cancellationToken) is not { } until)
+                return false;
+            LogResting(request.Realm, until);
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            // The run finds it too, says so, and is done again later.
+            return false;
+        }
+    }
 
     private void Log(ReconcileProgress progress) => LogProgress(
         progress.Realm, progress.Counts.Seen, progress.Expected, progress.Counts.Missing, (long)progress.PerSecond, progress.Left);
