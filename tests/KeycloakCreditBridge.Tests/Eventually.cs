@@ -3,10 +3,10 @@ namespace KeycloakCreditBridge.Tests;
 /// <summary>Waits for what another thread or process does.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Looks again and again until it is true, and fails after half a minute.</summary>
+    /// <summary>Looks again and again until it is true, and fails after a minute.</summary>
     public static async Task TrueAsync(Func<Task<bool>> condition, string expectation)
     {
         var start = TimeProvider.System.GetTimestamp();

@@ -13,7 +13,7 @@ public sealed class ReplicaLoadTests
         """
         with moved as (
             update user_credits set credits_remaining = credits_remaining - 0.01, updated_at = now()
-            where user_id = (select user_id from user_credits order by random() limit 1)
+            where user_id = @User
             returning user_id, credits_remaining)
         insert into credit_transactions (user_id, amount, balance_after, transaction_type)
         select user_id, -0.01, credits_remaining, 'usage' from moved
@@ -64,6 +64,7 @@ public sealed class ReplicaLoadTests
             ["Reconciliation:CompleteCron"] = Never,
             ["Reconciliation:WindowUsers"] = "200",
         };
+        var users = Enumerable.Range(0, Users).Select(_ => EmulatedUser.NewId()).ToArray();
         // Every event is told to the first one, and to another by its type.
         string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
         var urls = types.ToDictionary(type => type, _ => FaultScene.NewUrl());
@@ -79,10 +80,10 @@ public sealed class ReplicaLoadTests
             ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.List), over.Token),
             ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
             ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
-            DeductAsync(scene, over.Token),
-            DeductAsync(scene, over.Token),
+            DeductAsync(scene, users, over.Token),
+            DeductAsync(scene, users, over.Token),
         };
-        await RaiseAsync(scene, types, Users);
+        await RaiseAsync(scene, types, users);
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "everybody has an account");
         await over.CancelAsync();
         var done = await Task.WhenAll(busy);
@@ -98,12 +99,13 @@ public sealed class ReplicaLoadTests
         Assert.Equal(Users, await scene.CountAsync("credit_transactions where grant_key = 'signup'"));
     }
 
-    private static async Task RaiseAsync(FaultScene scene, string[] types, int users)
+    private static async Task RaiseAsync(FaultScene scene, string[] types, string[] users)
     {
         var realm = scene.Keycloak.Realm(FaultScene.Realm);
-        await Parallel.ForEachAsync(Enumerable.Range(0, users), Token, async (number, _) =>
+        await Parallel.ForEachAsync(users.Index(), Token, async (one, _) =>
         {
-            var user = new EmulatedUser(EmulatedUser.NewId(), $"user-{number}") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() };
+            var (number, id) = one;
+            var user = new EmulatedUser(id, $"user-{number}") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() };
             realm.AddUser(user);
             await realm.RaiseAsync(types[number % types.Length], user.Id);
             if (number % 5 == 0)
@@ -118,19 +120,25 @@ public sealed class ReplicaLoadTests
         var done = 0;
         while (!over.IsCancellationRequested || done == 0)
         {
-            var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
-            Assert.True(outcome.Status is ReconcileStatus.Done or ReconcileStatus.AlreadyRunning, outcome.Reason);
-            done += outcome.Status == ReconcileStatus.Done ? 1 : 0;
+            await Eventually.TrueAsync(
+                async () =>
+                {
+                    var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
+                    Assert.True(outcome.Status is ReconcileStatus.Done or ReconcileStatus.AlreadyRunning, outcome.Reason);
+                    return outcome.Status == ReconcileStatus.Done;
+                },
+                "it has the realm");
+            done++;
         }
 
         return done;
     }
 
-    private static async Task<int> DeductAsync(FaultScene scene, CancellationToken over)
+    private static async Task<int> DeductAsync(FaultScene scene, string[] users, CancellationToken over)
     {
         var moved = 0;
-        while (!over.IsCancellationRequested)
-            moved += await scene.Database.ExecuteAsync(DeductSql);
+        for (var turn = 0; !over.IsCancellationRequested; turn++)
+            moved += await scene.Database.ExecuteAsync(DeductSql, new { User = users[turn % users.Length] });
         return moved;
     }
 }
