@@ -18,6 +18,7 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
     {
         var content = JsonNode.Parse(realmJson)!.AsObject();
         content["realm"] = realm;
+        RealmKeys.AddTo(content);
         return _session.SendAsync(HttpMethod.Post, "admin/realms", content, token);
     }
 
