@@ -18,11 +18,13 @@ public sealed class DeadlockTests(PostgresServer postgres)
     {
         await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}" });
         await scene.SeeAsync(Person("ana", "ana@example.com"));
+        // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
+        await scene.Database.ExecuteAsync($"alter database {scene.Database.Name} set deadlock_timeout = '2s'");
+        scene.Database.DataSource.Clear();
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         Task<ConvergeResult> converging;
         await using (var transaction = await other.BeginTransactionAsync(Token))
         {
-            // The converging session looks for a deadlock when the other one waits, and the other one does not look.
             await other.ExecuteAsync("set local deadlock_timeout = '1h'");
             await other.ExecuteAsync("select 1 from user_credits where user_id = 'ana@example.com' for update");
             converging = scene.SeeAsync(Person("ana", "ana@example.com", enabled: false), Person("bert", "bert@example.com"));
