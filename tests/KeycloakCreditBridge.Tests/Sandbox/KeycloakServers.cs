@@ -19,6 +19,15 @@ public enum KeycloakKind
 /// </summary>
 public sealed class KeycloakServers : IAsyncDisposable
 {
+    /// <summary>What the tests' passwords are hashed with, in both spellings that Keycloak has had: the default is made to be slow.</summary>
+    internal static IReadOnlyDictionary<string, string> CheapPasswords { get; } = new Dictionary<string, string>
+    {
+        ["KC_SPI_PASSWORD_HASHING__ARGON2__ITERATIONS"] = "1",
+        ["KC_SPI_PASSWORD_HASHING__ARGON2__MEMORY"] = "64",
+        ["KC_SPI_PASSWORD_HASHING_ARGON2_ITERATIONS"] = "1",
+        ["KC_SPI_PASSWORD_HASHING_ARGON2_MEMORY"] = "64",
+    };
+
     private readonly Dictionary<KeycloakKind, Task<IKeycloakServer>> _servers = [];
 
     /// <summary>The server, started if need be; skips the test when this machine cannot run it.</summary>
@@ -51,6 +60,6 @@ public sealed class KeycloakServers : IAsyncDisposable
             .FirstOrDefault(found => $"{found.Version}".StartsWith(prefix, StringComparison.Ordinal));
         Assert.SkipUnless(distribution is not null,
             $"Needs a real Keycloak {prefix}x: set KEYCLOAK_DISTRIBUTIONS to a folder with keycloak-{prefix}*.tar.xz and install Java 17 or later.");
-        return await RealKeycloak.StartAsync(distribution!, CacheFolder.Of("keycloak"), null, CancellationToken.None);
+        return await RealKeycloak.StartAsync(distribution!, CacheFolder.Of("keycloak"), null, CancellationToken.None, CheapPasswords);
     }
 }

@@ -2,6 +2,7 @@ using Dapper;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 
@@ -64,7 +65,7 @@ public sealed class ProductionKeycloak : IAsyncDisposable
         var address = new NpgsqlConnectionStringBuilder(Address);
         return await RealKeycloak.StartAsync(
             distribution with { Database = "postgres", Features = "scim-api" }, CacheFolder.Of("keycloak"), null, CancellationToken.None,
-            new Dictionary<string, string>
+            new Dictionary<string, string>(KeycloakServers.CheapPasswords)
             {
                 ["KC_DB_URL"] = $"jdbc:postgresql://{address.Host}:{address.Port}/{address.Database}",
                 ["KC_DB_USERNAME"] = address.Username!,
