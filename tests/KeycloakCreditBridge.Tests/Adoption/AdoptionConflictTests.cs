@@ -10,9 +10,6 @@ public sealed class AdoptionConflictTests(PostgresServer postgres)
 {
     private const string LockSql = "select 1 from user_credits where user_id = @Id for update";
 
-    private const string WaitingSql =
-        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query like '%adopting_members%')";
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -36,7 +33,7 @@ public sealed class AdoptionConflictTests(PostgresServer postgres)
             await other.ExecuteAsync(LockSql, new { Id = "p1" });
             adopting = bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
                 new AdoptionWish(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
-            await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>(WaitingSql), "the batch has one account and waits for the other");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
             await other.ExecuteAsync(LockSql, new { Id = "p0" });
         }
 

@@ -190,13 +190,11 @@ public sealed class AdoptionTests(PostgresServer postgres)
             await Dapper.SqlMapper.ExecuteAsync(blocker, "select 1 from user_credits where user_id = 'p05' for update");
             using var command = CommandProcess.Start(killed.Settings, "adopt", "--apply", "--batch", "2");
             await Eventually.TrueAsync(
-                () => killed.Database.ScalarAsync<bool>(
-                    "select exists (select from audit_logs) and exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"),
+                async () => await killed.Database.ScalarAsync<bool>("select exists (select from audit_logs)") && await killed.Database.WaitsAsync(),
                 "some are adopted and the next batch waits");
             await command.SignalAsync("KILL");
             await command.EndAsync();
-            await killed.Database.ExecuteAsync(
-                "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()");
+            await killed.Database.EndWaitingAsync();
         }
 
         Assert.NotEqual(await undisturbed.StateAsync(), await killed.StateAsync());

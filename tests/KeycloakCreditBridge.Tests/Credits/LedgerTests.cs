@@ -203,9 +203,7 @@ public sealed class LedgerTests(PostgresServer postgres) : IAsyncLifetime
                 renaming);
             switching = _scene.PostAsync(Switch, admin, body);
             await Eventually.TrueAsync(
-                () => _scene.Database.ScalarAsync<bool>(
-                    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"),
-                "the switch waits for the row");
+                () => _scene.Database.WaitsAsync(), "the switch waits for the row");
             await renaming.CommitAsync(TestContext.Current.CancellationToken);
         }
 

@@ -1,11 +1,11 @@
 using Dapper;
+using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 public sealed class KillTests
 {
-    private const string ConvergingWaitsSql =
-        "select count(*) > 0 from pg_stat_activity where query like '%hint_version)%' and pid <> pg_backend_pid() and wait_event_type = @Kind";
+    private const string Converging = "hint_version)";
 
     [Fact]
     public async Task A_bridge_killed_between_claim_and_commit_loses_no_hint_and_grants_once()
@@ -17,10 +17,9 @@ public sealed class KillTests
         {
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
             await scene.CreateUserAsync("ana");
-            await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "Lock"), "the converging statement waits");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
             await killed.KillAsync();
-            await blocker.ExecuteAsync(
-                "select pg_terminate_backend(pid) from pg_stat_activity where query like '%hint_version)%' and wait_event_type = 'Lock'");
+            await scene.Database.EndWaitingAsync(Converging);
         }
 
         Assert.Equal(0, await scene.AccountsAsync());
@@ -40,12 +39,12 @@ public sealed class KillTests
         {
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
             await scene.CreateUserAsync("ana");
-            await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "Lock"), "the converging statement waits");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
             // From here on a commit is durable and never confirmed: it waits for a standby that there is not.
             await SetStandbyAsync(scene, "ghost");
         }
 
-        await Eventually.TrueAsync(() => ConvergingWaitsForAsync(scene, "IPC"), "the commit waits for its standby");
+        await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging, "IPC"), "the commit waits for its standby");
         await killed.KillAsync();
         await SetStandbyAsync(scene, "");
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the commit is seen");
@@ -97,9 +96,6 @@ public sealed class KillTests
         await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 60, "everybody has an account");
     }
-
-    private static async Task<bool> ConvergingWaitsForAsync(FaultScene scene, string kind) =>
-        await scene.Database.ScalarAsync<bool>(ConvergingWaitsSql, new { Kind = kind });
 
     private static async Task SetStandbyAsync(FaultScene scene, string name)
     {

@@ -1,5 +1,6 @@
 using Dapper;
 using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
@@ -31,9 +32,6 @@ public sealed class ReplicaTests
         select concat_ws(' ', 'run', to_jsonb(r)) from reconcile_runs r
         order by 1
         """;
-
-    private const string WaitingSql =
-        "select count(*)::int from pg_stat_activity where query like '%hint_version)%' and pid <> pg_backend_pid() and wait_event_type = 'Lock'";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -149,7 +147,7 @@ public sealed class ReplicaTests
     private static async Task HintAsync(FaultScene scene, string[] users, string kind) =>
         Assert.Equal(users.Length, await scene.Database.ExecuteAsync(HintSql, new { Users = users, Kind = kind }));
 
-    private static Task<int> WaitingAsync(FaultScene scene) => scene.Database.ScalarAsync<int>(WaitingSql);
+    private static Task<int> WaitingAsync(FaultScene scene) => scene.Database.WaitingAsync("hint_version)");
 
     private static Task<IReadOnlyList<string>> BooksAsync(FaultScene scene) => scene.Database.QueryAsync<string>(BooksSql);
 }

@@ -21,8 +21,7 @@ public sealed class MeterFaultTests(PostgresServer postgres)
                 await connection.ExecuteAsync($"update {table} set {column} = 'new@example.com' where {column} = 'ana@example.com'");
             var reported = scene.ReportAsync(Record("r1", ana, 1m));
             await Eventually.TrueAsync(
-                async () => await scene.Database.ScalarAsync<bool>("select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"),
-                "charging waits for the renaming");
+                () => scene.Database.WaitsAsync(), "charging waits for the renaming");
             await renaming.CommitAsync(TestContext.Current.CancellationToken);
             await reported;
         }
@@ -41,12 +40,7 @@ public sealed class MeterFaultTests(PostgresServer postgres)
             await connection.ExecuteAsync("select from user_credits for update");
             Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", ana, 1m).ToJsonString())).Status);
             await Eventually.TrueAsync(
-                async () => await scene.Database.ScalarAsync<int>(
-                    """
-                    select count(pg_terminate_backend(pid))::int from pg_stat_activity
-                    where wait_event_type = 'Lock' and datname = current_database()
-                    """) > 0,
-                "the server cut off the connection that was charging");
+                async () => await scene.Database.EndWaitingAsync() > 0, "the server cut off the connection that was charging");
             await held.RollbackAsync(TestContext.Current.CancellationToken);
         }
 

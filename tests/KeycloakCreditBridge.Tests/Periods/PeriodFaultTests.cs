@@ -139,7 +139,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
             await Eventually.TrueAsync(async () => await RenewedAsync(scene.Database) == 5_000, $"the first range is done: {killed.Log}");
             await WaitsForLockAsync(scene.Database);
             await killed.KillAsync();
-            await blocker.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'");
+            await scene.Database.EndWaitingAsync();
         }
 
         Assert.Equal(5_000, await RenewedAsync(scene.Database));
@@ -154,6 +154,5 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
         database.ScalarAsync<int>("select count(*)::int from user_credits where last_reset > now()");
 
     private static Task WaitsForLockAsync(TestDatabase database) => Eventually.TrueAsync(
-        () => database.ScalarAsync<bool>("select exists (select from pg_stat_activity where query like '%walked as%' and pid <> pg_backend_pid() and wait_event_type = 'Lock' and datname = current_database())"),
-        "renewing waits for the account");
+        () => database.WaitsAsync("walked as"), "renewing waits for the account");
 }

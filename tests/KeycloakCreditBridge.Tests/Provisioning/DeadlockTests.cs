@@ -8,9 +8,6 @@ namespace KeycloakCreditBridge.Tests.Provisioning;
 /// <summary>Where addresses are account ids, people who are new to several batches at once can meet in a circle of locks.</summary>
 public sealed class DeadlockTests(PostgresServer postgres)
 {
-    private const string WaitingSql =
-        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query like '%with judgement as%')";
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -28,7 +25,7 @@ public sealed class DeadlockTests(PostgresServer postgres)
             await other.ExecuteAsync("set local deadlock_timeout = '1h'");
             await other.ExecuteAsync("select 1 from user_credits where user_id = 'ana@example.com' for update");
             converging = scene.SeeAsync(Person("ana", "ana@example.com", enabled: false), Person("bert", "bert@example.com"));
-            await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>(WaitingSql), "the batch has the user and waits for the account");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("with judgement as"), "the batch has the user and waits for the account");
             await other.ExecuteAsync("select 1 from keycloak_users where keycloak_id = 'ana' for update");
         }
 

@@ -6,9 +6,6 @@ namespace KeycloakCreditBridge.Tests.Provisioning;
 
 public sealed class SettlingTests(PostgresServer postgres)
 {
-    private const string WaitsSql =
-        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     // PostgreSQL locks rows that were due when a claim began, though they are another's by the time it comes to them.
@@ -25,7 +22,7 @@ public sealed class SettlingTests(PostgresServer postgres)
 
         var converging = scene.ConvergeAsync(scene.Judge(AccountScene.Person("ana")) with { HintVersion = claimed.Version });
         await Eventually.TrueAsync(
-            async () => converging.IsCompleted || await scene.Database.ScalarAsync<bool>(WaitsSql), "it waits for the row, or is done without it");
+            async () => converging.IsCompleted || await scene.Database.WaitsAsync(), "it waits for the row, or is done without it");
         await transaction.RollbackAsync(Token);
         Assert.Equal(1, (await converging).Opened);
 

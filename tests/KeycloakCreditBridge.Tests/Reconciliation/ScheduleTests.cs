@@ -69,8 +69,7 @@ public sealed class ScheduleTests(PostgresServer postgres)
             TriggerBuilder.Create().WithIdentity("now", trigger).ForJob(ReconcileJob.KeyOf(EmulatorDriver.Realm)).StartNow().Build(),
             TriggerConflict.Keep, TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(
-            () => bundle.Database.ScalarAsync<bool>("select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%status = ''done''%'"),
-            "it asks whether there is anything to do");
+            () => bundle.Database.WaitsAsync("status = 'done'"), "it asks whether there is anything to do");
         await bridge.StopAsync();
 
         Assert.DoesNotContain(bridge.Log.All, line => line.StartsWith("Error", StringComparison.Ordinal));
@@ -166,7 +165,7 @@ public sealed class ScheduleTests(PostgresServer postgres)
             await using var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
             await connection.ExecuteAsync("lock table keycloak_users in access exclusive mode");
             requests.Ask(EmulatorDriver.Realm, "its events were wiped");
-            await EventuallyOneAsync("from pg_locks where relation = 'keycloak_users'::regclass and not granted");
+            await Eventually.TrueAsync(() => bundle.Database.WaitsAsync("keycloak_users"), "the run waits for the table");
 
             bundle.Realm.AddUser(new EmulatedUser("missed", "missed"));
             foreach (var reason in (string[])["wiped again", "and again"])

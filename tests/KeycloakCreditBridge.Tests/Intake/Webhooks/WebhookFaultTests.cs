@@ -84,6 +84,5 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
     }
 
     private static Task WriterWaitsAsync(TestDatabase database) => Eventually.TrueAsync(
-        () => database.ScalarAsync<bool>("select exists (select from pg_locks where not granted and relation = 'user_hints'::regclass)"),
-        "the writer waits for the table");
+        () => database.WaitsAsync("user_hints"), "the writer waits for the table");
 }
