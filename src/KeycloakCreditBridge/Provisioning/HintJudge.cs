@@ -20,10 +20,12 @@ internal sealed class HintJudge(
     {
         var judgements = new ConcurrentBag<Judgement>();
         var postponed = new ConcurrentBag<PostponedHint>();
+        var failed = new ConcurrentBag<FailedRead>();
+        var answered = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var down = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         var batch = await stored.ReadAsync(hints, cancellationToken);
         // What is not begun by then could be another worker's before it is settled.
-        var lastStart = clock.GetUtcNow() + (options.Value.Lease / 2);
+        var lastStart = clock.GetUtcNow() + LongestRead;
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
         {
@@ -33,7 +35,8 @@ internal sealed class HintJudge(
                 return;
             }
 
-            if (clock.GetUtcNow() > lastStart)
+            var begun = clock.GetUtcNow();
+            if (begun > lastStart)
             {
                 postponed.Add(GiveBack(hint));
                 return;
@@ -45,13 +48,21 @@ internal sealed class HintJudge(
                     judgements.Add(judgement);
                 else
                     postponed.Add(AwaitAppearance(hint));
+                if (!batch.TryGet(hint.Realm, hint.KeycloakId, out _))
+                    answered[hint.Realm] = clock.GetUtcNow();
                 _outages.TryRemove(hint.Realm, out _);
             }
-            catch (KeycloakException exception) when (IsOutage(exception))
+            catch (KeycloakException exception) when (exception is KeycloakAuthenticationException or KeycloakForbiddenException)
             {
-                if (down.TryAdd(hint.Realm, exception.Message))
-                    _outages.AddOrUpdate(hint.Realm, 1, (_, count) => count + 1);
+                GoDown(down, hint.Realm, exception.Message);
                 postponed.Add(WaitOutOutage(hint, exception.Message));
+            }
+            catch (KeycloakException exception) when (exception is not KeycloakOtherIdException)
+            {
+                failed.Add(new FailedRead(hint, begun, exception.Message));
+                // It took long to find out: the others do not wait for the same.
+                if (exception is KeycloakUnavailableException && !IsAnswered(begun, hint.Realm))
+                    GoDown(down, hint.Realm, exception.Message);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -59,7 +70,20 @@ internal sealed class HintJudge(
                 postponed.Add(Fail(hint, exception.Message));
             }
         });
+        foreach (var ofRealm in failed.GroupBy(read => read.Hint.Realm, StringComparer.Ordinal))
+        {
+            var isUp = ofRealm.All(read => IsAnswered(read.Begun, ofRealm.Key)) || await AnswersAsync(ofRealm.Key, cancellationToken);
+            if (!isUp)
+                GoDown(down, ofRealm.Key, ofRealm.First().Reason);
+            else if (down.TryRemove(ofRealm.Key, out _))
+                _outages.TryRemove(ofRealm.Key, out _);
+            foreach (var read in ofRealm)
+                postponed.Add(isUp || IsAnswered(read.Begun, ofRealm.Key) ? Fail(read.Hint, read.Reason) : WaitOutOutage(read.Hint, read.Reason));
+        }
+
         return new HintVerdicts([.. judgements], [.. postponed], down);
+
+        bool IsAnswered(DateTimeOffset begun, string realm) => answered.TryGetValue(realm, out var last) && last >= begun;
     }
 
     /// <summary>Counts a failed try: again later, or never when it was the last one.</summary>
@@ -69,13 +93,54 @@ internal sealed class HintJudge(
     /// <summary>For the next worker at once, as if it had never been claimed.</summary>
     public PostponedHint GiveBack(ClaimedHint hint) => new(hint, clock.GetUtcNow(), hint.Attempts - 1, Dead: false, "Given back untried.");
 
+    // Half of the lease for a read, the other half to begin and to settle: one user that Keycloak cannot get hold of delays the others no longer.
+    private TimeSpan LongestRead => options.Value.Lease / 2;
+
+    private async Task<Subject?> ReadAsync(string realm, string userId, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(LongestRead, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            return await reader.ReadAsync(realm, userId, either.Token);
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new KeycloakUnavailableException(
+                realm,
+                $"Keycloak did not answer for a user of realm '{realm}' within {LongestRead}, half of {HintOptions.Section}:Lease: look at its load and "
+                + "its user federation.",
+                exception);
+        }
+    }
+
+    // One user that Keycloak fails for is no outage, and an outage is no user's fault.
+    private async Task<bool> AnswersAsync(string realm, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ReadAsync(realm, $"{Guid.NewGuid()}", cancellationToken);
+            return true;
+        }
+        catch (KeycloakException)
+        {
+            return false;
+        }
+    }
+
+    private void GoDown(ConcurrentDictionary<string, string> down, string realm, string reason)
+    {
+        if (down.TryAdd(realm, reason))
+            _outages.AddOrUpdate(realm, 1, (_, count) => count + 1);
+    }
+
     private async Task<Judgement?> JudgeAsync(ClaimedHint hint, SubjectBatch batch, CancellationToken cancellationToken)
     {
         var isRead = batch.TryGet(hint.Realm, hint.KeycloakId, out var found);
         var readAt = isRead ? batch.ReadAt : clock.GetUtcNow();
         var isLate = readAt - hint.HintedAt >= options.Value.MissingGrace;
         // Said to be deleted and still there: some senders report before the transaction commits, in which the user goes.
-        if ((isRead ? found : await reader.ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
+        if ((isRead ? found : await ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
             return hint.Kind != HintKind.Deleted || isLate ? policy.Judge(subject, readAt, hint.Source, hint.Version) : null;
         return hint.Kind == HintKind.Deleted || isLate ? policy.JudgeGone(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
     }
@@ -95,8 +160,7 @@ internal sealed class HintJudge(
         Dead: false,
         hint.Kind == HintKind.Deleted ? "Keycloak still has the user." : "Keycloak does not know the user (yet).");
 
-    private static bool IsOutage(KeycloakException exception) =>
-        exception is KeycloakUnavailableException or KeycloakAuthenticationException or KeycloakForbiddenException;
+    private sealed record FailedRead(ClaimedHint Hint, DateTimeOffset Begun, string Reason);
 }
 
 /// <param name="Judgements">Users that could be judged.</param>

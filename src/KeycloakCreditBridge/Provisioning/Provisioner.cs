@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 
@@ -14,6 +16,7 @@ internal sealed partial class Provisioner(
     private const int MostLines = 20;
     private const int MostDeadlocks = 5;
     private const int MostUnknownTiers = 1_000;
+    private const int MostSuspectsInARow = 3;
 
     private readonly ConcurrentDictionary<(string Realm, string Value), bool> _unknownTiers = new();
 
@@ -24,13 +27,15 @@ internal sealed partial class Provisioner(
         Judgement[] batch = [.. judgements
             .GroupBy(item => (item.Realm, item.KeycloakId))
             .Select(ofOneUser => ofOneUser.MaxBy(item => item.ReadAt)!)];
-        List<Change> changes = [];
-        List<Refusal> refusals = [];
+        var work = new Work();
         foreach (var part in Parts(batch))
-            await ConvergeAsync(part, changes, refusals, cancellationToken);
-        Log(changes);
+            await ConvergeAsync(part, work, cancellationToken);
+        if (!work.IsAnyDone && work.Suspects is [var (_, first), ..])
+            ExceptionDispatchInfo.Throw(first);
+        work.Refusals.AddRange(work.Suspects.Select(suspect => new Refusal(suspect.Judgement, suspect.Exception.Message)));
+        Log(work.Changes);
         WarnOfUnknownTiers(batch);
-        var result = new ConvergeResult(changes, refusals);
+        var result = new ConvergeResult(work.Changes, work.Refusals);
         metrics.Converged(result);
         return result;
     }
@@ -54,23 +59,37 @@ internal sealed partial class Provisioner(
     }
 
     // Halves a refused batch until the users at fault stand alone: 999 of 1,000 are done in a few round trips.
-    private async Task ConvergeAsync(Judgement[] batch, List<Change> changes, List<Refusal> refusals, CancellationToken cancellationToken)
+    private async Task ConvergeAsync(Judgement[] batch, Work work, CancellationToken cancellationToken)
     {
         try
         {
-            changes.AddRange(await TryAsync(batch, cancellationToken));
+            work.Done(await TryAsync(batch, cancellationToken));
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
         {
             if (batch.Length == 1)
             {
-                refusals.Add(new Refusal(batch[0], exception.MessageText));
+                work.Refused(batch[0], exception.MessageText);
                 return;
             }
 
             var middle = batch.Length / 2;
-            await ConvergeAsync(batch[..middle], changes, refusals, cancellationToken);
-            await ConvergeAsync(batch[middle..], changes, refusals, cancellationToken);
+            await ConvergeAsync(batch[..middle], work, cancellationToken);
+            await ConvergeAsync(batch[middle..], work, cancellationToken);
+        }
+        catch (NpgsqlException exception) when (PostgresErrors.MayBeOfOneRow(exception))
+        {
+            if (batch.Length == 1)
+            {
+                work.Suspect(batch[0], exception);
+                return;
+            }
+
+            // Halves would wait for the same lock or the same large account, half after half. In no order, so that where the first few fail
+            // and the rest is left for later, others are the first then.
+            RandomNumberGenerator.Shuffle(batch.AsSpan());
+            foreach (var judgement in batch)
+                await ConvergeAsync([judgement], work, cancellationToken);
         }
     }
 
@@ -88,6 +107,39 @@ internal sealed partial class Provisioner(
             {
                 LogDeadlock(attempt);
             }
+        }
+    }
+
+    /// <summary>What came of a batch so far. Whom the database fails for is at fault only where it does others.</summary>
+    private sealed class Work
+    {
+        private int _suspectsInARow;
+
+        public List<Change> Changes { get; } = [];
+
+        public List<Refusal> Refusals { get; } = [];
+
+        public List<(Judgement Judgement, NpgsqlException Exception)> Suspects { get; } = [];
+
+        public bool IsAnyDone { get; private set; }
+
+        public void Done(IReadOnlyList<Change> changes)
+        {
+            Changes.AddRange(changes);
+            (IsAnyDone, _suspectsInARow) = (true, 0);
+        }
+
+        public void Refused(Judgement judgement, string reason)
+        {
+            Refusals.Add(new Refusal(judgement, reason));
+            (IsAnyDone, _suspectsInARow) = (true, 0);
+        }
+
+        public void Suspect(Judgement judgement, NpgsqlException exception)
+        {
+            if (++_suspectsInARow == MostSuspectsInARow)
+                ExceptionDispatchInfo.Throw(exception);
+            Suspects.Add((judgement, exception));
         }
     }
 

@@ -11,6 +11,9 @@ namespace KeycloakCreditBridge.Provisioning;
 /// </summary>
 internal sealed class RenameStore(NpgsqlDataSource dataSource)
 {
+    // Seconds. An account takes its whole ledger along, which may be years of charges.
+    private const int LongestMove = 600;
+
     private const string DueSql =
         """
         select w.realm, w.keycloak_id, k.account_id as from_id, w.account_id as to_id, w.source, w.read_at
@@ -155,11 +158,11 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         if (to.Intersect(from, StringComparer.Ordinal).Any())
         {
             string[] between = [.. renames.Select(_ => $"renaming:{Guid.NewGuid()}")];
-            await connection.ExecuteAsync(MoveSql, new { From = from, To = between, Now = now.UtcDateTime });
+            await connection.ExecuteAsync(MoveSql, new { From = from, To = between, Now = now.UtcDateTime }, commandTimeout: LongestMove);
             from = between;
         }
 
-        await connection.ExecuteAsync(MoveSql, new { From = from, To = to, Now = now.UtcDateTime });
+        await connection.ExecuteAsync(MoveSql, new { From = from, To = to, Now = now.UtcDateTime }, commandTimeout: LongestMove);
     }
 
     private sealed record Known(string Realm, string KeycloakId, string? AccountId, string? WantedAccountId, DateTimeOffset CheckedAt);

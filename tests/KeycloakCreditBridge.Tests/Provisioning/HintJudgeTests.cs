@@ -1,31 +1,123 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Tests.Keycloak;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Provisioning;
 
+/// <summary>Whose fault it is when a user cannot be read: the user's, and counted, or that of a Keycloak that answers for nobody.</summary>
 public sealed class HintJudgeTests
 {
+    private const string Anybody = "/admin/realms/shop/users/";
+
+    private static readonly RequestDelegate IsUnknown = ScriptedKeycloak.Says(404, """{"error":"User not found"}""");
+    private static readonly RequestDelegate Fails = ScriptedKeycloak.Says(500, """{"error":"unknown_error"}""");
+
     [Fact]
     public async Task A_user_whom_Keycloak_answers_under_another_id_is_not_judged_and_holds_up_nobody()
     {
         await using var bundle = await ClientBundle.StartAsync();
-        bundle.Server.On("/users/ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
-        bundle.Server.On("/users/ben", ScriptedKeycloak.Says(200, """{"id":"ben","username":"ben","enabled":true}"""));
-        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var judge = new HintJudge(
-            new SubjectReader(bundle.Client, policy), WorkerBench.NothingStored(policy), policy, Options.Create(new HintOptions()), bundle.Clock);
+        bundle.Server.On($"{Anybody}ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
+        bundle.Server.On($"{Anybody}ben", Is("ben"));
 
-        var verdicts = await bundle.DriveAsync(
-            judge.JudgeAsync([Claimed("ANA", attempts: 10), Claimed("ben", attempts: 1)], ClientBundle.Cancellation));
+        var verdicts = await JudgeAsync(bundle, Claimed(bundle, "ANA", attempts: 10), Claimed(bundle, "ben"));
 
         Assert.Equal("ben", Assert.Single(verdicts.Judgements).KeycloakId);
         var postponed = Assert.Single(verdicts.Postponed);
         Assert.Equal(("ANA", true), (postponed.Hint.KeycloakId, postponed.Dead));
         Assert.Contains("another id, 'ana'", postponed.Error, StringComparison.Ordinal);
+    }
 
-        ClaimedHint Claimed(string user, int attempts) =>
-            new("shop", user, 1, HintSources.Webhook, "REGISTER", HintKind.Changed, bundle.Clock.GetUtcNow(), attempts);
+    [Fact]
+    public async Task A_user_that_Keycloak_fails_for_is_no_outage_where_it_answers_for_others()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On($"{Anybody}ana", Fails);
+        bundle.Server.On($"{Anybody}ben", Is("ben"));
+
+        var verdicts = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben"));
+
+        Assert.Empty(verdicts.Outages);
+        Assert.Equal("ben", Assert.Single(verdicts.Judgements).KeycloakId);
+        Assert.True(Assert.Single(verdicts.Postponed).Dead);
+    }
+
+    [Fact]
+    public async Task A_user_that_Keycloak_fails_for_is_no_outage_where_nobody_else_was_asked_for()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On(Anybody, IsUnknown);
+        bundle.Server.On($"{Anybody}ana", Fails);
+
+        var verdicts = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10));
+
+        Assert.Empty(verdicts.Outages);
+        Assert.True(Assert.Single(verdicts.Postponed).Dead);
+    }
+
+    [Fact]
+    public async Task A_user_whose_directory_hangs_holds_up_the_others_for_half_a_lease_and_is_counted()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On(Anybody, IsUnknown);
+        bundle.Server.On($"{Anybody}ana", ScriptedKeycloak.Hangs);
+        bundle.Server.On($"{Anybody}ben", Is("ben"));
+
+        var verdicts = await JudgeAsync(bundle, Claimed(bundle, "ana"), Claimed(bundle, "ben"));
+
+        Assert.Equal("ben", Assert.Single(verdicts.Judgements).KeycloakId);
+        var postponed = Assert.Single(verdicts.Postponed);
+        Assert.Equal(1, postponed.Attempts);
+        Assert.Contains("within 00:00:15", postponed.Error, StringComparison.Ordinal);
+        Assert.Single(bundle.Server.Targets, target => target.EndsWith("/ana", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(404, """{"error":"default backend"}""")]
+    [InlineData(404, """{"error":"Realm not found."}""")]
+    [InlineData(200, "<html>We will be back soon</html>")]
+    [InlineData(500, "")]
+    public async Task An_answer_that_everybody_gets_costs_no_hint_a_try(int status, string body)
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On(Anybody, ScriptedKeycloak.Says(status, body));
+
+        var verdicts = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben", attempts: 10));
+
+        Assert.Single(verdicts.Outages);
+        Assert.Equal([9, 9], verdicts.Postponed.Select(postponed => postponed.Attempts));
+        Assert.DoesNotContain(verdicts.Postponed, postponed => postponed.Dead);
+    }
+
+    [Fact]
+    public async Task What_half_a_lease_leaves_no_time_for_is_given_back_untried()
+    {
+        await using var bundle = await ClientBundle.StartAsync();
+        bundle.Server.On(Anybody, context =>
+        {
+            bundle.Clock.Advance(TimeSpan.FromSeconds(10));
+            return IsUnknown(context);
+        });
+
+        var hints = Enumerable.Range(0, 5).Select(number => Claimed(bundle, $"user-{number}"));
+        var verdicts = await Judge(bundle, readers: 1).JudgeAsync([.. hints], ClientBundle.Cancellation);
+
+        Assert.Equal(3, verdicts.Postponed.Count(postponed => postponed.Attempts == 0));
+    }
+
+    private static RequestDelegate Is(string id) => ScriptedKeycloak.Says(200, $$"""{"id":"{{id}}","username":"{{id}}","enabled":true}""");
+
+    private static ClaimedHint Claimed(ClientBundle bundle, string user, int attempts = 1) =>
+        new("shop", user, 1, HintSources.Webhook, "REGISTER", HintKind.Changed, bundle.Clock.GetUtcNow(), attempts);
+
+    private static Task<HintVerdicts> JudgeAsync(ClientBundle bundle, params ClaimedHint[] hints) =>
+        bundle.DriveAsync(Judge(bundle, new HintOptions().Readers).JudgeAsync(hints, ClientBundle.Cancellation));
+
+    private static HintJudge Judge(ClientBundle bundle, int readers)
+    {
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
+        return new(
+            new SubjectReader(bundle.Client, policy), WorkerBench.NothingStored(policy), policy, Options.Create(new HintOptions { Readers = readers }), bundle.Clock);
     }
 }

@@ -124,6 +124,7 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
     {
         await using var bench = await WorkerBench.StartAsync(postgres);
         bench.Server.On(User, ScriptedKeycloak.Says(200, "<html>sign in</html>", "text/html"));
+        bench.Server.On("/users/", ScriptedKeycloak.Says(404, NotFound));
         await bench.HintAsync("ana");
         for (var attempt = 0; attempt < 12; attempt++)
         {
@@ -161,22 +162,6 @@ public sealed class ProvisioningWorkerTests(PostgresServer postgres)
         Assert.Equal(["ana waiting 0"], await bench.HintsAsync());
         bench.Server.On(User, ScriptedKeycloak.Says(200, Ana));
         Assert.Equal(1, await bench.WorkAsync());
-    }
-
-    [Fact]
-    public async Task What_half_a_lease_leaves_no_time_for_is_given_back_untried()
-    {
-        await using var bench = await WorkerBench.StartAsync(postgres);
-        bench.Server.On("/users/", context =>
-        {
-            bench.Clock.Advance(TimeSpan.FromSeconds(16));
-            return ScriptedKeycloak.Says(404, NotFound)(context);
-        });
-        foreach (var user in Enumerable.Range(0, 40))
-            await bench.HintAsync($"user-{user}");
-        await bench.WorkAsync();
-        var untried = (await bench.HintsAsync()).Count(hint => hint.EndsWith(" waiting 0", StringComparison.Ordinal));
-        Assert.InRange(untried, 40 - new HintOptions().Readers - 1, 39);
     }
 
     [Fact]
