@@ -12,7 +12,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     public const string Channel = "user_hints";
 
     // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a login that arrives late
-    // does not hide that the user was changed or deleted, and logins do not make a hint that cannot succeed young again.
+    // does not hide that the user was changed or deleted, and logins do not make a hint that cannot succeed young again. Who signs in is neither
+    // disabled nor gone: where the record says so, Keycloak has changed its mind without a word, as after an outage of a directory.
     private const string AddSql =
         """
         with added as (
@@ -23,7 +24,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 as h (realm, keycloak_id, source, cause, kind)
             where h.kind <> 'seen' or not exists (
                 select from keycloak_users k
-                where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter)
+                where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter
+                    and k.disposition <> 'deleted' and not (k.disposition = 'held' and k.reason is null))
             order by h.realm collate "C", h.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
                 version = excluded.version, source = excluded.source,
@@ -52,7 +54,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
         """;
 
-    // Skips what a new hint is just renewing: that row is due again anyway.
+    // Waited for, as a claim that began before these were claimed locks them for a moment; sorted, as all that is waited for.
     private const string PostponeSql =
         """
         with mine as (
@@ -61,7 +63,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                     @Dead::boolean[], @Errors::text[])
                 as p (realm, keycloak_id, version, due_at, attempts, dead, error)
             join user_hints h on h.realm = p.realm and h.keycloak_id = p.keycloak_id and h.version = p.version
-            for update of h skip locked)
+            order by h.realm collate "C", h.keycloak_id collate "C"
+            for update of h)
         update user_hints h
         set due_at = mine.due_at, attempts = mine.attempts, state = case when mine.dead then 'dead' else 'waiting' end, error = mine.error
         from mine

@@ -23,9 +23,9 @@ internal sealed class HintJudge(
         var failed = new ConcurrentBag<FailedRead>();
         var answered = new ConcurrentDictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var down = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
-        var batch = await stored.ReadAsync(hints, cancellationToken);
         // What is not begun by then could be another worker's before it is settled.
         var lastStart = clock.GetUtcNow() + LongestRead;
+        var batch = await stored.ReadAsync(hints, cancellationToken);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
         {

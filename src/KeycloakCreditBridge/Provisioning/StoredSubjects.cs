@@ -9,17 +9,27 @@ namespace KeycloakCreditBridge.Provisioning;
 internal sealed partial class StoredSubjects(
     KeycloakDatabase database, KeycloakDatabaseStore store, GrantPolicy policy, TimeProvider clock, ILogger<StoredSubjects> logger)
 {
+    private static readonly TimeSpan Rest = TimeSpan.FromMinutes(1);
+
+    private DateTimeOffset _restsUntil;
+    private bool _isChecked;
+
     /// <summary>What could be read so; of all others Keycloak itself is asked.</summary>
     public async Task<SubjectBatch> ReadAsync(IReadOnlyList<ClaimedHint> hints, CancellationToken cancellationToken)
     {
         var batch = new SubjectBatch(clock.GetUtcNow());
-        if (!database.IsConfigured)
+        // A database that is away may take seconds to say so, which no batch has.
+        if (!database.IsConfigured || clock.GetUtcNow() < _restsUntil)
             return batch;
         foreach (var realm in hints.Where(MayBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal).Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
         {
             string[] ids = [.. realm.Select(hint => hint.KeycloakId).Distinct(StringComparer.Ordinal)];
             try
             {
+                // The service starts without it when the database is away then.
+                if (!_isChecked)
+                    await store.CheckAsync(cancellationToken);
+                _isChecked = true;
                 var found = await store.FindAsync(realm.Key, ids, cancellationToken);
                 // What a directory says of its people, whether they are enabled or there at all, is in no table.
                 var linked = found.Where(user => user.FederationLink is not null).Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
@@ -28,9 +38,15 @@ internal sealed partial class StoredSubjects(
                     ids.Where(id => !linked.Contains(id)),
                     found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isPerson: !user.IsService)));
             }
-            catch (Exception exception) when (exception is NpgsqlException or KeycloakException)
+            catch (KeycloakException exception)
             {
                 LogNotRead(realm.Key, exception.Message);
+            }
+            catch (Exception exception) when (exception is NpgsqlException or KeycloakDatabaseException)
+            {
+                _restsUntil = clock.GetUtcNow() + Rest;
+                LogNotRead(realm.Key, exception.Message);
+                break;
             }
         }
 

@@ -93,6 +93,20 @@ public sealed class HintStoreTests(PostgresServer postgres)
         Assert.Equal(hints, added.Count);
     }
 
+    [Theory]
+    [InlineData("held", null, 1)]
+    [InlineData("held", "account_id_taken", 0)]
+    [InlineData("deleted", null, 1)]
+    public async Task A_user_on_record_as_disabled_or_gone_is_looked_at_when_seen(string disposition, string? reason, int hints)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(
+            "insert into keycloak_users (realm, keycloak_id, account_id, disposition, reason, checked_at) values ('demo', 'ana', 'ana', @Disposition, @Reason, @At)",
+            new { Disposition = disposition, Reason = reason, At = Now.AddHours(-1) });
+        var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), null, Token);
+        Assert.Equal(hints, added.Count);
+    }
+
     [Fact]
     public async Task Hints_that_wait_at_the_same_time_share_a_commit()
     {

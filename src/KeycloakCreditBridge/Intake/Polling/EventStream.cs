@@ -75,12 +75,9 @@ internal sealed class EventStream(
 
     private DateTimeOffset SweepStart(PollCursor cursor) => Before(cursor, options.Overlap);
 
-    // A watermark in the future comes from a clock that was wrong; events with right times are still found.
-    private DateTimeOffset Before(PollCursor cursor, TimeSpan span)
-    {
-        var now = clock.GetUtcNow();
-        return (cursor.Watermark < now ? cursor.Watermark : now) - span;
-    }
+    // A watermark in the future comes from a clock that was wrong; events with right times are still found, and those since the last poll are all new.
+    private DateTimeOffset Before(PollCursor cursor, TimeSpan span) =>
+        new[] { cursor.Watermark, cursor.PolledAt, clock.GetUtcNow() }.Min() - span;
 
     // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.
     private async Task<DateTimeOffset> FirstStartAsync(CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
@@ -83,7 +84,7 @@ internal sealed partial class RealmPoller(
         var sweep = started >= _nextSweep;
         if (sweep)
             await ReadSettingsAsync(cancellationToken);
-        var found = await ReadAsync(_userEvents, sweep, cancellationToken) + await ReadAsync(_adminEvents, sweep, cancellationToken);
+        var found = await ReadAsync(sweep, cancellationToken);
         if (sweep)
             _nextSweep = started + _poll.SweepEvery;
         Succeeded(started, found);
@@ -115,6 +116,28 @@ internal sealed partial class RealmPoller(
         var config = await keycloak.GetEventsConfigAsync(realm, cancellationToken);
         losses.Settings(realm, config);
         _userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    }
+
+    // They are different tables of Keycloak's: that one of them is too large to be read in time hides nobody whom the other one tells of.
+    private async Task<int> ReadAsync(bool sweep, CancellationToken cancellationToken)
+    {
+        var found = 0;
+        Exception? failure = null;
+        foreach (var stream in new[] { _userEvents, _adminEvents })
+        {
+            try
+            {
+                found += await ReadAsync(stream, sweep, cancellationToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+            {
+                failure ??= exception;
+            }
+        }
+
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
+        return found;
     }
 
     private async Task<int> ReadAsync(EventStream stream, bool sweep, CancellationToken cancellationToken)

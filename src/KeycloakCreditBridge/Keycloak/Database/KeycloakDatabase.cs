@@ -26,6 +26,8 @@ internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options) : IAsy
         if (!string.IsNullOrEmpty(password))
             builder.Password = password;
         builder.ApplicationName ??= "keycloak-credit-bridge";
+        if (!builder.ShouldSerialize("Timeout"))
+            builder.Timeout = 5;
         builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();
         return builder.ConnectionString;
     }

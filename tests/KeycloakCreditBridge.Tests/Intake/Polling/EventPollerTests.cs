@@ -32,6 +32,17 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
             async () => await _database.ScalarAsync<int>("select count(*)::int from poll_cursors") == 2, "both streams have a cursor");
     }
 
+    [Fact]
+    public async Task A_stream_that_cannot_be_read_does_not_darken_the_other()
+    {
+        await using var keycloak = await StartKeycloakAsync();
+        keycloak.Misbehaviour.Fail("/admin/realms/demo/events?dateFrom*", 1_000, 403);
+        await using var host = await StartAsync(keycloak);
+        using var admin = KeycloakAdmin.Of(keycloak);
+        await HintedAsync(await admin.CreateUserAsync("demo", new Person("ada", "ada@example.com"), Token));
+        await Eventually.TrueAsync(() => host.Polling.Error is not null, "the other one is known to fail");
+    }
+
     [Theory]
     [InlineData("V26_7", 5)]
     [InlineData("V26_7", -5)]

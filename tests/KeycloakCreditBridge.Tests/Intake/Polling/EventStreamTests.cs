@@ -131,6 +131,18 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     }
 
     [Fact]
+    public async Task One_event_from_the_future_does_not_hide_what_came_while_nobody_polled()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        _events.Add("from-the-future", Noon.AddHours(2));
+        await PollAsync(Stream(database), sweep: true);
+        _events.Add("while-stopped", Noon.AddMinutes(1));
+        _clock.Advance(TimeSpan.FromMinutes(20));
+        Assert.Equal(2, await PollAsync(Stream(database), sweep: true));
+        Assert.Equal(["from-the-future", "while-stopped"], await HintsAsync(database));
+    }
+
+    [Fact]
     public async Task Wiped_events_ask_for_a_reconciliation_once()
     {
         await using var database = await postgres.CreateDatabaseAsync();
