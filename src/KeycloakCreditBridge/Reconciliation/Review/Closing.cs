@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
@@ -16,11 +14,10 @@ namespace KeycloakCreditBridge.Reconciliation.Review;
 /// </summary>
 internal sealed partial class Closing(
     AbsenteeStore absentees,
-    SubjectReader reader,
+    SingleReader reader,
     GrantPolicy policy,
     Provisioner provisioner,
     IOptions<ReconciliationOptions> options,
-    IOptions<HintOptions> hintOptions,
     TimeProvider clock,
     ILogger<Closing> logger)
 {
@@ -46,29 +43,15 @@ internal sealed partial class Closing(
         var batch = await absentees.NextAsync(run.Id, BatchUsers, cancellationToken);
         if (batch.Count == 0)
             return null;
-        var gone = new ConcurrentBag<Judgement>();
-        var unreadable = new ConcurrentBag<string>();
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = hintOptions.Value.Readers, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(batch, parallel, async (keycloakId, token) =>
-        {
-            var readAt = clock.GetUtcNow();
-            try
-            {
-                if (await reader.ReadAsync(request.Realm, keycloakId, token) is null)
-                    gone.Add(policy.JudgeGone(request.Realm, keycloakId, readAt, HintSources.Reconciliation));
-            }
-            catch (KeycloakProtocolException exception)
-            {
-                // This user's own trouble: thrown on, it would keep everybody else of the realm open.
-                unreadable.Add($"User {keycloakId} was not shown and could not be read: {exception.Message}");
-            }
-        });
-        var result = await provisioner.ConvergeAsync(gone, cancellationToken);
+        var readAt = clock.GetUtcNow();
+        var asked = await reader.ReadAsync(request.Realm, batch, cancellationToken);
+        var result = await provisioner.ConvergeAsync(
+            asked.Gone.Select(id => policy.JudgeGone(request.Realm, id, readAt, HintSources.Reconciliation)), cancellationToken);
         KillPoint.Reach(KillPoint.Closed);
         await absentees.SettleAsync(run.Id, batch, cancellationToken);
         return new ReviewResult(
-            new ReconcileCounts(Closed: gone.Count - result.Refusals.Count, Failed: result.Refusals.Count + unreadable.Count),
-            [.. unreadable, .. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} is gone and could not be closed: {refusal.Reason}")]);
+            new ReconcileCounts(Closed: asked.Gone.Count - result.Refusals.Count, Failed: result.Refusals.Count + asked.Problems.Count),
+            [.. asked.Problems, .. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} is gone and could not be closed: {refusal.Reason}")]);
     }
 
     [LoggerMessage(EventId = 545, Level = LogLevel.Warning,

@@ -1,14 +1,11 @@
-using System.Collections.Concurrent;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning;
-using Microsoft.Extensions.Options;
+using KeycloakCreditBridge.Reconciliation.Scans;
 
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Compares users with what is on record and converges those that differ.</summary>
-internal sealed class UserReview(
-    AccountReviewStore accounts, SubjectReader reader, GrantPolicy policy, Provisioner provisioner, IOptions<HintOptions> options)
+internal sealed class UserReview(AccountReviewStore accounts, SingleReader reader, GrantPolicy policy, Provisioner provisioner)
 {
     private const int StatementUsers = 2_000;
 
@@ -80,25 +77,11 @@ internal sealed class UserReview(
                 request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person), rules.GlimpseOf(person)))],
                 cancellationToken);
         var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
-        var read = new ConcurrentBag<Subject>();
-        var unreadable = new ConcurrentBag<string>();
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(listed.Where(person => !skipped.Contains(person.KeycloakId)), parallel, async (person, token) =>
-        {
-            try
-            {
-                // Who is gone since the page was read is nobody to review.
-                if (await reader.ReadAsync(request.Realm, person.KeycloakId, token) is { } subject)
-                    read.Add(subject);
-            }
-            catch (KeycloakProtocolException exception)
-            {
-                // This user's own trouble: thrown on, it would end every run at this page.
-                unreadable.Add($"User {person.KeycloakId} could not be read: {exception.Message}");
-            }
-        });
-        problems.AddRange(unreadable);
-        return read;
+        // Who is gone since the page was read is nobody to review.
+        var asked = await reader.ReadAsync(
+            request.Realm, [.. listed.Select(person => person.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);
+        problems.AddRange(asked.Problems);
+        return asked.Found;
     }
 }
 

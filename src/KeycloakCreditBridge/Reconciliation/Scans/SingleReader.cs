@@ -6,14 +6,19 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
-/// <summary>Asks Keycloak for users by id, several at a time.</summary>
-internal sealed class SingleReader(SubjectReader reader, IOptions<HintOptions> options)
+/// <summary>Asks Keycloak for users by id, several at a time. One whom Keycloak cannot answer for keeps nobody else from being read.</summary>
+internal sealed class SingleReader(KeycloakClient client, SubjectReader reader, IOptions<HintOptions> options)
 {
+    // More at once are no matter of single users.
+    private const int MostUnanswered = 10;
+
+    /// <exception cref="KeycloakException">Keycloak answers for nobody, or may not be asked.</exception>
     public async Task<AskedUsers> ReadAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
     {
         var found = new ConcurrentBag<Subject>();
         var gone = new ConcurrentBag<string>();
         var problems = new ConcurrentBag<string>();
+        var unanswered = 0;
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(keycloakIds, parallel, async (keycloakId, token) =>
         {
@@ -29,7 +34,14 @@ internal sealed class SingleReader(SubjectReader reader, IOptions<HintOptions> o
                 // This user's own trouble: thrown on, it would end every run here.
                 problems.Add($"User {keycloakId} could not be read: {exception.Message}");
             }
+            catch (KeycloakUnavailableException exception) when (Interlocked.Increment(ref unanswered) <= MostUnanswered)
+            {
+                problems.Add($"User {keycloakId} could not be read: {exception.Message}");
+            }
         });
+        // Where Keycloak does not answer this either, it was nobody's own trouble: the run ends here, and goes on from here.
+        if (unanswered > 0)
+            await client.CountUsersAsync(realm, cancellationToken);
         return new AskedUsers([.. found], [.. gone], [.. problems]);
     }
 }
