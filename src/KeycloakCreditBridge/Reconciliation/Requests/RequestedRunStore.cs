@@ -58,6 +58,9 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         where realm = @Realm and id = @Id::bigint and status in ('waiting', 'running')
         """;
 
+    private const string EndSql =
+        "update reconcile_runs set status = 'cancelled', error = @Reason, ended_at = @Now, updated_at = @Now where id = @Run and status = 'waiting'";
+
     /// <summary>How the schedule names a run that was announced.</summary>
     public static string NameOf(long run) => run.ToString(CultureInfo.InvariantCulture);
 
@@ -134,6 +137,14 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteAsync(
             new CommandDefinition(CancelSql, new { Realm = realm, Id = id, Now = now }, cancellationToken: cancellationToken)) == 1;
+    }
+
+    /// <summary>Ends a run that waits and that nobody needs any more.</summary>
+    public async Task EndAsync(long run, string reason, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync(
+            new CommandDefinition(EndSql, new { Run = run, Reason = reason, Now = now }, cancellationToken: cancellationToken));
     }
 
     // Not positional: Dapper does not pass arrays to constructors.

@@ -73,8 +73,9 @@ internal sealed partial class ReconcileJob(
         {
             // Replicas that start together may each have asked for it.
             if (request.Trigger == ReconcileTriggers.First)
-                return await complete.WasReadAsync(request.Realm, cancellationToken);
-            if (request.Trigger != ReconcileTriggers.Schedule || await rest.UntilAsync(request, cancellationToken) is not { } until)
+                return await complete.WasReadAsync(request.Realm, cancellationToken) && await EndAsync(request, cancellationToken);
+            // One that is on record as waiting is done: no time of the schedule comes for it again.
+            if (request.Trigger != ReconcileTriggers.Schedule || request.WaitingRun is not null || await rest.UntilAsync(request, cancellationToken) is not { } until)
                 return false;
             LogResting(request.Realm, until);
             return true;
@@ -84,6 +85,13 @@ internal sealed partial class ReconcileJob(
             // The run finds it too, says so, and is done again later.
             return false;
         }
+    }
+
+    private async Task<bool> EndAsync(ReconcileRequest needless, CancellationToken cancellationToken)
+    {
+        if (needless.WaitingRun is { } run)
+            await requested.EndAsync(run, "The realm was read meanwhile.", clock.GetUtcNow(), cancellationToken);
+        return true;
     }
 
     private void Log(ReconcileProgress progress) => LogProgress(
