@@ -14,16 +14,18 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         returning id
         """;
 
-    // Whose process is gone or was stopped, and, after a while, whom a fault ended that may be over by now. What was read since by another
-    // complete reading is not read again; what was asked for over HTTP is, but its failure is an answer.
+    // Whose process is gone or was stopped, and, after a while, whom a fault ended that may be over by now: the latest of its kind, and none
+    // that the schedule repeats, or a long fault would leave a run for each of its hours. What was read since by another complete reading is
+    // not read again; what was asked for over HTTP is, but its failure is an answer.
     private const string AnnounceAgainSql =
         $"""
         update reconcile_runs r
-        set status = 'waiting', owner = '', updated_at = @Now
+        set status = 'waiting', owner = '', ended_at = updated_at, updated_at = @Now
         where realm = any (@Realms::text[]) and {Runs.ReconcileRunStore.OfService} and not cancel_asked and started_at > @NotBefore
             and (status = 'running' and not exists (select from leases l where l.name = 'reconcile:' || r.realm and l.held_until > @Now)
                 or status = 'stopped'
-                or status = 'failed' and trigger <> 'http' and updated_at < @FailedBefore)
+                or status = 'failed' and trigger not in ('http', 'schedule') and updated_at < @FailedBefore
+                    and not exists (select from reconcile_runs n where n.realm = r.realm and n.id > r.id and n.trigger = r.trigger))
             and (trigger = 'http' or not exists (
                 select from reconcile_runs n
                 where n.realm = r.realm and n.id > r.id and n.mode <> 'counts' and n.user_ids is null and n.since is null and not n.dry_run

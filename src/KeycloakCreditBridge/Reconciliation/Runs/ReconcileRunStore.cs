@@ -38,12 +38,12 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         returning {Progress}
         """;
 
-    // One that was begun before goes on where it was.
+    // One that was begun before goes on where it was, and is as old as it was: so no run is tried again for ever.
     private const string BeginWaitingSql =
         $"""
         update reconcile_runs r
-        set status = 'running', owner = @Owner, mode = @Mode, error = null, ended_at = null, started_at = case when position > 0 or phase <> '' then started_at else @Now end,
-            updated_at = @Now
+        set status = 'running', owner = @Owner, mode = @Mode, error = null, ended_at = null,
+            started_at = case when ended_at is null then @Now else started_at end, updated_at = @Now
         where id = @WaitingRun and status = 'waiting'
         returning {Progress}
         """;
