@@ -84,6 +84,26 @@ public sealed class RunsTakenUpTests(PostgresServer postgres)
         Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs where started_at = @At", new { At = Now - TimeSpan.FromHours(2) }));
     }
 
+    [Fact]
+    public async Task What_was_lost_in_a_part_that_an_interrupted_run_had_read_is_found_by_the_run_that_is_asked_for_then()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 30);
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, ReconcileBundle.Everybody, progress =>
+        {
+            if (progress.Counts.Seen >= 10)
+                stop.Cancel();
+        }, stop.Token);
+        Assert.Equal(ReconcileStatus.Stopped, stopped.Status);
+        bundle.Realm.AddUser(new EmulatedUser("lost", "0-before-all"));
+
+        var asked = await bundle.RunAsync(ReconcileBundle.Everybody with { Trigger = ReconcileTriggers.Asked });
+
+        Assert.Equal(ReconcileStatus.Done, asked.Status);
+        Assert.NotEqual(stopped.RunId, asked.RunId);
+        await bundle.AssertEverybodyHasAnAccountAsync();
+    }
+
     private static Task AnnounceAgainAsync(ReconcileBundle bundle) => bundle.Bridge.Services.GetRequiredService<RequestedRunStore>().AnnounceAgainAsync(
         [EmulatorDriver.Realm], Now, Now - Reconciler.ContinuedFor, Now - TimeSpan.FromMinutes(5), Token);
 

@@ -23,6 +23,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
     private const string Progress = "r.id, r.started_at, r.phase, r.position, r.tail, r.seen, r.missing, r.provisioned, r.failed, r.closed";
 
+    // Events that were lost may be of users whom an interrupted run is past.
     private const string ContinueSql =
         $"""
         update reconcile_runs r
@@ -33,7 +34,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
                 and dry_run = @DryRun and rejudge = @Rejudge and user_ids is null
             order by id desc
             limit 1) latest
-        where r.id = latest.id and (latest.status in ('failed', 'stopped') or latest.status = 'waiting' and latest.trigger <> 'http')
+        where r.id = latest.id and @Trigger <> 'asked' and (latest.status in ('failed', 'stopped') or latest.status = 'waiting' and latest.trigger <> 'http')
             and latest.started_at > @NotBefore and (latest.position > 0 or latest.phase <> '') and not latest.cancel_asked
         returning {Progress}
         """;
