@@ -1,9 +1,9 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using KeycloakCreditBridge.Sandbox.Processes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -67,7 +67,7 @@ public sealed class EmulatorWebhookTests
     public async Task A_closed_port_loses_the_event()
     {
         await using var driver = await StartAsync();
-        var port = FreePort();
+        var port = FreePort.Next();
         await SubscribeAsync(driver, new Uri($"http://127.0.0.1:{port}/"), "access.*");
         var realm = driver.Server.Realm(Realm);
         var id = await driver.CreateAsync("ada");
@@ -109,13 +109,6 @@ public sealed class EmulatorWebhookTests
         });
         Assert.Equal(HttpStatusCode.Created, reply.Status);
         return reply.Location!.Segments[^1];
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     /// <summary>Takes deliveries; the first one may be refused.</summary>
