@@ -3,6 +3,8 @@ namespace KeycloakCreditBridge.Tests;
 /// <summary>A clock that stands still until a test moves it; timers that come due on the way fire in order, on the mover's thread.</summary>
 internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
     private DateTimeOffset _now = start;
@@ -50,11 +52,15 @@ internal sealed class ManualTimeProvider(DateTimeOffset start) : TimeProvider
             _now = end;
     }
 
-    /// <summary>Advances step by step until the work has ended, giving it time to get to its next wait in between.</summary>
+    /// <summary>
+    /// Advances step by step until the work has ended, giving it time to get to its next wait in between, and fails after a real minute.
+    /// </summary>
     public async Task AdvanceUntilDoneAsync(Task work, TimeSpan step, CancellationToken cancellationToken)
     {
+        var begin = TimeProvider.System.GetTimestamp();
         while (!work.IsCompleted)
         {
+            Assert.True(TimeProvider.System.GetElapsedTime(begin) < Patience, "The work never ended, however far the clock was moved.");
             Advance(step);
             await Task.WhenAny(work, Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken));
             cancellationToken.ThrowIfCancellationRequested();

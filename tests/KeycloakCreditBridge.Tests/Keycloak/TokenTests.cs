@@ -117,7 +117,7 @@ public sealed class TokenTests
         bundle.Server.On("/users/count", Says(200, "7"));
         Task<long> Count() => bundle.Client.CountUsersAsync("shop", ClientBundle.Cancellation);
 
-        var refused = await bundle.FailAsync<KeycloakAuthenticationException>(Count());
+        var refused = await Assert.ThrowsAsync<KeycloakAuthenticationException>(Count);
         Assert.Contains("Realm 'shop'", refused.Message, StringComparison.Ordinal);
         Assert.Contains("Keycloak:ClientSecret", refused.Message, StringComparison.Ordinal);
         Assert.Contains("Invalid client credentials", refused.Message, StringComparison.Ordinal);
