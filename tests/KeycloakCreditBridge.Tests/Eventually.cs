@@ -6,13 +6,13 @@ internal static class Eventually
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Looks again and again until it is true, and fails after a minute.</summary>
-    public static async Task TrueAsync(Func<Task<bool>> condition, string expectation)
+    /// <summary>Looks again and again until it is true, and fails after a minute unless more patience is asked for.</summary>
+    public static async Task TrueAsync(Func<Task<bool>> condition, string expectation, TimeSpan? patience = null)
     {
         var start = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(start) < Patience, $"It never came true that {expectation}.");
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < (patience ?? Patience), $"It never came true that {expectation}.");
             await Task.Delay(Between, TestContext.Current.CancellationToken);
         }
     }

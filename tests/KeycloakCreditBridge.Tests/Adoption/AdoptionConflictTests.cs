@@ -23,8 +23,8 @@ public sealed class AdoptionConflictTests(PostgresServer postgres)
         }
 
         await scene.Database.MigrateAsync();
-        // The adopting session looks for a deadlock when the other one waits, and the other one does not look.
-        await using var bridge = scene.NewBridge(("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=2s"));
+        // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
+        await using var bridge = scene.NewBridge(("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=8s"));
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         Task<AdoptionReport> adopting;
         await using (var transaction = await other.BeginTransactionAsync(Token))

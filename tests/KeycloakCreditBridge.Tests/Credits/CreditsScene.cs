@@ -20,6 +20,7 @@ internal sealed class CreditsScene : IAsyncDisposable
     public const string Refund = "api/v1/credits/refund";
     public const string Deduct = "api/v1/credits/deduct";
     public const string Track = "api/v1/credits/usage/track";
+    public const string UserRead = "GET /admin/realms/{realm}/users/{id}";
     public const string Admin = "credits-admin";
     public const string Service = "credits-service";
 

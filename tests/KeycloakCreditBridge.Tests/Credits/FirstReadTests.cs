@@ -56,23 +56,25 @@ public sealed class FirstReadTests(PostgresServer postgres)
     [Fact]
     public async Task A_thousand_first_reads_of_one_person_at_once_grant_once_and_all_answer_the_same()
     {
-        await using var scene = await CreditsScene.StartAsync(postgres);
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var scene = await StartForCrowdsAsync(database);
         var token = scene.TokenOf("u1");
         var answers = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(_ => scene.GetAsync(CreditsScene.Balance, token)));
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.Status));
         Assert.Single(answers.Select(answer => answer.Body).Distinct(StringComparer.Ordinal));
-        Assert.Equal("1 1 1", await scene.Database.ScalarAsync<string>(CountsSql));
+        Assert.Equal("1 1 1", await database.ScalarAsync<string>(CountsSql));
     }
 
     [Fact]
     public async Task First_reads_of_a_thousand_people_at_once_are_all_answered()
     {
-        await using var scene = await CreditsScene.StartAsync(postgres);
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var scene = await StartForCrowdsAsync(database);
         string[] people = [.. Enumerable.Range(0, 1_000).Select(number => $"person-{number}")];
         var answers = await Task.WhenAll(people.Select(id => scene.GetAsync(CreditsScene.Balance, scene.TokenOf(id))));
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.Status));
         Assert.Equal(people.Order(StringComparer.Ordinal), answers.Select(answer => answer["user_id"]!).Order(StringComparer.Ordinal));
-        Assert.Equal("1000 1000 1000", await scene.Database.ScalarAsync<string>(CountsSql));
+        Assert.Equal("1000 1000 1000", await database.ScalarAsync<string>(CountsSql));
     }
 
     [Fact]
@@ -140,9 +142,11 @@ public sealed class FirstReadTests(PostgresServer postgres)
         scene.Keycloak.Realm(CreditsScene.Realm).AddUser(person);
         var token = scene.TokenOf(person.Id);
         Assert.Equal(status, (await scene.GetAsync(path, token)).Status);
-        scene.Keycloak.Misbehaviour.Fail("*/users/*", 1_000, 500);
+        var before = scene.Keycloak.Requests[CreditsScene.UserRead];
         for (var number = 0; number < 20; number++)
             Assert.Equal(status, (await scene.GetAsync(path, token)).Status);
+        // What Keycloak said is forgotten after some seconds, which twenty requests may take.
+        Assert.InRange(scene.Keycloak.Requests[CreditsScene.UserRead] - before, 0, 5);
     }
 
     [Fact]
@@ -187,6 +191,16 @@ public sealed class FirstReadTests(PostgresServer postgres)
         Assert.Equal(HttpStatusCode.NotFound, (await scene.GetAsync(CreditsScene.Balance, scene.TokenOf(ana, CreditsScene.Other, []))).Status);
         Assert.Equal(5m, await scene.BalanceOfAsync(ana));
         Assert.Equal(5m, await scene.BalanceOfAsync(stranger));
+    }
+
+    // A crowd waits longer for a connection than one caller may have to, and the realm's keys are known before it comes.
+    private async Task<CreditsScene> StartForCrowdsAsync(TestDatabase database)
+    {
+        var scene = await CreditsScene.StartAsync(
+            postgres, ("Storage:ConnectionString", $"{database.ConnectionString};Timeout=60;Command Timeout=60"));
+        await Eventually.TrueAsync(
+            async () => (await scene.GetAsync("api/v1/credits/tiers", scene.TokenOf("u1"))).Status == HttpStatusCode.OK, "tokens are understood");
+        return scene;
     }
 
     private static Task<ApiReply> ReadAsync(CreditsScene scene, EmulatedUser user) =>

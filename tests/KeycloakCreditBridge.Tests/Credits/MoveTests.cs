@@ -203,7 +203,10 @@ public sealed class MoveTests(PostgresServer postgres) : IAsyncLifetime
             select 'demo/s1', 'old-' || n, '', '{}', now() - interval '8 days' from generate_series(1, 2500) n
             """);
         var purge = _scene.Bridge.Services.GetServices<IHostedService>().OfType<IdempotencyPurge>().Single();
-        Assert.Equal(2_500, await purge.PurgeAsync(TestContext.Current.CancellationToken));
+        await purge.PurgeAsync(TestContext.Current.CancellationToken);
+        // The service's own look at its start may have had a part of them.
+        await Eventually.TrueAsync(
+            () => _scene.Database.ScalarAsync<bool>("select count(*) = 1 from idempotency_keys"), "all old ones are forgotten");
         Assert.Equal(["young"], await _scene.Database.QueryAsync<string>("select key from idempotency_keys"));
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -57,6 +58,16 @@ internal sealed class MeteringScene : IAsyncDisposable
         return JsonNode.Parse(answer)!;
     }
 
+    /// <summary>Sees that who was asked about already has Keycloak asked about at most now and then.</summary>
+    public async Task AssertRarelyLookedForAsync(string id)
+    {
+        var before = Keycloak.Server.Requests[CreditsScene.UserRead];
+        foreach (var _ in Enumerable.Range(0, 20))
+            Assert.StartsWith("You have no credit account.", (string?)(await AskAsync(id))["blocked_reason"], StringComparison.Ordinal);
+        // What Keycloak said is forgotten after some seconds, which twenty questions may take.
+        Assert.InRange(Keycloak.Server.Requests[CreditsScene.UserRead] - before, 0, 5);
+    }
+
     /// <summary>Reports usage and waits until everything in it is charged or refused.</summary>
     public async Task ReportAsync(params JsonObject[] records)
     {
@@ -99,6 +110,7 @@ internal sealed class MeteringScene : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
+        await Bridge.StopAsync();
         await Bridge.DisposeAsync();
         await Keycloak.DisposeAsync();
         await Database.DisposeAsync();

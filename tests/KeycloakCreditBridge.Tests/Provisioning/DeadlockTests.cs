@@ -16,7 +16,7 @@ public sealed class DeadlockTests(PostgresServer postgres)
         await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}" });
         await scene.SeeAsync(Person("ana", "ana@example.com"));
         // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
-        await scene.Database.ExecuteAsync($"alter database {scene.Database.Name} set deadlock_timeout = '2s'");
+        await scene.Database.ExecuteAsync($"alter database {scene.Database.Name} set deadlock_timeout = '8s'");
         scene.Database.DataSource.Clear();
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         Task<ConvergeResult> converging;
