@@ -79,7 +79,18 @@ internal sealed class PrivatePostgres : IAsyncDisposable
     {
         await using (var pooled = new NpgsqlConnection(ConnectionString(name)))
             NpgsqlConnection.ClearPool(pooled);
-        await ExecuteAsync($"drop database if exists {Quoted(name)} with (force)", token);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await ExecuteAsync($"drop database if exists {Quoted(name)} with (force)", token);
+                return;
+            }
+            catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.ObjectInUse && attempt < 6)
+            {
+                // PostgreSQL itself waited five seconds for the sessions that it ended.
+            }
+        }
     }
 
     /// <summary>Stops the server: at once as if it had crashed, or after disconnecting everybody in order. The data stays.</summary>
