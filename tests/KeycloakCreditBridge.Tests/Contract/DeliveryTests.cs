@@ -27,6 +27,6 @@ public sealed class DeliveryTests(KeycloakServers servers, PostgresServer postgr
         Assert.False(await scene.Database.HasAccountAsync(id));
         await scene.Database.ExecuteAsync("alter table user_hints_away rename to user_hints");
         await scene.Database.AssertOpenedAsync(id, HintSources.Webhook);
-        Assert.True(scene.Bridge.Log.Says("Webhooks are stored again"));
+        await Eventually.TrueAsync(() => scene.Bridge.Log.Says("Webhooks are stored again"), "the bridge says that it stores again");
     }
 }

@@ -34,8 +34,10 @@ public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
         var id = await scene.CreateUserAsync($"without-{missing}-with-{string.Join('-', given)}");
 
         await GiveAsync(scene, "view-users", "view-events");
+        // What was refused is tried again later each time, one thing after the other.
+        await Eventually.TrueAsync(() => scene.Database.HasAccountAsync(id), "the account is opened", TimeSpan.FromMinutes(3));
         await scene.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation);
-        await Eventually.TrueAsync(scene.IsReadyAsync, "the bridge is ready");
+        await Eventually.TrueAsync(scene.IsReadyAsync, "the bridge is ready", TimeSpan.FromMinutes(3));
     }
 
     private static Task GiveAsync(ContractScene scene, params string[] roles) =>

@@ -46,14 +46,13 @@ public sealed partial class MailSink : IAsyncDisposable
     private async Task ListenAsync()
     {
         while (true)
-        {
-            using var client = await _listener.AcceptTcpClientAsync(_stopping.Token);
-            await TakeAsync(client);
-        }
+            _ = TakeAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
     }
 
-    private async Task TakeAsync(TcpClient client)
+    // Who breaks off ends their own conversation only.
+    private async Task TakeAsync(TcpClient connected)
     {
+        using var client = connected;
         using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
         await using var writer = new StreamWriter(client.GetStream(), Encoding.ASCII) { AutoFlush = true, NewLine = "\r\n" };
         await writer.WriteLineAsync("220 mail sink");
