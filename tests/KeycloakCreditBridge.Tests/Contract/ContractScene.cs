@@ -84,6 +84,7 @@ internal sealed class ContractScene : IAsyncDisposable
         ["Intake:Poll:IdleInterval"] = "00:00:01",
         ["Intake:Poll:BusyInterval"] = "00:00:00.2",
         ["Reconciliation:Cron"] = "0 0 0 1 1 ? 2099",
+        ["Reconciliation:CompleteCron"] = "0 0 0 1 1 ? 2099",
     };
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -43,6 +43,7 @@ internal sealed class SetupScene : IAsyncDisposable
         ["Keycloak:Realms:0:Name"] = Realm,
         ["Keycloak:Realms:0:WebhookSecrets:0"] = WebhookSecret,
         ["Reconciliation:Cron"] = "0 0 0 1 1 ? 2099",
+        ["Reconciliation:CompleteCron"] = "0 0 0 1 1 ? 2099",
         ["KEYCLOAK_ADMIN_PASSWORD"] = Server.AdminPassword,
     };
 
