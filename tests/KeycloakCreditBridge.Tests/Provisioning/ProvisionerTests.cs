@@ -80,7 +80,7 @@ public sealed class ProvisionerTests(PostgresServer postgres)
                 await Provisioner(database).ConvergeAsync(batch.Select(user => Judge(user)), Token);
         })));
         Assert.Equal(3_000, await database.ScalarAsync<int>("select count(*)::int from user_credits"));
-        Assert.Equal(0, await database.ScalarAsync<int>("select deadlocks::int from pg_stat_database where datname = current_database()"));
+        await database.AssertNoDeadlockAsync();
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class TierRaceTests(PostgresServer postgres)
         await Task.WhenAll(Enumerable.Range(0, 8).Select(number => Task.Run(() => scene.ConvergeAsync(Shuffled(judgements, number)), Token)));
         Assert.Equal(People, await CountAsync(scene, "select count(*)::int from audit_logs where action = 'tier.switch'"));
         Assert.Equal(People, await CountAsync(scene, "select count(*)::int from user_credits where tier = 'professional'"));
-        await AssertNoDeadlockAsync(scene);
+        await scene.Database.AssertNoDeadlockAsync();
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class TierRaceTests(PostgresServer postgres)
         ]);
         await scene.SeeAsync([.. Ids.Select(id => Person(id, "starter"))]);
         Assert.Equal(People, await CountAsync(scene, "select count(*)::int from user_credits where tier = 'starter' and status = 'active'"));
-        await AssertNoDeadlockAsync(scene);
+        await scene.Database.AssertNoDeadlockAsync();
     }
 
     [Fact]
@@ -99,7 +99,4 @@ public sealed class TierRaceTests(PostgresServer postgres)
     }
 
     private static Task<int> CountAsync(AccountScene scene, string sql) => scene.Database.ScalarAsync<int>(sql);
-
-    private static async Task AssertNoDeadlockAsync(AccountScene scene) =>
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select deadlocks::int from pg_stat_database where datname = current_database()"));
 }
