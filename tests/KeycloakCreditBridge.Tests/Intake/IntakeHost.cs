@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
@@ -21,10 +22,11 @@ internal sealed class IntakeHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly HttpClient _http;
     private readonly ConcurrentQueue<int> _logged;
+    private readonly StrongBox<int> _arrived;
 
-    private IntakeHost(WebApplication app, ConcurrentQueue<int> logged)
+    private IntakeHost(WebApplication app, ConcurrentQueue<int> logged, StrongBox<int> arrived)
     {
-        (_app, _logged) = (app, logged);
+        (_app, _logged, _arrived) = (app, logged, arrived);
         _http = new HttpClient { BaseAddress = new Uri(_app.Urls.Single()) };
     }
 
@@ -34,6 +36,12 @@ internal sealed class IntakeHost : IAsyncDisposable
 
     /// <summary>Event ids of what was logged so far.</summary>
     public IEnumerable<int> LogIds => _logged;
+
+    /// <summary>How many requests have come so far, answered or not.</summary>
+    public int Arrived => Volatile.Read(ref _arrived.Value);
+
+    /// <summary>What the bridge has found against the schema, once it has looked.</summary>
+    public string? SchemaProblem => _app.Services.GetRequiredService<SchemaGate>().Problem;
 
     public ReconciliationRequests Requests => _app.Services.GetRequiredService<ReconciliationRequests>();
 
@@ -65,9 +73,15 @@ internal sealed class IntakeHost : IAsyncDisposable
         builder.AddHints();
         builder.AddIntake();
         var app = builder.Build();
+        var arrived = new StrongBox<int>();
+        app.Use((context, next) =>
+        {
+            Interlocked.Increment(ref arrived.Value);
+            return next(context);
+        });
         app.MapIntake();
         await app.StartAsync(Token);
-        return new IntakeHost(app, logged);
+        return new IntakeHost(app, logged, arrived);
     }
 
     public Task SchemaReadyAsync() => _app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);

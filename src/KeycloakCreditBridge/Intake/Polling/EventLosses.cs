@@ -52,9 +52,9 @@ internal sealed partial class EventLosses(
 
     private void Lost(string realm, string stream, string reason)
     {
-        status.Change(realm, now => now with { Losses = now.Losses + 1 });
-        metrics.EventsLost(realm, stream);
         requests.Ask(realm, reason);
+        metrics.EventsLost(realm, stream);
+        status.Change(realm, now => now with { Losses = now.Losses + 1 });
     }
 
     [LoggerMessage(

@@ -25,23 +25,30 @@ public sealed class FuzzTests(PostgresServer postgres)
     private static readonly WebhookAuthentication[] Schemes =
         [.. Enum.GetValues<WebhookAuthentication>().Where(scheme => scheme != WebhookAuthentication.RealmToken)];
 
-    private static int Bodies =>
-        int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 200_000;
+    private static readonly int Bodies =
+        int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 50_000;
 
     [Fact]
-    public void No_body_is_more_than_malformed_and_none_proves_itself()
+    public Task No_body_is_more_than_malformed_and_none_proves_itself()
     {
-        var read = 0;
-        Parallel.For(0, Bodies, number =>
+        // A thread of its own: tests that run beside it need those of the pool.
+        return Task.Factory.StartNew(TryAll, TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+        static void TryAll()
         {
-            var body = Fuzzer.Body(number);
-            if (IsRead(body, Envelopes[number % 7 == 0 ? number % Envelopes.Length : 0], Pinned[number % Pinned.Length]))
-                Interlocked.Increment(ref read);
-            Assert.NotEqual(SignatureVerdict.Valid, DeliveryProof.Check(
-                Proof(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
-        });
-        // Were nearly all refused at the first byte, little would have been tried.
-        Assert.InRange(read, Bodies / 25, Bodies);
+            var read = 0;
+            for (var number = 0; number < Bodies; number++)
+            {
+                var body = Fuzzer.Body(number);
+                if (IsRead(body, Envelopes[number % 7 == 0 ? number % Envelopes.Length : 0], Pinned[number % Pinned.Length]))
+                    read++;
+                Assert.NotEqual(SignatureVerdict.Valid, DeliveryProof.Check(
+                    Proof(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
+            }
+
+            // Were nearly all refused at the first byte, little would have been tried.
+            Assert.InRange(read, Bodies / 25, Bodies);
+        }
     }
 
     [Fact]

@@ -37,6 +37,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
     {
         await using var database = await postgres.CreateEmptyDatabaseAsync();
         await using var host = await IntakeHost.StartAsync(database.ConnectionString, ("Storage:MigrateOnStart", "false"));
+        await Eventually.TrueAsync(() => host.SchemaProblem is not null, "it has looked for the schema");
         var (status, _, retryAfter) = await host.DeliverAsync(Deliveries.UserEvent("u1"));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "5"), (status, retryAfter));
     }
@@ -70,6 +71,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
         await LockHintsAsync(connection);
 
         var deliveries = Enumerable.Range(0, 64).Select(number => host.DeliverAsync(Deliveries.UserEvent($"u{number}"))).ToList();
+        await Eventually.TrueAsync(() => host.Arrived == 64, "all have come");
         await WriterWaitsAsync(database);
         await transaction.RollbackAsync(Token);
         Assert.All(await Task.WhenAll(deliveries), answer => Assert.Equal(HttpStatusCode.NoContent, answer.Status));
