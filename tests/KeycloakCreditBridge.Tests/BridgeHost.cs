@@ -13,6 +13,9 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
 {
     public const string Secret = "s3cret";
 
+    /// <summary>A schedule that no run of tests meets, and that is one all the same.</summary>
+    public const string Never = "0 0 5 1 1 ?";
+
     private readonly WebApplication _app;
 
     private BridgeHost(WebApplication app, LogLines log)
@@ -39,6 +42,8 @@ internal sealed class BridgeHost : IAsyncDisposable, IDisposable
         ["Keycloak:Realms:0:Name"] = EmulatorDriver.Realm,
         ["Intake:Poll:Enabled"] = "false",
         ["Reconciliation:Enabled"] = "false",
+        ["Reconciliation:Cron"] = Never,
+        ["Reconciliation:CompleteCron"] = Never,
         ["Reconciliation:PageSize"] = "10",
         ["Reconciliation:OverlapRows"] = "3",
         ["Reconciliation:WindowUsers"] = "10",

@@ -32,6 +32,16 @@ internal sealed class GuardedProcess : IAsyncDisposable
 
     public bool HasExited => _shell.HasExited;
 
+    /// <summary>Whether the server, run as this user, stands still by a signal. It is the first child of its shell.</summary>
+    public bool IsStopped
+    {
+        get
+        {
+            var server = File.ReadAllText($"/proc/{_shell.Id}/task/{_shell.Id}/children").Split(' ')[0];
+            return File.ReadLines($"/proc/{server}/status").Contains("State:\tT (stopped)");
+        }
+    }
+
     /// <param name="command">The program and its arguments; it has to stay in the foreground.</param>
     /// <param name="log">The file that takes its output, appended.</param>
     /// <param name="runAs">What to put before the command to run all of it as another user; empty for this one.</param>

@@ -1,5 +1,6 @@
 using System.Net;
 using KeycloakCreditBridge.Sandbox.Processes;
+using Xunit.Sdk;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
@@ -7,6 +8,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 internal sealed class BridgeProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Blink = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly HttpClient _http = new();
     private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "bridge");
@@ -31,8 +33,7 @@ internal sealed class BridgeProcess : IAsyncDisposable
     public static async Task<BridgeProcess> StartAsync(Uri url, IReadOnlyDictionary<string, string> settings)
     {
         var bridge = Launch(url, settings);
-        await Eventually.TrueAsync(
-            async () => await bridge.StatusAsync("health/ready") == HttpStatusCode.OK, $"the bridge is ready; its log:\n{bridge.Log}");
+        await bridge.EventuallyAsync(async () => await bridge.StatusAsync("health/ready") == HttpStatusCode.OK, "the bridge is ready");
         return bridge;
     }
 
@@ -54,23 +55,26 @@ internal sealed class BridgeProcess : IAsyncDisposable
     }
 
     /// <summary>As the power failing: nothing is written, nobody is told.</summary>
-    public Task KillAsync() => _process.EndAsync("KILL", TimeSpan.FromSeconds(5));
+    public Task KillAsync() => _process.EndAsync("KILL", Patience);
 
     /// <summary>As a rolling restart: false when it took longer than <paramref name="patience"/>.</summary>
     public Task<bool> TerminateAsync(TimeSpan patience) => _process.EndAsync("TERM", patience);
+
+    /// <summary>As a rolling restart that may take its time.</summary>
+    public Task<bool> TerminateAsync() => TerminateAsync(Patience);
 
     /// <summary>Stops it as a machine that swaps or is moved: it does nothing at all, and keeps its connections. Returns once it hangs.</summary>
     public async Task HangAsync()
     {
         await _process.SignalAsync("STOP");
-        await Eventually.TrueAsync(async () => !await AnswersAsync(), "the bridge hangs");
+        await EventuallyAsync(() => Task.FromResult(_process.IsStopped), "the bridge hangs");
     }
 
     /// <summary>Lets it go on where it hung.</summary>
     public async Task WakeAsync()
     {
         await _process.SignalAsync("CONT");
-        await Eventually.TrueAsync(AnswersAsync, "the bridge goes on");
+        await EventuallyAsync(AnswersAsync, "the bridge goes on");
     }
 
     public async ValueTask DisposeAsync()
@@ -88,9 +92,22 @@ internal sealed class BridgeProcess : IAsyncDisposable
             using var response = await _http.GetAsync(new Uri(Url, "health/live"), patience.Token);
             return true;
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
         {
             return false;
+        }
+    }
+
+    // An expectation is written before there is a log.
+    private async Task EventuallyAsync(Func<Task<bool>> condition, string expectation)
+    {
+        try
+        {
+            await Eventually.TrueAsync(condition, expectation);
+        }
+        catch (XunitException exception)
+        {
+            Assert.Fail($"{exception.Message} Its log:\n{Log}");
         }
     }
 }

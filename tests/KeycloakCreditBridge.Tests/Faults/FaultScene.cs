@@ -37,6 +37,15 @@ internal sealed class FaultScene : IAsyncDisposable
         ["Keycloak:Realms:0:Name"] = Realm,
         ["Keycloak:Realms:0:WebhookSecrets:0"] = Secret,
         ["Hints:Lease"] = "00:00:02",
+        ["Reconciliation:Cron"] = BridgeHost.Never,
+        ["Reconciliation:CompleteCron"] = BridgeHost.Never,
+    };
+
+    /// <summary>Without poller and reconciliation, which would find users by themselves.</summary>
+    public Dictionary<string, string> HintsOnly => new(Settings, StringComparer.Ordinal)
+    {
+        ["Intake:Poll:Enabled"] = "false",
+        ["Reconciliation:Enabled"] = "false",
     };
 
     public static async Task<FaultScene> CreateAsync()

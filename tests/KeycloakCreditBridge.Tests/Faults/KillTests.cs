@@ -11,7 +11,7 @@ public sealed class KillTests
     public async Task A_bridge_killed_between_claim_and_commit_loses_no_hint_and_grants_once()
     {
         await using var scene = await FaultScene.CreateAsync();
-        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
@@ -24,7 +24,7 @@ public sealed class KillTests
 
         Assert.Equal(0, await scene.AccountsAsync());
         Assert.Equal(1, await scene.HintsAsync());
-        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the account is opened");
         await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "the hint is settled");
     }
@@ -33,7 +33,7 @@ public sealed class KillTests
     public async Task A_bridge_killed_after_a_commit_that_it_never_heard_of_grants_nothing_more()
     {
         await using var scene = await FaultScene.CreateAsync();
-        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
@@ -42,13 +42,14 @@ public sealed class KillTests
             await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
             // From here on a commit is durable and never confirmed: it waits for a standby that there is not.
             await SetStandbyAsync(scene, "ghost");
+            await CommitsWaitAsync(scene);
         }
 
         await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging, "IPC"), "the commit waits for its standby");
         await killed.KillAsync();
         await SetStandbyAsync(scene, "");
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the commit is seen");
-        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await scene.CreateUserAsync("ben");
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 2 && await scene.HintsAsync() == 0, "the next user is done");
         Assert.Equal(10m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions"));
@@ -58,7 +59,9 @@ public sealed class KillTests
     public async Task A_PostgreSQL_that_crashes_under_load_costs_nobody_the_account()
     {
         await using var scene = await FaultScene.CreateAsync();
-        await using var bridge = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        // Its pauses after faults are multiples of this.
+        await using var bridge = await BridgeProcess.StartAsync(
+            scene.BridgeUrl, new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Intake:Poll:IdleInterval"] = "00:00:01" });
         for (var round = 0; round < 3; round++)
         {
             var users = Task.WhenAll(Enumerable.Range(0, 40).Select(number => scene.CreateUserAsync($"user-{round}-{number}")));
@@ -101,6 +104,21 @@ public sealed class KillTests
     {
         await scene.Database.ExecuteAsync($"alter system set synchronous_standby_names = '{name}'");
         await scene.Database.ExecuteAsync("select pg_reload_conf()");
+    }
+
+    // The server takes a setting over some time after it was told to.
+    private static Task CommitsWaitAsync(FaultScene scene)
+    {
+        const string Commit = "select pg_logical_emit_message(true, 'tests', '')";
+        var commit = Task.CompletedTask;
+        return Eventually.TrueAsync(
+            () =>
+            {
+                if (commit.IsCompleted)
+                    commit = scene.Database.ExecuteAsync(Commit);
+                return scene.Database.WaitsAsync(Commit, "IPC");
+            },
+            "commits wait for the standby");
     }
 
     private static async Task<int> AccountsOrNoneAsync(FaultScene scene)
