@@ -15,7 +15,7 @@ public sealed class IgnoredFilterTests(PostgresServer postgres) : IAsyncLifetime
     private const int Users = 300;
     private const string Malformed = "abc";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private ReconcileBundle _bundle = null!;
     private KeycloakFront _front = null!;

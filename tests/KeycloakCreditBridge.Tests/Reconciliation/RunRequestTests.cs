@@ -51,7 +51,7 @@ public sealed class RunRequestTests(PostgresServer postgres) : IAsyncLifetime
     {
         await FirstRunsAreOverAsync();
         _scene.Keycloak.Realm(CreditsScene.Realm).AddUsers(200);
-        _scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users", 1_000, TimeSpan.FromMilliseconds(100));
+        _scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users", 1_000, TimeSpan.FromSeconds(1));
         var started = await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true });
         var id = (long)started.Json["id"]!;
         await Eventually.TrueAsync(async () => (int)(await _scene.GetAsync($"{Runs}/{id}", _admin)).Json["seen"]! > 0, "the run is under way");
