@@ -33,17 +33,20 @@ internal sealed partial class ReconcileJob(
         foreach (var problem in outcome.Problems)
             LogProblem(realm, problem);
         Log(outcome);
-        await FollowAsync(context, outcome, either.Token);
+        await FollowAsync(context, request, outcome, either.IsCancellationRequested);
     }
 
-    // Who was asked for once is not dropped because another run was at work, or the database did not answer.
-    private async Task FollowAsync(IJobExecutionContext context, ReconcileOutcome outcome, CancellationToken cancellationToken)
+    // Who was asked for once is not dropped because another run was at work, the database did not answer, or this replica stops.
+    private async Task FollowAsync(IJobExecutionContext context, ReconcileRequest request, ReconcileOutcome outcome, bool stops)
     {
-        var key = context.Trigger.Key;
-        if (key.Group != ReconcileTriggers.Schedule && (outcome.Status == ReconcileStatus.AlreadyRunning || outcome is { Status: ReconcileStatus.Failed, RunId: null }))
-        {
-            await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, clock.GetUtcNow() + AgainAfter, cancellationToken);
-        }
+        var (key, now) = (context.Trigger.Key, clock.GetUtcNow());
+        if (key.Group == ReconcileTriggers.Schedule || outcome is not { RunId: null, Status: not ReconcileStatus.Cancelled })
+            return;
+        if (!stops)
+            await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, now + AgainAfter, CancellationToken.None);
+        // A scheduler that shuts down takes nothing more: what is on record as waiting is taken up by any replica.
+        else if (request.WaitingRun is null)
+            await requested.AnnounceAsync(request, now, CancellationToken.None);
     }
 
     // Who stops has nothing to do any more; what was asked for waits for the next start.
