@@ -1,6 +1,7 @@
 using Dapper;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Schedule;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -32,5 +33,17 @@ public sealed class InterruptedRunTests(PostgresServer postgres)
 
         Assert.Equal(["asked"], await bundle.Database.QueryAsync<string>("select trigger from reconcile_runs where status = 'waiting'"));
         Assert.DoesNotContain(bridge.Log.All, line => line.StartsWith("Error", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_list_that_was_interrupted_rests_for_the_time_that_it_read()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5, ServerModel.V26_2);
+        await bundle.RunAsync(ReconcileBundle.Everybody);
+        await bundle.Database.ExecuteAsync(
+            "update reconcile_runs set started_at = now() - interval '5 hours', ended_at = now() - interval '1 minute', per_second = 1");
+        var request = new ReconcileRequest(EmulatorDriver.Realm, ReconcileTriggers.Schedule, Mode: ReconcileMode.Quick);
+
+        Assert.Null(await bundle.Bridge.Services.GetRequiredService<ListRest>().UntilAsync(request, Token));
     }
 }

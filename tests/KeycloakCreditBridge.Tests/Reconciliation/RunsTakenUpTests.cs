@@ -23,7 +23,7 @@ public sealed class RunsTakenUpTests(PostgresServer postgres)
     {
         await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 5, ServerModel.V26_2);
         await bundle.RunAsync(ReconcileBundle.Everybody);
-        await bundle.Database.ExecuteAsync("update reconcile_runs set started_at = now() - interval '1 hour', ended_at = now()");
+        await bundle.Database.ExecuteAsync("update reconcile_runs set started_at = now() - interval '1 hour', ended_at = now(), per_second = null");
         var run = await AnnounceAsync(bundle, ReconcileTriggers.Schedule);
 
         await using var bridge = await BridgeHost.Build(bundle.Database, bundle.Keycloak, Settings).StartAsync();

@@ -91,7 +91,7 @@ public sealed class ScheduleTests(PostgresServer postgres)
         await bridge.StopAsync();
 
         Task<int> SetTimesAsync(string started, string ended) =>
-            bundle.Database.ExecuteAsync($"update reconcile_runs set started_at = {started}, ended_at = {ended}");
+            bundle.Database.ExecuteAsync($"update reconcile_runs set started_at = {started}, ended_at = {ended}, per_second = null");
     }
 
     [Fact]

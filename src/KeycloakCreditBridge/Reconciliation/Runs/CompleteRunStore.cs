@@ -19,9 +19,10 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             where realm = @Realm and status = 'done' and mode not in ('users', 'counts') and since is null and not dry_run)
         """;
 
+    // Of one that was interrupted only the time that reading takes counts: its rate is that of the process that ended it.
     private const string LastListSql =
         """
-        select started_at, ended_at from reconcile_runs
+        select ended_at, least(ended_at - started_at, seen * interval '1 second' / nullif(per_second, 0)) as took from reconcile_runs
         where realm = @Realm and status = 'done' and mode = 'list' and since is null and not dry_run
         order by ended_at desc
         limit 1
@@ -43,7 +44,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             new CommandDefinition(LatestSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
-    /// <summary>When all of the realm was last listed; null when it never was.</summary>
+    /// <summary>The latest list of all of the realm; null when there was none.</summary>
     public async Task<PastRun?> LastListAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -53,4 +54,4 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
 }
 
 /// <summary>A run that came to its end.</summary>
-internal sealed record PastRun(DateTimeOffset StartedAt, DateTimeOffset EndedAt);
+internal sealed record PastRun(DateTimeOffset EndedAt, TimeSpan Took);

@@ -31,7 +31,7 @@ internal sealed class ListRest(ScanChoice scans, CompleteRunStore runs, TimeProv
 
         if (await runs.LastListAsync(request.Realm, cancellationToken) is not { } last)
             return null;
-        var rest = (last.EndedAt - last.StartedAt) * TimesAsLong;
+        var rest = last.Took * TimesAsLong;
         var until = last.EndedAt + (rest < Longest ? rest : Longest);
         return until > clock.GetUtcNow() ? until : null;
     }
