@@ -31,7 +31,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     private const string Undated =
         $"""
         {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
-            and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id)
+            and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id and h.state = 'waiting')
         """;
 
     // Whom this run found gone does not count any more.
