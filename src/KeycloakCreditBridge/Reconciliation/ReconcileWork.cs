@@ -20,6 +20,14 @@ internal sealed class ReconcileWork(ReconcileRequest request, IProgress<Reconcil
 
     public List<string> Problems { get; } = [];
 
+    /// <summary>Begins a run. One that goes on at its start counts anew.</summary>
+    public void Begin(ReconcileRun run)
+    {
+        Run = run;
+        if (!run.IsContinued)
+            StartOver();
+    }
+
     /// <summary>All of the realm is read again.</summary>
     public void StartOver()
     {

@@ -56,9 +56,9 @@ internal sealed partial class Reconciler(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         var (mode, unchosen) = await ChooseAsync(work.Request, either.Token);
         var now = clock.GetUtcNow();
-        work.Run = await runs.BeginAsync(work.Request, mode, lease.Owner, now, now - ContinuedFor, now - RememberedFor, either.Token);
-        if (work.Run is null)
+        if (await runs.BeginAsync(work.Request, mode, lease.Owner, now, now - ContinuedFor, now - RememberedFor, either.Token) is not { } run)
             return Outcome(work, ReconcileStatus.Cancelled, "It was cancelled before it began.");
+        work.Begin(run);
         ReconcileOutcome outcome;
         try
         {
@@ -87,7 +87,7 @@ internal sealed partial class Reconciler(
             outcome = Outcome(work, ReconcileStatus.Failed, Line(exception), exception);
         }
 
-        await EndAsync(work.Run, outcome);
+        await EndAsync(work.Run!, outcome);
         metrics.Ended(outcome);
         return outcome;
     }

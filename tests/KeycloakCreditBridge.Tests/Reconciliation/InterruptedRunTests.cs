@@ -1,5 +1,6 @@
 using Dapper;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Sandbox;
@@ -11,6 +12,8 @@ namespace KeycloakCreditBridge.Tests.Reconciliation;
 /// <summary>What is left of runs that were interrupted: their work, their counts and their time.</summary>
 public sealed class InterruptedRunTests(PostgresServer postgres)
 {
+    private static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -45,5 +48,24 @@ public sealed class InterruptedRunTests(PostgresServer postgres)
         var request = new ReconcileRequest(EmulatorDriver.Realm, ReconcileTriggers.Schedule, Mode: ReconcileMode.Quick);
 
         Assert.Null(await bundle.Bridge.Services.GetRequiredService<ListRest>().UntilAsync(request, Token));
+    }
+
+    [Fact]
+    public async Task A_run_that_begins_again_counts_anew_and_keeps_what_it_opened()
+    {
+        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 2);
+        var store = bundle.Bridge.Services.GetRequiredService<RequestedRunStore>();
+        var announced = await store.AnnounceAsync(
+            new ReconcileRequest(EmulatorDriver.Realm, ReconcileTriggers.Http, UserIds: await bundle.PeopleAsync()), Now, Token);
+        using var stop = new CancellationTokenSource();
+        var stopped = await ReconcileBundle.RunAsync(bundle.Bridge, await FindAsync(), _ => stop.Cancel(), stop.Token);
+        Assert.Equal((ReconcileStatus.Stopped, 1L), (stopped.Status, stopped.Counts.Seen));
+        await store.AnnounceAgainAsync([EmulatorDriver.Realm], Now, Now.AddDays(-100), Now, Token);
+
+        var done = await bundle.RunAsync(await FindAsync());
+
+        Assert.Equal(new ReconcileCounts(Seen: 2, Missing: 2, Provisioned: 2), done.Counts);
+
+        async Task<ReconcileRequest> FindAsync() => (await store.FindWaitingAsync(RequestedRunStore.NameOf(announced), Token))!;
     }
 }
