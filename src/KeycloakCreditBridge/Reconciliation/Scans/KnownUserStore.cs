@@ -47,6 +47,13 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         select keycloak_id from keycloak_users where {Undated} and keycloak_id > @After::text order by keycloak_id limit @Most::int
         """;
 
+    private const string FederatedAfterSql =
+        """
+        select keycloak_id from keycloak_users
+        where realm = @Realm::text and keycloak_id >= 'f:' and keycloak_id < 'f;' and keycloak_id > @After::text and disposition <> 'deleted'
+        order by keycloak_id limit @Most::int
+        """;
+
     private const string CountKnownSql =
         "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition <> 'deleted'";
 
@@ -77,12 +84,12 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
 
     /// <summary>Ids of people whom no window shows, some at a time.</summary>
-    public async Task<IReadOnlyList<string>> UndatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken)
-    {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return [.. await connection.QueryAsync<string>(new CommandDefinition(
-            UndatedAfterSql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
-    }
+    public Task<IReadOnlyList<string>> UndatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
+        AfterAsync(UndatedAfterSql, realm, after, most, cancellationToken);
+
+    /// <summary>Ids of people of a federation without import, some at a time.</summary>
+    public Task<IReadOnlyList<string>> FederatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
+        AfterAsync(FederatedAfterSql, realm, after, most, cancellationToken);
 
     /// <summary>How many of these are on record.</summary>
     public Task<long> CountKnownAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken) =>
@@ -113,6 +120,13 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     {
         var (from, to) = Bounds(window);
         return new { Realm = realm, From = from, To = to };
+    }
+
+    private async Task<IReadOnlyList<string>> AfterAsync(string sql, string realm, string after, int most, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<string>(
+            new CommandDefinition(sql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
     }
 
     private async Task<T?> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)

@@ -36,10 +36,19 @@ internal sealed class DatabaseScan(
         {
             // Keycloak sorts the realm for this look, which takes it as long as summing up takes PostgreSQL. Who is not on record yet is by then.
             var looking = MayHaveUncountedAsync(request.Realm, cancellationToken);
+            var reached = run.Reached;
             await foreach (var part in MergeAsync(run, request, cancellationToken))
+            {
+                reached = part.Reached;
                 yield return part;
+            }
+
             if (!await looking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
+            {
+                await foreach (var part in undated.ReadFederatedAsync(run, request.Realm, reached, cancellationToken))
+                    yield return part;
                 yield break;
+            }
         }
 
         await foreach (var part in undated.ListAsync(run, request, cancellationToken))

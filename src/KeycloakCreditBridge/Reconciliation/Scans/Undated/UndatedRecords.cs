@@ -21,10 +21,19 @@ internal sealed class UndatedRecords(
     /// <param name="realm">The realm's name.</param>
     /// <param name="position">Where the run is meanwhile: this is begun anew when it is interrupted.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, string realm, ScanPosition position, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, string realm, ScanPosition position, CancellationToken cancellationToken) =>
+        ReadAsync(known.UndatedAfterAsync, run, realm, position, cancellationToken);
+
+    /// <summary>The same for people of a federation without import.</summary>
+    public IAsyncEnumerable<ScannedPart> ReadFederatedAsync(
+        ReconcileRun run, string realm, ScanPosition position, CancellationToken cancellationToken) =>
+        ReadAsync(known.FederatedAfterAsync, run, realm, position, cancellationToken);
+
+    private async IAsyncEnumerable<ScannedPart> ReadAsync(
+        Func<string, string, int, CancellationToken, Task<IReadOnlyList<string>>> listAsync, ReconcileRun run, string realm, ScanPosition position,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var batch = await known.UndatedAfterAsync(realm, "", BatchUsers, cancellationToken);
+        var batch = await listAsync(realm, "", BatchUsers, cancellationToken);
         while (batch.Count > 0)
         {
             var readAt = clock.GetUtcNow();
@@ -32,7 +41,7 @@ internal sealed class UndatedRecords(
             if (asked.Gone.Count > 0)
                 await absentees.AddAsync(run.Id, asked.Gone, cancellationToken);
             yield return new ScannedPart(asked.Found, readAt, position) { Problems = asked.Problems };
-            batch = await known.UndatedAfterAsync(realm, batch[^1], BatchUsers, cancellationToken);
+            batch = await listAsync(realm, batch[^1], BatchUsers, cancellationToken);
         }
     }
 }

@@ -37,7 +37,11 @@ internal sealed partial class UndatedScan(
             await foreach (var part in ReadRecordsAsync(run, request, behind, counts, cancellationToken))
                 yield return part;
             if (!await MustListAsync(run, request.Realm, counts, cancellationToken) && !await MustListFederatedAsync(request.Realm, cancellationToken))
+            {
+                await foreach (var part in ReadFederatedAsync(run, request.Realm, behind, cancellationToken))
+                    yield return part;
                 yield break;
+            }
         }
 
         await foreach (var part in ListAsync(run, request, cancellationToken))
@@ -83,6 +87,13 @@ internal sealed partial class UndatedScan(
             first = false;
         }
     }
+
+    /// <summary>Reads people of a federation without import who are on record, where the list has none: it notes nobody of them as gone then.</summary>
+    public IAsyncEnumerable<ScannedPart> ReadFederatedAsync(
+        ReconcileRun run, string realm, ScanPosition position, CancellationToken cancellationToken) =>
+        keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All
+            ? records.ReadFederatedAsync(run, realm, position, cancellationToken)
+            : AsyncEnumerable.Empty<ScannedPart>();
 
     private IAsyncEnumerable<ScannedPart> ReadRecordsAsync(
         ReconcileRun run, ReconcileRequest request, ScanPosition behind, UndatedCounts counts, CancellationToken cancellationToken) =>
