@@ -1,12 +1,12 @@
 using KeycloakCreditBridge.Adoption;
+using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
+using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering;
-using KeycloakCreditBridge.Operations;
-using KeycloakCreditBridge.Operations.Commands;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation;
@@ -18,7 +18,7 @@ namespace KeycloakCreditBridge;
 /// <summary>The table of contents: the bridge's features in the order in which a user passes through them.</summary>
 internal static class Program
 {
-    private static Task<int> Main(string[] args) => CommandLine.RunAsync(args);
+    private static Task<int> Main(string[] args) => CliModule.RunAsync(args);
 
     /// <summary>Registers everything. Settings added to the builder afterwards win over all others.</summary>
     /// <param name="configurationArgs">Settings as `--Section:Key=value`.</param>
@@ -47,7 +47,7 @@ internal static class Program
         builder.AddReconciliation();
         builder.AddPeriods();
         builder.AddAdoption();
-        builder.AddOperations();
+        builder.AddHealth();
         return builder;
     }
 

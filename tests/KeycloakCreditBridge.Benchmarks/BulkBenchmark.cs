@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Periods;
-using KeycloakCreditBridge.Provisioning;
-using KeycloakCreditBridge.Provisioning.Tiers;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -64,7 +66,7 @@ internal static class BulkBenchmark
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(
-                chunk.Select(id => policy.Judge(new Subject("demo", id, true, false, now), now, HintSources.Reconciliation)), token));
+                chunk.Select(id => policy.Evaluate(new Subject("demo", id, true, false, now), now, HintSources.Reconciliation)), token));
     }
 
     public static async Task CopyAsync(BenchmarkDatabase database, string[] ids)
@@ -84,7 +86,7 @@ internal static class BulkBenchmark
                 writer, now, id, "credit.create", "success", "user_credits", id,
                 new Json("""{"tier": "trial", "allocated": 5.000000, "last_reset": "2026-12-23T00:00:00+00:00", "source": "reconciliation", "realm": "demo"}""")));
         await ImportAsync(
-            "keycloak_users (realm, keycloak_id, account_id, created_at, disposition, checked_at)",
+            "keycloak_users (realm, keycloak_id, account_id, created_at, user_state, checked_at)",
             (writer, id) => Row(writer, "demo", id, id, now, "account", now));
 
         async Task ImportAsync(string target, Action<NpgsqlBinaryImporter, string> row)

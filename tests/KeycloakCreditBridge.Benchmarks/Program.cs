@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Benchmarks.Arrivals;
+using KeycloakCreditBridge.Benchmarks.Credits;
 using KeycloakCreditBridge.Benchmarks.Limits;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Benchmarks.Scale;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
@@ -12,7 +14,7 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
-    new PrivatePostgresOptions(Path.GetTempPath(), Say: Console.Error.WriteLine), CancellationToken.None);
+    new PrivatePostgresOptions(Path.GetTempPath(), Report: Console.Error.WriteLine), CancellationToken.None);
 List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
     : args.Contains("--scale") ? [.. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000), !args.Contains("--without-windows"))]
     : args.Contains("--credits") ? [.. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10))]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
 namespace KeycloakCreditBridge.Benchmarks;

@@ -1,8 +1,16 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using KeycloakCreditBridge.Sandbox.Emulator.Clients;
+using KeycloakCreditBridge.Sandbox.Emulator.Events;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Membership;
-using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Emulator.Pages;
+using KeycloakCreditBridge.Sandbox.Emulator.Realms;
+using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Sandbox.Emulator.Webhooks;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
@@ -20,7 +28,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     private readonly EmulatorClock _clock;
     private readonly AccessTokens _tokens;
     private readonly WebhookSender _webhooks;
-    private readonly Journal _journal;
+    private readonly TransactionFactory _journal;
     private readonly ServerModel _model;
     private bool _isDisposed;
 
@@ -30,11 +38,11 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         _socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         Url = new Uri($"http://{_socket.LocalEndPoint}/");
         _app = Build(_socket);
-        _clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Misbehaviour);
+        _clock = new EmulatorClock(options.Clock ?? TimeProvider.System, Faults);
         _realms = new RealmRegistry(_clock, _model, Url, AdminUser, AdminPassword);
         _tokens = new AccessTokens(_realms, _clock, Url);
         _webhooks = new WebhookSender(_clock);
-        _journal = new Journal(_clock, Misbehaviour, _webhooks);
+        _journal = new TransactionFactory(_clock, Faults, _webhooks);
         Map();
     }
 
@@ -49,7 +57,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     public string Description => $"emulator of Keycloak {_model.ToString()[1..].Replace('_', '.')} in this process";
 
     /// <summary>Faults to order; none at first.</summary>
-    public Misbehaviour Misbehaviour { get; } = new();
+    public FaultInjector Faults { get; } = new();
 
     public RequestCounters Requests { get; } = new();
 
@@ -107,7 +115,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         {
             Requests.Count(context);
             context.Response.Headers.Date = _clock.Now.ToString("r", CultureInfo.InvariantCulture);
-            return Misbehaviour.InvokeAsync(context, next, _clock.Source);
+            return Faults.InvokeAsync(context, next, _clock.Source);
         });
         var routes = new Routes(_app);
         var access = new AdminAccess(_realms, _tokens);

@@ -1,9 +1,13 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Pages;
+using KeycloakCreditBridge.Sandbox.Emulator.Realms;
+using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>Makes happen in a realm what a person does in the account console, what a directory does, and what nobody reports.</summary>
-internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorClock clock)
+internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal, EmulatorClock clock)
 {
     private const string AccountClient = "account";
 
@@ -37,7 +41,7 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
         lock (realm.Gate)
         {
             if (user.IsStored)
-                realm.Directory.Add(user);
+                realm.DirectoryUsers.Add(user);
             else
                 realm.Users.Add(user);
         }
@@ -48,9 +52,9 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     {
         lock (realm.Gate)
         {
-            if (realm.Directory.Find(user => user.Id == userId) is { } found)
+            if (realm.DirectoryUsers.Find(user => user.Id == userId) is { } found)
             {
-                realm.Directory.Remove(found);
+                realm.DirectoryUsers.Remove(found);
                 realm.Users.Add(found.ImportedAt(clock.Milliseconds));
             }
         }
@@ -76,7 +80,7 @@ internal sealed class EmulatedRealm(RealmState realm, Journal journal, EmulatorC
     public void HideFromLists(string userId)
     {
         lock (realm.Gate)
-            realm.Hidden.Add(userId);
+            realm.HiddenUserIds.Add(userId);
     }
 
     /// <summary>Raises an event of any type. With a time of its own it appears like one of a transaction that took long.</summary>

@@ -12,7 +12,7 @@ namespace KeycloakCreditBridge.Sandbox.Postgres;
 internal sealed class PrivatePostgres : IAsyncDisposable
 {
     private const string User = "postgres";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(30);
 
     private readonly InstanceFolder _folder;
     private readonly string _binaries;
@@ -36,7 +36,7 @@ internal sealed class PrivatePostgres : IAsyncDisposable
     /// <exception cref="InvalidOperationException">PostgreSQL is not installed or does not start; the message says why.</exception>
     public static async Task<PrivatePostgres> StartAsync(PrivatePostgresOptions options, CancellationToken token)
     {
-        var binaries = await PostgresBinaries.FindOrInstallAsync(options.Say, token);
+        var binaries = await PostgresBinaries.FindOrInstallAsync(options.Report, token);
         var postgres = new PrivatePostgres(binaries, options);
         try
         {
@@ -99,7 +99,7 @@ internal sealed class PrivatePostgres : IAsyncDisposable
         if (_server is null)
             return;
         // INT asks the postmaster for a fast shutdown, QUIT for an immediate one.
-        await _server.EndAsync(immediate ? "QUIT" : "INT", Patience);
+        await _server.EndAsync(immediate ? "QUIT" : "INT", StopTimeout);
         await _server.DisposeAsync();
         _server = null;
     }

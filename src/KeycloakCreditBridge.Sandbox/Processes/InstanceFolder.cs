@@ -54,7 +54,7 @@ internal sealed class InstanceFolder : IDisposable
         {
             using var abandoned = TryClaim(System.IO.Path.ChangeExtension(file, null));
             if (abandoned is not null)
-                KillAllOf(abandoned.Path);
+                KillProcessesOf(abandoned.Path);
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class InstanceFolder : IDisposable
     }
 
     // Only Linux shows the command lines of processes as files; elsewhere the guard of each server has to suffice.
-    private static void KillAllOf(string path)
+    private static void KillProcessesOf(string path)
     {
         if (!Directory.Exists("/proc"))
             return;

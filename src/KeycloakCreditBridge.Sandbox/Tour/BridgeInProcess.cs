@@ -3,7 +3,7 @@ namespace KeycloakCreditBridge.Sandbox.Tour;
 /// <summary>The whole bridge in this process, as `KeycloakCreditBridge run` would be, with settings of its own.</summary>
 internal sealed class BridgeInProcess(WebApplication app) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
 
     public IServiceProvider Services => app.Services;
 
@@ -14,9 +14,9 @@ internal sealed class BridgeInProcess(WebApplication app) : IAsyncDisposable
     public static async Task<BridgeInProcess> StartAsync(
         Uri url, IReadOnlyDictionary<string, string?> settings, CancellationToken cancellationToken, Action<WebApplication>? extend = null)
     {
-        var builder = KeycloakCreditBridge.Program.Compose(["--urls", url.ToString()]);
+        var builder = Program.Compose(["--urls", url.ToString()]);
         builder.Configuration.AddInMemoryCollection(settings);
-        var app = KeycloakCreditBridge.Program.Build(builder);
+        var app = Program.Build(builder);
         extend?.Invoke(app);
         try
         {
@@ -46,7 +46,7 @@ internal sealed class BridgeInProcess(WebApplication app) : IAsyncDisposable
             using var answer = await http.GetAsync(page, cancellationToken);
             if (answer.IsSuccessStatusCode)
                 return;
-            if (TimeProvider.System.GetElapsedTime(started) > Patience)
+            if (TimeProvider.System.GetElapsedTime(started) > ReadyTimeout)
                 throw new InvalidOperationException($"The bridge is not ready: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
             await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
         }

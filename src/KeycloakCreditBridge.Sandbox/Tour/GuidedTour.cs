@@ -1,15 +1,17 @@
 using System.Globalization;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 namespace KeycloakCreditBridge.Sandbox.Tour;
 
 /// <summary>Shows the bridge at work and checks every promise it shows.</summary>
-internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, TimeProvider clock)
+internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, TimeProvider clock)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AccountTimeout = TimeSpan.FromSeconds(60);
 
-    private readonly List<string> _broken = [];
+    private readonly List<string> _failures = [];
 
     /// <summary>Runs the tour, and then the system until it is cancelled. Returns the exit code.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
@@ -21,9 +23,9 @@ internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, Time
             await ShowReconciliationAsync(system, cancellationToken);
             await CheckEveryAccountAsync(system, cancellationToken);
             Say("");
-            Say(_broken.Count == 0 ? "Everything was as promised." : "Not as promised: " + string.Join("; ", _broken));
+            Say(_failures.Count == 0 ? "Everything was as promised." : "Not as promised: " + string.Join("; ", _failures));
             if (!choices.Once)
-                await StayUpAsync(system, cancellationToken);
+                await RunUntilStoppedAsync(system, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -35,7 +37,7 @@ internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, Time
             return 1;
         }
 
-        return _broken.Count == 0 ? 0 : 1;
+        return _failures.Count == 0 ? 0 : 1;
     }
 
     private async Task ShowRegistrationsAsync(SandboxSystem system, CancellationToken cancellationToken)
@@ -63,37 +65,37 @@ internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, Time
         var id = await WaitForAccountAsync(system, "dora", cancellationToken);
         var rows = await ShowAccountAsync(system, $"dora: account {Milliseconds(started)} ms after the bridge came back", id, cancellationToken);
         if (!rows.Any(row => row.Kind == "account" && row.Text.Contains("reconciliation", StringComparison.Ordinal)))
-            _broken.Add("dora was not found by reconciliation");
+            _failures.Add("dora was not found by reconciliation");
     }
 
     private async Task CheckEveryAccountAsync(SandboxSystem system, CancellationToken cancellationToken)
     {
-        var broken = await new AccountViewStore(system.DataSource).CountBrokenAsync(cancellationToken);
+        var broken = await new AccountRowsStore(system.DataSource).CountInconsistentAsync(cancellationToken);
         if (broken > 0)
-            _broken.Add($"{broken} accounts were not opened exactly once, or their ledger does not add up");
+            _failures.Add($"{broken} accounts were not opened exactly once, or their ledger does not add up");
     }
 
     private async Task<long> RegisterAsync(SandboxSystem system, string name, CancellationToken cancellationToken)
     {
         await new KeycloakBrowser(system.Keycloak.Url)
-            .RegisterAsync(SandboxSystem.Realm, new Person(name, $"{name}@example.com"), cancellationToken);
+            .RegisterAsync(SandboxSystem.Realm, new SandboxUser(name, $"{name}@example.com"), cancellationToken);
         return clock.GetTimestamp();
     }
 
     private async Task<string> WaitForAccountAsync(SandboxSystem system, string name, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(Patience, clock);
+        using var patience = new CancellationTokenSource(AccountTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         var id = (await system.Admin.FindUserAsync(SandboxSystem.Realm, name, either.Token))?["id"]?.GetValue<string>()
             ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
         try
         {
-            while (!await new AccountViewStore(system.DataSource).ExistsAsync(id, either.Token))
+            while (!await new AccountRowsStore(system.DataSource).ExistsAsync(id, either.Token))
                 await Task.Delay(TimeSpan.FromMilliseconds(2), clock, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new InvalidOperationException($"{name} had no account after {Patience.TotalSeconds:0} s.");
+            throw new InvalidOperationException($"{name} had no account after {AccountTimeout.TotalSeconds:0} s.");
         }
 
         return id;
@@ -102,16 +104,16 @@ internal sealed class GuidedTour(SandboxChoices choices, TextWriter output, Time
     private async Task<IReadOnlyList<AccountRow>> ShowAccountAsync(
         SandboxSystem system, string headline, string id, CancellationToken cancellationToken)
     {
-        var rows = await new AccountViewStore(system.DataSource).RowsAsync(id, cancellationToken);
+        var rows = await new AccountRowsStore(system.DataSource).ReadRowsAsync(id, cancellationToken);
         Say("   " + headline);
         foreach (var row in rows)
             Say($"      {row.Kind,-8} {row.Text}");
         if (string.Join(' ', rows.Select(row => row.Kind)) != "account ledger audit")
-            _broken.Add($"{id} does not have exactly one account, one ledger row and one audit row");
+            _failures.Add($"{id} does not have exactly one account, one ledger row and one audit row");
         return rows;
     }
 
-    private async Task StayUpAsync(SandboxSystem system, CancellationToken cancellationToken)
+    private async Task RunUntilStoppedAsync(SandboxSystem system, CancellationToken cancellationToken)
     {
         Say($"""
 

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using Npgsql;
@@ -15,14 +16,14 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
     private readonly string _clientSecret = Guid.NewGuid().ToString("N");
-    private readonly SandboxChoices _choices;
+    private readonly SandboxOptions _choices;
     private PrivatePostgres? _postgres;
     private IKeycloakServer? _keycloak;
     private KeycloakAdmin? _admin;
     private NpgsqlDataSource? _dataSource;
     private BridgeInProcess? _bridge;
 
-    private SandboxSystem(SandboxChoices choices) => _choices = choices;
+    private SandboxSystem(SandboxOptions choices) => _choices = choices;
 
     public IKeycloakServer Keycloak => Started(_keycloak);
 
@@ -41,7 +42,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
 
-    public static async Task<SandboxSystem> StartAsync(SandboxChoices choices, Action<string> say, CancellationToken cancellationToken)
+    public static async Task<SandboxSystem> StartAsync(SandboxOptions choices, Action<string> say, CancellationToken cancellationToken)
     {
         var system = new SandboxSystem(choices);
         try
@@ -83,7 +84,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     private async Task StartPostgresAsync(Action<string> say, CancellationToken cancellationToken)
     {
-        _postgres = await PrivatePostgres.StartAsync(new PrivatePostgresOptions(CacheFolder.Of("postgres"), Say: say), cancellationToken);
+        _postgres = await PrivatePostgres.StartAsync(new PrivatePostgresOptions(CacheFolder.Of("postgres"), Report: say), cancellationToken);
         _dataSource = NpgsqlDataSource.Create(await _postgres.CreateDatabaseAsync(Database, cancellationToken));
         say($"PostgreSQL  127.0.0.1:{_postgres.Port}, a private server");
     }

@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Storage;
@@ -14,7 +16,7 @@ namespace KeycloakCreditBridge.Adoption;
 /// run looks at everything anew, so one that was interrupted is continued by the next, and one more changes nothing.
 /// </summary>
 internal sealed class Adopter(
-    PeopleListing listing,
+    UserListing listing,
     GrantPolicy policy,
     SubjectReader reader,
     AdoptionMarkStore mark,
@@ -22,15 +24,15 @@ internal sealed class Adopter(
     IOptions<StorageOptions> storage,
     TimeProvider clock)
 {
-    private const int MostAttempts = 5;
+    private const int MaxAttempts = 5;
 
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan SessionEnds = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SessionEndDelay = TimeSpan.FromSeconds(0.5);
 
     /// <summary>Says what is to be done. Writes nothing but, where that is nothing, that it is done.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
-    public async Task<AdoptionReport> PlanAsync(AdoptionWish wish, CancellationToken cancellationToken)
+    public async Task<AdoptionReport> PlanAsync(AdoptionOptions wish, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         return await PlanAsync(connection, wish, cancellationToken);
@@ -39,11 +41,11 @@ internal sealed class Adopter(
     /// <summary>Does it, batch by batch, each in a transaction of its own.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end; nothing was changed.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
-    public async Task<AdoptionReport> ApplyAsync(AdoptionWish wish, IProgress<long> progress, CancellationToken cancellationToken)
+    public async Task<AdoptionReport> ApplyAsync(AdoptionOptions wish, IProgress<long> progress, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         var plan = await PlanAsync(connection, wish, cancellationToken);
-        var figures = new FigureStore(connection);
+        var figures = new AdoptionTotalsStore(connection);
         var store = new AdoptionStore(connection, figures);
         var (done, left) = (0L, 0L);
         var due = await figures.DueAsync(cancellationToken);
@@ -58,7 +60,7 @@ internal sealed class Adopter(
 
         if (left == 0)
             await mark.MarkDoneAsync(cancellationToken);
-        return plan with { Done = done, Left = left };
+        return plan with { Done = done, Skipped = left };
     }
 
     // The running service and other writers go on: a batch that met one of them in a circle of locks, or an account opened just then under
@@ -72,22 +74,22 @@ internal sealed class Adopter(
                 return await store.AdoptAsync(batch, clock.GetUtcNow(), cancellationToken);
             }
             catch (PostgresException exception) when (
-                exception.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.UniqueViolation && attempt < MostAttempts)
+                exception.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.UniqueViolation && attempt < MaxAttempts)
             {
-                await Task.Delay(RetryDelay.After(attempt, LongestPause), clock, cancellationToken);
+                await Task.Delay(RetryDelay.After(attempt, MaxRetryDelay), clock, cancellationToken);
             }
         }
     }
 
-    private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionWish wish, CancellationToken cancellationToken)
+    private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionOptions wish, CancellationToken cancellationToken)
     {
-        var people = new PeopleStore(connection);
+        var people = new AccountOwnerStore(connection);
         await BeginAsync(people, cancellationToken);
         foreach (var realm in keycloak.Value.Realms)
             await foreach (var page in listing.ReadAsync(realm.Name, ScanPosition.Start, cancellationToken))
-                await people.AddAsync(await JudgeAsync(realm.Name, page, cancellationToken), wish.TrustAddresses, cancellationToken);
+                await people.AddAsync(await EvaluateAsync(realm.Name, page, cancellationToken), wish.TrustAddresses, cancellationToken);
         await people.MatchAsync(cancellationToken);
-        var figures = new FigureStore(connection);
+        var figures = new AdoptionTotalsStore(connection);
         await figures.BeginAsync(cancellationToken);
         await figures.ComputeAsync(null, cancellationToken);
         var totals = await figures.TotalsAsync(cancellationToken);
@@ -98,20 +100,20 @@ internal sealed class Adopter(
     }
 
     // PostgreSQL ends the session of a command that has just ended a moment behind it.
-    private async Task BeginAsync(PeopleStore people, CancellationToken cancellationToken)
+    private async Task BeginAsync(AccountOwnerStore people, CancellationToken cancellationToken)
     {
         for (var attempt = 1; !await people.BeginAsync(cancellationToken); attempt++)
         {
-            if (attempt == MostAttempts)
+            if (attempt == MaxAttempts)
                 throw new AdoptionBusyException();
-            await Task.Delay(SessionEnds, clock, cancellationToken);
+            await Task.Delay(SessionEndDelay, clock, cancellationToken);
         }
     }
 
     // A listing leaves out what some account ids are made of, and what some rules look at before they let an address name an account.
-    private async Task<List<(Subject Person, Judgement Judgement)>> JudgeAsync(string realm, ScannedPart page, CancellationToken cancellationToken)
+    private async Task<List<(Subject Person, DesiredState Judgement)>> EvaluateAsync(string realm, ScannedPart page, CancellationToken cancellationToken)
     {
-        List<(Subject, Judgement)> people = [];
+        List<(Subject, DesiredState)> people = [];
         var rules = policy.RulesOf(realm);
         foreach (var listed in page.Users.Where(user => !user.IsServiceAccount && !user.KeycloakId.Contains('\0', StringComparison.Ordinal)))
         {
@@ -119,7 +121,7 @@ internal sealed class Adopter(
             if (!rules.AccountId.IsFixed && rules.NeedsMoreThanBrief)
                 person = await reader.ReadAsync(realm, listed.KeycloakId, cancellationToken);
             if (person is not null)
-                people.Add((person, policy.Judge(person, page.ReadAt, HintSources.Backfill)));
+                people.Add((person, policy.Evaluate(person, page.ReadAt, HintSources.Backfill)));
         }
 
         return people;
@@ -138,14 +140,14 @@ internal sealed class Adopter(
 /// <param name="TrustAddresses">Whether an address that nobody proved makes an account its owner's.</param>
 /// <param name="Examples">How many of each finding are named.</param>
 /// <param name="BatchSize">People a transaction.</param>
-internal sealed record AdoptionWish(bool TrustAddresses, int Examples, int BatchSize);
+internal sealed record AdoptionOptions(bool TrustAddresses, int Examples, int BatchSize);
 
 /// <summary>What was found, and what was done about it.</summary>
 /// <param name="Replaced">What migrating replaced in the tables that were there.</param>
 /// <param name="Done">For how many something was done; null for a plan.</param>
-/// <param name="Left">How many were changed by others meanwhile, and are left to the next run.</param>
+/// <param name="Skipped">How many were changed by others meanwhile, and are left to the next run.</param>
 internal sealed record AdoptionReport(
-    AdoptionTotals Totals, IReadOnlyList<AdoptionFinding> Findings, IReadOnlyList<string> Replaced, long? Done = null, long Left = 0);
+    AdoptionTotals Totals, IReadOnlyList<AdoptionFinding> Findings, IReadOnlyList<string> Replaced, long? Done = null, long Skipped = 0);
 
 /// <summary>Another process adopts now.</summary>
 internal sealed class AdoptionBusyException() : Exception("Another process adopts accounts of this database now.");

@@ -4,7 +4,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Adoption;
 
 /// <summary>Brings the accounts of a batch of people together, in one transaction.</summary>
-internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore figures)
+internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsStore figures)
 {
     // A batch is found by index, row by row, where the look at everything before it read the tables from end to end.
     private const string SettingsSql =
@@ -30,7 +30,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         """;
 
     // Who was renamed, taken by somebody or given an account since people were listed is left to the next time.
-    private const string StandingSql =
+    private const string UnchangedSql =
         """
         select g.grp from adopting_groups g
         where g.grp = any (@Groups::bigint[])
@@ -107,7 +107,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         where f.due and f.change <> 0
         """;
 
-    private const string AuditMoveSql =
+    private const string AuditRenameSql =
         """
         update audit_logs a
         set user_id = f.target, resource_id = case when a.resource_type = 'user_credits' then f.target else a.resource_id end
@@ -130,7 +130,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
 
     private const string UsersSql =
         """
-        insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, disposition, checked_at)
+        insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, user_state, checked_at)
         select f.realm, f.keycloak_id, f.target, p.created_at, 'account', p.read_at
         from adopting_figures f
         cross join lateral (select x.created_at, x.read_at from adopting_people x where x.realm = f.realm and x.keycloak_id = f.keycloak_id limit 1) p
@@ -138,8 +138,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         order by f.realm collate "C", f.keycloak_id collate "C"
         on conflict (realm, keycloak_id) do update
         set account_id = excluded.account_id, wanted_account_id = null,
-            disposition = case when k.disposition = 'excluded' then 'account' else k.disposition end,
-            reason = case when k.disposition = 'excluded' then null else k.reason end
+            user_state = case when k.user_state = 'excluded' then 'account' else k.user_state end,
+            reason = case when k.user_state = 'excluded' then null else k.reason end
         where k.account_id is distinct from excluded.account_id
         """;
 
@@ -154,7 +154,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         on conflict (email_hash) do nothing
         """;
 
-    private const string AddressMoveSql =
+    private const string AddressRenameSql =
         """
         update granted_emails g set account_id = f.target
         from adopting_figures f
@@ -178,7 +178,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
 
     private static readonly string[] Steps =
     [
-        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditMoveSql, AuditSql, UsersSql, AddressMoveSql, AddressesSql, RecordsSql,
+        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql, AddressRenameSql, AddressesSql, RecordsSql,
     ];
 
     /// <summary>Prepares the session for batches.</summary>
@@ -192,7 +192,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, FigureStore fig
         var wanted = new { Groups = groups };
         await connection.ExecuteAsync(new CommandDefinition(LockUsersSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
         await connection.ExecuteAsync(new CommandDefinition(LockAccountsSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
-        long[] standing = [.. await connection.QueryAsync<long>(new CommandDefinition(StandingSql, wanted, cancellationToken: cancellationToken))];
+        long[] standing = [.. await connection.QueryAsync<long>(new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
         await figures.ComputeAsync(standing, cancellationToken);
         var due = await figures.DueAsync(cancellationToken);
         foreach (var sql in Steps)

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Operations;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Configuration;

@@ -13,7 +13,7 @@ internal sealed class CreditsMetrics
 
     public CreditsMetrics(Meter meter)
     {
-        _moves = meter.CreateCounter<long>("bridge.credits.moves", "{move}", "Ledger rows that requests wrote, by type.");
+        _moves = meter.CreateCounter<long>("bridge.credits.changes", "{move}", "Ledger rows that requests wrote, by type.");
         _insufficient = meter.CreateCounter<long>("bridge.credits.insufficient", "{request}", "Requests that a balance was too small for.");
         _firstReads = meter.CreateCounter<long>("bridge.credits.first_reads", "{account}", "Accounts that were opened because they were asked for.");
         _balances = meter.CreateCounter<long>("bridge.balance.reads", "{read}", "Balances that were asked for, by where they were read.");
@@ -21,7 +21,7 @@ internal sealed class CreditsMetrics
             "bridge.balance.listening", () => _listens ? 1 : 0, "{listener}", "Whether changes of balances by others are heard of; 0 while every read goes to the database.");
     }
 
-    public void Moved(string type) => _moves.Add(1, new KeyValuePair<string, object?>("type", type));
+    public void Changed(string type) => _moves.Add(1, new KeyValuePair<string, object?>("type", type));
 
     public void Insufficient() => _insufficient.Add(1);
 
@@ -29,5 +29,5 @@ internal sealed class CreditsMetrics
 
     public void BalanceRead(bool fromMemory) => _balances.Add(1, new KeyValuePair<string, object?>("from", fromMemory ? "memory" : "database"));
 
-    public void Listens(bool listens) => _listens = listens;
+    public void SetListening(bool listens) => _listens = listens;
 }

@@ -1,10 +1,9 @@
-using KeycloakCreditBridge.Credits.Access;
-using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Balances.Cache;
-using KeycloakCreditBridge.Credits.Description;
+using KeycloakCreditBridge.Api.Description;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Rates;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Ledger;
-using KeycloakCreditBridge.Credits.Moves;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
 using KeycloakCreditBridge.Reconciliation.Requests;
@@ -16,14 +15,14 @@ internal static class CreditsRoutes
 {
     public static void MapApi(this IEndpointRouteBuilder app)
     {
-        var api = app.MapGroup("/api/v1").NeedsToken()
-            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRates>())
-            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<CreditsFilter>());
+        var api = app.MapGroup("/api/v1").RequireToken()
+            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>())
+            .AddEndpointFilter(app.ServiceProvider.GetRequiredService<ProblemFilter>());
         MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
         MapMoves(api.MapGroup("/credits"));
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost("/admin/users/{id}/initialize", (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
-            .NeedsToken(CallerRoles.Admin)
+            .RequireToken(CallerRoles.Admin)
             .Answers<BalanceShape>("Asks Keycloak for a user now and brings the account there.");
         api.MapRuns();
     }
@@ -48,17 +47,17 @@ internal static class CreditsRoutes
 
     private static void MapMoves(RouteGroupBuilder credits)
     {
-        credits.MapPost("/allocate", (HttpContext context, MoveEndpoints moves) => moves.AllocateAsync(context))
-            .NeedsToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Adds to a balance.").Takes<AllocateShape>().OnceForItsKey();
-        credits.MapPost("/refund", (HttpContext context, MoveEndpoints moves) => moves.RefundAsync(context))
-            .NeedsToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Gives back.").Takes<RefundShape>().OnceForItsKey();
-        credits.MapPost("/deduct", (HttpContext context, MoveEndpoints moves) => moves.DeductAsync(context))
-            .NeedsToken(CallerRoles.Service, CallerRoles.Admin)
-            .Answers<BalanceShape>("Takes from a balance, never more than there is.").Takes<DeductShape>().OnceForItsKey();
-        credits.MapPost("/usage/track", (HttpContext context, MoveEndpoints moves) => moves.TrackAsync(context))
-            .Answers<TrackedShape>("Writes usage down, and takes what it cost unless it is free.").Takes<TrackShape>().OnceForItsKey();
+        credits.MapPost("/allocate", (HttpContext context, CreditChangeEndpoints moves) => moves.AllocateAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Adds to a balance.").TakesJson<AllocateShape>().TakesIdempotencyKey();
+        credits.MapPost("/refund", (HttpContext context, CreditChangeEndpoints moves) => moves.RefundAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Gives back.").TakesJson<RefundShape>().TakesIdempotencyKey();
+        credits.MapPost("/deduct", (HttpContext context, CreditChangeEndpoints moves) => moves.DeductAsync(context))
+            .RequireToken(CallerRoles.Service, CallerRoles.Admin)
+            .Answers<BalanceShape>("Takes from a balance, never more than there is.").TakesJson<DeductShape>().TakesIdempotencyKey();
+        credits.MapPost("/usage/track", (HttpContext context, CreditChangeEndpoints moves) => moves.TrackAsync(context))
+            .Answers<TrackedShape>("Writes usage down, and takes what it cost unless it is free.").TakesJson<TrackShape>().TakesIdempotencyKey();
     }
 
     private static void MapTiers(RouteGroupBuilder tiers)
@@ -67,8 +66,8 @@ internal static class CreditsRoutes
         tiers.MapGet("/compare", (HttpContext context, string? user_id, TierEndpoints endpoints) => endpoints.CompareAsync(context, user_id))
             .Answers<TierComparison>("All tiers, and which is whose.");
         tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
-            .NeedsToken(CallerRoles.Admin)
-            .AddEndpointFilter<RouteHandlerBuilder, SwitchedBalances>()
-            .Answers<BalanceShape>("Switches a tier; the balance stays, unless it is pro-rated.").Takes<SwitchShape>().OnceForItsKey();
+            .RequireToken(CallerRoles.Admin)
+            .AddEndpointFilter<RouteHandlerBuilder, TierSwitchCacheFilter>()
+            .Answers<BalanceShape>("Switches a tier; the balance stays, unless it is pro-rated.").TakesJson<SwitchShape>().TakesIdempotencyKey();
     }
 }

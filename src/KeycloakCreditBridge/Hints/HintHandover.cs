@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Hints;
 internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider clock)
 {
     // Longer than this, another replica may be the sooner one.
-    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ShortWait = TimeSpan.FromMilliseconds(50);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Realm, string KeycloakId), (ClaimedHint Hint, DateTimeOffset LeaseEnd)> _waiting = [];
@@ -31,7 +31,7 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
         lock (_gate)
         {
             _isOpen = false;
-            return Empty(DateTimeOffset.MinValue);
+            return Drain(DateTimeOffset.MinValue);
         }
     }
 
@@ -41,7 +41,7 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
         lock (_gate)
         {
             var hasRoom = _isOpen && _waiting.Count + count <= options.Value.BatchSize / 2
-                && !(_isWorking && clock.GetElapsedTime(_workingSince) > Soon);
+                && !(_isWorking && clock.GetElapsedTime(_workingSince) > ShortWait);
             _wasFull |= !hasRoom;
             return hasRoom;
         }
@@ -66,18 +66,18 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
             var areMore = _wasFull;
             _wasFull = false;
             // What waited for most of its lease could be another worker's before it is settled: it is due again when the lease ends.
-            return (Empty(clock.GetUtcNow() + (options.Value.Lease * 0.75)), areMore);
+            return (Drain(clock.GetUtcNow() + (options.Value.Lease * 0.75)), areMore);
         }
     }
 
     /// <summary>The worker waits for something to do.</summary>
-    public void Rest()
+    public void Idle()
     {
         lock (_gate)
             _isWorking = false;
     }
 
-    private List<ClaimedHint> Empty(DateTimeOffset leasedUntil)
+    private List<ClaimedHint> Drain(DateTimeOffset leasedUntil)
     {
         List<ClaimedHint> hints = [.. _waiting.Values.Where(held => held.LeaseEnd >= leasedUntil).Select(held => held.Hint)];
         _waiting.Clear();

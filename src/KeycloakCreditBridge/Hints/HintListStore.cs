@@ -73,7 +73,7 @@ internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider cl
         QueryAsync<ListedHint>(ListSql, new { Realm = realm, State = state, Limit = limit }, cancellationToken);
 
     /// <summary>The hints of these users, at most one for a user and realm.</summary>
-    public Task<IReadOnlyList<ListedHint>> OfUsersAsync(
+    public Task<IReadOnlyList<ListedHint>> FindAsync(
         IReadOnlyCollection<string> realms, IReadOnlyCollection<string> users, CancellationToken cancellationToken) =>
         QueryAsync<ListedHint>(OfUsersSql, new { Realms = realms.ToArray(), Users = users.ToArray() }, cancellationToken);
 

@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Hosting;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Hints;
@@ -9,9 +9,9 @@ internal sealed partial class HintListener(
     : ChannelListener(dataSource, HintStore.Channel, gate, clock)
 {
     // What was stored while nobody listened.
-    protected override void Started() => signal.Raise();
+    protected override void OnListening() => signal.Raise();
 
-    protected override void Hear(string payload) => signal.Raise();
+    protected override void OnNotification(string payload) => signal.Raise();
 
     [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "Stopped listening for hints of other replicas, will listen again: {Reason}")]
     protected override partial void LogInterrupted(string reason);

@@ -23,7 +23,7 @@ internal sealed class HintOptions
     public TimeSpan MissingGrace { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How long a judged user is left alone when it is merely seen.</summary>
-    public TimeSpan SeenAgainAfter { get; set; } = TimeSpan.FromDays(1);
+    public TimeSpan RecheckAfter { get; set; } = TimeSpan.FromDays(1);
 }
 
 internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
@@ -41,8 +41,8 @@ internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
             problems.Add($"Hints:MaxAttempts is {options.MaxAttempts}: choose at least 1.");
         if (options.MissingGrace < TimeSpan.Zero)
             problems.Add($"Hints:MissingGrace is {options.MissingGrace}: choose 00:00:00 or more.");
-        if (options.SeenAgainAfter < TimeSpan.Zero)
-            problems.Add($"Hints:SeenAgainAfter is {options.SeenAgainAfter}: choose 00:00:00 or more.");
+        if (options.RecheckAfter < TimeSpan.Zero)
+            problems.Add($"Hints:RecheckAfter is {options.RecheckAfter}: choose 00:00:00 or more.");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             where h.kind <> 'seen' or not exists (
                 select from keycloak_users k
                 where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter
-                    and k.disposition <> 'deleted' and not (k.disposition = 'held' and k.reason is null))
+                    and k.user_state <> 'deleted' and not (k.user_state = 'held' and k.reason is null))
             order by h.realm collate "C", h.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
                 version = excluded.version, source = excluded.source,

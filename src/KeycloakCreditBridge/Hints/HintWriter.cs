@@ -87,7 +87,7 @@ internal sealed class HintWriter(
         var now = clock.GetUtcNow();
         UserHint[] coalesced = [.. hints.GroupBy(hint => (hint.Realm, hint.UserId)).Select(Strongest)];
         DateTimeOffset? leaseEnd = handover.HasRoom(coalesced.Length) ? now + options.Value.Lease : null;
-        var stored = await store.AddAsync(coalesced, now, now - options.Value.SeenAgainAfter, leaseEnd, CancellationToken.None);
+        var stored = await store.AddAsync(coalesced, now, now - options.Value.RecheckAfter, leaseEnd, CancellationToken.None);
         if (stored.Count == 0)
             return;
         if (leaseEnd is { } held)

@@ -2,8 +2,8 @@ using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake.Webhooks;
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Intake.Webhooks.Formats;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake;
 

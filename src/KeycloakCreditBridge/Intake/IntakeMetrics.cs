@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using KeycloakCreditBridge.Operations;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Intake;
 

@@ -17,12 +17,12 @@ internal static class IntakeModule
         builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
         builder.Services.AddSingleton<IntakeMetrics>();
         builder.Services.AddSingleton<RefusalLog>();
-        builder.Services.AddSingleton<WebhookSender>();
+        builder.Services.AddSingleton<WebhookAuthenticator>();
         builder.Services.AddSingleton<WebhookEndpoint>();
         builder.Services.AddSingleton<PollCursorStore>();
         builder.Services.AddSingleton<PollStatus>();
-        builder.Services.AddSingleton<ReconciliationRequests>();
-        builder.Services.AddSingleton<EventLosses>();
+        builder.Services.AddSingleton<LostEventsSignal>();
+        builder.Services.AddSingleton<EventLossReporter>();
         builder.Services.AddHostedService<EventPoller>();
     }
 

@@ -47,7 +47,7 @@ internal sealed class PollOptions
     public TimeSpan Overlap { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How often the whole overlap is read again, and the realm's event settings are looked at.</summary>
-    public TimeSpan SweepEvery { get; set; } = TimeSpan.FromMinutes(1);
+    public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Events a request, 10 to 10,000.</summary>
     public int PageSize { get; set; } = 1_000;
@@ -79,7 +79,7 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
             poll.Overlap >= LongestTransaction && poll.Overlap <= TimeSpan.FromDays(1), "Poll:Overlap", poll.Overlap,
             "choose 00:05:00, the longest that an event takes to appear, to 1.00:00:00");
         Check(
-            poll.SweepEvery > TimeSpan.Zero && poll.SweepEvery <= TimeSpan.FromHours(1), "Poll:SweepEvery", poll.SweepEvery,
+            poll.SweepInterval > TimeSpan.Zero && poll.SweepInterval <= TimeSpan.FromHours(1), "Poll:SweepInterval", poll.SweepInterval,
             "choose more than 00:00:00 and at most 01:00:00");
         Check(poll.PageSize is >= 10 and <= 10_000, "Poll:PageSize", poll.PageSize, "choose 10 to 10000");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);

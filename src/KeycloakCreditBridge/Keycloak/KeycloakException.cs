@@ -13,7 +13,7 @@ internal abstract class KeycloakException(string realm, string message, Exceptio
 internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message)
 {
     /// <summary>The same refusal, told again without asking Keycloak.</summary>
-    public KeycloakAuthenticationException Until(DateTimeOffset retryAt) =>
+    public KeycloakAuthenticationException WithRetryAt(DateTimeOffset retryAt) =>
         new(Realm, string.Create(CultureInfo.InvariantCulture, $"{Message} Keycloak is asked again at {retryAt:HH:mm:ss}Z."));
 }
 

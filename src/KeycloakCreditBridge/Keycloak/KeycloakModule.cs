@@ -1,5 +1,7 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace KeycloakCreditBridge.Keycloak;
@@ -15,7 +17,7 @@ internal static class KeycloakModule
         builder.AddSection<KeycloakOptions, KeycloakOptionsValidator>(KeycloakOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
 
-        services.AddHttpClient(AdminApi.ClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
+        services.AddHttpClient(AdminTransport.ClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
             .ConfigurePrimaryHttpMessageHandler(NewHandler)
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers();
@@ -24,7 +26,7 @@ internal static class KeycloakModule
         services.AddSingleton<TokenSource>();
         services.AddSingleton<RealmKeys>();
         services.AddSingleton<RealmTokens>();
-        services.AddSingleton<AdminApi>();
+        services.AddSingleton<AdminTransport>();
         services.AddSingleton<CapabilityProbe>();
         services.AddSingleton<KeycloakClient>();
 

@@ -1,5 +1,3 @@
-using KeycloakCreditBridge.Keycloak.Database;
-
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>Where Keycloak is, and who the bridge is there.</summary>

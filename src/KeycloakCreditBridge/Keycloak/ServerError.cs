@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Keycloak;
 /// <summary>What Keycloak says in the body of an error; both parts are null where the body is not Keycloak's.</summary>
 internal sealed partial record ServerError(string? Code, string? Description)
 {
-    private const int LongestQuote = 200;
+    private const int MaxLength = 200;
 
     public static ServerError Read(ReadOnlyMemory<byte> body)
     {
@@ -24,14 +24,14 @@ internal sealed partial record ServerError(string? Code, string? Description)
     }
 
     /// <summary>The server's own words on one short line, without the secret should it have repeated it.</summary>
-    public string Words(string secret)
+    public string Describe(string secret)
     {
         if (Code is null)
             return "without an error of Keycloak's";
         var words = Unprintable().Replace(Description is null ? Code : $"{Code}: {Description}", " ");
         if (secret.Length > 0)
             words = words.Replace(secret, "***", StringComparison.Ordinal);
-        return words.Length > LongestQuote ? words[..LongestQuote] : words;
+        return words.Length > MaxLength ? words[..MaxLength] : words;
     }
 
     private static string? Text(JsonElement error, string name) =>

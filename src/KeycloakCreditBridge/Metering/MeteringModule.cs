@@ -1,7 +1,8 @@
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Rates;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Credits.Access;
-using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Metering.Gate;
 using KeycloakCreditBridge.Metering.Reports;
 
@@ -21,26 +22,26 @@ internal static class MeteringModule
         builder.Services.AddSingleton<MeteringMetrics>();
         builder.Services.AddSingleton<Pricing>();
         builder.Services.AddSingleton<GateStore>();
-        builder.Services.AddSingleton<Strangers>();
+        builder.Services.AddSingleton<NegativeCache>();
         builder.Services.AddSingleton<CreditGate>();
         builder.Services.AddSingleton<ForwardAuthEndpoint>();
         builder.Services.AddSingleton<GuardrailEndpoint>();
-        builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<UsageReportStore>();
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
         builder.Services.AddHostedService<RecordPurge>();
-        builder.Services.AddHostedService<UsageBacklog>();
+        builder.Services.AddHostedService<UsageBacklogGauge>();
     }
 
     public static void MapMetering(this WebApplication app)
     {
-        app.Use(ForwardAuthEndpoint.StayInsideAsync);
+        app.Use(ForwardAuthEndpoint.RejectEscapingPathsAsync);
         app.Map($"{ForwardAuthEndpoint.Path}/{{**rest}}", (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
-            .NeedsToken()
-            .AddEndpointFilter(app.Services.GetRequiredService<RequestRates>())
-            .AddEndpointFilter(app.Services.GetRequiredService<CreditsFilter>())
+            .RequireToken()
+            .AddEndpointFilter(app.Services.GetRequiredService<RequestRateLimiter>())
+            .AddEndpointFilter(app.Services.GetRequiredService<ProblemFilter>())
             .ExcludeFromDescription();
-        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKey>().AddEndpointFilter<RouteGroupBuilder, GatewayBody>();
+        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKeyFilter>().AddEndpointFilter<RouteGroupBuilder, GatewayBodyFilter>();
         gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
         gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }

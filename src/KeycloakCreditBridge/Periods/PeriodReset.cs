@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -97,9 +97,9 @@ internal sealed partial class PeriodReset(
     private PeriodTerms Terms() => new(
         provisioning.Value.Period,
         options.Value.Leftover == Leftover.Carry,
-        options.Value.CarryCap,
+        options.Value.MaxRollover,
         [.. provisioning.Value.Tiers.Select(tier => new TierPeriod(
-            tier.Key, tier.Value.Credits, tier.Value.Unlimited, options.Value.CarryCaps.TryGetValue(tier.Key, out var cap) ? cap : null))]);
+            tier.Key, tier.Value.Credits, tier.Value.Unlimited, options.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))]);
 
     [LoggerMessage(EventId = 900, Level = LogLevel.Information,
         Message = "Looked at {Walked} accounts: {Renewed} are in a new period, {Credits} credits granted, {Forfeited} forfeited, {Refused} refused, {Seconds} s.")]

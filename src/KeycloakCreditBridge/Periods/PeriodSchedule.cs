@@ -1,6 +1,5 @@
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Reconciliation.Schedule;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -8,7 +7,7 @@ namespace KeycloakCreditBridge.Periods;
 
 /// <summary>Brings the stored schedule of periods to what the configuration says, once the scheduler runs.</summary>
 internal sealed partial class PeriodSchedule(
-    QuartzStarter quartz,
+    QuartzHost quartz,
     IOptions<PeriodsOptions> options,
     IOptions<ReconciliationOptions> reconciliation,
     TimeProvider clock,

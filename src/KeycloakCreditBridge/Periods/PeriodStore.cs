@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Periods;
 internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 {
     // When the period of account c ends: `last_reset`, despite its name. Accounts of the LLM path have the time of their creation there.
-    private const string Ended =
+    private const string PeriodEnd =
         """
         coalesce(case when coalesce(c.last_reset, c.created_at) <= c.created_at
             then coalesce(c.last_reset, c.created_at) + make_interval(secs => @Seconds::double precision) else c.last_reset end, @Now::timestamptz)
@@ -16,7 +16,7 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 
     // The next accounts in the order of the index. The range ends with them and not with so many due ones: however few are due, a
     // statement reads no more than it was given.
-    private const string Walked =
+    private const string AccountRange =
         """
         walked as (select w.user_id from user_credits w where w.user_id > @After::text and w.user_id <= @Until::text
             order by w.user_id limit @Limit::integer),
@@ -24,22 +24,22 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         """;
 
     // What renewing account d comes to; what is the same for a tier is made once. A tier that is not configured any more gives what it gave last.
-    private const string Terms =
+    private const string TierTerms =
         """
         select d.user_id, d.tier, d.balance, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
             to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
             coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
             t.grant_metadata, t.forfeit_metadata,
-            case when @Carry::boolean then greatest(d.balance - coalesce(t.carry_cap, @CarryCap::numeric), 0) else greatest(d.balance, 0) end as excess
+            case when @Carry::boolean then greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0) else greatest(d.balance, 0) end as excess
         from (
             select e.*, e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
             from due e
             offset 0) d
         left join (
-            select k.tier, u.amount, u.unlimited, u.carry_cap, jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
+            select k.tier, u.amount, u.unlimited, u.max_rollover, jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
                 jsonb_build_object('tier', k.tier, 'reason', 'period_ended') as forfeit_metadata
             from (select distinct e.tier from due e) k
-            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @CarryCaps::numeric[]) as u (tier, amount, unlimited, carry_cap)
+            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @MaxRolloverByTier::numeric[]) as u (tier, amount, unlimited, max_rollover)
                 on u.tier = k.tier) t
             on t.tier = d.tier
         """;
@@ -52,16 +52,16 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
     // `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
     private const string RenewSql =
         $"""
-        with {Walked},
+        with {AccountRange},
         due as (
-            select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {Ended} as ended
+            select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {PeriodEnd} as ended
             from walked w
             join user_credits c on c.user_id = w.user_id
-            where c.status = 'active' and {Ended} <= @Now
+            where c.status = 'active' and {PeriodEnd} <= @Now
             order by c.user_id collate "C"
             for no key update of c
         ),
-        terms as ({Terms}),
+        terms as ({TierTerms}),
         granted as (
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
             select user_id, amount, balance - excess + amount, 'bonus', grant_metadata,
@@ -144,11 +144,11 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         new("Seconds", NpgsqlDbType.Double) { Value = terms.Period.TotalSeconds },
         new("Carry", NpgsqlDbType.Boolean) { Value = terms.Carry },
-        new("CarryCap", NpgsqlDbType.Numeric) { Value = terms.CarryCap is { } cap ? cap : DBNull.Value },
+        new("MaxRollover", NpgsqlDbType.Numeric) { Value = terms.MaxRollover is { } cap ? cap : DBNull.Value },
         terms.Tiers.Column("Tiers", NpgsqlDbType.Text, tier => tier.Name),
         terms.Tiers.Column("Amounts", NpgsqlDbType.Numeric, tier => tier.Credits),
         terms.Tiers.Column("Unlimited", NpgsqlDbType.Boolean, tier => tier.Unlimited),
-        terms.Tiers.Column("CarryCaps", NpgsqlDbType.Numeric, tier => tier.CarryCap),
+        terms.Tiers.Column("MaxRolloverByTier", NpgsqlDbType.Numeric, tier => tier.MaxRollover),
     ];
 
     private sealed record Next(string UserId);
@@ -162,11 +162,11 @@ internal sealed record AccountRange(string After, string Until, int Limit);
 
 /// <summary>What a new period gives and what it takes.</summary>
 /// <param name="Carry">Whether what is left stays, up to the cap; otherwise it is forfeited.</param>
-/// <param name="CarryCap">For tiers without a cap of their own; null carries everything.</param>
-internal sealed record PeriodTerms(TimeSpan Period, bool Carry, decimal? CarryCap, IReadOnlyList<TierPeriod> Tiers);
+/// <param name="MaxRollover">For tiers without a cap of their own; null carries everything.</param>
+internal sealed record PeriodTerms(TimeSpan Period, bool Carry, decimal? MaxRollover, IReadOnlyList<TierPeriod> Tiers);
 
 /// <param name="Credits">For each period.</param>
-internal sealed record TierPeriod(string Name, decimal Credits, bool Unlimited, decimal? CarryCap);
+internal sealed record TierPeriod(string Name, decimal Credits, bool Unlimited, decimal? MaxRollover);
 
 /// <summary>What became of a range of accounts.</summary>
 /// <param name="Last">The last one that was looked at; null when there was none.</param>

@@ -15,10 +15,10 @@ internal sealed class PeriodsOptions
     public Leftover Leftover { get; set; }
 
     /// <summary>Most credits that are carried into the next period; all of them when absent.</summary>
-    public decimal? CarryCap { get; set; }
+    public decimal? MaxRollover { get; set; }
 
     /// <summary>The same for single tiers, by name.</summary>
-    public Dictionary<string, decimal> CarryCaps { get; set; } = new(StringComparer.Ordinal);
+    public Dictionary<string, decimal> MaxRolloverByTier { get; set; } = new(StringComparer.Ordinal);
 
     /// <summary>Whether switching a tier moves the difference of the two tiers' credits for the rest of the period.</summary>
     public bool ProRate { get; set; }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -26,16 +26,16 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
 
         if (!Enum.IsDefined(options.Leftover))
             yield return $"Leftover is {options.Leftover}: choose Forfeit or Carry.";
-        if (CapProblem(options.CarryCap) is { } cap)
-            yield return $"CarryCap {cap}";
-        foreach (var (tier, credits) in options.CarryCaps)
+        if (CapProblem(options.MaxRollover) is { } cap)
+            yield return $"MaxRollover {cap}";
+        foreach (var (tier, credits) in options.MaxRolloverByTier)
         {
             if (CapProblem(credits) is { } problem)
-                yield return $"CarryCaps:{tier} {problem}";
+                yield return $"MaxRolloverByTier:{tier} {problem}";
         }
 
-        if (options.Leftover == Leftover.Forfeit && (options.CarryCap is not null || options.CarryCaps.Count > 0))
-            yield return "Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry, or remove CarryCap and CarryCaps.";
+        if (options.Leftover == Leftover.Forfeit && (options.MaxRollover is not null || options.MaxRolloverByTier.Count > 0))
+            yield return "Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry, or remove MaxRollover and MaxRolloverByTier.";
         // A period is named by the day on which it begins, and each has a name of its own.
         if (options.Enabled && Period() is { } period && period < TimeSpan.FromDays(1))
         {

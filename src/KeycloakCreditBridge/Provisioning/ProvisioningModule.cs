@@ -1,5 +1,9 @@
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Provisioning.Tiers;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Provisioning.Worker;
 
 namespace KeycloakCreditBridge.Provisioning;
 
@@ -16,8 +20,8 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<RenameStore>();
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
-        builder.Services.AddSingleton<StoredSubjects>();
-        builder.Services.AddSingleton<HintJudge>();
+        builder.Services.AddSingleton<DatabaseSubjectReader>();
+        builder.Services.AddSingleton<HintEvaluator>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());
     }

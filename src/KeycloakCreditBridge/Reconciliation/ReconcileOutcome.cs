@@ -45,7 +45,7 @@ internal enum ReconcileStatus
 
 /// <summary>What a run came to.</summary>
 /// <param name="RunId">Its row in `reconcile_runs`; null when there is none.</param>
-/// <param name="Problems">What was wrong with single users, at most <see cref="MostProblems"/> of them.</param>
+/// <param name="Problems">What was wrong with single users, at most <see cref="MaxProblems"/> of them.</param>
 /// <param name="Reason">One line on why it did not get to the end; null for a run that did.</param>
 /// <param name="Error">What it failed with.</param>
 /// <param name="Mode">How the realm was read; null when it was not.</param>
@@ -60,8 +60,8 @@ internal sealed record ReconcileOutcome(
     Exception? Error = null,
     ReconcileMode? Mode = null)
 {
-    public const int MostProblems = 20;
+    public const int MaxProblems = 20;
 
     /// <summary>Whether accounts stayed open because closing them all at once needs an operator's word.</summary>
-    public bool Asks { get; init; }
+    public bool NeedsOperator { get; init; }
 }

@@ -24,7 +24,7 @@ internal sealed class ReconciliationMetrics
         _duration = meter.CreateHistogram<double>("bridge.reconciliation.duration", "s", "How long reconciliations took, by status.");
     }
 
-    public void Reviewed(ReconcileRequest request, ReconcileCounts counts)
+    public void Reviewed(RunRequest request, ReconcileCounts counts)
     {
         KeyValuePair<string, object?> realm = new("realm", request.Realm);
         _seen.Add(counts.Seen, realm);

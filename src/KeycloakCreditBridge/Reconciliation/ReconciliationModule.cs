@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Review;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Database;
 using KeycloakCreditBridge.Reconciliation.Scans.Listing;
-using KeycloakCreditBridge.Reconciliation.Scans.Undated;
+using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using Npgsql;
@@ -24,29 +25,29 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<CompleteRunStore>();
         builder.AddScans();
         builder.Services.AddSingleton<UserReview>();
-        builder.Services.AddSingleton<NamedUsers>();
-        builder.Services.AddSingleton<Closing>();
+        builder.Services.AddSingleton<SingleUserReview>();
+        builder.Services.AddSingleton<AccountCloser>();
         builder.Services.AddSingleton<Reconciler>();
         builder.AddSchedule();
         builder.Services.AddSingleton<RequestedRunStore>();
         builder.Services.AddSingleton<RunEndpoints>();
-        builder.Services.AddHostedService<WaitingRuns>();
+        builder.Services.AddHostedService<WaitingRunScheduler>();
     }
 
     private static void AddScans(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<KnownUserStore>();
-        builder.Services.AddSingleton<AbsenteeStore>();
-        builder.Services.AddSingleton<PersonReader>();
-        builder.Services.AddSingleton<SingleReader>();
+        builder.Services.AddSingleton<MissingFromScanStore>();
+        builder.Services.AddSingleton<ListedUserReader>();
+        builder.Services.AddSingleton<UserByIdReader>();
         builder.Services.AddSingleton<PagedListing>();
-        builder.Services.AddSingleton<PeopleListing>();
+        builder.Services.AddSingleton<UserListing>();
         builder.Services.AddSingleton<WindowReader>();
-        builder.Services.AddSingleton<CrowdedWindow>();
+        builder.Services.AddSingleton<OversizedWindow>();
         builder.Services.AddSingleton<ListScan>();
-        builder.Services.AddSingleton<UndatedCount>();
-        builder.Services.AddSingleton<UndatedRecords>();
-        builder.Services.AddSingleton<UndatedScan>();
+        builder.Services.AddSingleton<OutsideCreatedWindowsCounter>();
+        builder.Services.AddSingleton<OutsideCreatedWindowsReader>();
+        builder.Services.AddSingleton<OutsideCreatedWindowsScan>();
         builder.Services.AddSingleton<WindowScan>();
         builder.Services.AddSingleton<CountScan>();
         builder.Services.AddSingleton<KnownStreamStore>();
@@ -69,9 +70,9 @@ internal static class ReconciliationModule
             });
         });
         builder.Services.AddSingleton<ReconciliationSchedule>();
-        builder.Services.AddSingleton<ListRest>();
-        builder.Services.AddSingleton<QuartzStarter>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<QuartzStarter>());
-        builder.Services.AddHostedService<LossListener>();
+        builder.Services.AddSingleton<ListThrottle>();
+        builder.Services.AddSingleton<QuartzHost>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<QuartzHost>());
+        builder.Services.AddHostedService<LostEventsListener>();
     }
 }

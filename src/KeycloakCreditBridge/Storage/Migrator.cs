@@ -17,14 +17,14 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var store = new MigrationStore(connection);
         await store.LockAsync(cancellationToken);
-        connection.Notice += Report;
+        connection.Notice += OnNotice;
         try
         {
             return await ApplyMissingAsync(store, cancellationToken);
         }
         finally
         {
-            connection.Notice -= Report;
+            connection.Notice -= OnNotice;
             // A connection that broke has lost the lock, and must not hide what broke it.
             if (connection.State == ConnectionState.Open)
                 await store.UnlockAsync();
@@ -40,7 +40,7 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
     }
 
     // What a migration has to say of tables that others made. PostgreSQL itself says nothing at this level.
-    private void Report(object sender, NpgsqlNoticeEventArgs said)
+    private void OnNotice(object sender, NpgsqlNoticeEventArgs said)
     {
         if (said.Notice.InvariantSeverity == "INFO")
             LogReplaced(said.Notice.MessageText);

@@ -19,7 +19,7 @@ internal static class PostgresErrors
     /// True when one row may be what all wait for or fail by: it is locked, there is too much to do for it in time, or a policy or a broken page
     /// refuses it. The same may be said of all rows: only others that succeed show that it is not.
     /// </summary>
-    public static bool MayBeOfOneRow(NpgsqlException exception) => exception switch
+    public static bool MayConcernOneRow(NpgsqlException exception) => exception switch
     {
         PostgresException refused => !Array.Exists(CausedByServer, state => refused.SqlState.StartsWith(state, StringComparison.Ordinal)),
         _ => exception.InnerException is TimeoutException,

@@ -13,7 +13,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
         """;
 
     // A relation or schema that is not there counts as one without the privilege: then to_regclass is null, and so is the answer.
-    private const string LackingSql =
+    private const string MissingSql =
         """
         select w.privilege || ' on ' || w.relation as lacking
         from (
@@ -48,10 +48,10 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>Privileges that the service needs and has not, such as `insert on user_credits`.</summary>
-    public async Task<IReadOnlyList<string>> LackingAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> MissingAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return [.. await connection.QueryAsync<string>(new CommandDefinition(LackingSql, cancellationToken: cancellationToken))];
+        return [.. await connection.QueryAsync<string>(new CommandDefinition(MissingSql, cancellationToken: cancellationToken))];
     }
 }
 

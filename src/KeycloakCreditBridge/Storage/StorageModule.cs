@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hosting;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

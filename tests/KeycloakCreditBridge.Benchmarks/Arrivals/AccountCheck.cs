@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
@@ -7,7 +8,7 @@ namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 internal static class AccountCheck
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
 
     private const string WaitingSql = "select exists (select from user_hints)";
     private const string BacklogSql = "select count(*) from user_hints";
@@ -18,7 +19,7 @@ internal static class AccountCheck
             (select nullif(count(*), 0) || ' users without account' from unnest($1::text[]) u (id)
                 where not exists (select from user_credits c where c.user_id = u.id)),
             (select nullif(count(*), 0) || ' users not on record' from unnest($1::text[]) u (id)
-                where not exists (select from keycloak_users k where k.realm = 'demo' and k.keycloak_id = u.id and k.disposition = 'account')),
+                where not exists (select from keycloak_users k where k.realm = 'demo' and k.keycloak_id = u.id and k.user_state = 'account')),
             (select case when count(*) <> cardinality($1::text[]) then count(*) || ' accounts of ' || cardinality($1::text[]) end from user_credits),
             (select case when count(*) <> cardinality($1::text[]) then count(*) || ' ledger rows of ' || cardinality($1::text[]) end from credit_transactions),
             (select case when count(*) <> cardinality($1::text[]) then count(*) || ' audit rows of ' || cardinality($1::text[]) end from audit_logs where action = 'credit.create'),
@@ -38,7 +39,7 @@ internal static class AccountCheck
         var (since, backlog) = (Stopwatch.GetTimestamp(), long.MaxValue);
         while ((bool)(await look.ExecuteScalarAsync())!)
         {
-            await Task.Delay(Beat);
+            await Task.Delay(Interval);
             // Counting costs more than looking for one.
             if (Stopwatch.GetElapsedTime(since) < Patience)
                 continue;

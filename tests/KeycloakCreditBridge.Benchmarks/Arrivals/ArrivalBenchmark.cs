@@ -1,7 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;
@@ -26,7 +30,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
     private readonly KeycloakAdmin _admin;
     private readonly KeycloakBrowser _browser;
     private readonly Uri _bridgeUrl = new($"http://127.0.0.1:{FreePort.Next()}/");
-    private int _people;
+    private int _registered;
 
     private ArrivalBenchmark(RealKeycloak keycloak, BenchmarkDatabase database)
     {
@@ -72,9 +76,9 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
         await _database.DisposeAsync();
     }
 
-    private async Task<Spread> RegisterAsync(int people, TimeSpan longestPause)
+    private async Task<Latencies> RegisterAsync(int people, TimeSpan longestPause)
     {
-        var spread = new Spread();
+        var spread = new Latencies();
         for (var number = 0; number < people; number++)
         {
             // Pollers have a rhythm, and people keep to none.
@@ -90,7 +94,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
 
     private async Task<Result> CompareAsync(int pairs)
     {
-        var (with, without) = (new Spread(), new Spread());
+        var (with, without) = (new Latencies(), new Latencies());
         for (var pair = 0; pair < pairs * 2; pair++)
         {
             // With, without, without, with: neither is always the second.
@@ -102,7 +106,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
             }
             else
             {
-                await ToggleNothingAsync();
+                await ToggleUnusedWebhookAsync();
                 without.Add(await TimedAsync());
             }
         }
@@ -125,8 +129,8 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
 
     private Task RegisterAsync()
     {
-        var name = $"person{++_people}";
-        return _browser.RegisterAsync(Realm, new Person(name, $"{name}@example.com"), CancellationToken.None);
+        var name = $"person{++_registered}";
+        return _browser.RegisterAsync(Realm, new SandboxUser(name, $"{name}@example.com"), CancellationToken.None);
     }
 
     private async Task AwaitAccountAsync()
@@ -134,7 +138,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
         await using var connection = await _database.DataSource.OpenConnectionAsync();
         await using var look = new NpgsqlCommand("select count(*) from user_credits", connection);
         await look.PrepareAsync();
-        while ((long)(await look.ExecuteScalarAsync())! < _people)
+        while ((long)(await look.ExecuteScalarAsync())! < _registered)
             await Task.Delay(TimeSpan.FromMilliseconds(1));
     }
 
@@ -142,7 +146,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
         Realm, new Uri(_bridgeUrl, $"webhooks/keycloak/{Realm}"), Secret, ["*"], CancellationToken.None);
 
     // The same two requests of an administrator as for attaching and detaching, so that both kinds start alike.
-    private async Task ToggleNothingAsync() => await _admin.DeleteWebhookAsync(Realm, await AttachAsync(), CancellationToken.None);
+    private async Task ToggleUnusedWebhookAsync() => await _admin.DeleteWebhookAsync(Realm, await AttachAsync(), CancellationToken.None);
 
     private Dictionary<string, string?> Settings() => new(StringComparer.Ordinal)
     {

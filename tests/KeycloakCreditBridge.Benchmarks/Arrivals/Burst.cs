@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
@@ -14,7 +15,7 @@ internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkData
     /// <summary>Sends, and returns when every account is committed or nothing happens any more.</summary>
     public async Task<BurstOutcome> SendAsync(IReadOnlyList<string> users)
     {
-        var deliveries = users.Select(user => SignedDelivery.Of(CrowdedRealm.Name, CrowdedRealm.Secret, user)).ToArray();
+        var deliveries = users.Select(user => SignedDelivery.Of(LargeRealmFixture.Name, LargeRealmFixture.Secret, user)).ToArray();
         var refused = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
         await database.ExecuteAsync("checkpoint");
         var before = Used();
@@ -44,7 +45,7 @@ internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkData
     {
         try
         {
-            using var answer = await _http.PostAsync(new Uri(replica, $"webhooks/keycloak/{CrowdedRealm.Name}"), delivery);
+            using var answer = await _http.PostAsync(new Uri(replica, $"webhooks/keycloak/{LargeRealmFixture.Name}"), delivery);
             return answer.StatusCode is >= HttpStatusCode.OK and < HttpStatusCode.Ambiguous ? null : $"{(int)answer.StatusCode}";
         }
         catch (HttpRequestException exception)

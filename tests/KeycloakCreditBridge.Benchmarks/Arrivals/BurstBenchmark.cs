@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Benchmarks.Scale;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
@@ -16,12 +17,12 @@ internal static class BurstBenchmark
 
     public static async Task<IReadOnlyList<Result>> WithEmulatorAsync(PrivatePostgres server, int users, int rounds)
     {
-        await using var realm = await CrowdedRealm.StartAsync(server, (users * rounds) + Warmup);
+        await using var realm = await LargeRealmFixture.StartAsync(server, (users * rounds) + Warmup);
         List<Result> results = [];
         foreach (var readsTables in new[] { false, true })
         {
             await using var database = await BenchmarkDatabase.CreateAsync(server);
-            results.Add(await RunAsync(database, realm.Settings(database, readsTables), realm.Ids, users, $"emulator, {How(readsTables)}"));
+            results.Add(await RunAsync(database, realm.Settings(database, readsTables), realm.Ids, users, $"emulator, {ReadingMode(readsTables)}"));
         }
 
         return results;
@@ -29,19 +30,19 @@ internal static class BurstBenchmark
 
     public static async Task<IReadOnlyList<Result>> WithKeycloakAsync(PrivatePostgres server, int users, int rounds)
     {
-        await using var scene = await ScaleScene.StartAsync(server, (users * rounds) + Warmup);
+        await using var scene = await ScaleFixture.StartAsync(server, (users * rounds) + Warmup);
         if (scene is null)
         {
             await Console.Error.WriteLineAsync("No real Keycloak 26.7: set KEYCLOAK_DISTRIBUTIONS. Bursts are measured with the emulator alone.");
             return [];
         }
 
-        var ids = await scene.PeopleAsync();
+        var ids = await scene.UserIdsAsync();
         List<Result> results = [];
         foreach (var readsTables in new[] { false, true })
         {
             await using var database = await BenchmarkDatabase.CreateAsync(server);
-            results.Add(await RunAsync(database, SettingsOf(scene, database, readsTables), ids, users, $"real Keycloak 26.7, {How(readsTables)}"));
+            results.Add(await RunAsync(database, SettingsOf(scene, database, readsTables), ids, users, $"real Keycloak 26.7, {ReadingMode(readsTables)}"));
         }
 
         return results;
@@ -87,13 +88,13 @@ internal static class BurstBenchmark
         }
     }
 
-    private static string How(bool readsTables) => readsTables ? "users read from its tables" : "each user asked for by HTTP";
+    private static string ReadingMode(bool readsTables) => readsTables ? "users read from its tables" : "each user asked for by HTTP";
 
-    private static Dictionary<string, string?> SettingsOf(ScaleScene scene, BenchmarkDatabase database, bool readsTables)
+    private static Dictionary<string, string?> SettingsOf(ScaleFixture scene, BenchmarkDatabase database, bool readsTables)
     {
         var settings = scene.Settings.ToDictionary(setting => setting.Key, string? (setting) => setting.Value, StringComparer.Ordinal);
         settings["Storage:ConnectionString"] = database.ConnectionString;
-        settings["Keycloak:Realms:0:WebhookSecrets:0"] = CrowdedRealm.Secret;
+        settings["Keycloak:Realms:0:WebhookSecrets:0"] = LargeRealmFixture.Secret;
         settings["Reconciliation:Enabled"] = "false";
         settings["Serilog:MinimumLevel:Default"] = "Fatal";
         settings["Serilog:MinimumLevel:Override:Microsoft.Hosting.Lifetime"] = "Fatal";

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;
@@ -39,7 +40,7 @@ internal static class EndpointBenchmark
         await admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         var (ours, bare, single) = (NewUrl(), NewUrl(), NewUrl());
         await using var bridge = await BridgeInProcess.StartAsync(ours, Settings(database, keycloak), CancellationToken.None);
-        keycloak.Misbehaviour.Hang("/admin/realms/*/users/*", int.MaxValue);
+        keycloak.Faults.Hang("/admin/realms/*/users/*", int.MaxValue);
         await using var bareEndpoint = await StartAsync(bare, _ => Task.CompletedTask);
         await using var singleEndpoint = await StartAsync(single, body => InsertAsync(reference.DataSource, body));
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
@@ -24,7 +25,7 @@ internal static class HintBenchmark
     /// <param name="rounds">How often.</param>
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, TimeSpan duration, int users, int rounds)
     {
-        await using var realm = await CrowdedRealm.StartAsync(server, users + Warmup);
+        await using var realm = await LargeRealmFixture.StartAsync(server, users + Warmup);
         var (reference, single) = (new Rates("users"), new Rates("users"));
         var (stored, asked) = (new Rates("accounts"), new Rates("accounts"));
         for (var round = 0; round < rounds; round++)
@@ -46,29 +47,29 @@ internal static class HintBenchmark
     }
 
     /// <summary>Hands in hints for these users and returns when all are worked off.</summary>
-    public static async Task HandInAsync(BridgeInProcess bridge, BenchmarkDatabase database, IReadOnlyList<string> users)
+    public static async Task SubmitAsync(BridgeInProcess bridge, BenchmarkDatabase database, IReadOnlyList<string> users)
     {
         var writer = bridge.Services.GetRequiredService<HintWriter>();
         var next = -1;
         await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
         {
             while (Interlocked.Increment(ref next) is var number && number < users.Count)
-                await writer.WriteAsync([new UserHint(CrowdedRealm.Name, users[number], HintKind.Changed, "REGISTER", HintSources.Webhook)], CancellationToken.None);
+                await writer.WriteAsync([new UserHint(LargeRealmFixture.Name, users[number], HintKind.Changed, "REGISTER", HintSources.Webhook)], CancellationToken.None);
         })));
         await AccountCheck.DrainedAsync(database);
     }
 
-    public static Task<BridgeInProcess> StartAsync(CrowdedRealm realm, BenchmarkDatabase database, bool readsTables) =>
+    public static Task<BridgeInProcess> StartAsync(LargeRealmFixture realm, BenchmarkDatabase database, bool readsTables) =>
         BridgeInProcess.StartAsync(new Uri($"http://127.0.0.1:{FreePort.Next()}/"), realm.Settings(database, readsTables), CancellationToken.None);
 
-    private static async Task<double> MeasureAsync(PrivatePostgres server, CrowdedRealm realm, int users, bool readsTables)
+    private static async Task<double> MeasureAsync(PrivatePostgres server, LargeRealmFixture realm, int users, bool readsTables)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         await using var bridge = await StartAsync(realm, database, readsTables);
-        await HandInAsync(bridge, database, [.. realm.Ids.Take(Warmup)]);
+        await SubmitAsync(bridge, database, [.. realm.Ids.Take(Warmup)]);
         string[] ids = [.. realm.Ids.Skip(Warmup).Take(users)];
         var started = Stopwatch.GetTimestamp();
-        await HandInAsync(bridge, database, ids);
+        await SubmitAsync(bridge, database, ids);
         var rate = users / Stopwatch.GetElapsedTime(started).TotalSeconds;
         await AccountCheck.VerifyAsync(database, realm.Ids.Take(Warmup + users));
         return rate;

@@ -2,10 +2,12 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Periods;
-using KeycloakCreditBridge.Provisioning;
-using KeycloakCreditBridge.Provisioning.Tiers;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -58,7 +60,7 @@ internal static class SingleUserBenchmark
             {
                 var now = TimeProvider.System.GetUtcNow();
                 var subject = new Subject("demo", Guid.NewGuid().ToString(), true, false, now);
-                await provisioner.ConvergeAsync([policy.Judge(subject, now, HintSources.Webhook)], CancellationToken.None);
+                await provisioner.ConvergeAsync([policy.Evaluate(subject, now, HintSources.Webhook)], CancellationToken.None);
                 Interlocked.Increment(ref count);
             }
         })));

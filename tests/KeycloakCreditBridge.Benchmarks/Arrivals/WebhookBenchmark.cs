@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;

@@ -1,6 +1,9 @@
 using KeycloakCreditBridge.Benchmarks.Arrivals;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -8,7 +11,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Benchmarks.Limits;
 
 /// <summary>What bounds every figure of the other tables: the disk's commits, and WAL, processor time and rows that a user costs.</summary>
-internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm, int users)
+internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture realm, int users)
 {
     private const int Warmup = HintBenchmark.Warmup;
 
@@ -16,7 +19,7 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
 
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, TimeSpan duration)
     {
-        await using var realm = await CrowdedRealm.StartAsync(server, users + Warmup);
+        await using var realm = await LargeRealmFixture.StartAsync(server, users + Warmup);
         var benchmark = new LimitsBenchmark(server, realm, users);
         return
         [
@@ -34,7 +37,7 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
     private async Task<Result> CopyAsync()
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
-        var wear = await Wear.OfAsync(database, () => BulkBenchmark.CopyAsync(database, [.. realm.Ids.Take(users)]));
+        var wear = await ResourceUsage.OfAsync(database, () => BulkBenchmark.CopyAsync(database, [.. realm.Ids.Take(users)]));
         return Row("binary COPY of a user's four rows", wear, users, await RowCounts.OfAccountsAsync(database), users);
     }
 
@@ -42,7 +45,7 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         await BulkBenchmark.ConvergeAsync(database, [.. realm.Ids.Take(Warmup)]);
-        var wear = await Wear.OfAsync(database, () => BulkBenchmark.ConvergeAsync(database, [.. realm.Ids.Skip(Warmup)]));
+        var wear = await ResourceUsage.OfAsync(database, () => BulkBenchmark.ConvergeAsync(database, [.. realm.Ids.Skip(Warmup)]));
         return Row("a missing user converged, batches of 1,000", wear, users, await RowCounts.OfAccountsAsync(database), users + Warmup);
     }
 
@@ -64,18 +67,18 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         var before = await SingleUserBenchmark.ConvergeAsync(database, TimeSpan.FromSeconds(1));
         var count = 0L;
-        var wear = await Wear.OfAsync(database, async () => count = await SingleUserBenchmark.ConvergeAsync(database, duration));
+        var wear = await ResourceUsage.OfAsync(database, async () => count = await SingleUserBenchmark.ConvergeAsync(database, duration));
         return Row($"a missing user converged alone, {SingleUserBenchmark.InFlight} in flight", wear, count, await RowCounts.OfAccountsAsync(database), count + before);
     }
 
     private async Task<Result> HintsAsync(int many, bool readsTables)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
-        Wear wear;
+        ResourceUsage wear;
         await using (var bridge = await HintBenchmark.StartAsync(realm, database, readsTables))
         {
-            await HintBenchmark.HandInAsync(bridge, database, [.. realm.Ids.Take(Warmup)]);
-            wear = await Wear.OfAsync(database, () => HintBenchmark.HandInAsync(bridge, database, [.. realm.Ids.Skip(Warmup).Take(many)]));
+            await HintBenchmark.SubmitAsync(bridge, database, [.. realm.Ids.Take(Warmup)]);
+            wear = await ResourceUsage.OfAsync(database, () => HintBenchmark.SubmitAsync(bridge, database, [.. realm.Ids.Skip(Warmup).Take(many)]));
         }
 
         await AccountCheck.VerifyAsync(database, realm.Ids.Take(many + Warmup));
@@ -91,14 +94,14 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
     private async Task<IReadOnlyList<Result>> NothingMissingAsync()
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
-        await using var bridge = KeycloakCreditBridge.Program.Compose(
+        await using var bridge = Program.Compose(
             [.. realm.Settings(database, readsTables: true).Select(setting => $"--{setting.Key}={setting.Value}")]).Build();
         List<Result> results = [];
         foreach (var mode in Modes)
         {
             await ReconcileAsync(bridge, mode);
             var before = await CountAsync(bridge, database);
-            var wear = await Wear.OfAsync(database, () => ReconcileAsync(bridge, mode));
+            var wear = await ResourceUsage.OfAsync(database, () => ReconcileAsync(bridge, mode));
             var written = await CountAsync(bridge, database) - before;
             if (written.Written > 0)
                 throw new InvalidOperationException($"{mode} writes {written} though nothing is missing.");
@@ -120,12 +123,12 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, CrowdedRealm realm
     private static async Task ReconcileAsync(WebApplication bridge, ReconcileMode mode)
     {
         var outcome = await bridge.Services.GetRequiredService<Reconciler>().RunAsync(
-            new ReconcileRequest(CrowdedRealm.Name, ReconcileTriggers.Command, Mode: mode), new Progress<ReconcileProgress>(), CancellationToken.None);
+            new RunRequest(LargeRealmFixture.Name, RunTriggers.Command, Mode: mode), new Progress<ReconcileProgress>(), CancellationToken.None);
         if (outcome.Status != ReconcileStatus.Done)
             throw new InvalidOperationException($"{mode}: {outcome.Reason}");
     }
 
-    private static Result Row(string work, Wear wear, long users, RowCounts rows, long all, string more = "") => new(
+    private static Result Row(string work, ResourceUsage wear, long users, RowCounts rows, long all, string more = "") => new(
         work,
         FormattableString.Invariant($"{wear.Per(users)}; {(double)rows.Written / all:0.00} rows written, {(double)rows.Dead / all:0.00} dead{more}"),
         wear.Ceiling(users));

@@ -1,14 +1,15 @@
 using System.Diagnostics;
 using System.Globalization;
+using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
 namespace KeycloakCreditBridge.Benchmarks.Scale;
 
 /// <summary>Each way of reading a large realm of a real Keycloak, against what the servers under it need for the same.</summary>
-internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindows)
+internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWindows)
 {
-    private const int Forgotten = 5;
+    private const int RemovedAccounts = 5;
 
     // What a merge in C costs: the ids of both sides, sorted by their bytes, compared by comm.
     private const string MergeCommand =
@@ -18,7 +19,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
             <(psql -qXAt "$TARGET" -c "copy (select keycloak_id from keycloak_users where realm = 'demo' order by keycloak_id) to stdout") | wc -l
         """;
 
-    private const string ForgetAllSql = "truncate user_credits, credit_transactions, audit_logs, keycloak_users, reconcile_runs cascade";
+    private const string TruncateSql = "truncate user_credits, credit_transactions, audit_logs, keycloak_users, reconcile_runs cascade";
 
     private const string CopyOutCommand =
         """psql -qXAt "$SOURCE" -c "copy (select * from user_entity) to stdout (format binary)" > /dev/null""";
@@ -28,7 +29,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
     /// <param name="withWindows">Whether the whole realm is listed too, which takes Keycloak minutes, and then curl.</param>
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, bool withWindows)
     {
-        await using var scene = await ScaleScene.StartAsync(server, users);
+        await using var scene = await ScaleFixture.StartAsync(server, users);
         if (scene is not null)
             return await new ScaleBenchmark(scene, users, withWindows).RunAsync(server);
         await Console.Error.WriteLineAsync("No real Keycloak 26.7: set KEYCLOAK_DISTRIBUTIONS. Reading a realm is not measured.");
@@ -42,7 +43,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
         var wal = 0L;
         var filled = await Durations.OfAsync(async () =>
         {
-            await scene.Database.ExecuteAsync(ForgetAllSql);
+            await scene.Database.ExecuteAsync(TruncateSql);
             var before = await WalAsync();
             var seconds = await TimeAsync(ReconcileMode.Database);
             wal = (await WalAsync() - before) / users;
@@ -60,7 +61,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
         var same = await Durations.OfAsync(() => TimeAsync(ReconcileMode.Counts));
         var found = await Durations.OfAsync(async () =>
         {
-            await ForgetAsync();
+            await RemoveAccountsAsync();
             return await TimeAsync(ReconcileMode.Counts);
         });
 
@@ -72,14 +73,14 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
             Row("users, nothing missing, `counts`", same, $"one users/count: {count}", count.Best),
         ];
         if (!withWindows)
-            return [.. results, new Result($"{users:N0} users, {Forgotten} missing, `counts`", $"{found}")];
+            return [.. results, new Result($"{users:N0} users, {RemovedAccounts} missing, `counts`", $"{found}")];
         var curl = await Durations.OfAsync(CurlAsync);
         var windows = await Durations.OfAsync(() => TimeAsync(ReconcileMode.Windows));
         var core = _cpu.TotalSeconds / _elapsed.TotalSeconds;
         return
         [
             .. results,
-            Row($"users, {Forgotten} missing, `counts`", found, $"listing all windows: {windows}", windows.Best),
+            Row($"users, {RemovedAccounts} missing, `counts`", found, $"listing all windows: {windows}", windows.Best),
             Row("users, nothing missing, `windows`", windows, $"the same windows by curl, one after the other: {curl}", curl.Best,
                 FormattableString.Invariant($", {core:P0} of a core")),
         ];
@@ -103,9 +104,9 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
 
     private Task<long> WalAsync() => scene.Database.ScalarAsync<long>("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint");
 
-    private Task ForgetAsync() => scene.Database.ExecuteAsync(
+    private Task RemoveAccountsAsync() => scene.Database.ExecuteAsync(
         $"""
-        create temp table forgotten as select keycloak_id from keycloak_users where disposition = 'account' order by keycloak_id limit {Forgotten};
+        create temp table forgotten as select keycloak_id from keycloak_users where user_state = 'account' order by keycloak_id limit {RemovedAccounts};
         delete from keycloak_users where keycloak_id in (select keycloak_id from forgotten);
         delete from credit_transactions where user_id in (select keycloak_id from forgotten);
         delete from user_credits where user_id in (select keycloak_id from forgotten);
@@ -120,7 +121,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
         for (var time = 0; time < 5; time++)
         {
             var started = Stopwatch.GetTimestamp();
-            _ = await http.GetByteArrayAsync(new Uri(scene.Url, $"admin/realms/{ScaleScene.Realm}/{path}"));
+            _ = await http.GetByteArrayAsync(new Uri(scene.Url, $"admin/realms/{ScaleFixture.Realm}/{path}"));
             best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
 
@@ -133,7 +134,7 @@ internal sealed class ScaleBenchmark(ScaleScene scene, int users, bool withWindo
         const int Size = 2_000;
         var step = 94_608_000_000 / users * Size;
         var urls = Enumerable.Range(0, (users + Size - 1) / Size).Select(window => 1_700_000_000_001 + (window * step)).Select(from =>
-            string.Create(CultureInfo.InvariantCulture, $"{scene.Url}admin/realms/{ScaleScene.Realm}/users?briefRepresentation=true&createdAfter={from}&createdBefore={from + step - 1}&first=0&max=2100"));
+            string.Create(CultureInfo.InvariantCulture, $"{scene.Url}admin/realms/{ScaleFixture.Realm}/users?briefRepresentation=true&createdAfter={from}&createdBefore={from + step - 1}&first=0&max=2100"));
         var total = 0.0;
         // A token lasts five minutes.
         foreach (var some in urls.Chunk(200))

@@ -1,16 +1,16 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Adoption;
-using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Metering;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
-using static KeycloakCreditBridge.Tests.Metering.MeteringScene;
+using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
 /// <summary>What gateways reported of a person's two accounts, before and after they become one.</summary>
-public sealed class AdoptedUsageTests(PostgresServer postgres)
+public sealed class AdoptedUsageTests(PostgresFixture postgres)
 {
     private const string Address = "ana@example.com";
 
@@ -23,14 +23,14 @@ public sealed class AdoptedUsageTests(PostgresServer postgres)
     {
         await using var scene = await StartAsync(postgres, ("Provisioning:AccountId", template), ("Reconciliation:Enabled", "false"));
         var id = EmulatedUser.NewId();
-        scene.Keycloak.Server.Realm(EmulatorDriver.Realm).AddUser(new EmulatedUser(id, "ana") { Email = Address, EmailVerified = true });
+        scene.Keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser(id, "ana") { Email = Address, EmailVerified = true });
         await scene.AskAsync(id);
         var (account, twin) = template == "{id}" ? (id, Address) : (Address, id);
         Assert.Equal([account], await scene.Database.QueryAsync<string>("select user_id from user_credits"));
         await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = twin });
         await scene.ReportAsync(Record("r1", id, 1m), Record("r2", Address, 0.5m));
 
-        await scene.Bridge.Services.GetRequiredService<Adopter>().ApplyAsync(new AdoptionWish(TrustAddresses: false, 5, 10), new Progress<long>(), Token);
+        await scene.Bridge.Services.GetRequiredService<Adopter>().ApplyAsync(new AdoptionOptions(TrustAddresses: false, 5, 10), new Progress<long>(), Token);
         var balance = await scene.BalanceAsync(account);
         await scene.ReportAsync(Record("r1", account, 1m), Record("r2", account, 0.5m), Record("r1", id, 1m));
 
@@ -43,11 +43,11 @@ public sealed class AdoptedUsageTests(PostgresServer postgres)
         Assert.Equal(("gpt-4o-mini", 2, "1.500000"), ((string)model["model"]!, (int)model["events"]!, (string)model["cost"]!));
     }
 
-    private static async Task<JsonNode> UsageAsync(MeteringScene scene, string id, string path)
+    private static async Task<JsonNode> UsageAsync(MeteringFixture scene, string id, string path)
     {
-        var token = scene.Keycloak.Server.Realm(EmulatorDriver.Realm).Sign(new JsonObject
+        var token = scene.Keycloak.Server.Realm(EmulatorFixture.Realm).Sign(new JsonObject
         {
-            ["iss"] = $"{scene.Keycloak.Server.Url}realms/{EmulatorDriver.Realm}",
+            ["iss"] = $"{scene.Keycloak.Server.Url}realms/{EmulatorFixture.Realm}",
             ["aud"] = "credit-bridge",
             ["iat"] = DateTimeOffset.UtcNow.AddSeconds(-1).ToUnixTimeSeconds(),
             ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),

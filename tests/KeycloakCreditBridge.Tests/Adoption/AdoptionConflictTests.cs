@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace KeycloakCreditBridge.Tests.Adoption;
 
 /// <summary>Other writers lock accounts in an order of their own.</summary>
-public sealed class AdoptionConflictTests(PostgresServer postgres)
+public sealed class AdoptionConflictTests(PostgresFixture postgres)
 {
     private const string LockSql = "select 1 from user_credits where user_id = @Id for update";
 
@@ -15,10 +15,10 @@ public sealed class AdoptionConflictTests(PostgresServer postgres)
     [Fact]
     public async Task A_batch_that_PostgreSQL_undoes_for_a_deadlock_is_adopted_all_the_same()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
         foreach (var id in (string[])["p0", "p1"])
         {
-            scene.AddPerson(id);
+            scene.AddUser(id);
             await scene.Database.OpenAsync(id, 5m, openings: 2);
         }
 
@@ -32,14 +32,14 @@ public sealed class AdoptionConflictTests(PostgresServer postgres)
             await other.ExecuteAsync("set local deadlock_timeout = '1h'");
             await other.ExecuteAsync(LockSql, new { Id = "p1" });
             adopting = bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
-                new AdoptionWish(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
+                new AdoptionOptions(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
             await Eventually.TrueAsync(() => scene.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
             await other.ExecuteAsync(LockSql, new { Id = "p0" });
         }
 
         var report = await adopting;
 
-        Assert.Equal((2, 0), (report.Done, report.Left));
+        Assert.Equal((2, 0), (report.Done, report.Skipped));
         Assert.Equal(["p0 5.00 of p0", "p1 5.00 of p1"], await scene.AccountsAsync());
         await scene.AssertBooksAsync();
         await Eventually.TrueAsync(

@@ -1,22 +1,22 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
-using KeycloakCreditBridge.Tests.Operations;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
 /// <summary>A whole installation moves over, as an operator moves it.</summary>
-public sealed class AdoptionContractTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     [Theory, EveryKeycloak]
-    public async Task An_installation_is_moved_over_and_nobody_is_granted_again(KeycloakKind kind)
+    public async Task An_installation_is_adopted_and_no_user_is_granted_again(KeycloakKind kind)
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         await scene.Database.ExecuteAsync($"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
-        var (raced, twin, bare, off) = (await PersonAsync(scene, "raced"), await PersonAsync(scene, "twin"), await PersonAsync(scene, "bare"), await PersonAsync(scene, "off"));
-        var fresh = await PersonAsync(scene, "fresh");
+        var (raced, twin, bare, off) = (await AddUserAsync(scene, "raced"), await AddUserAsync(scene, "twin"), await AddUserAsync(scene, "bare"), await AddUserAsync(scene, "off"));
+        var fresh = await AddUserAsync(scene, "fresh");
         await scene.Database.OpenAsync(raced, 5m, openings: 10);
         await scene.Database.OpenAsync("Twin@example.com", 5m);
         await scene.Database.OpenAsync(twin, 4m, used: 1m);
@@ -45,11 +45,11 @@ public sealed class AdoptionContractTests(KeycloakServers servers, PostgresServe
             from user_credits c order by user_id collate "C"
             """));
         Assert.Equal([fresh], await scene.Database.QueryAsync<string>("select user_id from audit_logs where action = 'credit.create'"));
-        Assert.Empty(await scene.Database.QueryAsync<string>(AdoptionScene.BrokenBooksSql));
+        Assert.Empty(await scene.Database.QueryAsync<string>(AdoptionFixture.BrokenBooksSql));
         Assert.Equal(0, (await CommandProcess.RunAsync(settings, "adopt", "--plan")).ExitCode);
     }
 
-    private static async Task<string> PersonAsync(ContractScene scene, string name)
+    private static async Task<string> AddUserAsync(ContractFixture scene, string name)
     {
         var id = await scene.CreateUserAsync(name);
         await scene.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });

@@ -1,23 +1,23 @@
 using System.Text.Json;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Metering;
-using KeycloakCreditBridge.Tests.Operations;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
 /// <summary>Before adoption nobody is provisioned; afterwards the bridge and the installation's own writers go on side by side.</summary>
-public sealed class AdoptionGateTests(PostgresServer postgres)
+public sealed class AdoptionGateTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Until_accounts_are_adopted_the_service_holds_and_reconcile_is_refused_with_the_remedy()
+    public async Task Until_accounts_are_adopted_the_service_waits_and_reconcile_is_refused_with_the_remedy()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("ana", "ana@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ana", "ana@example.com");
         await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
         await using var bridge = await scene.NewBridge().StartAsync();
 
@@ -34,13 +34,13 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task Until_accounts_are_adopted_the_gate_opens_nobody_a_second_account()
+    public async Task Until_accounts_are_adopted_the_gate_opens_no_second_account()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("ana", "ana@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ana", "ana@example.com");
         await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
         await scene.Database.MigrateAsync();
-        await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringScene.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
+        await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
         await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
 
         Assert.Contains("Nobody can say now", await AskAsync(), StringComparison.Ordinal);
@@ -54,7 +54,7 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
         {
             using var http = new HttpClient();
             using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(bridge.Url, "beta/litellm_basic_guardrail_api"));
-            request.Headers.Add("x-api-key", MeteringScene.Key);
+            request.Headers.Add("x-api-key", MeteringFixture.Key);
             request.Content = new StringContent("""{"request_data":{"user_api_key_user_id":"ana"}}""");
             using var answer = await http.SendAsync(request, Token);
             return await answer.Content.ReadAsStringAsync(Token);
@@ -64,8 +64,8 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
     [Fact]
     public async Task A_plan_with_nothing_to_do_lets_the_service_run()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("ana", "ana@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ana", "ana@example.com");
         await scene.Database.OpenAsync("ana", 5m);
         var mark = new AdoptionMarkStore(scene.Database.DataSource, TimeProvider.System);
         await scene.PlanAsync();
@@ -81,9 +81,9 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
     [Fact]
     public async Task The_installations_own_statements_go_on_beside_the_bridge_and_what_they_open_is_adopted_next_time()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("ana", "ana@example.com");
-        scene.AddPerson("ben", "ben@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ana", "ana@example.com");
+        scene.AddUser("ben", "ben@example.com");
         await scene.Database.OpenAsync("ana@example.com", 5m);
         await scene.ApplyAsync();
         await using var bridge = await scene.NewBridge().StartAsync();
@@ -105,11 +105,11 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
     [Fact]
     public async Task Charges_and_events_that_come_while_accounts_are_adopted_lose_nothing()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
         string[] ids = [.. Enumerable.Range(0, 30).Select(number => $"p{number:D2}")];
         foreach (var id in ids)
         {
-            scene.AddPerson(id, $"{id}@example.com");
+            scene.AddUser(id, $"{id}@example.com");
             await scene.Database.OpenAsync(id, 5m, openings: 3);
         }
 
@@ -121,7 +121,7 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
                 await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
         });
         await Task.WhenAll(
-            [.. writers, scene.ApplyAsync(), ReconcileBundle.RunAsync(bridge, ReconcileBundle.Everybody with { Rejudge = true }, null, Token)]);
+            [.. writers, scene.ApplyAsync(), ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { Rejudge = true }, null, Token)]);
 
         Assert.Equal((30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
         await scene.ApplyAsync();
@@ -132,8 +132,8 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
     [Fact]
     public async Task The_command_tells_by_its_exit_code_what_there_is_to_do()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("ana", "ana@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ana", "ana@example.com");
         await scene.Database.OpenAsync("ana@example.com", 5m, openings: 10);
         var settings = scene.Settings;
 
@@ -154,7 +154,7 @@ public sealed class AdoptionGateTests(PostgresServer postgres)
         Assert.Contains("Done: 1 adopted.", apply.Output, StringComparison.Ordinal);
     }
 
-    private static async Task<string> ReadyAsync(BridgeHost bridge)
+    private static async Task<string> ReadyAsync(BridgeFixture bridge)
     {
         using var answer = await bridge.GetAsync("health/ready");
         return await answer.Content.ReadAsStringAsync(Token);

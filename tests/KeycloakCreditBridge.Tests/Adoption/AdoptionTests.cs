@@ -1,16 +1,17 @@
-using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Adoption;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
-public sealed class AdoptionTests(PostgresServer postgres)
+public sealed class AdoptionTests(PostgresFixture postgres)
 {
     [Fact]
-    public async Task Two_accounts_of_one_person_become_one_and_the_opening_counts_once()
+    public async Task Two_accounts_of_one_user_become_one_and_the_opening_counts_once()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("tom", "tom@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("tom", "tom@example.com");
         await scene.Database.OpenAsync("Tom@Example.com", 5m);
         await scene.Database.OpenAsync("tom", 4m, used: 1m);
 
@@ -26,8 +27,8 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task What_was_granted_twice_and_spent_is_stated_and_no_balance_falls_below_zero()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("tom", "tom@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("tom", "tom@example.com");
         await scene.Database.OpenAsync("tom@example.com", 0.5m, used: 4.5m);
         await scene.Database.OpenAsync("tom", 1m, used: 4m);
 
@@ -44,8 +45,8 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task The_better_tier_survives_and_both_openings_missing_from_the_ledger_count_once()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("tom", "tom@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("tom", "tom@example.com");
         await scene.Database.OpenAsync("tom@example.com", 18m, openings: 0, opening: 20m, tier: "starter");
         await scene.Database.OpenAsync("tom", 5m, openings: 0);
 
@@ -59,10 +60,10 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task Openings_that_never_reached_the_balance_cost_nothing_and_those_that_did_are_taken_back()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("raced");
-        scene.AddPerson("granted");
-        scene.AddPerson("topped");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("raced");
+        scene.AddUser("granted");
+        scene.AddUser("topped");
         await scene.Database.OpenAsync("raced", 4m, openings: 10, used: 1m);
         await scene.Database.OpenAsync("granted", 9m, openings: 2, used: 1m);
         await scene.Database.OpenAsync("topped", 100m, openings: 2);
@@ -78,9 +79,9 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task Ledgers_that_lack_rows_get_them_and_the_balances_stay()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
         foreach (var id in new[] { "bare", "used", "short" })
-            scene.AddPerson(id, $"{id}@example.com");
+            scene.AddUser(id, $"{id}@example.com");
         await scene.Database.OpenAsync("bare", 3.2m, openings: 0);
         await scene.Database.OpenAsync("used@example.com", 4m, openings: 0, used: 1m);
         await scene.Database.OpenAsync("short", 3.5m, used: 1m);
@@ -97,16 +98,16 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Theory]
     [InlineData("{id}", "sam")]
     [InlineData("{email}", "sam@example.com")]
-    public async Task Who_has_openings_in_the_ledger_and_no_account_is_opened_with_one_of_them_and_granted_nothing_more(string template, string expected)
+    public async Task A_user_with_openings_in_the_ledger_and_no_account_is_opened_with_one_of_them_and_granted_nothing_more(string template, string expected)
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("sam", "sam@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("sam", "sam@example.com");
         await scene.Database.OpenAsync("sam@example.com", 5m, openings: 3);
         await scene.Database.ExecuteAsync("delete from user_credits");
 
         await scene.ApplyAsync(false, ("Provisioning:AccountId", template));
         await using var bridge = scene.NewBridge(("Provisioning:AccountId", template));
-        await ReconcileBundle.RunAsync(bridge, ReconcileBundle.Everybody, null, TestContext.Current.CancellationToken);
+        await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
 
         Assert.Equal([$"{expected} 5.00 of sam"], await scene.AccountsAsync());
         Assert.Equal(4, (await scene.LedgerAsync(expected)).Length);
@@ -115,18 +116,18 @@ public sealed class AdoptionTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task Accounts_of_nobody_of_two_people_and_of_unproven_addresses_keep_their_id_and_their_balance()
+    public async Task Unowned_shared_and_unverified_accounts_keep_their_id_and_balance()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("one", "both@example.com");
-        scene.AddPerson("two", "BOTH@example.com");
-        scene.AddPerson("eve", "victim@example.com", verified: false);
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("one", "both@example.com");
+        scene.AddUser("two", "BOTH@example.com");
+        scene.AddUser("eve", "victim@example.com", verified: false);
         foreach (var id in new[] { "gone@example.com", "both@example.com", "victim@example.com" })
             await scene.Database.OpenAsync(id, 7m, openings: 2);
 
         var report = await scene.ApplyAsync();
 
-        Assert.Subset(AdoptionScene.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "nobody 1", "shared 1", "unproven 1" });
+        Assert.Subset(AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "nobody 1", "shared 1", "unproven 1" });
         Assert.Equal(["both@example.com 7.00", "gone@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
         Assert.Contains("both@example.com", report.Findings.Single(finding => finding.Name == "shared").First);
         await scene.AssertBooksAsync();
@@ -141,8 +142,8 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [InlineData("{username}", "tom")]
     public async Task The_account_gets_the_id_of_the_configured_template(string template, string expected)
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
-        scene.AddPerson("tom", "tom@example.com");
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("tom", "tom@example.com");
         await scene.Database.OpenAsync("tom@example.com", 5m);
         await scene.Database.OpenAsync("tom", 5m);
 
@@ -157,7 +158,7 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task A_plan_writes_nothing_and_a_second_run_finds_nothing_and_touches_no_row()
     {
-        await using var scene = await AdoptionScene.StartAsync(postgres);
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
         await FillAsync(scene);
         await scene.Database.MigrateAsync();
         var before = await scene.VersionsAsync();
@@ -177,9 +178,9 @@ public sealed class AdoptionTests(PostgresServer postgres)
     [Fact]
     public async Task Killed_in_the_middle_and_run_again_it_comes_to_the_same_as_undisturbed()
     {
-        await using var undisturbed = await AdoptionScene.StartAsync(postgres);
+        await using var undisturbed = await AdoptionFixture.StartAsync(postgres);
         await FillAsync(undisturbed);
-        await using var killed = await AdoptionScene.StartAsync(postgres, undisturbed.Keycloak);
+        await using var killed = await AdoptionFixture.StartAsync(postgres, undisturbed.Keycloak);
         await FillAsync(killed, people: false);
         await undisturbed.ApplyAsync();
         await killed.Database.MigrateAsync();
@@ -206,13 +207,13 @@ public sealed class AdoptionTests(PostgresServer postgres)
         Assert.Equal(await undisturbed.StateAsync(), await killed.StateAsync());
     }
 
-    private static async Task FillAsync(AdoptionScene scene, bool people = true)
+    private static async Task FillAsync(AdoptionFixture scene, bool people = true)
     {
         for (var number = 0; number < 12; number++)
         {
             var id = $"p{number:D2}";
             if (people)
-                scene.AddPerson(id, $"{id}@example.com");
+                scene.AddUser(id, $"{id}@example.com");
             await scene.Database.OpenAsync(id, 5m - (number % 3), openings: number % 4);
             if (number % 2 == 0)
                 await scene.Database.OpenAsync($"{id}@example.com", 5m, used: number % 5);

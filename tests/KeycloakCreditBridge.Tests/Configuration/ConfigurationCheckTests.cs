@@ -78,7 +78,7 @@ public sealed class ConfigurationCheckTests
     {
         try
         {
-            BridgeHost.Build(BridgeHost.Settings("Host=db;Database=credits", new Uri("http://127.0.0.1:9")), settings).Dispose();
+            BridgeFixture.Build(BridgeFixture.Settings("Host=db;Database=credits", new Uri("http://127.0.0.1:9")), settings).Dispose();
             return [];
         }
         catch (ConfigurationException exception)

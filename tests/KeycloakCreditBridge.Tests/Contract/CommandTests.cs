@@ -1,19 +1,19 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-public sealed class CommandTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class CommandTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory, EveryKeycloak]
-    public async Task A_dry_run_counts_and_a_backfill_opens_whom_it_is_told_to(KeycloakKind kind)
+    public async Task A_dry_run_counts_and_a_backfill_opens_the_named_user(KeycloakKind kind)
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Nothing);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         var (ana, ben) = (await scene.CreateUserAsync("ana"), await scene.RegisterAsync("ben"));
 
         var (code, output) = await RunAsync(scene.Settings, "reconcile", "--dry-run");
@@ -31,7 +31,7 @@ public sealed class CommandTests(KeycloakServers servers, PostgresServer postgre
     [Fact]
     public async Task A_Keycloak_that_cannot_be_reached_is_exit_code_3()
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, KeycloakKind.Emulator, Hearing.Nothing);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Nothing);
         var settings = scene.Settings;
         settings["Keycloak:Url"] = $"http://127.0.0.1:{FreePort.Next()}/";
         var (code, output) = await RunAsync(settings, "reconcile");

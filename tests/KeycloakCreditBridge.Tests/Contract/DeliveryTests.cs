@@ -1,15 +1,15 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-public sealed class DeliveryTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class DeliveryTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     [Theory, EveryKeycloak(SendsWebhooks = true)]
-    public async Task Deliveries_signed_with_another_secret_are_refused_and_polling_finds_the_person(KeycloakKind kind)
+    public async Task Deliveries_signed_with_another_secret_are_refused_and_polling_finds_the_user(KeycloakKind kind)
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind);
         await scene.StartBridgeAsync(("Keycloak:Realms:0:WebhookSecrets:0", "quite-another-secret"));
         await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("ana"), HintSources.Poll);
         await Eventually.TrueAsync(
@@ -19,7 +19,7 @@ public sealed class DeliveryTests(KeycloakServers servers, PostgresServer postgr
     [Theory, EveryKeycloak(SendsWebhooks = true)]
     public async Task A_delivery_that_cannot_be_stored_is_answered_503_and_comes_again(KeycloakKind kind)
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, kind, Hearing.Webhooks);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Webhooks);
         await scene.StartBridgeAsync();
         await scene.Database.ExecuteAsync("alter table user_hints rename to user_hints_away");
         var id = await scene.CreateUserAsync("ana");

@@ -1,5 +1,5 @@
 using System.Reflection;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using Xunit.Sdk;
 using Xunit.v3;
 

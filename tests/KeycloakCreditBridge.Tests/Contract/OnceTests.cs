@@ -1,23 +1,23 @@
 using System.Net;
 using System.Text;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Intake;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
 {
-    private const int People = 60;
+    private const int Users = 60;
     private const int AtOnce = 32;
 
-    private const string SettledSql =
+    private const string CompletedSql =
         "select not exists (select from user_hints) and exists (select from poll_cursors where stream = 'admin-events')";
 
     private const string CountsSql =
@@ -26,20 +26,20 @@ public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
             (select count(*) from audit_logs))
         """;
 
-    private static readonly string[] Anybody = [HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation, HintSources.Backfill];
+    private static readonly string[] AnySource = [HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation, HintSources.Backfill];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Everything_at_once_on_two_bridges_grants_each_person_once()
+    public async Task Everything_at_once_on_two_bridges_grants_each_user_once()
     {
-        await using var scene = await ContractScene.CreateAsync(servers, postgres, KeycloakKind.Emulator, Hearing.Polling);
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Polling);
         // Nobody listens yet: all of them are news to both bridges, by every way, at the same time.
-        var ids = await Task.WhenAll(Enumerable.Range(0, People).Select(number => scene.CreateUserAsync($"person-{number}")));
+        var ids = await Task.WhenAll(Enumerable.Range(0, Users).Select(number => scene.CreateUserAsync($"person-{number}")));
         Uri[] urls = [scene.BridgeUrl, new($"http://127.0.0.1:{FreePort.Next()}/")];
         var bridges = await Task.WhenAll(urls.Select(url => scene.StartAnotherBridgeAsync(("Urls", url.ToString()))));
 
-        var reconcile = new ReconcileRequest(scene.Realm, ReconcileTriggers.Command);
+        var reconcile = new RunRequest(scene.Realm, RunTriggers.Command);
         var backfill = reconcile with { Rejudge = true };
         Task[] work =
         [
@@ -49,7 +49,7 @@ public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
         ];
         await Task.WhenAll(work);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>(SettledSql), "everything is worked through");
+            () => scene.Database.ScalarAsync<bool>(CompletedSql), "everything is worked through");
         foreach (var bridge in bridges)
         {
             await bridge.StopAsync();
@@ -57,9 +57,9 @@ public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
         }
 
         foreach (var id in ids)
-            await scene.Database.AssertOpenedAsync(id, Anybody);
+            await scene.Database.AssertOpenedAsync(id, AnySource);
         Assert.Equal(
-            $"{People} {People} {People}",
+            $"{Users} {Users} {Users}",
             await scene.Database.ScalarAsync<string>(CountsSql));
     }
 
@@ -82,14 +82,14 @@ public sealed class OnceTests(KeycloakServers servers, PostgresServer postgres)
     {
         using var content = new ByteArrayContent(body);
         content.Headers.ContentType = new("application/json");
-        content.Headers.Add(HmacSignature.Header, Deliveries.Sign(body, ContractScene.Secret));
+        content.Headers.Add(HmacSignature.Header, Deliveries.Sign(body, ContractFixture.Secret));
         using var answer = await http.PostAsync(address, content, token);
         Assert.Contains(answer.StatusCode, new[] { HttpStatusCode.NoContent, HttpStatusCode.ServiceUnavailable });
         return answer.IsSuccessStatusCode;
     }
 
     // Only one run of a realm is at work at a time: whoever comes second waits for its turn.
-    private static async Task RunAsync(BridgeHost bridge, ReconcileRequest request)
+    private static async Task RunAsync(BridgeFixture bridge, RunRequest request)
     {
         var reconciler = bridge.Services.GetRequiredService<Reconciler>();
         await Eventually.TrueAsync(

@@ -1,11 +1,11 @@
 using System.Net;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Sandbox.Keycloak;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
+public sealed class RoleTests(ContractFixtures scenes) : IClassFixture<ContractFixtures>
 {
     [Theory, EveryKeycloak]
     public Task Without_view_events_the_bridge_is_not_ready_and_names_the_role_until_it_has_it(KeycloakKind kind) =>
@@ -21,7 +21,7 @@ public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
 
     private async Task MissAsync(KeycloakKind kind, string missing, params string[] given)
     {
-        var scene = await scenes.GetQuietAsync(kind);
+        var scene = await scenes.GetWithoutBridgeAsync(kind);
         await scene.StopBridgeAsync();
         await GiveAsync(scene, given);
         await scene.LaunchBridgeAsync();
@@ -40,10 +40,10 @@ public sealed class RoleTests(SharedScenes scenes) : IClassFixture<SharedScenes>
         await Eventually.TrueAsync(scene.IsReadyAsync, "the bridge is ready", TimeSpan.FromMinutes(3));
     }
 
-    private static Task GiveAsync(ContractScene scene, params string[] roles) =>
+    private static Task GiveAsync(ContractFixture scene, params string[] roles) =>
         scene.Admin.SetServiceAccountRolesAsync(scene.Realm, DemoRealm.ClientId, roles, TestContext.Current.CancellationToken);
 
-    private static async Task<(HttpStatusCode Status, string Page)> ReadinessAsync(ContractScene scene)
+    private static async Task<(HttpStatusCode Status, string Page)> ReadinessAsync(ContractFixture scene)
     {
         using var answer = await scene.Bridge.GetAsync("health/ready");
         return (answer.StatusCode, await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));

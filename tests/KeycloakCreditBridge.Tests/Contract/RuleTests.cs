@@ -1,12 +1,12 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
 /// <summary>The rules of who gets an account and under which id, from Keycloak to the ledger.</summary>
-public sealed class RuleTests(KeycloakServers servers, PostgresServer postgres)
+public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static readonly string[] Heard = [HintSources.Webhook, HintSources.Poll];
 
@@ -31,7 +31,7 @@ public sealed class RuleTests(KeycloakServers servers, PostgresServer postgres)
     }
 
     [Theory, EveryKeycloak]
-    public async Task Who_is_left_out_until_the_address_is_verified_gets_account_and_grant_then(KeycloakKind kind)
+    public async Task A_user_excluded_until_the_address_is_verified_gets_account_and_grant_then(KeycloakKind kind)
     {
         await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:EmailVerified", "true"));
         var id = await scene.CreateUserAsync("careful");
@@ -45,34 +45,34 @@ public sealed class RuleTests(KeycloakServers servers, PostgresServer postgres)
     }
 
     [Theory, EveryKeycloak]
-    public async Task Who_comes_through_a_provider_that_is_let_in_has_an_account_and_others_have_none(KeycloakKind kind)
+    public async Task A_user_of_an_allowed_provider_has_an_account_and_others_have_none(KeycloakKind kind)
     {
         await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:IdentityProviders:0", "partner-guest"));
         var other = await scene.CreateUserAsync("other");
         await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
-        await Eventually.TrueAsync(async () => (await scene.Database.PageOfAsync(other)).Disposition == "excluded", "the other one is left out");
+        await Eventually.TrueAsync(async () => (await scene.Database.RecordOfAsync(other)).Disposition == "excluded", "the other one is left out");
     }
 
     [Theory, EveryKeycloak]
-    public async Task Who_is_deleted_and_registers_again_with_the_address_forfeits_and_is_granted_nothing(KeycloakKind kind)
+    public async Task A_user_that_is_deleted_and_registers_again_with_the_address_forfeits_and_is_granted_nothing(KeycloakKind kind)
     {
         await using var scene = await StartAsync(
             kind, ("Provisioning:SignupGrant:OncePer", "Email"), ("Provisioning:SignupGrant:EmailKey", new string('k', 32)), ("Provisioning:DeletedUsers", "Forfeit"));
         var first = await scene.RegisterAsync("again");
         await scene.Database.AssertOpenedAsync(first, Heard);
         await scene.Admin.DeleteUserAsync(scene.Realm, first, Token);
-        Assert.Equal(0m, (await scene.Database.TurnedAsync(first, "closed")).Balance);
+        Assert.Equal(0m, (await scene.Database.WaitForStatusAsync(first, "closed")).Balance);
 
         var second = await scene.CreateUserAsync("again");
         await Eventually.TrueAsync(() => scene.Database.HasAccountAsync(second), "the second account is opened");
-        Assert.Contains("signup 0.00 0.00 trial address_granted_before", (await scene.Database.PageOfAsync(second)).Ledger, StringComparison.Ordinal);
+        Assert.Contains("signup 0.00 0.00 trial address_granted_before", (await scene.Database.RecordOfAsync(second)).Ledger, StringComparison.Ordinal);
         Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions where grant_key = 'signup'"));
         Assert.DoesNotContain(scene.Bridge.Log.All, line => line.Contains("again@example.com", StringComparison.Ordinal));
     }
 
-    private async Task<ContractScene> StartAsync(KeycloakKind kind, params (string Key, string? Value)[] rules)
+    private async Task<ContractFixture> StartAsync(KeycloakKind kind, params (string Key, string? Value)[] rules)
     {
-        var scene = await ContractScene.CreateAsync(servers, postgres, kind);
+        var scene = await ContractFixture.CreateAsync(servers, postgres, kind);
         await scene.StartBridgeAsync(rules);
         return scene;
     }

@@ -1,8 +1,9 @@
 using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Reconciliation;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
+using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
@@ -11,7 +12,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// The real executable kills itself at each step of each way of reading a realm, and runs on: what stands then is what a twin has that
 /// nothing happened to.
 /// </summary>
-public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRealm>
+public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<ChangedRealmFixture>
 {
     internal const int Killed = 137;
 
@@ -34,20 +35,20 @@ public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRe
 
     [Theory]
     [MemberData(nameof(Steps))]
-    public async Task Who_is_killed_at_a_step_runs_on_to_what_an_untouched_twin_has(string mode, string step)
+    public async Task A_run_killed_at_any_step_resumes_to_the_result_of_an_undisturbed_run(string mode, string step)
     {
         await using var database = await realm.CopyAsync();
 
         var settings = realm.SettingsOf(database);
         settings["CREDIT_BRIDGE_KILL_AT"] = step;
         var (exitCode, _, error) = await CommandProcess.RunAsync(
-            settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", EmulatorDriver.Realm);
+            settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", EmulatorFixture.Realm);
         Assert.True(exitCode == Killed, $"It ended with {exitCode}: {error}");
         // Its lease would run out by itself.
         await database.ExecuteAsync("delete from leases");
         await realm.RunAsync(database, mode);
 
-        Assert.Equal(await realm.BooksOfTwinAsync(mode), await ChangedRealm.BooksAsync(database));
+        Assert.Equal(await realm.BooksOfTwinAsync(mode), await ChangedRealmFixture.BooksAsync(database));
         Assert.Equal(3, await database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'closed'"));
         Assert.Equal(68, await database.ScalarAsync<int>("select count(*)::int from user_credits"));
         // Counts that ended in one part compare anew; the others go on where they were, and see nobody again.
@@ -57,7 +58,7 @@ public sealed class KillPointTests(ChangedRealm realm) : IClassFixture<ChangedRe
 }
 
 /// <summary>The real executable kills itself while it lists a realm for people whom no window of creation shows.</summary>
-public sealed class UndatedKillTests(PostgresServer postgres)
+public sealed class OutsideCreatedWindowsKillTests(PostgresFixture postgres)
 {
     private const int People = 55;
     private const int NewOnAPage = 7;
@@ -66,32 +67,32 @@ public sealed class UndatedKillTests(PostgresServer postgres)
     [InlineData("read:5")]
     [InlineData("reviewed:6")]
     [InlineData("saved:7")]
-    public async Task Who_is_killed_in_that_list_goes_on_there(string step)
+    public async Task A_run_killed_in_the_list_resumes_there(string step)
     {
-        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
         for (var number = 0; number < People; number++)
             bundle.Realm.AddUser(new EmulatedUser($"undated-{number}", $"undated-{number}"));
-        var settings = BridgeHost.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
+        var settings = BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
         settings["CREDIT_BRIDGE_KILL_AT"] = step;
 
-        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", "windows", "--realm", EmulatorDriver.Realm);
+        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", "windows", "--realm", EmulatorFixture.Realm);
 
         Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
         var reached = await bundle.Database.ScalarAsync<long>("select position from reconcile_runs where phase <> ''");
         Assert.InRange(reached, 1, People - 1);
         await bundle.Database.ExecuteAsync("delete from leases");
         bundle.Keycloak.Server.Requests.Reset();
-        Assert.Equal(ReconcileStatus.Done, (await bundle.RunAsync(ReconcileBundle.By(ReconcileMode.Windows))).Status);
+        Assert.Equal(ReconcileStatus.Done, (await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows))).Status);
 
         // Besides it is asked what it can do.
         Assert.InRange(bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"], 1, ((People - (int)reached) / NewOnAPage) + 3);
-        await bundle.AssertEverybodyHasAnAccountAsync();
+        await bundle.AssertAllUsersHaveAccountsAsync();
         Assert.Equal(People, await bundle.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 }
 
 /// <summary>A realm of 60 people on record, of whom three have gone since, and to whom eight have come.</summary>
-public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
+public sealed class ChangedRealmFixture(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string BooksSql =
         """
@@ -101,20 +102,20 @@ public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
             select string_agg(action, ', ' order by action) from audit_logs a where a.user_id = c.user_id)
         from user_credits c
         union all
-        select keycloak_id || ' ' || disposition from keycloak_users
+        select keycloak_id || ' ' || user_state from keycloak_users
         order by 1
         """;
 
     private readonly Dictionary<string, IReadOnlyList<string>> _twins = new(StringComparer.Ordinal);
-    private ReconcileBundle _bundle = null!;
+    private ReconciliationFixture _bundle = null!;
     private KeycloakTables _tables = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconcileBundle.StartAsync(postgres, users: 60);
+        _bundle = await ReconciliationFixture.StartAsync(postgres, users: 60);
         _tables = await KeycloakTables.CreateAsync(postgres);
         await using (var bridge = _bundle.NewBridge())
-            await RunAsync(bridge, ReconcileBundle.By(ReconcileMode.Windows));
+            await RunAsync(bridge, ReconciliationFixture.By(ReconcileMode.Windows));
         await ChangeAsync();
         await _tables.CopyAsync(_bundle.Keycloak);
     }
@@ -124,15 +125,15 @@ public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
 
     internal Dictionary<string, string?> SettingsOf(TestDatabase database)
     {
-        var settings = BridgeHost.Settings(database.ConnectionString, _bundle.Keycloak.Server.Url);
+        var settings = BridgeFixture.Settings(database.ConnectionString, _bundle.Keycloak.Server.Url);
         settings[_tables.Setting.Key] = _tables.Setting.Value;
         return settings;
     }
 
     internal async Task RunAsync(TestDatabase database, string mode)
     {
-        await using var bridge = BridgeHost.Build(SettingsOf(database));
-        await RunAsync(bridge, ReconcileBundle.By(mode) with { AllowClosing = 3 });
+        await using var bridge = BridgeFixture.Build(SettingsOf(database));
+        await RunAsync(bridge, ReconciliationFixture.By(mode) with { AllowClosing = 3 });
     }
 
     internal static Task<IReadOnlyList<string>> BooksAsync(TestDatabase database) => database.QueryAsync<string>(BooksSql);
@@ -156,7 +157,7 @@ public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
     // At both ends and between.
     private async Task ChangeAsync()
     {
-        var people = await _bundle.PeopleAsync();
+        var people = await _bundle.UserIdsAsync();
         foreach (var gone in (string[])[people[0], people[30], people[59]])
             _bundle.Realm.RemoveUser(gone);
         for (var number = 0; number < 8; number++)
@@ -168,6 +169,6 @@ public sealed class ChangedRealm(PostgresServer postgres) : IAsyncLifetime
         }
     }
 
-    private static async Task RunAsync(BridgeHost bridge, ReconcileRequest request) => Assert.Equal(
-        ReconcileStatus.Done, (await ReconcileBundle.RunAsync(bridge, request, null, TestContext.Current.CancellationToken)).Status);
+    private static async Task RunAsync(BridgeFixture bridge, RunRequest request) => Assert.Equal(
+        ReconcileStatus.Done, (await ReconciliationFixture.RunAsync(bridge, request, null, TestContext.Current.CancellationToken)).Status);
 }

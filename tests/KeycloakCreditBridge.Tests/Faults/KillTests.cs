@@ -10,7 +10,7 @@ public sealed class KillTests
     [Fact]
     public async Task A_bridge_killed_between_claim_and_commit_loses_no_hint_and_grants_once()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
@@ -32,7 +32,7 @@ public sealed class KillTests
     [Fact]
     public async Task A_bridge_killed_after_a_commit_that_it_never_heard_of_grants_nothing_more()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
@@ -56,9 +56,9 @@ public sealed class KillTests
     }
 
     [Fact]
-    public async Task A_PostgreSQL_that_crashes_under_load_costs_nobody_the_account()
+    public async Task A_PostgreSQL_crash_under_load_loses_no_account()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         // Its pauses after faults are multiples of this.
         await using var bridge = await BridgeProcess.StartAsync(
             scene.BridgeUrl, new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Intake:Poll:IdleInterval"] = "00:00:01" });
@@ -77,7 +77,7 @@ public sealed class KillTests
     [Fact]
     public async Task A_bridge_that_starts_before_PostgreSQL_answers_503_and_begins_by_itself()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         await scene.Postgres.StopAsync(immediate: true);
         await using var bridge = BridgeProcess.Launch(scene.BridgeUrl, scene.Settings);
         await Eventually.TrueAsync(async () => await bridge.StatusAsync("health/live") is not null, "the bridge listens");
@@ -89,9 +89,9 @@ public sealed class KillTests
     }
 
     [Fact]
-    public async Task A_bridge_that_is_asked_to_stop_under_load_is_gone_within_ten_seconds_and_leaves_nothing_undone()
+    public async Task A_bridge_asked_to_stop_under_load_ends_within_ten_seconds_and_leaves_nothing_undone()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         await using var stopped = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
         var users = Task.WhenAll(Enumerable.Range(0, 60).Select(number => scene.CreateUserAsync($"user-{number}")));
         Assert.True(await stopped.TerminateAsync(TimeSpan.FromSeconds(10)), $"It did not stop:\n{stopped.Log}");
@@ -100,14 +100,14 @@ public sealed class KillTests
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 60, "everybody has an account");
     }
 
-    private static async Task SetStandbyAsync(FaultScene scene, string name)
+    private static async Task SetStandbyAsync(FaultFixture scene, string name)
     {
         await scene.Database.ExecuteAsync($"alter system set synchronous_standby_names = '{name}'");
         await scene.Database.ExecuteAsync("select pg_reload_conf()");
     }
 
     // The server takes a setting over some time after it was told to.
-    private static Task CommitsWaitAsync(FaultScene scene)
+    private static Task CommitsWaitAsync(FaultFixture scene)
     {
         const string Commit = "select pg_logical_emit_message(true, 'tests', '')";
         var commit = Task.CompletedTask;
@@ -121,7 +121,7 @@ public sealed class KillTests
             "commits wait for the standby");
     }
 
-    private static async Task<int> AccountsOrNoneAsync(FaultScene scene)
+    private static async Task<int> AccountsOrNoneAsync(FaultFixture scene)
     {
         try
         {

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Reconciliation;
 
@@ -23,7 +24,7 @@ public sealed class ReplicaLoadTests
     [Fact]
     public async Task The_poller_and_the_scans_move_to_another_replica_when_theirs_is_killed()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
         {
             ["Intake:Poll:IdleInterval"] = "00:00:01",
@@ -33,9 +34,9 @@ public sealed class ReplicaLoadTests
         await Eventually.TrueAsync(async () => await scene.CountAsync("leases where name = 'poll:demo'") == 1, "the first one polls");
         var killedOwner = await scene.Database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'");
         await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
-        scene.Keycloak.Misbehaviour.Hang("/admin/realms/demo/users/count", 1);
+        scene.Keycloak.Faults.Hang("/admin/realms/demo/users/count", 1);
         await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
-        await using var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), settings);
+        await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
         await killed.KillAsync();
         var killedAt = DateTimeOffset.UtcNow;
         // Its webhook goes to nobody.
@@ -57,7 +58,7 @@ public sealed class ReplicaLoadTests
     public async Task Four_replicas_under_full_load_meet_in_no_deadlock()
     {
         const int Users = 1_000;
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
         {
             ["Intake:Poll:IdleInterval"] = "00:00:01",
@@ -66,9 +67,9 @@ public sealed class ReplicaLoadTests
         var users = Enumerable.Range(0, Users).Select(_ => EmulatedUser.NewId()).ToArray();
         // Every event is told to the first one, and to another by its type.
         string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
-        var urls = types.ToDictionary(type => type, _ => FaultScene.NewUrl());
+        var urls = types.ToDictionary(type => type, _ => FaultFixture.NewUrl());
         foreach (var (type, url) in urls)
-            await scene.Admin.CreateWebhookAsync(FaultScene.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultScene.Secret, [$"access.{type}"], Token);
+            await scene.Admin.CreateWebhookAsync(FaultFixture.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultFixture.Secret, [$"access.{type}"], Token);
         await using var first = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
         await using var second = await BridgeProcess.StartAsync(urls[types[0]], settings);
         await using var third = await BridgeProcess.StartAsync(urls[types[1]], settings);
@@ -76,9 +77,9 @@ public sealed class ReplicaLoadTests
         using var over = new CancellationTokenSource();
         var busy = new[]
         {
-            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.List), over.Token),
-            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
-            ReconcileAsync(settings, new(FaultScene.Realm, ReconcileTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
+            ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.List), over.Token),
+            ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
+            ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
             DeductAsync(scene, users, over.Token),
             DeductAsync(scene, users, over.Token),
         };
@@ -94,9 +95,9 @@ public sealed class ReplicaLoadTests
         Assert.Equal(Users, await scene.CountAsync("credit_transactions where grant_key = 'signup'"));
     }
 
-    private static async Task RaiseAsync(FaultScene scene, string[] types, string[] users)
+    private static async Task RaiseAsync(FaultFixture scene, string[] types, string[] users)
     {
-        var realm = scene.Keycloak.Realm(FaultScene.Realm);
+        var realm = scene.Keycloak.Realm(FaultFixture.Realm);
         await Parallel.ForEachAsync(users.Index(), Token, async (one, _) =>
         {
             var (number, id) = one;
@@ -109,16 +110,16 @@ public sealed class ReplicaLoadTests
     }
 
     // Again and again; all but one wait while that one has the realm.
-    private static async Task<int> ReconcileAsync(Dictionary<string, string> settings, ReconcileRequest request, CancellationToken over)
+    private static async Task<int> ReconcileAsync(Dictionary<string, string> settings, RunRequest request, CancellationToken over)
     {
-        await using var bridge = BridgeHost.Build(FaultScene.Optional(settings));
+        await using var bridge = BridgeFixture.Build(FaultFixture.Optional(settings));
         var done = 0;
         while (!over.IsCancellationRequested || done == 0)
         {
             await Eventually.TrueAsync(
                 async () =>
                 {
-                    var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
+                    var outcome = await ReconciliationFixture.RunAsync(bridge, request, null, Token);
                     Assert.True(outcome.Status is ReconcileStatus.Done or ReconcileStatus.AlreadyRunning, outcome.Reason);
                     return outcome.Status == ReconcileStatus.Done;
                 },
@@ -129,7 +130,7 @@ public sealed class ReplicaLoadTests
         return done;
     }
 
-    private static async Task<int> DeductAsync(FaultScene scene, string[] users, CancellationToken over)
+    private static async Task<int> DeductAsync(FaultFixture scene, string[] users, CancellationToken over)
     {
         var moved = 0;
         for (var turn = 0; !over.IsCancellationRequested; turn++)

@@ -1,5 +1,5 @@
 using Dapper;
-using KeycloakCreditBridge.Tests.Operations;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
@@ -26,7 +26,7 @@ public sealed class ReplicaTests
         union all
         select concat_ws(' ', 'audit', user_id, action, timestamp) from audit_logs
         union all
-        select concat_ws(' ', 'known', keycloak_id, disposition, checked_at) from keycloak_users
+        select concat_ws(' ', 'known', keycloak_id, user_state, checked_at) from keycloak_users
         union all
         select concat_ws(' ', 'run', to_jsonb(r)) from reconcile_runs r
         order by 1
@@ -37,22 +37,22 @@ public sealed class ReplicaTests
     [Fact]
     public async Task A_replica_that_hangs_with_a_claim_and_wakes_up_does_nothing_twice()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         // Reported to nobody, as no bridge runs yet.
         var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => scene.CreateUserAsync($"user-{number}")));
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
-        scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
+        scene.Keycloak.Faults.Delay("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
         await HintAsync(scene, users, "changed");
         await Eventually.TrueAsync(() => scene.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
         await hung.HangAsync();
 
-        await using (var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), scene.HintsOnly))
+        await using (var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly))
         {
             await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 20 && await scene.HintsAsync() == 0, "the other takes the hints over");
             // The answers that wait for the hung one are wrong by now.
-            scene.Keycloak.Realm(FaultScene.Realm).RemoveUser(users[0]);
+            scene.Keycloak.Realm(FaultFixture.Realm).RemoveUser(users[0]);
             foreach (var user in users[1..])
-                scene.Keycloak.Realm(FaultScene.Realm).ChangeUser(user, person => person with { Enabled = false });
+                scene.Keycloak.Realm(FaultFixture.Realm).ChangeUser(user, person => person with { Enabled = false });
             await HintAsync(scene, users[..1], "deleted");
             await HintAsync(scene, users[1..], "changed");
             await Eventually.TrueAsync(
@@ -70,7 +70,7 @@ public sealed class ReplicaTests
     [Fact]
     public async Task A_replica_that_hangs_in_the_middle_of_converging_opens_nothing_beside_the_one_that_took_over()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using (var transaction = await blocker.BeginTransactionAsync(Token))
@@ -79,7 +79,7 @@ public sealed class ReplicaTests
             await scene.CreateUserAsync("ana");
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 1, "one converges");
             await hung.HangAsync();
-            await using var other = await BridgeProcess.StartAsync(FaultScene.NewUrl(), scene.HintsOnly);
+            await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly);
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
             await transaction.CommitAsync(Token);
             await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is settled");
@@ -94,26 +94,26 @@ public sealed class ReplicaTests
     [Fact]
     public async Task A_replica_that_hangs_in_a_reconciliation_writes_nothing_into_the_run_that_another_took_over()
     {
-        await using var scene = await FaultScene.CreateAsync();
-        scene.Keycloak.Realm(FaultScene.Realm).AddUsers(100);
+        await using var scene = await FaultFixture.CreateAsync();
+        scene.Keycloak.Realm(FaultFixture.Realm).AddUsers(100);
         var settings = new Dictionary<string, string>(scene.HintsOnly, StringComparer.Ordinal)
         {
             ["Reconciliation:Enabled"] = "true",
             ["Reconciliation:WindowUsers"] = "10",
         };
         // It hangs while parts are asked for, long before the last one, and finds their answers when it wakes up.
-        scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users", 4, TimeSpan.FromMilliseconds(100));
-        scene.Keycloak.Misbehaviour.Slow("/admin/realms/demo/users", 1000, TimeSpan.FromSeconds(5));
+        scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 4, TimeSpan.FromMilliseconds(100));
+        scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 1000, TimeSpan.FromSeconds(5));
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
         await Eventually.TrueAsync(
             async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1, "the first run is under way");
         await hung.HangAsync();
-        scene.Keycloak.Misbehaviour.Reset();
+        scene.Keycloak.Faults.Reset();
         var owner = await scene.Database.ScalarAsync<string>("select owner from reconcile_runs");
         await scene.Database.ExecuteAsync("update leases set held_until = now() - interval '1 second'");
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(
-            FaultScene.Optional(settings), "reconcile", "--realm", FaultScene.Realm);
+            FaultFixture.Optional(settings), "reconcile", "--realm", FaultFixture.Realm);
         Assert.True(exitCode == 0, $"It ended with {exitCode}: {output}{error}");
         Assert.Equal(100, await scene.AccountsAsync());
         Assert.Equal(1, await scene.Database.ScalarAsync<int>(
@@ -126,7 +126,7 @@ public sealed class ReplicaTests
     }
 
     // Whoever is opened next is opened behind the batch that the worker hung in.
-    private static async Task AssertWakesUpAndChangesNothingAsync(FaultScene scene, BridgeProcess hung)
+    private static async Task AssertWakesUpAndChangesNothingAsync(FaultFixture scene, BridgeProcess hung)
     {
         var before = await scene.AccountsAsync();
         var books = await BooksAsync(scene);
@@ -136,10 +136,10 @@ public sealed class ReplicaTests
         Assert.Equal(books, (await BooksAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
     }
 
-    private static async Task HintAsync(FaultScene scene, string[] users, string kind) =>
+    private static async Task HintAsync(FaultFixture scene, string[] users, string kind) =>
         Assert.Equal(users.Length, await scene.Database.ExecuteAsync(HintSql, new { Users = users, Kind = kind }));
 
-    private static Task<int> WaitingAsync(FaultScene scene) => scene.Database.WaitingAsync("hint_version)");
+    private static Task<int> WaitingAsync(FaultFixture scene) => scene.Database.WaitingAsync("hint_version)");
 
-    private static Task<IReadOnlyList<string>> BooksAsync(FaultScene scene) => scene.Database.QueryAsync<string>(BooksSql);
+    private static Task<IReadOnlyList<string>> BooksAsync(FaultFixture scene) => scene.Database.QueryAsync<string>(BooksSql);
 }

@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Hints;
 
-public sealed class HintStoreTests(PostgresServer postgres)
+public sealed class HintStoreTests(PostgresFixture postgres)
 {
     private static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
@@ -83,11 +84,11 @@ public sealed class HintStoreTests(PostgresServer postgres)
     [Theory]
     [InlineData(-25, 1)]
     [InlineData(-23, 0)]
-    public async Task A_known_user_that_is_merely_seen_is_looked_at_once_a_day(int checkedHoursAgo, int hints)
+    public async Task A_known_user_that_is_merely_seen_is_re_evaluated_once_a_day(int checkedHoursAgo, int hints)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await database.ExecuteAsync(
-            "insert into keycloak_users (realm, keycloak_id, disposition, checked_at) values ('demo', 'ana', 'service_account', @At)",
+            "insert into keycloak_users (realm, keycloak_id, user_state, checked_at) values ('demo', 'ana', 'service_account', @At)",
             new { At = Now.AddHours(checkedHoursAgo) });
         var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), null, Token);
         Assert.Equal(hints, added.Count);
@@ -97,12 +98,12 @@ public sealed class HintStoreTests(PostgresServer postgres)
     [InlineData("held", null, 1)]
     [InlineData("held", "account_id_taken", 0)]
     [InlineData("deleted", null, 1)]
-    public async Task A_user_on_record_as_disabled_or_gone_is_looked_at_when_seen(string disposition, string? reason, int hints)
+    public async Task A_user_recorded_as_disabled_or_deleted_is_re_evaluated_when_seen(string state, string? reason, int hints)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await database.ExecuteAsync(
-            "insert into keycloak_users (realm, keycloak_id, account_id, disposition, reason, checked_at) values ('demo', 'ana', 'ana', @Disposition, @Reason, @At)",
-            new { Disposition = disposition, Reason = reason, At = Now.AddHours(-1) });
+            "insert into keycloak_users (realm, keycloak_id, account_id, user_state, reason, checked_at) values ('demo', 'ana', 'ana', @State, @Reason, @At)",
+            new { State = state, Reason = reason, At = Now.AddHours(-1) });
         var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), null, Token);
         Assert.Equal(hints, added.Count);
     }
@@ -133,9 +134,9 @@ public sealed class HintStoreTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task A_writer_is_told_when_the_database_is_gone()
+    public async Task A_writer_fails_when_the_database_is_unreachable()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
+        await using var server = await PostgresFixture.StartOwnAsync();
         await using var dataSource = NpgsqlDataSource.Create(server.ConnectionString("postgres"));
         await server.StopAsync(immediate: true);
         using var writer = new HintWriter(

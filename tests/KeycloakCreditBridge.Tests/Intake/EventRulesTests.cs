@@ -1,7 +1,8 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 
@@ -21,7 +22,7 @@ public sealed class EventRulesTests
     [InlineData("LOGIN", "Seen")]
     [InlineData("EXECUTE_ACTION_TOKEN", "Seen")]
     [InlineData("A_TYPE_OF_TOMORROW", "Seen")]
-    public void A_user_event_says_how_much_it_knows(string type, string kind) =>
+    public void The_type_of_a_user_event_decides_the_kind_of_hint(string type, string kind) =>
         Assert.Equal(
             new UserHint("demo", User, Enum.Parse<HintKind>(kind), type, HintSources.Poll),
             EventRules.HintFrom(new UserEvent(Type: type, UserId: User), "demo", HintSources.Poll));
@@ -35,7 +36,7 @@ public sealed class EventRulesTests
     [InlineData("LOGIN", "lightweight-4afb9dc8", null)]
     [InlineData("IDENTITY_PROVIDER_FIRST_LOGIN", null, null)]
     [InlineData("LOGIN", "", null)]
-    public void Errors_clients_and_nobody_are_no_hints(string type, string? userId, string? error) =>
+    public void Errors_client_events_and_events_without_a_user_are_no_hints(string type, string? userId, string? error) =>
         Assert.Null(EventRules.HintFrom(new UserEvent(Type: type, UserId: userId, Error: error), "demo", HintSources.Poll));
 
     [Theory]
@@ -55,7 +56,7 @@ public sealed class EventRulesTests
     [InlineData("CREATE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
     [InlineData("ACTION", "USER", "users/u1/reset-password", "u1", "Seen")]
     [InlineData("DELETE", "USER", "users/u1/federated-identity/corp", "u1", "Changed")]
-    public void An_admin_event_says_by_its_path_who_is_concerned(string operation, string resource, string path, string userId, string kind) =>
+    public void The_path_of_an_admin_event_names_the_user_concerned(string operation, string resource, string path, string userId, string kind) =>
         Assert.Equal(
             new UserHint("demo", userId, Enum.Parse<HintKind>(kind), $"{resource}-{operation}", HintSources.Webhook),
             EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path), "demo", HintSources.Webhook));
@@ -101,7 +102,7 @@ public sealed class EventRulesTests
     }
 
     [Fact]
-    public void An_id_that_no_user_can_have_is_told_from_odd_ones()
+    public void An_impossible_user_id_is_distinguished_from_an_unusual_one()
     {
         Assert.All(["f:Zq2:ana maria", "アナ", new string('x', 255), "a'b\"c\\d"], id => Assert.Null(EventRules.ProblemWith(id)));
         Assert.All(["a\0b", "a\nb", "a\u009Fb", new string('x', 256)], id => Assert.NotNull(EventRules.ProblemWith(id)));

@@ -19,26 +19,26 @@ public sealed class IntakeOptionsTests
                 IdleInterval = TimeSpan.FromHours(2),
                 BusyInterval = TimeSpan.FromHours(3),
                 Overlap = TimeSpan.FromSeconds(30),
-                SweepEvery = TimeSpan.Zero,
+                SweepInterval = TimeSpan.Zero,
                 PageSize = 1,
             },
         };
         var failures = new IntakeOptionsValidator().Validate(null, options).Failures!.ToList();
         Assert.Equal(
-            ["Webhook:MaxBodyBytes", "Poll:BusyInterval", "Poll:IdleInterval", "Poll:Overlap", "Poll:SweepEvery", "Poll:PageSize"],
+            ["Webhook:MaxBodyBytes", "Poll:BusyInterval", "Poll:IdleInterval", "Poll:Overlap", "Poll:SweepInterval", "Poll:PageSize"],
             failures.Select(failure => failure.Split(' ')[0]["Intake:".Length..]));
         Assert.All(failures, failure => Assert.Contains(": choose ", failure, StringComparison.Ordinal));
     }
 
     [Fact]
-    public void The_pace_is_quick_while_hints_come_and_slow_when_nothing_works()
+    public void Polls_are_frequent_while_hints_come_and_rare_while_they_fail()
     {
         var options = new PollOptions();
         var pace = new PollPace(options);
-        pace.Found(3);
+        pace.Succeeded(3);
         Assert.Equal(options.BusyInterval, pace.Pause);
         for (var poll = 0; poll < 5; poll++)
-            pace.Found(0);
+            pace.Succeeded(0);
         Assert.Equal(options.IdleInterval, pace.Pause);
 
         pace.Failed(null);
@@ -48,7 +48,7 @@ public sealed class IntakeOptionsTests
         for (var poll = 0; poll < 50; poll++)
             pace.Failed(TimeSpan.FromHours(1));
         Assert.Equal(TimeSpan.FromMinutes(1), pace.Pause);
-        pace.Found(1);
+        pace.Succeeded(1);
         Assert.Equal(options.BusyInterval, pace.Pause);
     }
 }

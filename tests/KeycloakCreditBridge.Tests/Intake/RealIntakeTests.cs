@@ -1,10 +1,13 @@
 using KeycloakCreditBridge.Sandbox.Keycloak;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 
-public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers servers)
+public sealed class RealIntakeTests(PostgresFixture postgres, KeycloakFixture servers)
 {
     private const string HintsSql = "select string_agg(cause || ' ' || source, ', ') from user_hints where keycloak_id = @Id";
 
@@ -13,20 +16,20 @@ public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers ser
     [Theory]
     [InlineData(KeycloakKind.Keycloak26_7)]
     [InlineData(KeycloakKind.Keycloak26_0)]
-    public async Task People_who_register_are_created_or_are_deleted_are_found_by_polling(KeycloakKind kind)
+    public async Task Polling_finds_registrations_creations_and_deletions(KeycloakKind kind)
     {
         var server = await servers.GetAsync(kind);
         using var admin = KeycloakAdmin.Of(server);
         var realm = $"polled-{Guid.NewGuid():n}";
         await admin.ImportRealmAsync(realm, DemoRealm.Json("s3cret", server.SendsWebhooks), Token);
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(
+        await using var host = await IntakeFixture.StartAsync(
             database.ConnectionString,
             ("Keycloak:Url", server.Url.AbsoluteUri), ("Keycloak:Realms:0:Name", realm), ("Intake:Poll:Enabled", "true"));
 
         var registered = await RegisterAsync(server, admin, realm);
         await HintedAsync(database, registered, "REGISTER poll");
-        var created = await admin.CreateUserAsync(realm, new Person("created", "created@example.com"), Token);
+        var created = await admin.CreateUserAsync(realm, new SandboxUser("created", "created@example.com"), Token);
         await HintedAsync(database, created, "USER-CREATE poll");
         await admin.DeleteUserAsync(realm, created, Token);
         await HintedAsync(database, created, "USER-DELETE poll");
@@ -36,7 +39,7 @@ public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers ser
     }
 
     [Fact]
-    public async Task The_webhook_of_a_real_server_reports_people_who_register_are_created_or_are_deleted()
+    public async Task The_webhook_of_a_real_server_reports_registrations_creations_and_deletions()
     {
         var server = await servers.GetAsync(KeycloakKind.Keycloak26_7);
         Assert.SkipUnless(server.SendsWebhooks, "Needs Java 21 or later for the webhook plugin.");
@@ -44,7 +47,7 @@ public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers ser
         var realm = $"hooked-{Guid.NewGuid():n}";
         await admin.ImportRealmAsync(realm, DemoRealm.Json("s3cret", webhooks: true), Token);
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(database.ConnectionString, ("Keycloak:Realms:0:Name", realm));
+        await using var host = await IntakeFixture.StartAsync(database.ConnectionString, ("Keycloak:Realms:0:Name", realm));
         await host.SchemaReadyAsync();
         await admin.CreateWebhookAsync(realm, new Uri(host.Url, $"webhooks/keycloak/{realm}"), Deliveries.Secret, ["*"], Token);
 
@@ -53,7 +56,7 @@ public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers ser
         await Eventually.TrueAsync(
             () => database.ScalarAsync<bool>("select exists (select from user_hints where keycloak_id = @Id)", new { Id = registered }),
             "the webhook reported the registration");
-        var created = await admin.CreateUserAsync(realm, new Person("created", "created@example.com"), Token);
+        var created = await admin.CreateUserAsync(realm, new SandboxUser("created", "created@example.com"), Token);
         await HintedAsync(database, created, "USER-CREATE webhook");
         await admin.DeleteUserAsync(realm, created, Token);
         await HintedAsync(database, created, "USER-DELETE webhook");
@@ -62,7 +65,7 @@ public sealed class RealIntakeTests(PostgresServer postgres, KeycloakServers ser
 
     private static async Task<string> RegisterAsync(IKeycloakServer server, KeycloakAdmin admin, string realm)
     {
-        await new KeycloakBrowser(server.Url).RegisterAsync(realm, new Person("ada", "ada@example.com"), Token);
+        await new KeycloakBrowser(server.Url).RegisterAsync(realm, new SandboxUser("ada", "ada@example.com"), Token);
         return (await admin.FindUserAsync(realm, "ada", Token))!["id"]!.GetValue<string>();
     }
 

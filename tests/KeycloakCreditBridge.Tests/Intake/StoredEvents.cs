@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Periods;
 
-public sealed class PeriodFaultTests(PostgresServer postgres)
+public sealed class PeriodFaultTests(PostgresFixture postgres)
 {
     private const string ManySql =
         """
@@ -44,7 +44,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
     [Fact]
     public async Task A_charge_that_is_not_committed_yet_is_waited_for_and_counted()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 4m, "2026-11-30");
         await using var connection = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using var charge = await connection.BeginTransactionAsync(Token);
@@ -60,7 +60,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
     [Fact]
     public async Task An_account_that_is_closed_meanwhile_gets_nothing()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 4m, "2026-11-30");
         await using var connection = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using var closing = await connection.BeginTransactionAsync(Token);
@@ -75,7 +75,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
     [Fact]
     public async Task Accounts_that_are_renamed_or_swap_their_ids_meanwhile_are_renewed_once_by_the_next_run()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 4m, "2026-11-30");
         await scene.AddAsync("ben", 3m, "2026-11-30");
         await scene.AddAsync("cid", 2m, "2026-11-30");
@@ -99,7 +99,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
     [Fact]
     public async Task Three_replicas_at_once_beside_deducts_grant_each_account_once_and_lose_no_deduct()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.Database.ExecuteAsync(ManySql, new { Accounts = 7_000 });
         scene.Clock.Advance(DateTimeOffset.UtcNow - scene.Clock.GetUtcNow() is { Ticks: > 0 } ahead ? ahead : TimeSpan.FromDays(1));
         using var end = new CancellationTokenSource();
@@ -124,7 +124,7 @@ public sealed class PeriodFaultTests(PostgresServer postgres)
     [Fact]
     public async Task A_bridge_killed_between_two_ranges_leaves_each_done_or_not_and_the_next_one_does_the_rest()
     {
-        await using var scene = await FaultScene.CreateAsync();
+        await using var scene = await FaultFixture.CreateAsync();
         var settings = scene.Settings;
         (settings["Periods:Enabled"], settings["Periods:Cron"]) = ("true", "* * * * * ?");
         await using (var first = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings))

@@ -1,13 +1,12 @@
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Reconciliation.Schedule;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Periods;
 
-public sealed class PeriodScheduleTests(PostgresServer postgres)
+public sealed class PeriodScheduleTests(PostgresFixture postgres)
 {
     private static readonly (string, string?) Enabled = ("Periods:Enabled", "true");
     private static readonly (string, string?) EverySecond = ("Periods:Cron", "* * * * * ?");
@@ -15,7 +14,7 @@ public sealed class PeriodScheduleTests(PostgresServer postgres)
     [Fact]
     public async Task Two_replicas_renew_by_one_schedule_and_reconciliation_leaves_it_alone()
     {
-        await using var bundle = await ReconcileBundle.StartAsync(postgres, users: 3);
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 3);
         await using var one = await StartAsync(bundle, Enabled, EverySecond);
         await using var two = await StartAsync(bundle, Enabled, EverySecond);
         await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 3, "everybody has an account");
@@ -29,9 +28,9 @@ public sealed class PeriodScheduleTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task Switched_off_again_the_schedule_is_gone()
+    public async Task Switching_it_off_removes_the_schedule()
     {
-        await using var bundle = await ReconcileBundle.StartAsync(postgres);
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
         await using (var on = await StartAsync(bundle, Enabled))
         {
             await Eventually.TrueAsync(async () => await StoredAsync(bundle) == 1, "the schedule is stored");
@@ -45,23 +44,23 @@ public sealed class PeriodScheduleTests(PostgresServer postgres)
 
     [Theory]
     [InlineData("Periods:Cron", "often", "Periods:Cron is 'often', which is no schedule")]
-    [InlineData("Periods:CarryCap", "-1", "Periods:CarryCap is -1: choose 0 to")]
-    [InlineData("Periods:CarryCap", "3", "Periods:Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry")]
-    [InlineData("Periods:CarryCaps:trial", "0.0000001", "Periods:CarryCaps:trial is 0.0000001: choose")]
+    [InlineData("Periods:MaxRollover", "-1", "Periods:MaxRollover is -1: choose 0 to")]
+    [InlineData("Periods:MaxRollover", "3", "Periods:Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry")]
+    [InlineData("Periods:MaxRolloverByTier:trial", "0.0000001", "Periods:MaxRolloverByTier:trial is 0.0000001: choose")]
     [InlineData("Provisioning:Period", "12:00:00", "Periods:Enabled is true with Provisioning:Period at 12:00:00: choose a period of a day at least")]
-    public void What_is_wrong_is_said_with_key_and_remedy(string key, string value, string problem)
+    public void A_wrong_setting_is_named_with_key_and_cure(string key, string value, string problem)
     {
         using var services = Program.Compose(["--Periods:Enabled=true", $"--{key}={value}"]).Services.BuildServiceProvider();
         Assert.Contains(ConfigurationCheck.Problems(services), said => said.StartsWith(problem, StringComparison.Ordinal));
     }
 
-    private static Task<int> StoredAsync(ReconcileBundle bundle) =>
+    private static Task<int> StoredAsync(ReconciliationFixture bundle) =>
         bundle.Database.ScalarAsync<int>("select count(*)::int from quartz.qrtz_triggers where trigger_group = 'periods'");
 
-    private static async Task<BridgeHost> StartAsync(ReconcileBundle bundle, params (string, string?)[] settings)
+    private static async Task<BridgeFixture> StartAsync(ReconciliationFixture bundle, params (string, string?)[] settings)
     {
-        var bridge = await BridgeHost.Build(bundle.Database, bundle.Keycloak, [("Reconciliation:Enabled", "true"), .. settings]).StartAsync();
-        await bridge.Services.GetRequiredService<QuartzStarter>().WaitAsync(TestContext.Current.CancellationToken);
+        var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, [("Reconciliation:Enabled", "true"), .. settings]).StartAsync();
+        await bridge.Services.GetRequiredService<QuartzHost>().WaitAsync(TestContext.Current.CancellationToken);
         return bridge;
     }
 }

@@ -1,17 +1,17 @@
 using KeycloakCreditBridge.Periods;
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Periods;
 
-public sealed class PeriodTests(PostgresServer postgres)
+public sealed class PeriodTests(PostgresFixture postgres)
 {
-    private static PeriodsOptions Carry => new() { Leftover = Leftover.Carry, CarryCap = 3m, CarryCaps = { ["starter"] = 1m } };
+    private static PeriodsOptions Carry => new() { Leftover = Leftover.Carry, MaxRollover = 3m, MaxRolloverByTier = { ["starter"] = 1m } };
 
     [Fact]
-    public async Task A_period_that_ended_forfeits_what_is_left_and_grants_the_tiers_credits_in_two_rows()
+    public async Task A_period_that_ended_forfeits_the_rest_and_grants_the_tiers_credits_in_two_rows()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 1.5m, "2026-11-30T08:00");
         await scene.RunAsync();
         Assert.Equal(
@@ -27,7 +27,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task Nothing_left_writes_no_row_of_forfeiture()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 0m, "2026-12-01T12:00");
         await scene.RunAsync();
         Assert.Equal("5.00 of 5.00 until 2026-12-31 12:00 | bonus reset:2026-12-01 5.00 5.00", await scene.PageAsync("ana"));
@@ -36,7 +36,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task A_period_that_goes_on_is_left_alone()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 1m, "2026-12-01T12:00:01");
         Assert.Equal((1, 0), await RunAsync(scene));
         Assert.Equal("1.00 of 5.00 until 2026-12-01 12:00", await scene.PageAsync("ana"));
@@ -44,9 +44,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task A_debt_is_carried_and_never_forgiven()
+    public async Task A_debt_rolls_over_and_is_never_forgiven()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("deep", -7m, "2026-11-30");
         await scene.AddAsync("shallow", -2m, "2026-11-30");
         await scene.RunAsync();
@@ -55,9 +55,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task What_is_left_is_carried_up_to_the_cap_of_the_tier_or_else_of_all()
+    public async Task Credits_roll_over_up_to_the_maximum_of_the_tier_or_else_of_all()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres, Carry);
+        await using var scene = await PeriodFixture.StartAsync(postgres, Carry);
         await scene.AddAsync("under", 2.5m, "2026-11-30");
         await scene.AddAsync("over", 4m, "2026-11-30");
         await scene.AddAsync("starter", 4m, "2026-11-30", "starter", 20m);
@@ -72,9 +72,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task Without_a_cap_everything_is_carried()
+    public async Task Without_a_maximum_all_credits_roll_over()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres, new PeriodsOptions { Leftover = Leftover.Carry });
+        await using var scene = await PeriodFixture.StartAsync(postgres, new PeriodsOptions { Leftover = Leftover.Carry });
         await scene.AddAsync("ana", 4_000m, "2026-11-30");
         await scene.RunAsync();
         Assert.Equal("4005.00 of 5.00 until 2026-12-30 00:00 | bonus reset:2026-11-30 5.00 4005.00", await scene.PageAsync("ana"));
@@ -83,7 +83,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task Of_an_unlimited_tier_only_the_date_moves()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("flag", -3m, "2026-11-30", "enterprise", 0m, unlimited: true);
         await scene.AddAsync("adopted", 999_999.99m, "2026-11-30", "enterprise", 999_999.99m);
         await scene.RunAsync();
@@ -92,11 +92,11 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task The_amount_is_the_tiers_of_now_and_the_last_one_of_a_tier_that_is_gone()
+    public async Task The_amount_is_the_tiers_current_one_and_the_last_one_of_a_removed_tier()
     {
         var options = new ProvisioningOptions();
         options.Tiers["trial"].Credits = 8m;
-        await using var scene = await PeriodScene.StartAsync(postgres, provisioning: options);
+        await using var scene = await PeriodFixture.StartAsync(postgres, provisioning: options);
         await scene.AddAsync("raised", 0m, "2026-11-30");
         await scene.AddAsync("gone", 0m, "2026-11-30", "beta", 12m);
         await scene.RunAsync();
@@ -107,7 +107,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task However_often_it_runs_a_period_is_granted_once_and_the_next_one_when_it_comes()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 5m, "2026-11-30");
         for (var run = 0; run < 3; run++)
             await scene.RunAsync();
@@ -121,9 +121,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task Off_for_three_periods_is_one_reset_into_the_period_that_is_now()
+    public async Task After_three_missed_periods_one_reset_leads_into_the_current_period()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 1m, "2026-08-20T06:00");
         await scene.AddAsync("edge", 0m, "2026-09-02T12:00");
         await scene.RunAsync();
@@ -135,7 +135,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task A_held_account_waits_and_gets_the_period_of_its_release_and_a_closed_one_nothing()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("held", 1m, "2026-09-01", status: "held");
         await scene.AddAsync("closed", 1m, "2026-09-01", status: "closed");
         await scene.RunAsync();
@@ -151,7 +151,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task An_account_of_the_LLM_path_has_its_first_period_from_its_creation_on()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("fresh", 4m, "2026-11-20", created: "2026-11-20");
         await scene.AddAsync("old", 4m, "2026-11-01", created: "2026-11-01");
         await scene.RunAsync();
@@ -161,9 +161,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task A_writer_that_moves_the_date_back_gets_no_second_grant_for_a_period_and_loses_nothing()
+    public async Task A_writer_that_sets_the_date_back_gets_no_second_grant_for_a_period_and_loses_nothing()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 0m, "2026-11-30");
         await scene.RunAsync();
         await scene.Database.ExecuteAsync("update user_credits set last_reset = '2026-11-30Z'");
@@ -173,9 +173,9 @@ public sealed class PeriodTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task A_writer_that_moves_the_date_on_keeps_the_account_from_being_reset()
+    public async Task A_writer_that_sets_the_date_forward_keeps_the_account_from_being_reset()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 2m, "2026-11-30");
         await scene.Database.ExecuteAsync("update user_credits set last_reset = '2026-12-24Z'");
         Assert.Equal((1, 0), await RunAsync(scene));
@@ -185,7 +185,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task Accounts_without_dates_begin_a_period_now()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres);
+        await using var scene = await PeriodFixture.StartAsync(postgres);
         await scene.AddAsync("ana", 2m, "2026-11-30");
         await scene.Database.ExecuteAsync("update user_credits set last_reset = null, created_at = null");
         await scene.RunAsync();
@@ -197,7 +197,7 @@ public sealed class PeriodTests(PostgresServer postgres)
     [Fact]
     public async Task An_account_that_cannot_hold_its_grant_stays_and_all_others_are_renewed()
     {
-        await using var scene = await PeriodScene.StartAsync(postgres, new PeriodsOptions { Leftover = Leftover.Carry });
+        await using var scene = await PeriodFixture.StartAsync(postgres, new PeriodsOptions { Leftover = Leftover.Carry });
         for (var number = 0; number < 20; number++)
             await scene.AddAsync($"user-{number:00}", number is 7 or 19 ? 99_999_999_999_999m : 0m, "2026-11-30");
         await scene.Database.ExecuteAsync("update user_credits set last_reset = '-infinity' where user_id = 'user-03'");
@@ -207,7 +207,7 @@ public sealed class PeriodTests(PostgresServer postgres)
         Assert.Equal(17, await scene.Database.ScalarAsync<int>("select sum((metadata ->> 'accounts')::int)::int from audit_logs"));
     }
 
-    private static async Task<(long Walked, long Renewed)> RunAsync(PeriodScene scene)
+    private static async Task<(long Walked, long Renewed)> RunAsync(PeriodFixture scene)
     {
         var run = await scene.RunAsync();
         return (run.Walked, run.Renewed);

@@ -1,17 +1,17 @@
 using Dapper;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
-using KeycloakCreditBridge.Tests.Contract.Ways;
+using KeycloakCreditBridge.Tests.Contract.Ways.Production;
 using KeycloakCreditBridge.Tests.Faults;
-using KeycloakCreditBridge.Tests.Operations;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
 /// <summary>What may happen to a run while it reads a real realm, in which somebody has no creation and somebody an absurd one.</summary>
-public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer postgres)
+public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFixture postgres)
 {
     private const int People = 60;
     private const int Newcomers = 8;
@@ -39,14 +39,14 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
     [InlineData("windows", "saved:2")]
     [InlineData("list", "read:2")]
     [InlineData("database", "closed")]
-    public async Task Who_is_killed_runs_on_to_what_an_untouched_twin_has(string mode, string step)
+    public async Task A_killed_run_resumes_to_the_state_of_an_untouched_twin(string mode, string step)
     {
         await using var scene = await SceneAsync();
         var settings = await SettingsAsync(scene);
         await RunAsync(settings, scene.Database, "windows");
-        foreach (var gone in (await PeopleAsync(scene)).Take(3))
+        foreach (var gone in (await UserIdsAsync(scene)).Take(3))
             await scene.Admin.DeleteUserAsync(scene.Realm, gone, Token);
-        await AddPeopleAsync(scene, People + 1, People + Newcomers);
+        await AddUsersAsync(scene, People + 1, People + Newcomers);
         await using var killed = await postgres.CopyDatabaseAsync(scene.Database);
 
         settings["Storage:ConnectionString"] = killed.ConnectionString;
@@ -57,19 +57,19 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
         await RunAsync(settings, killed, mode);
         await RunAsync(settings, scene.Database, mode);
 
-        Assert.Equal(await ChangedRealm.BooksAsync(scene.Database), await ChangedRealm.BooksAsync(killed));
-        Assert.Equal(await PeopleAsync(scene), await ActiveAsync(killed));
+        Assert.Equal(await ChangedRealmFixture.BooksAsync(scene.Database), await ChangedRealmFixture.BooksAsync(killed));
+        Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(killed));
         Assert.Equal(People + Newcomers, await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 
     [Theory]
     [InlineData("windows")]
     [InlineData("list")]
-    public async Task Who_comes_and_goes_while_the_realm_is_read_is_neither_missed_nor_closed_for_another(string mode)
+    public async Task Users_created_and_deleted_during_a_scan_are_neither_missed_nor_closed_for_another(string mode)
     {
         await using var scene = await SceneAsync();
         var settings = await SettingsAsync(scene);
-        var people = await PeopleAsync(scene);
+        var people = await UserIdsAsync(scene);
 
         var changing = ChangeAsync(scene, [.. people.Take(10)]);
         do
@@ -79,14 +79,14 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
         Assert.Empty(people.Skip(10).Except(await ActiveAsync(scene.Database)));
         await RunAsync(settings, scene.Database, mode);
 
-        Assert.Equal(await PeopleAsync(scene), await ActiveAsync(scene.Database));
+        Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(scene.Database));
     }
 
     [Fact]
-    public async Task Its_tables_show_whether_a_realm_takes_people_from_a_directory()
+    public async Task Its_tables_show_whether_a_realm_has_a_directory()
     {
-        await using var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres, Hearing.Nothing);
-        await using var bridge = BridgeHost.Build(await SettingsAsync(scene));
+        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
+        await using var bridge = BridgeFixture.Build(await SettingsAsync(scene));
         var tables = bridge.Services.GetRequiredService<KeycloakDatabaseStore>();
         Assert.False(await tables.HasFederationAsync(scene.Realm, Token));
         await scene.Features.AddDirectoryAsync(new Uri("ldap://127.0.0.1:1"), "dc=example", import: false, Token);
@@ -94,7 +94,7 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
     }
 
     // At both ends of the list and between.
-    private static async Task ChangeAsync(ContractScene scene, string[] going)
+    private static async Task ChangeAsync(ContractFixture scene, string[] going)
     {
         for (var number = 0; number < going.Length; number++)
         {
@@ -103,15 +103,15 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
         }
     }
 
-    private async Task<ContractScene> SceneAsync()
+    private async Task<ContractFixture> SceneAsync()
     {
-        var scene = await ContractScene.CreateAsync(await keycloak.GetAsync(), postgres, Hearing.Nothing);
-        await AddPeopleAsync(scene, 1, People);
+        var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
+        await AddUsersAsync(scene, 1, People);
         return scene;
     }
 
-    private async Task<Dictionary<string, string?>> SettingsAsync(ContractScene scene) =>
-        new(FaultScene.Optional(scene.Settings), StringComparer.OrdinalIgnoreCase)
+    private async Task<Dictionary<string, string?>> SettingsAsync(ContractFixture scene) =>
+        new(FaultFixture.Optional(scene.Settings), StringComparer.OrdinalIgnoreCase)
         {
             ["Keycloak:Database:ConnectionString"] = await keycloak.CreateReaderAsync(),
             ["Reconciliation:PageSize"] = "10",
@@ -121,23 +121,23 @@ public sealed class RealRunTests(ProductionKeycloak keycloak, PostgresServer pos
 
     private static async Task RunAsync(Dictionary<string, string?> settings, TestDatabase database, string mode)
     {
-        await using var bridge = BridgeHost.Build(
+        await using var bridge = BridgeFixture.Build(
             new Dictionary<string, string?>(settings, StringComparer.OrdinalIgnoreCase) { ["Storage:ConnectionString"] = database.ConnectionString });
-        var request = ReconcileBundle.By(mode) with { Realm = settings["Keycloak:Realms:0:Name"]!, AllowClosing = People };
-        var outcome = await ReconcileBundle.RunAsync(bridge, request, null, Token);
+        var request = ReconciliationFixture.By(mode) with { Realm = settings["Keycloak:Realms:0:Name"]!, AllowClosing = People };
+        var outcome = await ReconciliationFixture.RunAsync(bridge, request, null, Token);
         Assert.True(outcome.Status == ReconcileStatus.Done, outcome.Reason);
     }
 
     private static Task<IReadOnlyList<string>> ActiveAsync(TestDatabase database) =>
         database.QueryAsync<string>("select user_id from user_credits where status = 'active' order by user_id");
 
-    private async Task AddPeopleAsync(ContractScene scene, int first, int last)
+    private async Task AddUsersAsync(ContractFixture scene, int first, int last)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
         await connection.ExecuteAsync(AddPeopleSql, new { scene.Realm, First = first, Last = last });
     }
 
-    private async Task<string[]> PeopleAsync(ContractScene scene)
+    private async Task<string[]> UserIdsAsync(ContractFixture scene)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
         return [.. await connection.QueryAsync<string>(PeopleSql, new { scene.Realm })];

@@ -1,12 +1,14 @@
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Keycloak;
-using KeycloakCreditBridge.Tests.Sandbox;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
 /// <summary>What real Keycloaks and the emulator must show a reconciliation alike.</summary>
-public sealed class ReconciliationContractTests(PostgresServer postgres, KeycloakServers servers)
+public sealed class ReconciliationContractTests(PostgresFixture postgres, KeycloakFixture servers)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -14,14 +16,14 @@ public sealed class ReconciliationContractTests(PostgresServer postgres, Keycloa
     [InlineData(KeycloakKind.Emulator)]
     [InlineData(KeycloakKind.Keycloak26_7)]
     [InlineData(KeycloakKind.Keycloak26_0)]
-    public async Task Imported_people_are_found_and_service_accounts_are_not_people(KeycloakKind kind)
+    public async Task Imported_users_get_accounts_and_service_accounts_get_none(KeycloakKind kind)
     {
         await using var world = await WorldAsync(kind);
         await world.Admin.PartialImportAsync(world.Realm, Enumerable.Range(0, 35).Select(number => Named($"person{number:D2}")), Token);
         await world.Admin.CreateUserAsync(world.Realm, Named("service-account-x"), Token);
 
-        var outcome = await world.RunAsync(new ReconcileRequest(world.Realm, ReconcileTriggers.Command));
-        var again = await world.RunAsync(new ReconcileRequest(world.Realm, ReconcileTriggers.Command));
+        var outcome = await world.RunAsync(new RunRequest(world.Realm, RunTriggers.Command));
+        var again = await world.RunAsync(new RunRequest(world.Realm, RunTriggers.Command));
 
         Assert.Equal((ReconcileStatus.Done, new ReconcileCounts(Seen: 36, Missing: 36, Provisioned: 36)), (outcome.Status, outcome.Counts));
         Assert.Equal(new ReconcileCounts(Seen: 36), again.Counts);
@@ -32,7 +34,7 @@ public sealed class ReconciliationContractTests(PostgresServer postgres, Keycloa
     [InlineData(KeycloakKind.Emulator)]
     [InlineData(KeycloakKind.Keycloak26_7)]
     [InlineData(KeycloakKind.Keycloak26_0)]
-    public async Task People_are_found_by_name_address_and_id_and_a_service_account_is_known_as_one(KeycloakKind kind)
+    public async Task Users_are_found_by_name_address_and_id_and_a_service_account_is_recognised(KeycloakKind kind)
     {
         await using var world = await WorldAsync(kind);
         var id = await world.Admin.CreateUserAsync(world.Realm, Named("by-id"), Token);
@@ -41,26 +43,26 @@ public sealed class ReconciliationContractTests(PostgresServer postgres, Keycloa
         await world.Admin.CreateUserAsync(world.Realm, Named("nobody-else"), Token);
         var robot = (await world.Admin.FindUserAsync(world.Realm, $"service-account-{DemoRealm.ClientId}", Token))!["id"]!.GetValue<string>();
 
-        var outcome = await world.RunAsync(new ReconcileRequest(
-            world.Realm, ReconcileTriggers.Command, UserIds: [id, "By-Name", "by-address@example.com", robot, "../users"]));
+        var outcome = await world.RunAsync(new RunRequest(
+            world.Realm, RunTriggers.Command, UserIds: [id, "By-Name", "by-address@example.com", robot, "../users"]));
 
         Assert.Equal(new ReconcileCounts(Seen: 4, Missing: 3, Provisioned: 3, Failed: 1), outcome.Counts);
         Assert.Equal(
             "service_account",
-            await world.Database.ScalarAsync<string>("select disposition from keycloak_users where keycloak_id = @robot", new { robot }));
+            await world.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = @robot", new { robot }));
     }
 
     [Theory]
     [InlineData(KeycloakKind.Emulator)]
     [InlineData(KeycloakKind.Keycloak26_7)]
     [InlineData(KeycloakKind.Keycloak26_0)]
-    public async Task A_client_that_may_not_see_users_is_told_so_and_nobody_is_taken_for_gone(KeycloakKind kind)
+    public async Task A_client_that_may_not_see_users_is_told_so_and_no_user_is_taken_for_deleted(KeycloakKind kind)
     {
         await using var world = await WorldAsync(kind);
         await world.Admin.CreateUserAsync(world.Realm, Named("somebody"), Token);
         await world.Admin.SetServiceAccountRolesAsync(world.Realm, DemoRealm.ClientId, ["query-users"], Token);
 
-        var outcome = await world.RunAsync(new ReconcileRequest(world.Realm, ReconcileTriggers.Command));
+        var outcome = await world.RunAsync(new RunRequest(world.Realm, RunTriggers.Command));
 
         Assert.Equal(ReconcileStatus.Failed, outcome.Status);
         Assert.Contains("view-users", outcome.Reason, StringComparison.Ordinal);
@@ -70,13 +72,13 @@ public sealed class ReconciliationContractTests(PostgresServer postgres, Keycloa
     {
         var server = await servers.GetAsync(kind);
         var world = new World(KeycloakAdmin.Of(server), $"reconcile-{Guid.NewGuid():n}", await postgres.CreateDatabaseAsync());
-        await world.Admin.ImportRealmAsync(world.Realm, DemoRealm.Json(BridgeHost.Secret, server.SendsWebhooks), Token);
-        world.Bridge = BridgeHost.Build(
-            BridgeHost.Settings(world.Database.ConnectionString, server.Url), ("Keycloak:Realms:0:Name", world.Realm), ("Keycloak:ClientId", DemoRealm.ClientId));
+        await world.Admin.ImportRealmAsync(world.Realm, DemoRealm.Json(BridgeFixture.Secret, server.SendsWebhooks), Token);
+        world.Bridge = BridgeFixture.Build(
+            BridgeFixture.Settings(world.Database.ConnectionString, server.Url), ("Keycloak:Realms:0:Name", world.Realm), ("Keycloak:ClientId", DemoRealm.ClientId));
         return world;
     }
 
-    private static Person Named(string username) => new(username, $"{username}@example.com");
+    private static SandboxUser Named(string username) => new(username, $"{username}@example.com");
 
     private sealed class World(KeycloakAdmin admin, string realm, TestDatabase database) : IAsyncDisposable
     {
@@ -86,9 +88,9 @@ public sealed class ReconciliationContractTests(PostgresServer postgres, Keycloa
 
         public TestDatabase Database => database;
 
-        public BridgeHost? Bridge { get; set; }
+        public BridgeFixture? Bridge { get; set; }
 
-        public Task<ReconcileOutcome> RunAsync(ReconcileRequest request) => ReconcileBundle.RunAsync(Bridge!, request, null, Token);
+        public Task<ReconcileOutcome> RunAsync(RunRequest request) => ReconciliationFixture.RunAsync(Bridge!, request, null, Token);
 
         public async ValueTask DisposeAsync()
         {

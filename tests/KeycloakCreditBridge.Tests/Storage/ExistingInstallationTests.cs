@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Adoption;
 using Microsoft.Extensions.Logging;
@@ -5,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace KeycloakCreditBridge.Tests.Storage;
 
 /// <summary>Migrating a database of an existing installation.</summary>
-public sealed class ExistingInstallationTests(PostgresServer postgres)
+public sealed class ExistingInstallationTests(PostgresFixture postgres)
 {
     private const string RowsSql =
         """

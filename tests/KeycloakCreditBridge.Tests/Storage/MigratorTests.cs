@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace KeycloakCreditBridge.Tests.Storage;
 
-public sealed class MigratorTests(PostgresServer postgres)
+public sealed class MigratorTests(PostgresFixture postgres)
 {
     private static readonly CancellationToken Token = CancellationToken.None;
 

@@ -2,12 +2,12 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using Dapper;
 using KeycloakCreditBridge.Storage;
-using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Storage;
 
-public sealed partial class SqlTests(MigratedSession session) : IClassFixture<MigratedSession>
+public sealed partial class SqlTests(MigratedSessionFixture session) : IClassFixture<MigratedSessionFixture>
 {
     public static TheoryData<string> Names => [.. Statements().Keys];
 
@@ -24,7 +24,7 @@ public sealed partial class SqlTests(MigratedSession session) : IClassFixture<Mi
     }
 
     // The table of applied migrations is made by the migrator itself: its own DDL is nothing to prepare.
-    private static Dictionary<string, string> Statements() => MigratedSession.Constants("")
+    private static Dictionary<string, string> Statements() => MigratedSessionFixture.Constants("")
         .Where(statement => !statement.Sql.StartsWith("create ", StringComparison.Ordinal))
         .ToDictionary(statement => statement.Name, statement => statement.Sql);
 
@@ -33,7 +33,7 @@ public sealed partial class SqlTests(MigratedSession session) : IClassFixture<Mi
 }
 
 /// <summary>A session of a migrated database that has Keycloak's tables too, and the temporary ones that statements speak of.</summary>
-public sealed class MigratedSession(PostgresServer postgres) : IAsyncLifetime
+public sealed class MigratedSessionFixture(PostgresFixture postgres) : IAsyncLifetime
 {
     private TestDatabase _database = null!;
 

@@ -1,9 +1,13 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
+using KeycloakCreditBridge.Sandbox.Emulator.Realms;
+using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 /// <summary>Making groups, and putting people into them.</summary>
-internal sealed class GroupEndpoints(AdminAccess access, Journal journal, Uri server)
+internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory journal, Uri server)
 {
     private const string Groups = "/admin/realms/{realm}/groups";
     private const string Joined = "/admin/realms/{realm}/users/{id}/groups";

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 /// <summary>The groups and roles of a realm. Used under the realm's lock.</summary>

@@ -1,9 +1,13 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
+using KeycloakCreditBridge.Sandbox.Emulator.Realms;
+using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 /// <summary>Making the realm's own roles, and giving them to people, groups and other roles.</summary>
-internal sealed class RealmRoleEndpoints(AdminAccess access, Journal journal, Uri server)
+internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory journal, Uri server)
 {
     private const string Roles = "/admin/realms/{realm}/roles";
     private const string OfUser = "/admin/realms/{realm}/users/{id}/role-mappings/realm";

@@ -11,7 +11,7 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
     /// The account that @User, Keycloak's id or an account's, means to callers of @Realm: never one of another realm's people, and where
     /// somebody asks for their own, none of anybody else. One that nobody is known to own can be reached from every realm.
     /// </summary>
-    internal const string Target =
+    internal const string SelectedAccount =
         """
         select t.* from user_credits t
         where t.user_id = coalesce(
@@ -22,7 +22,7 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>The balance of account c. Both sets of names that callers use, amounts as text with six decimals.</summary>
-    internal const string Balance =
+    internal const string BalanceJson =
         """
         jsonb_build_object(
             'user_id', c.user_id,
@@ -39,15 +39,15 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
 
     private const string BalanceSql =
         $"""
-        select c.user_id as account_id, convert_to(({Balance})::text, 'UTF8') as answer,
+        select c.user_id as account_id, convert_to(({BalanceJson})::text, 'UTF8') as answer,
             convert_to(jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
                 'monthly_cap', c.monthly_cap::text)::text, 'UTF8') as llm_answer,
             c.credits_remaining, c.unlimited, c.status, c.status_reason, c.last_reset as period_end
-        from ({Target}) c
+        from ({SelectedAccount}) c
         """;
 
     /// <summary>The balance as it is now; null when there is no such account for callers of this realm.</summary>
-    public async Task<AccountBalance?> FindAsync(AccountReach reach, CancellationToken cancellationToken) =>
+    public async Task<AccountBalance?> FindAsync(AccountSelector reach, CancellationToken cancellationToken) =>
         await dataSource.QueryPreparedAsync<AccountBalance>(BalanceSql, reach.Parameters(), cancellationToken) is [var balance] ? balance : null;
 }
 
@@ -80,9 +80,9 @@ internal sealed record AccountBalance
 /// <param name="User">Keycloak's id of a user of that realm, or an account's id.</param>
 /// <param name="IsOwn">It must be the user's own.</param>
 /// <param name="OtherRealms">All other configured realms, whose people's accounts are out of reach.</param>
-internal sealed record AccountReach(string Realm, string User, bool IsOwn, string[] OtherRealms)
+internal sealed record AccountSelector(string Realm, string User, bool IsOwn, string[] OtherRealms)
 {
-    /// <summary>As statements with <see cref="BalanceStore.Target"/> take it.</summary>
+    /// <summary>As statements with <see cref="BalanceStore.SelectedAccount"/> take it.</summary>
     public NpgsqlParameter[] Parameters() =>
     [
         new("Realm", NpgsqlDbType.Text) { Value = Realm },

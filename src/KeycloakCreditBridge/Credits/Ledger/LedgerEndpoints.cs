@@ -1,12 +1,14 @@
 using System.Globalization;
-using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Lookup;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
 /// <summary>What happened to a balance, newest first.</summary>
-internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
+internal sealed class LedgerEndpoints(AccountLookup accounts, LedgerStore store)
 {
     /// <summary>Carries the cursor of the next page; missing from the last one.</summary>
     public const string NextCursor = "Next-Cursor";
@@ -33,12 +35,12 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
             $$"""{"transactions": {{page.Rows}}, "total": {{total}}, "limit": {{request.Limit}}, "offset": {{request.Offset}}}"""));
     }
 
-    private async Task<(AccountReach Reach, LedgerPage Page, PageRequest Request)> ReadAsync(HttpContext context, string? user)
+    private async Task<(AccountSelector Reach, LedgerPage Page, PageRequest Request)> ReadAsync(HttpContext context, string? user)
     {
         var request = RequestOf(context.Request.Query);
         var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user);
-        var page = await accounts.WithAccountAsync(
+        var reach = accounts.Select(caller, user);
+        var page = await accounts.FindOrOpenAsync(
             caller, reach, () => store.PageAsync(reach, request, context.RequestAborted), context.RequestAborted);
         return (reach, page, request);
     }
@@ -48,11 +50,11 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
         Dictionary<string, string> problems = [];
         var limit = Number("limit", UsualPage, 1, LongestPage);
         var offset = Number("offset", 0, 0, 1_000_000);
-        var type = query.Only("transaction_type", problems);
+        var type = query.SingleValue("transaction_type", problems);
         if (type is not null && !Types.Contains(type, StringComparer.Ordinal))
             problems["transaction_type"] = $"is none of {string.Join(", ", Types)}";
         var before = LedgerPosition.Start;
-        if (query.Only("cursor", problems) is { } cursor)
+        if (query.SingleValue("cursor", problems) is { } cursor)
         {
             if (LedgerPosition.FromCursor(cursor) is { } position)
                 before = position;
@@ -64,7 +66,7 @@ internal sealed class LedgerEndpoints(Accounts accounts, LedgerStore store)
 
         int Number(string name, int usual, int least, int most)
         {
-            if (query.Only(name, problems) is not { } text)
+            if (query.SingleValue(name, problems) is not { } text)
                 return usual;
             if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
                 return number;

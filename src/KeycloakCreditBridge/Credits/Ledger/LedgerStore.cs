@@ -12,7 +12,7 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
     // from rows in order, and `last` is where the next page goes on.
     private const string PageSql =
         $"""
-        with account as ({BalanceStore.Target}),
+        with account as ({BalanceStore.SelectedAccount}),
         page as (
             select p.* from (
                 (select t.*, coalesce(t.created_at, timestamptz '-infinity') as at
@@ -44,13 +44,13 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
 
     private const string TotalSql =
         $"""
-        with account as ({BalanceStore.Target})
+        with account as ({BalanceStore.SelectedAccount})
         select count(*)::bigint as total from account a
         join credit_transactions t on t.user_id = a.user_id and (@Type::text is null or t.transaction_type = @Type)
         """;
 
     /// <summary>A page; null when there is no such account for callers of this realm.</summary>
-    public async Task<LedgerPage?> PageAsync(AccountReach reach, PageRequest page, CancellationToken cancellationToken)
+    public async Task<LedgerPage?> PageAsync(AccountSelector reach, PageRequest page, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<LedgerPage>(
             PageSql,
@@ -68,7 +68,7 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>How many rows the whole ledger of the account has, or how many of a type.</summary>
-    public async Task<long> TotalAsync(AccountReach reach, string? type, CancellationToken cancellationToken) =>
+    public async Task<long> TotalAsync(AccountSelector reach, string? type, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<TotalRow>(TotalSql, [.. reach.Parameters(), TypeOf(type)], cancellationToken))[0].Total;
 
     private static NpgsqlParameter TypeOf(string? type) => new("Type", NpgsqlDbType.Text) { Value = (object?)type ?? DBNull.Value };

@@ -1,8 +1,10 @@
-using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Requests;
-using KeycloakCreditBridge.Provisioning;
-using KeycloakCreditBridge.Provisioning.Tiers;
+using KeycloakCreditBridge.Credits.Lookup;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -10,7 +12,7 @@ namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>What tiers there are, and who has which.</summary>
 internal sealed class TierEndpoints(
-    Accounts accounts, TierStore store, TierCatalogue tiers, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
+    AccountLookup accounts, TierStore store, TierCatalogue tiers, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
 {
     private const string Closed = "The account is closed: its tier is not switched any more.";
     private const int MostTries = 20;
@@ -20,8 +22,8 @@ internal sealed class TierEndpoints(
     public async Task<IResult> CompareAsync(HttpContext context, string? user_id)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user_id);
-        var tier = await accounts.WithAccountAsync(
+        var reach = accounts.Select(caller, user_id);
+        var tier = await accounts.FindOrOpenAsync(
             caller, reach, () => store.TierAsync(reach, context.RequestAborted), context.RequestAborted);
         return TypedResults.Ok(new TierComparison(tier, Tiers()));
     }
@@ -42,13 +44,13 @@ internal sealed class TierEndpoints(
         }
 
         var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user);
-        var order = new SwitchOrder(
+        var reach = accounts.Select(caller, user);
+        var order = new TierSwitchRequest(
             reach, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request), fields.Hash);
-        return BalanceEndpoints.Json(await accounts.WithAccountAsync(caller, reach, () => SwitchAsync(order), context.RequestAborted));
+        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, reach, () => SwitchAsync(order), context.RequestAborted));
     }
 
-    private async Task<string?> SwitchAsync(SwitchOrder order)
+    private async Task<string?> SwitchAsync(TierSwitchRequest order)
     {
         for (var tries = 1; ; tries++)
         {
@@ -65,7 +67,7 @@ internal sealed class TierEndpoints(
     }
 
     // A twin under the same key was faster: the next try finds its answer.
-    private async Task<TierSwitch?> TrySwitchAsync(SwitchOrder order, int tries)
+    private async Task<TierSwitchResult?> TrySwitchAsync(TierSwitchRequest order, int tries)
     {
         try
         {

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Provisioning.Tiers;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -14,16 +15,16 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
         with earlier as (
             select body_hash, answer from idempotency_keys where caller = @Caller::text and key = @Key::text
         ),
-        found as ({BalanceStore.Target}),
+        found as ({BalanceStore.SelectedAccount}),
         target as (
             select user_id, @Tier::text as to_tier, @Credits::numeric(20, 6) as credits, @Cap::numeric(20, 6) as cap, @Unlimited::boolean as to_unlimited,
                 @By::text as said_by, null::text as led_by, @Address::text as said_from
             from found
             where not exists (select from earlier)
         ),
-        {TierFollowStore.Switching},
+        {TierFollowStore.SwitchAccounts},
         said as (
-            select {BalanceStore.Balance} || case when @Elapsing is null then jsonb_build_object()
+            select {BalanceStore.BalanceJson} || case when @Elapsing is null then jsonb_build_object()
                 else jsonb_build_object('pro_rated', c.moved::numeric(20, 6)::text) end as answer
             from switched c
         ),
@@ -37,17 +38,17 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
         left join found f on true
         """;
 
-    private const string TierSql = $"select c.tier as answer from ({BalanceStore.Target}) c";
+    private const string TierSql = $"select c.tier as answer from ({BalanceStore.SelectedAccount}) c";
 
     /// <summary>The tier's name; null when there is no such account.</summary>
-    public async Task<string?> TierAsync(AccountReach reach, CancellationToken cancellationToken) =>
+    public async Task<string?> TierAsync(AccountSelector reach, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<Row>(TierSql, reach.Parameters(), cancellationToken)) is [var row] ? row.Answer : null;
 
     /// <summary>Tries once.</summary>
     /// <exception cref="PostgresException">Among others a unique violation: the key was just used by another request.</exception>
-    public async Task<TierSwitch> SwitchAsync(SwitchOrder order, ProRating proRating, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<TierSwitchResult> SwitchAsync(TierSwitchRequest order, ProRating proRating, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var rows = await dataSource.QueryPreparedAsync<TierSwitch>(
+        var rows = await dataSource.QueryPreparedAsync<TierSwitchResult>(
             SwitchSql,
             [
                 .. order.Reach.Parameters(),
@@ -75,10 +76,10 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
 /// <param name="CallerKey">Whose <paramref name="Key"/> it is.</param>
 /// <param name="Key">The Idempotency-Key; null without one.</param>
 /// <param name="Hash">Of the request.</param>
-internal sealed record SwitchOrder(AccountReach Reach, TierTerms Terms, string By, string? Address, string CallerKey, string? Key, byte[] Hash);
+internal sealed record TierSwitchRequest(AccountSelector Reach, TierTerms Terms, string By, string? Address, string CallerKey, string? Key, byte[] Hash);
 
 /// <summary>What one try came to.</summary>
 /// <param name="EarlierHash">Hash of the request that used the key before; null when none did.</param>
 /// <param name="Answer">The balance as JSON, also that of the earlier request; null when nothing was switched.</param>
 /// <param name="Status">The account's, as it was when the statement began; null when there is none.</param>
-internal sealed record TierSwitch(byte[]? EarlierHash, string? Answer, string? Status);
+internal sealed record TierSwitchResult(byte[]? EarlierHash, string? Answer, string? Status);

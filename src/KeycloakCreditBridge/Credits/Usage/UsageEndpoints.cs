@@ -1,12 +1,14 @@
 using System.Globalization;
-using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Lookup;
 
 namespace KeycloakCreditBridge.Credits.Usage;
 
 /// <summary>What somebody used in a time: the last 30 days unless start_date and end_date say otherwise.</summary>
-internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimeProvider clock)
+internal sealed class UsageEndpoints(AccountLookup accounts, UsageSummaryStore store, TimeProvider clock)
 {
     private static readonly TimeSpan UsualPeriod = TimeSpan.FromDays(30);
 
@@ -26,12 +28,12 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
     public Task<IResult> ByServiceAsync(HttpContext context, string? user_id) =>
         AnswerAsync(context, user_id, (reach, period) => store.GroupsAsync(reach, period, byModel: false, context.RequestAborted));
 
-    private async Task<IResult> AnswerAsync(HttpContext context, string? user, Func<AccountReach, UsagePeriod, Task<string?>> find)
+    private async Task<IResult> AnswerAsync(HttpContext context, string? user, Func<AccountSelector, UsagePeriod, Task<string?>> find)
     {
         var period = PeriodOf(context.Request.Query);
         var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user);
-        return BalanceEndpoints.Json(await accounts.WithAccountAsync(caller, reach, () => find(reach, period), context.RequestAborted));
+        var reach = accounts.Select(caller, user);
+        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, reach, () => find(reach, period), context.RequestAborted));
     }
 
     private UsagePeriod PeriodOf(IQueryCollection query)
@@ -46,7 +48,7 @@ internal sealed class UsageEndpoints(Accounts accounts, UsageStore store, TimePr
         // A day that is named as the end is part of the time.
         DateTimeOffset? Instant(string name, bool nextDay)
         {
-            if (query.Only(name, problems) is not { } text)
+            if (query.SingleValue(name, problems) is not { } text)
                 return null;
             var isDay = DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day);
             var instant = new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero);

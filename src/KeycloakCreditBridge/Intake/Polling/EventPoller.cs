@@ -1,5 +1,5 @@
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake.Polling;

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Polling;
 

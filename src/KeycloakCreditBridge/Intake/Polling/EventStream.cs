@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Polling;
 
@@ -11,7 +11,7 @@ namespace KeycloakCreditBridge.Intake.Polling;
 /// look further back.
 /// </summary>
 internal sealed class EventStream(
-    EventSource source, HintWriter writer, PollCursorStore cursors, EventLosses losses, PollOptions options, TimeProvider clock)
+    EventSource source, HintWriter writer, PollCursorStore cursors, EventLossReporter losses, PollOptions options, TimeProvider clock)
 {
     // How far a poll between sweeps looks back: most events appear within it, and a busy realm reads few of them twice.
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
@@ -52,8 +52,8 @@ internal sealed class EventStream(
             var page = await source.List(query, cancellationToken);
             query = page.Count == 0 ? null : query.Next(page.Count, page[^1].Time);
             // Before the cursor moves on: who is interrupted in between finds it out again.
-            if (lastEvent.IsGone(page, isLast: query is null))
-                await NoteGoneAsync(started, cancellationToken);
+            if (lastEvent.IsMissing(page, isLast: query is null))
+                await ReportDeletedAsync(started, cancellationToken);
             yield return await TakeAsync(page, started, cancellationToken);
             // A backlog of weeks is not kept in memory: no sweep to come reads further back than this.
             if (_cursor is not null && SweepStart(_cursor) - remembered > options.Overlap)
@@ -98,11 +98,11 @@ internal sealed class EventStream(
         return hints.Length;
     }
 
-    private async Task NoteGoneAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task ReportDeletedAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         var missed = MayHaveMissed(_cursor!, now);
         if (missed)
-            losses.Gone(source.Realm, Name, _cursor!.Watermark);
+            losses.ReportDeleted(source.Realm, Name, _cursor!.Watermark);
         if (missed || _cursor!.LastEvent is not null)
             await SaveAsync(_cursor! with { LastEvent = null, PolledAt = now }, cancellationToken);
     }
@@ -148,7 +148,7 @@ internal sealed class LastEventCheck(PollCursor? known)
     private bool _decided = known is null;
 
     /// <summary>True once: when the pages passed the event's time without it.</summary>
-    public bool IsGone(IReadOnlyList<PolledEvent> page, bool isLast)
+    public bool IsMissing(IReadOnlyList<PolledEvent> page, bool isLast)
     {
         if (_decided)
             return false;

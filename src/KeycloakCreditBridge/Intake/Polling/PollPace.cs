@@ -12,7 +12,7 @@ internal sealed class PollPace(PollOptions options)
     public TimeSpan Pause { get; private set; } = options.BusyInterval;
 
     /// <summary>A poll succeeded and brought so many hints.</summary>
-    public void Found(int hints)
+    public void Succeeded(int hints)
     {
         Pause = hints > 0 ? options.BusyInterval : Shorter(Pause * 2, options.IdleInterval);
         _failures = 0;

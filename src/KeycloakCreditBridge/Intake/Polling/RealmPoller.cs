@@ -1,7 +1,9 @@
 using System.Runtime.ExceptionServices;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake.Polling;
@@ -13,7 +15,7 @@ internal sealed partial class RealmPoller(
     HintWriter writer,
     PollCursorStore cursors,
     LeaseStore leases,
-    EventLosses losses,
+    EventLossReporter losses,
     PollStatus status,
     IntakeMetrics metrics,
     IOptions<IntakeOptions> options,
@@ -75,8 +77,8 @@ internal sealed partial class RealmPoller(
     {
         if (!await TakeLeaseAsync(cancellationToken))
         {
-            status.Change(realm, now => now with { Here = false, Error = null });
-            _pace.Found(0);
+            status.Update(realm, now => now with { IsPolling = false, Error = null });
+            _pace.Succeeded(0);
             return;
         }
 
@@ -86,7 +88,7 @@ internal sealed partial class RealmPoller(
             await ReadSettingsAsync(cancellationToken);
         var found = await ReadAsync(sweep, cancellationToken);
         if (sweep)
-            _nextSweep = started + _poll.SweepEvery;
+            _nextSweep = started + _poll.SweepInterval;
         Succeeded(started, found);
     }
 
@@ -114,7 +116,7 @@ internal sealed partial class RealmPoller(
     private async Task ReadSettingsAsync(CancellationToken cancellationToken)
     {
         var config = await keycloak.GetEventsConfigAsync(realm, cancellationToken);
-        losses.Settings(realm, config);
+        losses.CheckSettings(realm, config);
         _userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
     }
 
@@ -157,8 +159,8 @@ internal sealed partial class RealmPoller(
 
     private void Succeeded(DateTimeOffset started, int found)
     {
-        _pace.Found(found);
-        status.Change(realm, now => now with { Here = true, LastPoll = started, Error = null });
+        _pace.Succeeded(found);
+        status.Update(realm, now => now with { IsPolling = true, LastPoll = started, Error = null });
         if (_reported is not null)
             LogRecovered(realm);
         _reported = null;
@@ -169,9 +171,9 @@ internal sealed partial class RealmPoller(
         var reason = exception.Message.ReplaceLineEndings(" ");
         _pace.Failed((exception as KeycloakUnavailableException)?.RetryAfter);
         metrics.PollFailed(realm);
-        status.Change(realm, now => now with { Error = reason });
+        status.Update(realm, now => now with { Error = reason });
         if (exception is KeycloakEventStoreException)
-            losses.NoStore(realm, reason);
+            losses.ReportNoStore(realm, reason);
         if (_reported != exception.GetType())
             LogFailed(realm, reason);
         _reported = exception.GetType();

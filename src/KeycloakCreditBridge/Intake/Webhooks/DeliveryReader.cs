@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Intake.Webhooks;
@@ -6,7 +7,7 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 internal static class DeliveryReader
 {
     // Keycloak's events come before vymalo's: user events of both look the same and mean the same.
-    private static readonly WebhookFormat[] Distinct =
+    private static readonly WebhookFormat[] Recognizable =
     [
         WebhookFormat.CloudEvents,
         WebhookFormat.EventForwarder,
@@ -37,7 +38,7 @@ internal static class DeliveryReader
     /// <summary>The format of a body of this shape. What looks like no other is Phase Two's, whose events can be of any type.</summary>
     public static WebhookFormat FormatOf(BodyShape shape)
     {
-        foreach (var format in Distinct)
+        foreach (var format in Recognizable)
             if (Fits(format, shape))
                 return format;
         return WebhookFormat.PhaseTwo;

@@ -20,9 +20,9 @@ internal sealed class DeliveryRefusedException(HttpStatusCode status, string? re
 /// <summary>Counts refusals and logs each kind once a minute: anybody can send, and nobody shall fill the log.</summary>
 internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clock, ILogger<RefusalLog> logger)
 {
-    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<(string Realm, string Reason), DateTimeOffset> _quietUntil = new();
+    private readonly ConcurrentDictionary<(string Realm, string Reason), DateTimeOffset> _nextLogAt = new();
 
     public void Add(DeliveryRefusedException refusal)
     {
@@ -30,9 +30,9 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
         metrics.DeliveryRefused(realm, refusal.Reason);
         var now = clock.GetUtcNow();
         var kind = (realm, refusal.Reason);
-        if (_quietUntil.TryGetValue(kind, out var until) && now < until)
+        if (_nextLogAt.TryGetValue(kind, out var until) && now < until)
             return;
-        _quietUntil[kind] = now + Quiet;
+        _nextLogAt[kind] = now + LogInterval;
         LogRefused(realm, (int)refusal.Status, refusal.Reason, refusal.InnerException?.Message ?? refusal.Message);
     }
 

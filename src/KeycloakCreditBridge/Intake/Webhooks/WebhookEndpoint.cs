@@ -1,8 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 
@@ -15,7 +16,7 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 internal sealed partial class WebhookEndpoint(
     HintWriter writer,
     SchemaGate gate,
-    WebhookSender sender,
+    WebhookAuthenticator sender,
     RefusalLog refusals,
     IntakeMetrics metrics,
     IOptions<KeycloakOptions> keycloak,
@@ -38,7 +39,7 @@ internal sealed partial class WebhookEndpoint(
         {
             var realm = RealmOf(realmName);
             CheckMediaType(context.Request, realm);
-            return await TakeAsync(await ReadAsync(context, realm), realm, context);
+            return await AcceptAsync(await ReadAsync(context, realm), realm, context);
         }
         catch (DeliveryRefusedException refusal)
         {
@@ -93,7 +94,7 @@ internal sealed partial class WebhookEndpoint(
                 HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
         }
 
-        await sender.RequireProofAsync(context.Request.Headers, body, realm, context.RequestAborted);
+        await sender.AuthenticateAsync(context.Request.Headers, body, realm, context.RequestAborted);
         try
         {
             return DeliveryReader.Read(body.Bytes.Span, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
@@ -104,7 +105,7 @@ internal sealed partial class WebhookEndpoint(
         }
     }
 
-    private async Task<IResult> TakeAsync(Delivery delivery, RealmOptions realm, HttpContext context)
+    private async Task<IResult> AcceptAsync(Delivery delivery, RealmOptions realm, HttpContext context)
     {
         if (delivery.Realm is { } named && named != realm.Name)
         {

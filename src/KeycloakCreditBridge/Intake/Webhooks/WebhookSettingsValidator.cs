@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Dapper;
+using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 
@@ -9,7 +10,7 @@ namespace KeycloakCreditBridge.Keycloak.Database;
 internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 {
     // Any table: whoever may write credentials or roles may sign in as anybody.
-    private const string MayWriteSql =
+    private const string WritableTablesSql =
         """
         select c.relname || ' (' || p.privilege || ')'
         from pg_class c
@@ -20,7 +21,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         limit 5
         """;
 
-    private const string LackingSql =
+    private const string MissingColumnsSql =
         """
         select c.relation || '.' || c.name
         from (values ('realm', 'id'), ('realm', 'name'), ('user_entity', 'id'), ('user_entity', 'realm_id'), ('user_entity', 'username'),
@@ -56,14 +57,14 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as people,
             sum(hashtextextended(id collate "C", case
                 when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end
-                + {UserDigest.Kinds} * least(greatest(created_timestamp, {UserDigest.Uncreated}), {UserDigest.LastCreated}))) as sum
+                + {UserDigest.KindCount} * least(greatest(created_timestamp, {UserDigest.NoCreationTime}), {UserDigest.MaxCreationTime}))) as sum
         from user_entity
         where realm_id = @RealmId
         group by 1
         """;
 
     // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
-    private const string Summing = "set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
+    private const string DigestSession = "set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
 
     private const string FindSql =
         $"""
@@ -90,14 +91,14 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
-        var lacking = await connection.QueryAsync<string>(new CommandDefinition(LackingSql, cancellationToken: cancellationToken));
+        var lacking = await connection.QueryAsync<string>(new CommandDefinition(MissingColumnsSql, cancellationToken: cancellationToken));
         if (string.Join(", ", lacking) is { Length: > 0 } unknown)
         {
             throw new KeycloakDatabaseException(
                 $"Its tables are not as known, or the role may not read them: {unknown}. Grant select on realm and user_entity, or leave out {KeycloakDatabaseOptions.Section}.");
         }
 
-        var writable = await connection.QueryAsync<string>(new CommandDefinition(MayWriteSql, cancellationToken: cancellationToken));
+        var writable = await connection.QueryAsync<string>(new CommandDefinition(WritableTablesSql, cancellationToken: cancellationToken));
         if (string.Join(", ", writable) is { Length: > 0 } excess)
             throw new KeycloakDatabaseException($"Its role may write: {excess}. Give a role that has select on realm and user_entity and nothing else.");
     }
@@ -126,7 +127,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         await using var connection = await database.OpenAsync(cancellationToken);
         var realmId = await RealmIdAsync(connection, realm, cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(Summing, transaction: transaction, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(new CommandDefinition(DigestSession, transaction: transaction, cancellationToken: cancellationToken));
         return [.. await connection.QueryAsync<UserDigest>(
             new CommandDefinition(DigestSql, new { RealmId = realmId }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
     }

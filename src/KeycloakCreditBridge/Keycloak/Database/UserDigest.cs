@@ -17,11 +17,11 @@ internal sealed record UserDigest(long Bucket, long People, decimal Sum)
     public const string Service = "3";
 
     /// <summary>The millisecond of a creation times this leaves room for the above.</summary>
-    public const string Kinds = "4";
+    public const string KindCount = "4";
 
     /// <summary>The millisecond of a creation that nobody tells, which is the one before the calendar, and the last one.</summary>
-    public const string Uncreated = "-62135596800000";
-    public const string LastCreated = "253402300799999";
+    public const string NoCreationTime = "-62135596800000";
+    public const string MaxCreationTime = "253402300799999";
 
     /// <summary>Buckets for a statement that takes no parameters.</summary>
     public static string Literal(IReadOnlyList<long>? buckets) => buckets is null ? "null" : $"'{{{string.Join(',', buckets)}}}'";

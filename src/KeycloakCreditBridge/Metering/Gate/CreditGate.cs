@@ -1,9 +1,9 @@
 using System.Globalization;
 using KeycloakCreditBridge.Credits;
-using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -17,7 +17,7 @@ internal sealed partial class CreditGate(
     GateStore store,
     FirstRead firstRead,
     HintWriter hints,
-    Strangers strangers,
+    NegativeCache strangers,
     SchemaGate schema,
     MeteringMetrics metrics,
     IOptions<MeteringOptions> options,
@@ -31,26 +31,26 @@ internal sealed partial class CreditGate(
     /// <param name="userId">Keycloak's id of the user or the account's; null when the call names none.</param>
     public async Task<GateVerdict> DecideAsync(string? userId, CancellationToken cancellationToken)
     {
-        var verdict = await JudgeAsync(userId, cancellationToken);
-        metrics.Decided(verdict.IsAllowed, verdict.Reason);
+        var verdict = await EvaluateAsync(userId, cancellationToken);
+        metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
         return verdict;
     }
 
     /// <param name="account">What the user has; null where there is no account, and none may be opened.</param>
     public GateVerdict Decide(GatedAccount? account)
     {
-        var verdict = account is null ? Unknown() : Judge(account);
-        metrics.Decided(verdict.IsAllowed, verdict.Reason);
+        var verdict = account is null ? UnknownUser() : Evaluate(account);
+        metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
         return verdict;
     }
 
-    private async Task<GateVerdict> JudgeAsync(string? userId, CancellationToken cancellationToken)
+    private async Task<GateVerdict> EvaluateAsync(string? userId, CancellationToken cancellationToken)
     {
         var rules = options.Value.Gate;
         if (string.IsNullOrEmpty(userId))
-            return Ruled(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
+            return ByRule(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
         if (Intake.EventRules.ProblemWith(userId) is { } problem)
-            return Ruled(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
+            return ByRule(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
         // Before accounts are adopted somebody's may stand under another id, and would be opened a second time.
         if (!schema.IsOpen)
             return Undecided();
@@ -58,54 +58,54 @@ internal sealed partial class CreditGate(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
         try
         {
-            return await LookAsync(userId, either.Token, cancellationToken);
+            return await FindOrProvisionAsync(userId, either.Token, cancellationToken);
         }
-        catch (Exception exception) when (exception is NpgsqlException || IsLate(exception, cancellationToken))
+        catch (Exception exception) when (exception is NpgsqlException || IsTimeout(exception, cancellationToken))
         {
             LogUndecided(exception.Message);
             return Undecided();
         }
     }
 
-    private async Task<GateVerdict> LookAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    private async Task<GateVerdict> FindOrProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
         if (await FindAsync(userId, inTime) is { } account)
-            return Judge(account);
-        if (credits.Value.FirstRead == FirstReadMode.NotFound || strangers.Know(userId))
-            return Unknown();
+            return Evaluate(account);
+        if (credits.Value.FirstRead == FirstReadMode.NotFound || strangers.Contains(userId))
+            return UnknownUser();
         if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
             return Undecided();
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
-            return Judge(opened);
-        strangers.Remember(userId);
-        return Unknown();
+            return Evaluate(opened);
+        strangers.Add(userId);
+        return UnknownUser();
     }
 
     // A connection that hangs takes its time to notice that nobody waits any more.
     private Task<GatedAccount?> FindAsync(string userId, CancellationToken inTime) => store.FindAsync(userId, _realms, inTime).WaitAsync(inTime);
 
     // Whoever hung up is told nothing any more.
-    private static bool IsLate(Exception exception, CancellationToken caller) =>
+    private static bool IsTimeout(Exception exception, CancellationToken caller) =>
         exception is TimeoutException || (exception is OperationCanceledException && !caller.IsCancellationRequested);
 
-    private static GateVerdict Judge(GatedAccount account) => account switch
+    private static GateVerdict Evaluate(GatedAccount account) => account switch
     {
         { Status: "held" } => new(false, "held", "Your credit account is on hold."),
         { Status: "closed" } => new(false, "closed", "Your credit account is closed."),
         { Unlimited: true } or { CreditsRemaining: > 0m } => new(true, "credits", null),
-        _ => new(false, "no_credits", NoCredits(account)),
+        _ => new(false, "no_credits", NoCreditsMessage(account)),
     };
 
-    private static string NoCredits(GatedAccount account) => account.PeriodEnd is { } end
+    private static string NoCreditsMessage(GatedAccount account) => account.PeriodEnd is { } end
         ? string.Create(CultureInfo.InvariantCulture, $"You have no credits left. Your period ends on {end:yyyy-MM-dd}.")
         : "You have no credits left.";
 
     private GateVerdict Undecided() =>
-        Ruled(options.Value.Gate.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
+        ByRule(options.Value.Gate.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
 
-    private GateVerdict Unknown() => Ruled(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
+    private GateVerdict UnknownUser() => ByRule(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
 
-    private static GateVerdict Ruled(GateDecision decision, string reason, string words) => new(decision == GateDecision.Allow, reason, words);
+    private static GateVerdict ByRule(GateDecision decision, string reason, string words) => new(decision == GateDecision.Allow, reason, words);
 
     /// <summary>Whether Keycloak knows the user, who has an account then unless the rules give none; null when it could not say in time.</summary>
     private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
@@ -116,10 +116,10 @@ internal sealed partial class CreditGate(
             try
             {
                 // What was begun goes on behind a caller who is answered.
-                if (await firstRead.AskAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime))
+                if (await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime))
                     return true;
             }
-            catch (Exception exception) when (exception is KeycloakException || IsLate(exception, cancellationToken))
+            catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
             {
                 LogUndecided(exception.Message);
                 silent.Add(realm);
@@ -138,5 +138,5 @@ internal sealed partial class CreditGate(
 }
 
 /// <param name="Reason">A word for metrics.</param>
-/// <param name="Words">Why not, for the person who is refused.</param>
-internal sealed record GateVerdict(bool IsAllowed, string Reason, string? Words);
+/// <param name="Message">Why not, for the person who is refused.</param>
+internal sealed record GateVerdict(bool IsAllowed, string Reason, string? Message);

@@ -1,7 +1,8 @@
-using KeycloakCreditBridge.Credits.Access;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
-using KeycloakCreditBridge.Credits.Balances.Cache;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Credits.Lookup;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -11,7 +12,7 @@ namespace KeycloakCreditBridge.Metering.Gate;
 /// Tells gateways by an answer's status whether the bearer of a token may go on spending: 200, 402 without credits, 403 where the account may
 /// not pay. Whatever they append to the path, and whichever method they use, is theirs.
 /// </summary>
-internal sealed class ForwardAuthEndpoint(Accounts accounts, BalanceStore store, BalanceCache cache, CreditGate gate)
+internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore store, BalanceCache cache, CreditGate gate)
 {
     public const string Path = "/authz";
 
@@ -23,7 +24,7 @@ internal sealed class ForwardAuthEndpoint(Accounts accounts, BalanceStore store,
     /// Refuses paths that lead out of <see cref="Path"/> again: a gateway that appends its client's path would take another route's 200 for
     /// a yes.
     /// </summary>
-    public static Task StayInsideAsync(HttpContext context, RequestDelegate next)
+    public static Task RejectEscapingPathsAsync(HttpContext context, RequestDelegate next)
     {
         var asked = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         return asked.StartsWith(Path, StringComparison.OrdinalIgnoreCase) && !context.Request.Path.StartsWithSegments(Path)
@@ -41,23 +42,23 @@ internal sealed class ForwardAuthEndpoint(Accounts accounts, BalanceStore store,
         if (balance is not null)
         {
             headers[Remaining] = Amount.Text(balance.CreditsRemaining);
-            headers[User] = Written(balance.AccountId);
+            headers[User] = HeaderValue(balance.AccountId);
         }
 
         if (verdict.IsAllowed)
             return TypedResults.Ok();
         // Gateways that make their own answers of a status can take the words from here.
-        headers[Reason] = verdict.Words;
+        headers[Reason] = verdict.Message;
         return Refusal(verdict, balance);
     }
 
     private async Task<AccountBalance?> FindAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Reach(caller, user: null);
+        var reach = accounts.Select(caller, user: null);
         try
         {
-            return await accounts.WithAccountAsync(
+            return await accounts.FindOrOpenAsync(
                 caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
         }
         catch (RequestRefusedException refusal) when (refusal.Status == StatusCodes.Status404NotFound)
@@ -73,11 +74,11 @@ internal sealed class ForwardAuthEndpoint(Accounts accounts, BalanceStore store,
             (more["balance"], more["account_status"]) = (Amount.Text(balance.CreditsRemaining), balance.Status);
         var isPayable = balance is { Status: "active" };
         return TypedResults.Problem(
-            verdict.Words, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden, extensions: more);
+            verdict.Message, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden, extensions: more);
     }
 
     // Headers hold visible ASCII alone; an id that holds anything else is percent-encoded.
-    private static string Written(string accountId) => accountId.All(letter => letter is > ' ' and < '\x7f' and not '%')
+    private static string HeaderValue(string accountId) => accountId.All(letter => letter is > ' ' and < '\x7f' and not '%')
         ? accountId
         : Uri.EscapeDataString(accountId);
 }

@@ -19,12 +19,12 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
             return Problem(StatusCodes.Status400BadRequest, "The body is not what LiteLLM's guardrail API sends: JSON with an object request_data.");
         var verdict = await gate.DecideAsync(userId, context.RequestAborted);
         return TypedResults.Json(
-            verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Words), GuardrailJson.Default.GuardrailAnswer);
+            verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Message), GuardrailJson.Default.GuardrailAnswer);
     }
 
     private static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
     {
-        var request = RequestIn(body) ?? (LooseJson.WithoutNotANumber(body) is { } strict ? RequestIn(strict) : null);
+        var request = RequestIn(body) ?? (LenientJson.ReplaceNonFiniteNumbers(body) is { } strict ? RequestIn(strict) : null);
         userId = request?.RequestData?.UserId;
         return request?.RequestData is not null;
     }
@@ -53,7 +53,7 @@ internal sealed record GuardrailAnswer(
     [property: JsonPropertyName("action")] string Action,
     [property: JsonPropertyName("blocked_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? BlockedReason = null);
 
-[JsonSourceGenerationOptions(MaxDepth = LooseJson.Deepest)]
+[JsonSourceGenerationOptions(MaxDepth = LenientJson.MaxDepth)]
 [JsonSerializable(typeof(GuardrailRequest))]
 [JsonSerializable(typeof(GuardrailAnswer))]
 internal sealed partial class GuardrailJson : JsonSerializerContext;

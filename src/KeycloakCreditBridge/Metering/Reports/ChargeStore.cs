@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Credits.Balances.Cache;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -63,7 +63,7 @@ internal static class ChargeStore
             from (select account_id, sum(running - before) as amount from charged group by account_id) p
             where c.user_id = p.account_id and p.amount <> 0
         )
-        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {BalanceNewsStore.Quietly}) quiet
+        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {BalanceInvalidationStore.SuppressNotify}) quiet
         """;
 
     /// <summary>

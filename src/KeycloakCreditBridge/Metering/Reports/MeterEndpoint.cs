@@ -1,5 +1,5 @@
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Webhooks;
-using KeycloakCreditBridge.Storage;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -11,9 +11,9 @@ namespace KeycloakCreditBridge.Metering.Reports;
 /// gateway sends it again.
 /// </summary>
 internal sealed partial class MeterEndpoint(
-    UsageStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
+    UsageReportStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
 {
-    private const int MostRecords = 10_000;
+    private const int MaxRecords = 10_000;
 
     public async Task<IResult> ReceiveAsync(HttpContext context)
     {
@@ -23,8 +23,8 @@ internal sealed partial class MeterEndpoint(
             return TypedResults.Problem($"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         if (!UsageReader.MayHoldRecords(body.Bytes.Span))
             return TypedResults.Problem("The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
-        if (UsageReader.HoldsMoreThan(MostRecords, body.Bytes))
-            return TypedResults.Problem($"The report holds more than {MostRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
+        if (UsageReader.HoldsMoreThan(MaxRecords, body.Bytes))
+            return TypedResults.Problem($"The report holds more than {MaxRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         try
         {
             if (!gate.IsOpen)

@@ -6,8 +6,8 @@ namespace KeycloakCreditBridge.Metering.Reports;
 internal sealed class Pricing(IOptions<MeteringOptions> options)
 {
     private const int Decimals = 6;
-    private const decimal Least = 0.000001m;
-    private const decimal TokensOfAPrice = 1_000m;
+    private const decimal MinPrice = 0.000001m;
+    private const decimal TokensPerPrice = 1_000m;
 
     private readonly Dictionary<string, decimal> _models = ModelsOf(options.Value.Prices);
 
@@ -24,11 +24,11 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
         var known = prices.From == PriceSource.ResponseCost && record.Cost is > 0m;
         var price = known ? record.Cost!.Value * prices.Markups.GetValueOrDefault(tier, 1m) : record.Tokens * PerToken(record, tier);
         // Rounded to nothing, calls that are small enough would be free however many they are.
-        return price is > 0m and < Least ? Least : decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
+        return price is > 0m and < MinPrice ? MinPrice : decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
     }
 
     private decimal PerToken(UsageRecord record, string tier) =>
-        (Find(record.Model) ?? Find(record.ModelGroup) ?? options.Value.Prices.Tiers.GetValueOrDefault(tier)) / TokensOfAPrice;
+        (Find(record.Model) ?? Find(record.ModelGroup) ?? options.Value.Prices.Tiers.GetValueOrDefault(tier)) / TokensPerPrice;
 
     private decimal? Find(string? model) => model is not null && _models.TryGetValue(model, out var price) ? price : null;
 

@@ -1,11 +1,11 @@
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Forgets records that were charged or refused long ago.</summary>
 internal sealed partial class RecordPurge(
-    UsageStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<RecordPurge> logger)
+    UsageReportStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<RecordPurge> logger)
     : Purge(TimeSpan.FromHours(1), gate, clock)
 {
     internal override async Task<int> PurgeAsync(CancellationToken cancellationToken) =>

@@ -7,8 +7,8 @@ namespace KeycloakCreditBridge.Metering.Reports;
 /// <summary>Reads what LiteLLM's generic API callback sends: an array of records, one record, or one on each line.</summary>
 internal static class UsageReader
 {
-    private const int LongestId = 500;
-    private const decimal HighestCost = 100_000m;
+    private const int MaxIdLength = 500;
+    private const decimal MaxCost = 100_000m;
 
     /// <summary>Whether a body may hold records at all; what each of them is worth is seen later.</summary>
     public static bool MayHoldRecords(ReadOnlySpan<byte> body)
@@ -18,7 +18,7 @@ internal static class UsageReader
     }
 
     /// <summary>Whether a body holds more records than this.</summary>
-    public static bool HoldsMoreThan(int most, ReadOnlyMemory<byte> body) => LooseJson.Parts(body).Skip(most).Any();
+    public static bool HoldsMoreThan(int most, ReadOnlyMemory<byte> body) => LenientJson.SplitRecords(body).Skip(most).Any();
 
     public static Usage Read(ReadOnlyMemory<byte> body)
     {
@@ -26,8 +26,8 @@ internal static class UsageReader
         List<RefusedRecord> refused = [];
         if (!TryAdd(body, records, refused))
         {
-            foreach (var part in LooseJson.Parts(body).Where(part => !TryAdd(part, records, refused)))
-                refused.Add(new RefusedRecord(part.ToArray(), $"It is no JSON, or deeper than {LooseJson.Deepest}."));
+            foreach (var part in LenientJson.SplitRecords(body).Where(part => !TryAdd(part, records, refused)))
+                refused.Add(new RefusedRecord(part.ToArray(), $"It is no JSON, or deeper than {LenientJson.MaxDepth}."));
         }
 
         return new Usage(records, refused);
@@ -39,7 +39,7 @@ internal static class UsageReader
 
     private static bool TryAdd(ReadOnlyMemory<byte> json, List<UsageRecord> records, List<RefusedRecord> refused)
     {
-        using var document = LooseJson.TryParse(json);
+        using var document = LenientJson.TryParse(json);
         if (document is not null)
             Add(document.RootElement, records, refused);
         return document is not null;
@@ -89,7 +89,7 @@ internal static class UsageReader
             element.TryGetProperty("cache_hit", out var hit) && hit.ValueKind == JsonValueKind.True,
             Name(Text(element, "model"), 200),
             Name(Text(element, "custom_llm_provider"), 100),
-            Kept(element),
+            LedgerMetadata(element),
             raw)
         {
             ModelGroup = Name(Text(element, "model_group"), 200),
@@ -105,11 +105,11 @@ internal static class UsageReader
     private static decimal? Number(JsonElement element, string field) =>
         element.TryGetProperty(field, out var number) ? number.TryGetDecimalOrNull() : null;
 
-    private static string Kept(JsonElement element)
+    private static string LedgerMetadata(JsonElement element)
     {
         var kept = new JsonObject { ["source"] = "litellm" };
         foreach (var field in (string[])["id", "litellm_call_id", "model_group", "call_type"])
-            if (Name(Text(element, field), LongestId) is { } text)
+            if (Name(Text(element, field), MaxIdLength) is { } text)
                 kept[field == "id" ? "record_id" : field] = text;
         foreach (var field in (string[])["response_cost", "prompt_tokens", "completion_tokens", "endTime"])
             if (Number(element, field) is { } value)
@@ -120,7 +120,7 @@ internal static class UsageReader
     private static string Identifier(string? text, string field) => text switch
     {
         null or "" => throw new FormatException($"The field {field} is missing."),
-        { Length: > LongestId } => throw new FormatException($"The field {field} is longer than {LongestId} characters."),
+        { Length: > MaxIdLength } => throw new FormatException($"The field {field} is longer than {MaxIdLength} characters."),
         _ when text.Contains('\0', StringComparison.Ordinal) => throw new FormatException($"The field {field} holds a zero character."),
         _ => text,
     };
@@ -136,9 +136,9 @@ internal static class UsageReader
     {
         if (!element.TryGetProperty("response_cost", out var given) || given.ValueKind == JsonValueKind.Null)
             return null;
-        return given.TryGetDecimalOrNull() is { } cost and >= 0 and <= HighestCost
+        return given.TryGetDecimalOrNull() is { } cost and >= 0 and <= MaxCost
             ? cost
-            : throw new FormatException($"The field response_cost is not a number from 0 to {HighestCost}.");
+            : throw new FormatException($"The field response_cost is not a number from 0 to {MaxCost}.");
     }
 
     private static int Tokens(JsonElement element)

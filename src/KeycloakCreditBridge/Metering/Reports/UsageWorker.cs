@@ -1,7 +1,7 @@
-using KeycloakCreditBridge.Credits.Balances.Cache;
+using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -16,7 +16,7 @@ internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
     Pricing pricing,
     HintWriter hints,
-    BalanceAnnouncer announcer,
+    BalanceInvalidator announcer,
     MeteringMetrics metrics,
     SchemaGate gate,
     IOptions<MeteringOptions> options,
@@ -24,12 +24,12 @@ internal sealed partial class UsageWorker(
     TimeProvider clock,
     ILogger<UsageWorker> logger) : BackgroundService
 {
-    private static readonly TimeSpan IdleLook = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan IdleDelay = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan MaxErrorDelay = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(30);
 
     // Longer than Keycloak is away: what was used was used, also by people whom nobody could look for meanwhile.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(3);
+    private static readonly TimeSpan MaxWaitForAccount = TimeSpan.FromDays(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -40,17 +40,17 @@ internal sealed partial class UsageWorker(
             try
             {
                 if (!await WorkAsync(stoppingToken))
-                    await Task.Delay(IdleLook, clock, stoppingToken);
+                    await Task.Delay(IdleDelay, clock, stoppingToken);
                 if (failures > 0)
                     LogRecovered();
                 failures = 0;
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                announcer.Unconfirmed();
+                announcer.InvalidateAll();
                 if (++failures == 1)
                     LogInterrupted(exception, exception.Message);
-                await Task.Delay(RetryDelay.After(failures, LongestPause), clock, stoppingToken);
+                await Task.Delay(RetryDelay.After(failures, MaxErrorDelay), clock, stoppingToken);
             }
         }
     }
@@ -59,36 +59,36 @@ internal sealed partial class UsageWorker(
     internal async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        UsageBatch batch;
+        UsageReport batch;
         Outcome outcome;
         await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
         {
-            if (await UsageStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } claimed)
+            if (await UsageReportStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } claimed)
                 return false;
             batch = claimed;
             try
             {
-                outcome = await SettleAsync(transaction, batch, cancellationToken);
+                outcome = await ProcessAsync(transaction, batch, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
-                announcer.Changed(outcome.Accounts);
+                announcer.Invalidate(outcome.Accounts);
             }
-            catch (Exception exception) when (IsOfTheReport(exception))
+            catch (Exception exception) when (IsCausedByReport(exception))
             {
-                announcer.Unconfirmed();
+                announcer.InvalidateAll();
                 LogNotCharged(batch.Id, exception.Message);
                 outcome = Outcome.None(exception.Message);
             }
         }
 
         if (outcome.Error is { } error)
-            await DivideAsync(batch, error, cancellationToken);
-        Report(outcome);
-        await hints.WriteAsync(outcome.Strangers, cancellationToken);
+            await SplitAsync(batch, error, cancellationToken);
+        RecordOutcome(outcome);
+        await hints.WriteAsync(outcome.Hints, cancellationToken);
         return true;
     }
 
     // A database that is away says nothing about a report. Anything else would meet it again and again, and all that stand behind it.
-    private static bool IsOfTheReport(Exception exception) => exception switch
+    private static bool IsCausedByReport(Exception exception) => exception switch
     {
         OperationCanceledException => false,
         PostgresException refused => PostgresErrors.IsCausedByData(refused),
@@ -98,11 +98,11 @@ internal sealed partial class UsageWorker(
     };
 
     // Until the record at fault stands alone: the others are charged.
-    private async Task DivideAsync(UsageBatch batch, string error, CancellationToken cancellationToken)
+    private async Task SplitAsync(UsageReport batch, string error, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (!await UsageStore.ClaimAgainAsync(transaction, batch, cancellationToken))
+        if (!await UsageReportStore.ReclaimAsync(transaction, batch, cancellationToken))
             return;
         var now = clock.GetUtcNow();
         var usage = UsageReader.Read(batch.Body);
@@ -111,14 +111,14 @@ internal sealed partial class UsageWorker(
             refused.Add(new RefusedRecord(usage.Records[0].Raw, error));
         else
             foreach (var half in usage.Records.Chunk((usage.Records.Count + 1) / 2))
-                await UsageStore.PostponeAsync(transaction, batch, half, now, cancellationToken);
-        await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
-        await UsageStore.SettleAsync(transaction, batch, cancellationToken);
+                await UsageReportStore.PostponeAsync(transaction, batch, half, now, cancellationToken);
+        await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
+        await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        metrics.Refused(refused.Count);
+        metrics.RecordRefused(refused.Count);
     }
 
-    private async Task<Outcome> SettleAsync(NpgsqlTransaction transaction, UsageBatch batch, CancellationToken cancellationToken)
+    private async Task<Outcome> ProcessAsync(NpgsqlTransaction transaction, UsageReport batch, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var usage = UsageReader.Read(batch.Body);
@@ -132,19 +132,19 @@ internal sealed partial class UsageWorker(
             .Select(record => Price(record, accounts[record.UserId]))];
         UsageRecord[] unknown = [.. records.Where(record => !accounts.ContainsKey(record.UserId))];
         List<RefusedRecord> refused = [.. usage.Refused];
-        var isOver = now - batch.ReceivedAt >= LongestWait;
+        var isOver = now - batch.ReceivedAt >= MaxWaitForAccount;
         if (isOver)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
-            await UsageStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, LongestRetry), cancellationToken);
+            await UsageReportStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
 
         var charged = charges.Count == 0
             ? new ChargeResult(0, 0m)
             : await ChargeStore.ChargeAsync(transaction, charges, options.Value.BelowZero == BelowZero.Clamp, now, cancellationToken);
         if (refused.Count > 0)
-            await UsageStore.RefuseAsync(transaction, refused, now, cancellationToken);
-        await UsageStore.SettleAsync(transaction, batch, cancellationToken);
-        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : Strangers(unknown, realms), null)
+            await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
+        await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
+        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : HintsFor(unknown, realms), null)
         {
             Accounts = [.. charges.Select(charge => charge.AccountId).Distinct()],
         };
@@ -153,24 +153,24 @@ internal sealed partial class UsageWorker(
     private Charge Price(UsageRecord record, MeteredAccount account) =>
         new(record, account.AccountId, pricing.CreditsFor(record, account.Tier), pricing.IsFree(record));
 
-    private static UserHint[] Strangers(UsageRecord[] records, string[] realms) =>
+    private static UserHint[] HintsFor(UsageRecord[] records, string[] realms) =>
     [
         .. records.Select(record => record.UserId).Distinct()
             .Where(userId => Intake.EventRules.ProblemWith(userId) is null)
             .SelectMany(userId => realms.Select(realm => new UserHint(realm, userId, HintKind.Seen, "USAGE", HintSources.Gateway))),
     ];
 
-    private void Report(Outcome outcome)
+    private void RecordOutcome(Outcome outcome)
     {
-        metrics.Charged(outcome.Charged.Records, outcome.Charged.Credits);
-        metrics.SentAgain(outcome.SentAgain);
-        metrics.Refused(outcome.Refused.Count);
+        metrics.RecordCharges(outcome.Charged.Records, outcome.Charged.Credits);
+        metrics.RecordDuplicates(outcome.Duplicates);
+        metrics.RecordRefused(outcome.Refused.Count);
         if (outcome.Refused.Count > 0)
             LogRefused(outcome.Refused.Count, outcome.Refused[0].Error);
     }
 
     private sealed record Outcome(
-        ChargeResult Charged, long SentAgain, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Strangers, string? Error)
+        ChargeResult Charged, long Duplicates, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Hints, string? Error)
     {
         /// <summary>Whose balances may have changed.</summary>
         public IReadOnlyCollection<string> Accounts { get; init; } = [];

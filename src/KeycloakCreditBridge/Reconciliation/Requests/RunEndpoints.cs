@@ -1,13 +1,16 @@
 using System.Globalization;
-using KeycloakCreditBridge.Credits.Access;
-using KeycloakCreditBridge.Credits.Requests;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Schedule;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
 /// <summary>Lets an administrator of a realm start, follow and cancel its reconciliations.</summary>
-internal sealed class RunEndpoints(RequestedRunStore store, QuartzStarter quartz, IOptions<ReconciliationOptions> options, TimeProvider clock)
+internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, IOptions<ReconciliationOptions> options, TimeProvider clock)
 {
     private const string Path = "/api/v1/admin/reconciliations";
 
@@ -19,9 +22,9 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzStarter quartz
         var realm = Caller.Of(context).Realm;
         var fields = await BodyFields.ReadAsync(context.Request);
         var mode = fields.Choice("mode", "auto", "counts", "windows", "list", "database");
-        var request = new ReconcileRequest(
-            realm, ReconcileTriggers.Http, fields.OptionalInstant("since"), fields.OptionalTexts("user_ids", MostUsers),
-            fields.Flag("dry_run"), fields.Flag("rejudge"), AllowClosing: fields.OptionalCount("allow_closing"));
+        var request = new RunRequest(
+            realm, RunTriggers.Http, fields.OptionalInstant("since"), fields.OptionalTexts("user_ids", MostUsers),
+            fields.Flag("dry_run"), fields.Flag("re_evaluate"), AllowClosing: fields.OptionalCount("allow_closing"));
         fields.Check();
         request = request with { Mode = Enum.Parse<ReconcileMode>(mode, ignoreCase: true) };
         if (!options.Value.Enabled)
@@ -31,8 +34,8 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzStarter quartz
         }
 
         var scheduler = await quartz.WaitAsync(context.RequestAborted);
-        var id = await store.AnnounceAsync(request, clock.GetUtcNow(), context.RequestAborted);
-        await ReconciliationSchedule.RunAnnouncedAsync(scheduler, realm, id, context.RequestAborted);
+        var id = await store.EnqueueAsync(request, clock.GetUtcNow(), context.RequestAborted);
+        await ReconciliationSchedule.RunWaitingAsync(scheduler, realm, id, context.RequestAborted);
         return TypedResults.Accepted(string.Create(CultureInfo.InvariantCulture, $"{Path}/{id}"), await FindAsync(realm, id, context));
     }
 

@@ -1,5 +1,6 @@
-using KeycloakCreditBridge.Credits.Access;
-using KeycloakCreditBridge.Credits.Description;
+using KeycloakCreditBridge.Api.Description;
+using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
@@ -8,9 +9,9 @@ internal static class RunRoutes
 {
     public static void MapRuns(this IEndpointRouteBuilder api)
     {
-        var runs = api.MapGroup("/admin/reconciliations").NeedsToken(CallerRoles.Admin);
+        var runs = api.MapGroup("/admin/reconciliations").RequireToken(CallerRoles.Admin);
         runs.MapPost("", (HttpContext context, RunEndpoints endpoints) => endpoints.StartAsync(context))
-            .AnswersLater<RunView>("Has the realm reconciled; the header Location has the run's address.").Takes<RunShape>();
+            .AnswersAccepted<RunView>("Has the realm reconciled; the header Location has the run's address.").TakesJson<RunShape>();
         runs.MapGet("", (HttpContext context, RunEndpoints endpoints) => endpoints.ListAsync(context))
             .Answers<RunView[]>("The realm's latest runs, newest first.");
         runs.MapGet("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.ShowAsync(context, id))

@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Reconciliation.Scans;
 
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Compares users with what is on record and converges those that differ.</summary>
-internal sealed class UserReview(AccountReviewStore accounts, SingleReader reader, GrantPolicy policy, Provisioner provisioner)
+internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader reader, GrantPolicy policy, Provisioner provisioner)
 {
     private const int StatementUsers = 2_000;
 
@@ -15,7 +16,7 @@ internal sealed class UserReview(AccountReviewStore accounts, SingleReader reade
     /// <param name="readAt">When Keycloak was asked for them.</param>
     /// <param name="cancellationToken">Ends the review between statements.</param>
     public async Task<ReviewResult> ReviewAsync(
-        ReconcileRequest request, IReadOnlyCollection<Subject> users, DateTimeOffset readAt, CancellationToken cancellationToken)
+        RunRequest request, IReadOnlyCollection<Subject> users, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         List<Subject> subjects = [];
         List<string> problems = [];
@@ -32,7 +33,7 @@ internal sealed class UserReview(AccountReviewStore accounts, SingleReader reade
         IReadOnlyCollection<Subject> needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
             ? [.. subjects.Where(user => user.IsServiceAccount), .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken)]
             : subjects;
-        var result = ReviewResult.Nothing;
+        var result = ReviewResult.Empty;
         // No statement takes long, however many users a page or a moment has.
         foreach (var some in needed.Chunk(StatementUsers))
             result += await ReviewReadAsync(request, some, readAt, cancellationToken);
@@ -41,17 +42,17 @@ internal sealed class UserReview(AccountReviewStore accounts, SingleReader reade
     }
 
     /// <summary>Whether a user of this id was ever judged.</summary>
-    public async Task<bool> KnowsAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
+    public async Task<bool> IsOnRecordAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
         (await accounts.KnownAsync(realm, keycloakId, cancellationToken)).Count > 0;
 
     /// <summary>Reviews users of whom everything was read that the rules look at.</summary>
     public async Task<ReviewResult> ReviewReadAsync(
-        ReconcileRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt, CancellationToken cancellationToken)
+        RunRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         if (subjects.Count == 0)
-            return ReviewResult.Nothing;
+            return ReviewResult.Empty;
         var source = request.Rejudge ? HintSources.Backfill : HintSources.Reconciliation;
-        Judgement[] judgements = [.. subjects.Select(subject => policy.Judge(subject, readAt, source))];
+        DesiredState[] judgements = [.. subjects.Select(subject => policy.Evaluate(subject, readAt, source))];
         var differences = await accounts.DifferencesAsync(judgements, cancellationToken);
         var counts = new ReconcileCounts(Seen: subjects.Count, Missing: differences.Count(difference => difference.Missing));
         if (request.DryRun)
@@ -62,19 +63,19 @@ internal sealed class UserReview(AccountReviewStore accounts, SingleReader reade
             judgements.Where(judgement => request.Rejudge || differing.Contains(judgement.KeycloakId)), cancellationToken);
         return new ReviewResult(
             counts with { Provisioned = result.Opened, Failed = result.Refusals.Count },
-            [.. result.Refusals.Select(refusal => $"User {refusal.Judgement.KeycloakId} was refused by the database: {refusal.Reason}")]);
+            [.. result.Refusals.Select(refusal => $"User {refusal.DesiredState.KeycloakId} was refused by the database: {refusal.Reason}")]);
     }
 
     // Reading everybody in full would take hours in a large realm: of those whom a listing shows unchanged nothing is asked.
     private async Task<IReadOnlyCollection<Subject>> ReadAsync(
-        ReconcileRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
+        RunRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
     {
         var rules = policy.RulesOf(request.Realm);
         var template = rules.AccountId;
         var settled = request.Rejudge || listed.Count == 0
             ? []
-            : await accounts.SettledAsync(
-                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person), rules.GlimpseOf(person)))],
+            : await accounts.UnchangedAsync(
+                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person), rules.BriefFingerprintOf(person)))],
                 cancellationToken);
         var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         // Who is gone since the page was read is nobody to review.
@@ -88,7 +89,7 @@ internal sealed class UserReview(AccountReviewStore accounts, SingleReader reade
 /// <param name="Problems">What was wrong with single users.</param>
 internal sealed record ReviewResult(ReconcileCounts Counts, IReadOnlyList<string> Problems)
 {
-    public static readonly ReviewResult Nothing = new(new ReconcileCounts(), []);
+    public static readonly ReviewResult Empty = new(new ReconcileCounts(), []);
 
     public static ReviewResult operator +(ReviewResult left, ReviewResult right) => Add(left, right);
 

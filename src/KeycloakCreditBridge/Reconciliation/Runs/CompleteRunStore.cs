@@ -12,7 +12,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
         where realm = @Realm and status = 'done' and mode <> 'users' and since is null and not dry_run
         """;
 
-    private const string WasReadSql =
+    private const string HasCompleteRunSql =
         """
         select exists (
             select from reconcile_runs
@@ -29,11 +29,11 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>Whether all of the realm's users were ever read: counts alone say nothing of a realm that is not on record.</summary>
-    public async Task<bool> WasReadAsync(string realm, CancellationToken cancellationToken)
+    public async Task<bool> HasCompleteRunAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteScalarAsync<bool>(
-            new CommandDefinition(WasReadSql, new { Realm = realm }, cancellationToken: cancellationToken));
+            new CommandDefinition(HasCompleteRunSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
     /// <summary>The end of the latest run over the whole realm; null when there was none.</summary>

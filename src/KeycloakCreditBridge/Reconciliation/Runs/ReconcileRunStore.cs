@@ -8,15 +8,15 @@ namespace KeycloakCreditBridge.Reconciliation.Runs;
 internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 {
     /// <summary>Runs that nobody but the service would take up. The next counts are as good as those that were interrupted.</summary>
-    internal const string OfService = "trigger <> 'command' and (mode <> 'counts' or trigger = 'http')";
+    internal const string ResumedByService = "trigger <> 'command' and (mode <> 'counts' or trigger = 'http')";
 
-    private const string ForgetSql = "delete from reconcile_runs where realm = @Realm and updated_at < @Before";
+    private const string PurgeSql = "delete from reconcile_runs where realm = @Realm and updated_at < @Before";
 
     // The lease is taken: whoever still counts as running in this realm is not. What the service began it goes on with.
-    private const string CloseLeftBehindSql =
+    private const string CloseInterruptedSql =
         $"""
         update reconcile_runs
-        set status = case when cancel_asked then 'cancelled' when {OfService} then 'waiting' else 'failed' end, owner = '',
+        set status = case when cancel_asked then 'cancelled' when {ResumedByService} then 'waiting' else 'failed' end, owner = '',
             error = 'Its process ended before it did.', ended_at = updated_at
         where realm = @Realm and status = 'running'
         """;
@@ -31,7 +31,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         from (
             select id, status, trigger, started_at, position, phase, cancel_asked from reconcile_runs
             where realm = @Realm and mode = @Mode and since is not distinct from @Since::timestamptz
-                and dry_run = @DryRun and rejudge = @Rejudge and user_ids is null
+                and dry_run = @DryRun and re_evaluate = @Rejudge and user_ids is null
             order by id desc
             limit 1) latest
         where r.id = latest.id and @Trigger <> 'asked' and (latest.status in ('failed', 'stopped') or latest.status = 'waiting' and latest.trigger <> 'http')
@@ -51,7 +51,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
     private const string AddSql =
         """
-        insert into reconcile_runs (realm, mode, trigger, since, dry_run, rejudge, status, owner, started_at, updated_at)
+        insert into reconcile_runs (realm, mode, trigger, since, dry_run, re_evaluate, status, owner, started_at, updated_at)
         values (@Realm, @Mode, @Trigger, @Since::timestamptz, @DryRun, @Rejudge, 'running', @Owner, @Now, @Now)
         returning id
         """;
@@ -72,11 +72,11 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
         """
         update reconcile_runs r
         set unexplained = r.unexplained + (
-            select coalesce(sum(case k.disposition when 'service_account' then 1 else -1 end), 0)
+            select coalesce(sum(case k.user_state when 'service_account' then 1 else -1 end), 0)
             from reconcile_absent a
             join keycloak_users k on k.realm = r.realm and k.keycloak_id = a.keycloak_id
-            where a.run_id = r.id and k.disposition <> 'deleted' and k.keycloak_id not like 'f:%'
-                and (k.disposition = 'service_account') = coalesce(k.created_at >= '1970-01-01 00:00:00+00', false))
+            where a.run_id = r.id and k.user_state <> 'deleted' and k.keycloak_id not like 'f:%'
+                and (k.user_state = 'service_account') = coalesce(k.created_at >= '1970-01-01 00:00:00+00', false))
         where r.id = @Id and r.owner = @Owner and r.unexplained is not null
         """;
 
@@ -109,7 +109,7 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
     /// <paramref name="notBefore"/>. Only for the holder of the realm's lease. Null when a run that was announced was cancelled meanwhile.
     /// </summary>
     public async Task<ReconcileRun?> BeginAsync(
-        ReconcileRequest request, ReconcileMode mode, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore,
+        RunRequest request, ReconcileMode mode, string owner, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset forgetBefore,
         CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -128,8 +128,8 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
             NotBefore = notBefore,
             Before = forgetBefore,
         };
-        await connection.ExecuteAsync(Command(ForgetSql));
-        await connection.ExecuteAsync(Command(CloseLeftBehindSql));
+        await connection.ExecuteAsync(Command(PurgeSql));
+        await connection.ExecuteAsync(Command(CloseInterruptedSql));
         var run = request.WaitingRun is null ? await BeginOrContinueAsync() : await TakeAsync(BeginWaitingSql);
         await transaction.CommitAsync(cancellationToken);
         return run;

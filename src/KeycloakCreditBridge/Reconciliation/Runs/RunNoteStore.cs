@@ -55,14 +55,14 @@ internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
 
     /// <param name="notBefore">Interrupted runs that began later may be continued yet.</param>
     /// <param name="cancellationToken">Ends it between parts.</param>
-    public async Task ForgetAsync(DateTimeOffset notBefore, CancellationToken cancellationToken)
+    public async Task PurgeAsync(DateTimeOffset notBefore, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await ForgetAsync(connection, RunsOfSeenSql, EndOfSeenSql, ForgetSeenSql, notBefore, cancellationToken);
-        await ForgetAsync(connection, RunsOfAbsentSql, EndOfAbsentSql, ForgetAbsentSql, notBefore, cancellationToken);
+        await PurgeAsync(connection, RunsOfSeenSql, EndOfSeenSql, ForgetSeenSql, notBefore, cancellationToken);
+        await PurgeAsync(connection, RunsOfAbsentSql, EndOfAbsentSql, ForgetAbsentSql, notBefore, cancellationToken);
     }
 
-    private static async Task ForgetAsync(
+    private static async Task PurgeAsync(
         NpgsqlConnection connection, string runsSql, string endSql, string forgetSql, DateTimeOffset notBefore, CancellationToken cancellationToken)
     {
         var runs = await connection.QueryAsync<long>(new CommandDefinition(runsSql, new { NotBefore = notBefore }, cancellationToken: cancellationToken));

@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
@@ -6,9 +6,9 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 internal interface IScan
 {
     /// <summary>How many parts may be reviewed at the same time: where reading costs next to nothing, reviewing is what takes time.</summary>
-    int ReviewsAtOnce => 1;
+    int MaxConcurrentReviews => 1;
 
     /// <summary>Reads from where the run is to the end.</summary>
     /// <exception cref="Keycloak.KeycloakException">A part failed: what follows it was not read, and nothing may be concluded from that.</exception>
-    IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, ReconcileRequest request, CancellationToken cancellationToken);
+    IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken);
 }

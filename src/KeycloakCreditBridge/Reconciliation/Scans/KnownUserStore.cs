@@ -1,6 +1,6 @@
 using Dapper;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Provisioning.Policy;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Reconciliation.Scans;
 internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
 {
     // Federated users without import are in none of Keycloak's counts, and the creation that Keycloak tells of them is made up.
-    private const string Counted = "realm = @Realm::text and disposition <> 'deleted' and keycloak_id not like 'f:%'";
+    private const string Counted = "realm = @Realm::text and user_state <> 'deleted' and keycloak_id not like 'f:%'";
 
     private const string Dated = $"{Counted} and created_at >= '1970-01-01 00:00:00+00'";
 
@@ -28,44 +28,44 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         "not exists (select from reconcile_absent a where a.run_id = @RunId::bigint and a.keycloak_id = keycloak_users.keycloak_id)";
 
     // Who was provisioned from a token is dated when Keycloak was asked for them.
-    private const string Undated =
+    private const string OutsideCreatedWindows =
         $"""
-        {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and disposition <> 'service_account'
+        {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and user_state <> 'service_account'
             and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id and h.state = 'waiting')
         """;
 
     // Whom this run found gone does not count any more.
-    private const string UndatedSql =
+    private const string CountOutsideCreatedWindowsSql =
         $"""
-        select (select count(*) from keycloak_users where {Undated} and {NotAbsent}) as undated,
+        select (select count(*) from keycloak_users where {OutsideCreatedWindows} and {NotAbsent}) as undated,
             (select count(*) from keycloak_users
-                where realm = @Realm::text and disposition = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
+                where realm = @Realm::text and user_state = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
         """;
 
-    private const string UndatedAfterSql =
+    private const string OutsideCreatedWindowsAfterSql =
         $"""
-        select keycloak_id from keycloak_users where {Undated} and keycloak_id > @After::text order by keycloak_id limit @Most::int
+        select keycloak_id from keycloak_users where {OutsideCreatedWindows} and keycloak_id > @After::text order by keycloak_id limit @Most::int
         """;
 
     private const string FederatedAfterSql =
         """
         select keycloak_id from keycloak_users
-        where realm = @Realm::text and keycloak_id >= 'f:' and keycloak_id < 'f;' and keycloak_id > @After::text and disposition <> 'deleted'
+        where realm = @Realm::text and keycloak_id >= 'f:' and keycloak_id < 'f;' and keycloak_id > @After::text and user_state <> 'deleted'
         order by keycloak_id limit @Most::int
         """;
 
     private const string CountKnownSql =
-        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition <> 'deleted'";
+        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state <> 'deleted'";
 
     private const string ServiceAccountsSql =
         """
         select keycloak_id from keycloak_users
-        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition = 'service_account'
+        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state = 'service_account'
         """;
 
     /// <summary>How many users created in a window are on record, service accounts among them.</summary>
     public Task<long> CountAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) =>
-        OneAsync<long>(CountSql, Of(realm, window), cancellationToken);
+        QuerySingleAsync<long>(CountSql, Of(realm, window), cancellationToken);
 
     /// <summary>The middle one of a window's users by creation; null when it has fewer than it had.</summary>
     /// <param name="realm">The realm's name.</param>
@@ -76,16 +76,16 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     {
         var parameters = new DynamicParameters(Of(realm, window));
         parameters.Add("Half", half);
-        return OneAsync<WindowMiddle>(MiddleSql, parameters, cancellationToken);
+        return QuerySingleAsync<WindowMiddle>(MiddleSql, parameters, cancellationToken);
     }
 
     /// <summary>People whom no window shows, and service accounts, which windows show and the count of a realm's people leaves out.</summary>
-    public Task<UndatedUsers> UndatedAsync(string realm, long runId, CancellationToken cancellationToken) =>
-        OneAsync<UndatedUsers>(UndatedSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
+    public Task<RecordedOutsideCreatedWindows> CountOutsideCreatedWindowsAsync(string realm, long runId, CancellationToken cancellationToken) =>
+        QuerySingleAsync<RecordedOutsideCreatedWindows>(CountOutsideCreatedWindowsSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
 
     /// <summary>Ids of people whom no window shows, some at a time.</summary>
-    public Task<IReadOnlyList<string>> UndatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
-        AfterAsync(UndatedAfterSql, realm, after, most, cancellationToken);
+    public Task<IReadOnlyList<string>> OutsideCreatedWindowsAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
+        AfterAsync(OutsideCreatedWindowsAfterSql, realm, after, most, cancellationToken);
 
     /// <summary>Ids of people of a federation without import, some at a time.</summary>
     public Task<IReadOnlyList<string>> FederatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
@@ -93,7 +93,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
 
     /// <summary>How many of these are on record.</summary>
     public Task<long> CountKnownAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken) =>
-        OneAsync<long>(CountKnownSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken);
+        QuerySingleAsync<long>(CountKnownSql, new { Realm = realm, KeycloakIds = keycloakIds }, cancellationToken);
 
     /// <summary>Which of these are service accounts on record.</summary>
     public async Task<HashSet<string>> ServiceAccountsAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
@@ -109,7 +109,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     /// </summary>
     public static (DateTimeOffset From, DateTimeOffset To) Bounds(CreatedWindow window)
     {
-        var hasEnd = window is { From: <= Subject.LastMillisecond, To: CreatedWindow.Open };
+        var hasEnd = window is { From: <= Subject.LastMillisecond, To: CreatedWindow.Unbounded };
         return (Instant(window.From), Instant(hasEnd ? Subject.LastMillisecond : Math.Min(window.To, Subject.LastMillisecond - 1)));
 
         static DateTimeOffset Instant(long milliseconds) =>
@@ -129,7 +129,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
             new CommandDefinition(sql, new { Realm = realm, After = after, Most = most }, cancellationToken: cancellationToken))];
     }
 
-    private async Task<T?> OneAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
+    private async Task<T?> QuerySingleAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleOrDefaultAsync<T>(
@@ -143,4 +143,4 @@ internal sealed record WindowMiddle(DateTimeOffset CreatedAt, long Before);
 
 /// <param name="Undated">People on record without a creation that can be asked for.</param>
 /// <param name="Services">Service accounts on record with one.</param>
-internal sealed record UndatedUsers(long Undated, long Services);
+internal sealed record RecordedOutsideCreatedWindows(long Undated, long Services);

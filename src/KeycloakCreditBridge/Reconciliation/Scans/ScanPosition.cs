@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Provisioning;
+using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using Npgsql;
 using Quartz;
@@ -11,7 +10,7 @@ internal sealed partial class ReconcileJob(
     Reconciler reconciler,
     RequestedRunStore requested,
     CompleteRunStore complete,
-    ListRest rest,
+    ListThrottle rest,
     IHostApplicationLifetime lifetime,
     TimeProvider clock,
     ILogger<ReconcileJob> logger) : IJob
@@ -37,20 +36,20 @@ internal sealed partial class ReconcileJob(
     }
 
     // Who was asked for once is not dropped because another run was at work, the database did not answer, or this replica stops.
-    private async Task FollowAsync(IJobExecutionContext context, ReconcileRequest request, ReconcileOutcome outcome, bool stops)
+    private async Task FollowAsync(IJobExecutionContext context, RunRequest request, ReconcileOutcome outcome, bool stops)
     {
         var (key, now) = (context.Trigger.Key, clock.GetUtcNow());
-        if (key.Group == ReconcileTriggers.Schedule || outcome is not { RunId: null, Status: not ReconcileStatus.Cancelled })
+        if (key.Group == RunTriggers.Schedule || outcome is not { RunId: null, Status: not ReconcileStatus.Cancelled })
             return;
         if (!stops)
-            await ReconciliationSchedule.RunAgainAsync(context.Scheduler, key, context.JobDetail.Key, now + AgainAfter, CancellationToken.None);
+            await ReconciliationSchedule.RetryAsync(context.Scheduler, key, context.JobDetail.Key, now + AgainAfter, CancellationToken.None);
         // A scheduler that shuts down takes nothing more: what is on record as waiting is taken up by any replica.
         else if (request.WaitingRun is null)
-            await requested.AnnounceAsync(request, now, CancellationToken.None);
+            await requested.EnqueueAsync(request, now, CancellationToken.None);
     }
 
     // Who stops has nothing to do any more; what was asked for waits for the next start.
-    private async Task<ReconcileRequest?> FindWorkAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken)
+    private async Task<RunRequest?> FindWorkAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken)
     {
         try
         {
@@ -63,22 +62,22 @@ internal sealed partial class ReconcileJob(
     }
 
     // What was asked for over HTTP stands in its run; everything else follows from who asks.
-    private async Task<ReconcileRequest?> RequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken) => trigger.Group switch
+    private async Task<RunRequest?> RequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken) => trigger.Group switch
     {
-        ReconcileTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
-        ReconcileTriggers.Schedule => new ReconcileRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
-        _ => new ReconcileRequest(realm, trigger.Group),
+        RunTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
+        RunTriggers.Schedule => new RunRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
+        _ => new RunRequest(realm, trigger.Group),
     };
 
-    private async Task<bool> IsNeedlessAsync(ReconcileRequest request, CancellationToken cancellationToken)
+    private async Task<bool> IsNeedlessAsync(RunRequest request, CancellationToken cancellationToken)
     {
         try
         {
             // Replicas that start together may each have asked for it.
-            if (request.Trigger == ReconcileTriggers.First)
-                return await complete.WasReadAsync(request.Realm, cancellationToken) && await EndAsync(request, cancellationToken);
+            if (request.Trigger == RunTriggers.First)
+                return await complete.HasCompleteRunAsync(request.Realm, cancellationToken) && await EndAsync(request, cancellationToken);
             // One that is on record as waiting is done: no time of the schedule comes for it again.
-            if (request.Trigger != ReconcileTriggers.Schedule || request.WaitingRun is not null || await rest.UntilAsync(request, cancellationToken) is not { } until)
+            if (request.Trigger != RunTriggers.Schedule || request.WaitingRun is not null || await rest.UntilAsync(request, cancellationToken) is not { } until)
                 return false;
             LogResting(request.Realm, until);
             return true;
@@ -90,7 +89,7 @@ internal sealed partial class ReconcileJob(
         }
     }
 
-    private async Task<bool> EndAsync(ReconcileRequest needless, CancellationToken cancellationToken)
+    private async Task<bool> EndAsync(RunRequest needless, CancellationToken cancellationToken)
     {
         if (needless.WaitingRun is { } run)
             await requested.EndAsync(run, "The realm was read meanwhile.", clock.GetUtcNow(), cancellationToken);

@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Reconciliation.Requests;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using Microsoft.Extensions.Options;
 using Quartz;
@@ -23,7 +22,7 @@ internal sealed class ReconciliationSchedule(
     }
 
     /// <summary>Has a realm reconciled once, as soon as a replica can. Asked again before that, it is still once; asked while it runs, it is twice.</summary>
-    /// <param name="trigger">Why, see <see cref="ReconcileTriggers"/>.</param>
+    /// <param name="trigger">Why, see <see cref="RunTriggers"/>.</param>
     public static async Task RunOnceAsync(IScheduler scheduler, string realm, string trigger, CancellationToken cancellationToken)
     {
         var key = new TriggerKey(realm, trigger);
@@ -34,35 +33,35 @@ internal sealed class ReconciliationSchedule(
     }
 
     /// <summary>Has a run that was announced done as soon as a replica can.</summary>
-    public static async Task RunAnnouncedAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
+    public static async Task RunWaitingAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
     {
-        var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
+        var key = new TriggerKey(RequestedRunStore.TriggerName(run), RunTriggers.Http);
         await scheduler.ScheduleTrigger(Once(key, realm), TriggerConflict.Keep, cancellationToken);
     }
 
     /// <summary>The same for a run that nobody may have scheduled yet; false when somebody has.</summary>
-    public static async Task<bool> TakeUpAnnouncedAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
+    public static async Task<bool> TryRunWaitingAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
     {
-        var key = new TriggerKey(RequestedRunStore.NameOf(run), ReconcileTriggers.Http);
-        foreach (var scheduled in (TriggerKey[])[key, Later(key)])
+        var key = new TriggerKey(RequestedRunStore.TriggerName(run), RunTriggers.Http);
+        foreach (var scheduled in (TriggerKey[])[key, RetryKey(key)])
         {
             if (await scheduler.GetTrigger(scheduled, cancellationToken) is not null)
                 return false;
         }
 
-        await RunAnnouncedAsync(scheduler, realm, run, cancellationToken);
+        await RunWaitingAsync(scheduler, realm, run, cancellationToken);
         return true;
     }
 
     /// <summary>Has what a trigger asked for done later, as it could not be done now.</summary>
-    public static async Task RunAgainAsync(IScheduler scheduler, TriggerKey asked, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
+    public static async Task RetryAsync(IScheduler scheduler, TriggerKey asked, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        var later = TriggerBuilder.Create().WithIdentity(Later(asked)).ForJob(job).StartAt(at).Build();
+        var later = TriggerBuilder.Create().WithIdentity(RetryKey(asked)).ForJob(job).StartAt(at).Build();
         await scheduler.ScheduleTrigger(later, TriggerConflict.Keep, cancellationToken);
     }
 
     // The trigger that fired is deleted behind its run: the next one needs another name.
-    private static TriggerKey Later(TriggerKey asked) =>
+    private static TriggerKey RetryKey(TriggerKey asked) =>
         new(asked.Name.EndsWith(Again, StringComparison.Ordinal) ? asked.Name[..^Again.Length] : asked.Name + Again, asked.Group);
 
     private async Task ApplyAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
@@ -71,22 +70,22 @@ internal sealed class ReconciliationSchedule(
         await scheduler.AddJob(job, AddJobOptions.Replacing, cancellationToken);
 
         // A stored trigger that says the same stays: it remembers whether a time passed while no replica ran.
-        foreach (var (group, cron) in new[] { (ReconcileTriggers.Schedule, options.Value.Cron), (ReconcileTriggers.Daily, options.Value.CompleteCron) })
+        foreach (var (group, cron) in new[] { (RunTriggers.Schedule, options.Value.Cron), (RunTriggers.Daily, options.Value.CompleteCron) })
         {
             var key = new TriggerKey(realm, group);
-            if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Says(stored, cron)))
+            if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Matches(stored, cron)))
                 await scheduler.ScheduleTrigger(Trigger(key, job.Key, cron), TriggerConflict.Replace, cancellationToken);
         }
 
         // A replica that starts beside one that is at it asks for nothing more.
-        if (!await runs.WasReadAsync(realm, cancellationToken))
-            await scheduler.ScheduleTrigger(Once(new TriggerKey(realm, ReconcileTriggers.First), realm), TriggerConflict.Keep, cancellationToken);
+        if (!await runs.HasCompleteRunAsync(realm, cancellationToken))
+            await scheduler.ScheduleTrigger(Once(new TriggerKey(realm, RunTriggers.First), realm), TriggerConflict.Keep, cancellationToken);
     }
 
     private static ITrigger Once(TriggerKey key, string realm) =>
         TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
 
-    private bool Says(ICronTrigger stored, string cron) =>
+    private bool Matches(ICronTrigger stored, string cron) =>
         stored.CronExpressionString == cron
         && stored.MisfireInstruction == Misfire
         && stored.TimeZone.Equals(TimeZoneInfo.Utc);

@@ -23,20 +23,20 @@ public sealed class WayCatalogueTests
     {
         foreach (var way in WayCatalogue.All)
         {
-            Assert.NotEmpty(way.Proofs);
-            Assert.All(way.Proofs, proof => Assert.NotNull(proof.Found?.GetCustomAttribute<FactAttribute>()));
+            Assert.NotEmpty(way.Tests);
+            Assert.All(way.Tests, proof => Assert.NotNull(proof.Found?.GetCustomAttribute<FactAttribute>()));
         }
     }
 
     [Fact]
     public void Every_test_of_a_way_is_in_the_catalogue()
     {
-        var proving = WayCatalogue.All.SelectMany(way => way.Proofs).ToHashSet();
+        var proving = WayCatalogue.All.SelectMany(way => way.Tests).ToHashSet();
         var tests = from type in GetType().Assembly.GetTypes()
                     where type.Namespace == GetType().Namespace && type != GetType()
                     from method in type.GetMethods()
                     where method.GetCustomAttribute<FactAttribute>() is not null
-                    select new Proof(type, method.Name);
+                    select new CoveringTest(type, method.Name);
         Assert.All(tests, test => Assert.Contains(test, proving));
     }
 }

@@ -1,12 +1,14 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake.Polling;
 
-public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
+public sealed class EventPollerTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private TestDatabase _database = null!;
 
@@ -20,12 +22,12 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("V26_7")]
     [InlineData("V26_2")]
     [InlineData("V26_0")]
-    public async Task Users_who_appear_are_found_in_both_streams_of_every_server(string model)
+    public async Task New_users_are_found_in_both_streams_of_every_server(string model)
     {
         await using var keycloak = await StartKeycloakAsync(Enum.Parse<ServerModel>(model));
         await using var host = await StartAsync(keycloak);
         using var admin = KeycloakAdmin.Of(keycloak);
-        var ada = await admin.CreateUserAsync("demo", new Person("ada", "ada@example.com"), Token);
+        var ada = await admin.CreateUserAsync("demo", new SandboxUser("ada", "ada@example.com"), Token);
         await keycloak.Realm("demo").RaiseAsync("REGISTER", Add(keycloak, "bob"));
         await HintedAsync(ada, "bob");
         await Eventually.TrueAsync(
@@ -33,13 +35,13 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_stream_that_cannot_be_read_does_not_darken_the_other()
+    public async Task A_stream_that_cannot_be_read_does_not_hide_the_other()
     {
         await using var keycloak = await StartKeycloakAsync();
-        keycloak.Misbehaviour.Fail("/admin/realms/demo/events?dateFrom*", 1_000, 403);
+        keycloak.Faults.Fail("/admin/realms/demo/events?dateFrom*", 1_000, 403);
         await using var host = await StartAsync(keycloak);
         using var admin = KeycloakAdmin.Of(keycloak);
-        await HintedAsync(await admin.CreateUserAsync("demo", new Person("ada", "ada@example.com"), Token));
+        await HintedAsync(await admin.CreateUserAsync("demo", new SandboxUser("ada", "ada@example.com"), Token));
         await Eventually.TrueAsync(() => host.Polling.Error is not null, "the other one is known to fail");
     }
 
@@ -47,16 +49,16 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("V26_7", 5)]
     [InlineData("V26_7", -5)]
     [InlineData("V26_0", 5)]
-    public async Task A_clock_of_Keycloak_that_is_minutes_off_hides_nobody(string model, int minutesAhead)
+    public async Task A_Keycloak_clock_that_is_minutes_off_hides_no_user(string model, int minutesAhead)
     {
         await using var keycloak = await StartKeycloakAsync(Enum.Parse<ServerModel>(model));
-        keycloak.Misbehaviour.ClockOffset = TimeSpan.FromMinutes(minutesAhead);
+        keycloak.Faults.ClockOffset = TimeSpan.FromMinutes(minutesAhead);
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "ada"));
         await using var host = await StartAsync(keycloak);
         await HintedAsync("ada");
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "bob"));
         await HintedAsync("bob");
-        keycloak.Misbehaviour.ClockOffset = TimeSpan.Zero;
+        keycloak.Faults.ClockOffset = TimeSpan.Zero;
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "eve"));
         await HintedAsync("eve");
     }
@@ -81,12 +83,12 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         await using var second = await StartAsync(keycloak);
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "ada"));
         await HintedAsync("ada");
-        Assert.False(second.Polling.Here);
+        Assert.False(second.Polling.IsPolling);
 
         await first.DisposeAsync();
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "bob"));
         await HintedAsync("bob");
-        await Eventually.TrueAsync(() => second.Polling.Here, "the second replica polls");
+        await Eventually.TrueAsync(() => second.Polling.IsPolling, "the second replica polls");
     }
 
     [Fact]
@@ -137,9 +139,9 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         await using var keycloak = await StartKeycloakAsync();
         await using var host = await StartAsync(keycloak);
         await Eventually.TrueAsync(() => host.Polling.LastPoll is not null, "polling works");
-        keycloak.Misbehaviour.Fail("/admin/realms/demo/events*", 1_000, 403);
+        keycloak.Faults.Fail("/admin/realms/demo/events*", 1_000, 403);
         await Eventually.TrueAsync(() => host.Polling.Error is not null, "polling fails");
-        keycloak.Misbehaviour.Reset();
+        keycloak.Faults.Reset();
         await keycloak.Realm("demo").LoginAsync(Add(keycloak, "ada"));
         await HintedAsync("ada");
         await Eventually.TrueAsync(() => host.LogIds.Contains(211), "polling works again");
@@ -155,13 +157,13 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         return keycloak;
     }
 
-    private Task<IntakeHost> StartAsync(EmulatedKeycloak keycloak) => IntakeHost.StartAsync(
+    private Task<IntakeFixture> StartAsync(EmulatedKeycloak keycloak) => IntakeFixture.StartAsync(
         _database.ConnectionString,
         ("Keycloak:Url", keycloak.Url.AbsoluteUri),
         ("Intake:Poll:Enabled", "true"),
         ("Intake:Poll:IdleInterval", "00:00:00.2"),
         ("Intake:Poll:BusyInterval", "00:00:00.1"),
-        ("Intake:Poll:SweepEvery", "00:00:00.5"));
+        ("Intake:Poll:SweepInterval", "00:00:00.5"));
 
     private static string Add(EmulatedKeycloak keycloak, string username)
     {
@@ -180,7 +182,7 @@ public sealed class EventPollerTests(PostgresServer postgres) : IAsyncLifetime
         return admin.UpdateEventsConfigAsync("demo", config, Token);
     }
 
-    private static List<string> Reasons(IntakeHost host)
+    private static List<string> Reasons(IntakeFixture host)
     {
         List<string> reasons = [];
         while (host.Requests.Reader.TryRead(out var request))

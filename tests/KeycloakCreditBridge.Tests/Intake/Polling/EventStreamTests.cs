@@ -10,13 +10,13 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Intake.Polling;
 
-public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
+public sealed class EventStreamTests(PostgresFixture postgres) : IDisposable
 {
     private static readonly DateTimeOffset Noon = new(2026, 12, 1, 12, 0, 0, TimeSpan.Zero);
     private static readonly PollOptions Options = new() { PageSize = 10 };
 
     private readonly StoredEvents _events = new();
-    private readonly ReconciliationRequests _requests = new();
+    private readonly LostEventsSignal _requests = new();
     private readonly ManualTimeProvider _clock = new(Noon);
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddSingleton<IntakeMetrics>().BuildServiceProvider();
 
@@ -25,7 +25,7 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task The_first_start_looks_back_from_the_newest_event_whatever_the_clocks_say()
+    public async Task The_first_start_reads_back_from_the_newest_event_whatever_the_clocks_say()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var keycloaks = Noon.AddHours(-3);
@@ -75,7 +75,7 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
     }
 
     [Fact]
-    public async Task A_restart_looks_at_the_users_of_the_overlap_once_more_and_at_no_others()
+    public async Task A_restart_hints_the_users_of_the_overlap_once_more_and_no_others()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         _events.Add("long-ago", Noon.AddMinutes(-30));
@@ -225,7 +225,7 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
 
     private EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
-        var losses = new EventLosses(new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLosses>.Instance);
+        var losses = new EventLossReporter(new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLossReporter>.Instance);
         var options = new OptionsWrapper<HintOptions>(new HintOptions());
         _writer ??= new HintWriter(new HintStore(database.DataSource), new HintHandover(options, _clock), new HintSignal(_clock), options, _clock);
         return new EventStream(_events.Source, _writer, new PollCursorStore(database.DataSource), losses, Options, _clock)
@@ -234,9 +234,9 @@ public sealed class EventStreamTests(PostgresServer postgres) : IDisposable
         };
     }
 
-    private List<ReconciliationRequest> Asked()
+    private List<LostEvents> Asked()
     {
-        List<ReconciliationRequest> asked = [];
+        List<LostEvents> asked = [];
         while (_requests.Reader.TryRead(out var request))
             asked.Add(request);
         return asked;

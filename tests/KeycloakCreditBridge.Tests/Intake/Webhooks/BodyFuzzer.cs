@@ -1,4 +1,5 @@
 using System.Text;
+using KeycloakCreditBridge.Tests.Intake.Webhooks.Formats;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 

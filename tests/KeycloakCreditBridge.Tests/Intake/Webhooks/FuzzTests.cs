@@ -2,8 +2,9 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Intake.Webhooks;
+using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.AspNetCore.Http;
@@ -11,7 +12,7 @@ using Microsoft.AspNetCore.Http;
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
 /// <summary>Bodies that nobody thought of. WEBHOOK_FUZZ_BODIES sets how many are read.</summary>
-public sealed class FuzzTests(PostgresServer postgres)
+public sealed class FuzzTests(PostgresFixture postgres)
 {
     private const string Secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -29,7 +30,7 @@ public sealed class FuzzTests(PostgresServer postgres)
         int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 50_000;
 
     [Fact]
-    public Task No_body_is_more_than_malformed_and_none_proves_itself()
+    public Task No_body_is_more_than_malformed_and_none_is_authenticated()
     {
         // A thread of its own: tests that run beside it need those of the pool.
         return Task.Factory.StartNew(TryAll, TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -42,7 +43,7 @@ public sealed class FuzzTests(PostgresServer postgres)
                 var body = Fuzzer.Body(number);
                 if (IsRead(body, Envelopes[number % 7 == 0 ? number % Envelopes.Length : 0], Pinned[number % Pinned.Length]))
                     read++;
-                Assert.NotEqual(SignatureVerdict.Valid, DeliveryProof.Check(
+                Assert.NotEqual(AuthenticationOutcome.Valid, DeliveryAuthentication.Check(
                     Proof(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
             }
 
@@ -55,7 +56,7 @@ public sealed class FuzzTests(PostgresServer postgres)
     public async Task Over_HTTP_a_body_is_taken_or_a_bad_request_when_signed_and_unauthorized_when_not()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(database.ConnectionString);
+        await using var host = await IntakeFixture.StartAsync(database.ConnectionString);
         await host.SchemaReadyAsync();
         for (var number = 0; number < 400; number++)
         {

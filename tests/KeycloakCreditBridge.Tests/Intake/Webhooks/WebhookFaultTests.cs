@@ -1,19 +1,20 @@
 using System.Net;
+using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
-public sealed class WebhookFaultTests(PostgresServer postgres)
+public sealed class WebhookFaultTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task While_the_database_is_away_deliveries_are_sent_back_and_when_it_returns_they_are_taken()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
+        await using var server = await PostgresFixture.StartOwnAsync();
         var connectionString = await server.CreateDatabaseAsync("bridge", Token);
-        await using var host = await IntakeHost.StartAsync(connectionString);
+        await using var host = await IntakeFixture.StartAsync(connectionString);
         await host.SchemaReadyAsync();
         Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(Deliveries.UserEvent("before"))).Status);
 
@@ -36,7 +37,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
     public async Task Before_the_schema_is_ready_deliveries_are_sent_back()
     {
         await using var database = await postgres.CreateEmptyDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(database.ConnectionString, ("Storage:MigrateOnStart", "false"));
+        await using var host = await IntakeFixture.StartAsync(database.ConnectionString, ("Storage:MigrateOnStart", "false"));
         await Eventually.TrueAsync(() => host.SchemaProblem is not null, "it has looked for the schema");
         var (status, _, retryAfter) = await host.DeliverAsync(Deliveries.UserEvent("u1"));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "5"), (status, retryAfter));
@@ -46,7 +47,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
     public async Task A_delivery_is_answered_only_when_its_hint_is_committed()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(database.ConnectionString);
+        await using var host = await IntakeFixture.StartAsync(database.ConnectionString);
         await host.SchemaReadyAsync();
         await using var connection = await database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await connection.BeginTransactionAsync(Token);
@@ -64,7 +65,7 @@ public sealed class WebhookFaultTests(PostgresServer postgres)
     public async Task Deliveries_that_come_together_share_commits()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var host = await IntakeHost.StartAsync(database.ConnectionString);
+        await using var host = await IntakeFixture.StartAsync(database.ConnectionString);
         await host.SchemaReadyAsync();
         await using var connection = await database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await connection.BeginTransactionAsync(Token);

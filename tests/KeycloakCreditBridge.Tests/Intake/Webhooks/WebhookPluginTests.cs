@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
-public sealed class WebhookPluginTests(PostgresServer postgres)
+public sealed class WebhookPluginTests(PostgresFixture postgres)
 {
     private const string Users = "select keycloak_id from user_hints order by 1";
 
@@ -14,7 +14,7 @@ public sealed class WebhookPluginTests(PostgresServer postgres)
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task What_the_plugin_sent_is_taken_for_the_person_concerned(string name)
+    public async Task A_delivery_of_each_plugin_hints_the_user_concerned(string name)
     {
         var plugin = Plugins.Named(name);
         await using var database = await postgres.CreateDatabaseAsync();
@@ -28,7 +28,7 @@ public sealed class WebhookPluginTests(PostgresServer postgres)
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task What_was_changed_by_hand_is_refused(string name)
+    public async Task An_altered_delivery_is_refused(string name)
     {
         var plugin = Plugins.Named(name);
         await using var database = await postgres.CreateDatabaseAsync();
@@ -53,7 +53,7 @@ public sealed class WebhookPluginTests(PostgresServer postgres)
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task A_proof_of_another_scheme_is_no_proof(string name)
+    public async Task Authentication_by_another_scheme_is_refused(string name)
     {
         var plugin = Plugins.Named(name);
         await using var database = await postgres.CreateDatabaseAsync();
@@ -90,9 +90,9 @@ public sealed class WebhookPluginTests(PostgresServer postgres)
         Assert.Contains($"PhaseTwo, which is configured for this realm. It looks like {plugin.Format}", answer, StringComparison.Ordinal);
     }
 
-    private static async Task<IntakeHost> StartAsync(TestDatabase database, Plugin plugin, params (string Key, string? Value)[] settings)
+    private static async Task<IntakeFixture> StartAsync(TestDatabase database, Plugin plugin, params (string Key, string? Value)[] settings)
     {
-        var host = await IntakeHost.StartAsync(
+        var host = await IntakeFixture.StartAsync(
             database.ConnectionString,
             [
                 ("Keycloak:Realms:0:WebhookAuthentication", $"{plugin.Authentication}"),

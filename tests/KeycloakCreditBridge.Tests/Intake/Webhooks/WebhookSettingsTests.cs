@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Keycloak;
 

@@ -2,13 +2,12 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Intake.Proofs;
+using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
-public sealed class WebhookTests(PostgresServer postgres)
+public sealed class WebhookTests(PostgresFixture postgres)
 {
     private const string Hints = "select realm || ' ' || keycloak_id || ' ' || cause || ' ' || source from user_hints order by 1";
 
@@ -197,7 +196,7 @@ public sealed class WebhookTests(PostgresServer postgres)
     [InlineData("access.CLIENT_LOGIN")]
     [InlineData("system.STARTED")]
     [InlineData("admin.REALM-UPDATE")]
-    public async Task What_means_nothing_here_is_answered_and_forgotten(string type)
+    public async Task An_irrelevant_event_is_answered_and_not_stored(string type)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database);
@@ -205,9 +204,9 @@ public sealed class WebhookTests(PostgresServer postgres)
         Assert.Empty(await database.QueryAsync<string>(Hints));
     }
 
-    private static async Task<IntakeHost> StartAsync(TestDatabase database, params (string Key, string? Value)[] settings)
+    private static async Task<IntakeFixture> StartAsync(TestDatabase database, params (string Key, string? Value)[] settings)
     {
-        var host = await IntakeHost.StartAsync(database.ConnectionString, settings);
+        var host = await IntakeFixture.StartAsync(database.ConnectionString, settings);
         await host.SchemaReadyAsync();
         return host;
     }

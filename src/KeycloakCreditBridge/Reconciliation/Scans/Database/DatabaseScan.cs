@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak.Database;
-using KeycloakCreditBridge.Provisioning;
-using KeycloakCreditBridge.Reconciliation.Runs;
-using KeycloakCreditBridge.Reconciliation.Scans.Undated;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 
@@ -15,9 +14,9 @@ internal sealed class DatabaseScan(
     KeycloakDatabaseStore keycloak,
     KnownStreamStore known,
     RealmComparison comparison,
-    SingleReader reader,
-    UndatedScan undated,
-    AbsenteeStore absentees,
+    UserByIdReader reader,
+    OutsideCreatedWindowsScan undated,
+    MissingFromScanStore absentees,
     GrantPolicy policy,
     TimeProvider clock) : IScan
 {
@@ -26,10 +25,10 @@ internal sealed class DatabaseScan(
     // How far a run is, is saved at least so often.
     private const int PartUsers = 50_000;
 
-    public int ReviewsAtOnce => 2;
+    public int MaxConcurrentReviews => 2;
 
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await keycloak.CheckAsync(cancellationToken);
         if (run.Reached.Phase.Length == 0)
@@ -60,7 +59,7 @@ internal sealed class DatabaseScan(
         await keycloak.HasFederationAsync(realm, cancellationToken) is not false && await undated.HasUncountedAsync(realm, cancellationToken);
 
     private async IAsyncEnumerable<ScannedPart> MergeAsync(
-        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
         var after = run.Reached.Tail is [var last, ..] ? last : "";
@@ -73,7 +72,7 @@ internal sealed class DatabaseScan(
         var startsOver = compared.Differing is not null;
         if (startsOver)
             (after, position) = ("", ScanPosition.Start);
-        yield return new ScannedPart([], readAt, position, startsOver) { Unchanged = compared.Unchanged, Expected = compared.People };
+        yield return new ScannedPart([], readAt, position, startsOver) { Unchanged = compared.Unchanged, Expected = compared.Users };
 
         await using var records = known.CopyAsync(request.Realm, after, compared.Differing, cancellationToken).GetAsyncEnumerator(cancellationToken);
         var hasRecord = await records.MoveNextAsync();
@@ -103,7 +102,7 @@ internal sealed class DatabaseScan(
     }
 
     // Rules that look at the address or the name may judge somebody otherwise whose record stands.
-    private bool NeedsAll(ReconcileRequest request) => request.Rejudge || !policy.RulesOf(request.Realm).NeedsIdAlone;
+    private bool NeedsAll(RunRequest request) => request.Rejudge || !policy.RulesOf(request.Realm).NeedsIdAlone;
 
     private async Task AddAbsentAsync(Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
@@ -120,13 +119,13 @@ internal sealed class DatabaseScan(
         var deleted = part.Linked.Count == 0 ? [] : await known.DeletedAsync(part.Realm, [.. part.Linked], cancellationToken);
         part.Users.RemoveAll(user => deleted.Contains(user.KeycloakId));
         var asked = await reader.ReadAsync(part.Realm, [.. part.Doubtful, .. deleted], cancellationToken);
-        part.Absent.AddRange(asked.Gone.Except(deleted));
+        part.Absent.AddRange(asked.NotFound.Except(deleted));
         if (part.Absent.Count > 0)
             await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
         return new ScannedPart([.. part.Users, .. asked.Found], readAt, position) { Unchanged = part.Unchanged, Problems = asked.Problems };
     }
 
-    private sealed class Part(ReconcileRequest request, bool needsAll)
+    private sealed class Part(RunRequest request, bool needsAll)
     {
         public bool NeedsAll => needsAll;
 
@@ -150,14 +149,14 @@ internal sealed class DatabaseScan(
         {
             if (request.Since is { } since && user.CreatedAtMs < since.ToUnixTimeMilliseconds())
                 return;
-            if (!needsAll && record is { Stands: true } known && known.Disposition == DispositionOf(user)
+            if (!needsAll && record is { IsConsistent: true } known && known.State == DispositionOf(user)
                 && (Subject.Instant(user.CreatedAtMs) is not { } created || created == known.CreatedAt))
             {
                 Unchanged += user.IsService ? 0 : 1;
                 return;
             }
 
-            if (user.FederationLink is not null && record is { Disposition: "account" or "held" } recorded && recorded.Disposition != DispositionOf(user))
+            if (user.FederationLink is not null && record is { State: "account" or "held" } recorded && recorded.State != DispositionOf(user))
             {
                 Doubtful.Add(user.Id);
                 return;

@@ -11,15 +11,15 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
     private const string CopySql =
         $"""
-        select k.keycloak_id, k.disposition, k.checked_at, k.created_at,
-            case k.disposition
+        select k.keycloak_id, k.user_state, k.checked_at, k.created_at,
+            case k.user_state
                 when 'account' then c.user_id is not null and k.reason is null
                     and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
                 when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active' and c.status_reason is distinct from 'deleted'
                 else true end as stands
         from keycloak_users k
         left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
-        where k.realm = @Realm and k.disposition <> 'deleted' and k.keycloak_id > @After
+        where k.realm = @Realm and k.user_state <> 'deleted' and k.keycloak_id > @After
             and (@Buckets::bigint[] is null or {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) = any (@Buckets::bigint[]))
         order by k.keycloak_id
         """;
@@ -27,7 +27,7 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
     private const string DeletedSql =
         """
         select keycloak_id from keycloak_users
-        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and disposition = 'deleted'
+        where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state = 'deleted'
         """;
 
     // Summed up as Keycloak's users are, see UserDigest, and beside them the accounts as they should be less the accounts as they are: nothing
@@ -39,13 +39,13 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         from (
             select {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) as bucket,
                 sum(hashtextextended(k.keycloak_id, case
-                    when k.reason is not null then 0 when k.disposition = 'account' then {UserDigest.Enabled}
-                    when k.disposition = 'held' then {UserDigest.Disabled} when k.disposition = 'service_account' then {UserDigest.Service} else 0 end
-                    + {UserDigest.Kinds} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.Uncreated}))) as users,
-                coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.disposition
-                    when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.disposition in ('account', 'held')), 0) as accounts
+                    when k.reason is not null then 0 when k.user_state = 'account' then {UserDigest.Enabled}
+                    when k.user_state = 'held' then {UserDigest.Disabled} when k.user_state = 'service_account' then {UserDigest.Service} else 0 end
+                    + {UserDigest.KindCount} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.NoCreationTime}))) as users,
+                coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.user_state
+                    when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.user_state in ('account', 'held')), 0) as accounts
             from keycloak_users k
-            where k.realm = @Realm::text and k.disposition <> 'deleted' and k.keycloak_id not like 'f:%'
+            where k.realm = @Realm::text and k.user_state <> 'deleted' and k.keycloak_id not like 'f:%'
             group by 1
             union all
             select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0, -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
@@ -121,8 +121,8 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
 /// <summary>A user on record.</summary>
 /// <param name="CheckedAt">When Keycloak was asked last.</param>
 /// <param name="CreatedAt">When Keycloak says the user was created.</param>
-/// <param name="Stands">Whether the account is as the disposition says.</param>
-internal readonly record struct KnownUser(string KeycloakId, string Disposition, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool Stands);
+/// <param name="IsConsistent">Whether the account is as the user_state says.</param>
+internal readonly record struct KnownUser(string KeycloakId, string State, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool IsConsistent);
 
 /// <summary>What is on record of a bucket of <see cref="UserDigest"/>.</summary>
 /// <param name="Accounts">Not zero where accounts are not as the record of their owners says.</param>

@@ -23,7 +23,7 @@ internal sealed class RealmComparison(KeycloakDatabaseStore keycloak, KnownStrea
     }
 }
 
-/// <param name="People">All people of the realm, as far as they are in Keycloak's tables.</param>
+/// <param name="Users">All people of the realm, as far as they are in Keycloak's tables.</param>
 /// <param name="Unchanged">People in the buckets that need no reading.</param>
 /// <param name="Differing">The buckets that do; null for all of them.</param>
-internal sealed record ComparedRealm(long People, long Unchanged, IReadOnlyList<long>? Differing);
+internal sealed record ComparedRealm(long Users, long Unchanged, IReadOnlyList<long>? Differing);

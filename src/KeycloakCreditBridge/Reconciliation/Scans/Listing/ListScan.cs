@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
@@ -10,18 +9,18 @@ namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 /// </summary>
 internal sealed partial class ListScan(
     KeycloakClient client,
-    PeopleListing people,
-    AbsenteeStore absentees,
+    UserListing people,
+    MissingFromScanStore absentees,
     ILogger<ListScan> logger) : IScan
 {
     private const int MostPasses = 3;
 
-    public IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, ReconcileRequest request, CancellationToken cancellationToken) =>
-        ReadAsync(run, request, run.Reached, AbsenceScope.Listed, cancellationToken);
+    public IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken) =>
+        ReadAsync(run, request, run.Reached, MissingScope.Listed, cancellationToken);
 
     /// <summary>Reads from a place on, and notes whom of <paramref name="scope"/> it did not show.</summary>
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, ReconcileRequest request, ScanPosition from, AbsenceScope scope, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, ScanPosition from, MissingScope scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var realm = request.Realm;
         for (var pass = 1; ; pass++)
@@ -37,12 +36,12 @@ internal sealed partial class ListScan(
                 isAgain = false;
             }
 
-            var seen = await absentees.SeenAsync(run.Id, cancellationToken);
+            var seen = await absentees.CountSeenAsync(run.Id, cancellationToken);
             // Who came or went meanwhile is in one of the counts only; whom the list itself had imported is in the second.
             var after = await client.CountUsersAsync(realm, cancellationToken);
             var counted = imports ? after : Math.Min(before, after);
             if (seen == 0)
-                await client.CheckUsersAsync(realm, cancellationToken);
+                await client.CheckUserAccessAsync(realm, cancellationToken);
             if (seen >= counted)
             {
                 await absentees.AddUnseenAsync(run, request, scope, people.ShowsFederated(realm), cancellationToken);

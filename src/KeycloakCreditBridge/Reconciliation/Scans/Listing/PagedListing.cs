@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Reconciliation.Runs;
-using KeycloakCreditBridge.Reconciliation.Scans.Undated;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
@@ -15,9 +14,9 @@ internal sealed class CountScan(
     KnownUserStore known,
     WindowReader reader,
     WindowScan windows,
-    UndatedCount undatedCount,
-    UndatedScan undated,
-    AbsenteeStore absentees,
+    OutsideCreatedWindowsCounter undatedCount,
+    OutsideCreatedWindowsScan undated,
+    MissingFromScanStore absentees,
     TimeProvider clock) : IScan
 {
     // Listing as many costs Keycloak about as much as counting twice.
@@ -27,16 +26,16 @@ internal sealed class CountScan(
     private const int DenseShare = 8;
 
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var failed = new FailedWindows(request.Realm);
         var reached = run.Reached.Phase.Length == 0 ? run.Reached.Number : 0;
-        var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Open);
+        var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Unbounded);
         // Nothing differs most of the time: then these are all questions, and asked at once.
         var (counting, knowing) = (undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
         await Task.WhenAll(counting, knowing);
         var (counts, inAll) = (await counting, await knowing);
-        var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.Dated : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
+        var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.InCreatedWindows : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
         await foreach (var part in CompareAsync(run, request.Realm, whole, failed, cancellationToken))
             yield return part;
         await foreach (var (part, _) in windows.NarrowAsync(run, request.Realm, failed, cancellationToken))
@@ -87,7 +86,7 @@ internal sealed class CountScan(
     }
 
     // Behind the last window nothing is worth to be continued: comparing anew costs less than what a run that fails there would miss.
-    private static ScanPosition At(long next) => ScanPosition.Start with { Number = next is > 0 and < CreatedWindow.Open ? next : 0 };
+    private static ScanPosition At(long next) => ScanPosition.Start with { Number = next is > 0 and < CreatedWindow.Unbounded ? next : 0 };
 
     // Keycloak is asked for one half: the other is what is left.
     private async Task<(ComparedWindow Before, ComparedWindow Behind)> HalveAsync(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
@@ -16,13 +17,13 @@ internal sealed class FailedWindows(string realm)
     private KeycloakException? _first;
 
     /// <summary>For <see cref="ScanPosition.Tail"/>, so that whoever continues the run reads them again.</summary>
-    public IReadOnlyList<string> Texts => [.. _windows.Select(window => string.Create(CultureInfo.InvariantCulture, $"{window.From}-{window.To}"))];
+    public IReadOnlyList<string> Tail => [.. _windows.Select(window => string.Create(CultureInfo.InvariantCulture, $"{window.From}-{window.To}"))];
 
     /// <summary>Whether some of them may hold others than the users at fault.</summary>
     public bool AreWide => _windows.Exists(window => window.To > window.From);
 
     /// <summary>Takes over the windows that a run left behind when it was interrupted.</summary>
-    public void AddThoseOf(ScanPosition position) => _windows.AddRange(position.Tail
+    public void Restore(ScanPosition position) => _windows.AddRange(position.Tail
         .Select(text => text.Split('-'))
         .Select(bounds => new CreatedWindow(long.Parse(bounds[0], CultureInfo.InvariantCulture), long.Parse(bounds[1], CultureInfo.InvariantCulture))));
 

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 

@@ -1,9 +1,9 @@
-using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>Reads the users of a window of creation in one request, and proves by the count that they are all.</summary>
-internal sealed class WindowReader(KeycloakClient client, PersonReader persons, TimeProvider clock)
+internal sealed class WindowReader(KeycloakClient client, ListedUserReader persons, TimeProvider clock)
 {
     private const int MostTries = 3;
 
@@ -33,4 +33,4 @@ internal sealed class WindowReader(KeycloakClient client, PersonReader persons, 
 /// <param name="ReadAt">When Keycloak was asked for them.</param>
 /// <param name="IsComplete">Whether they are as many as Keycloak counts: otherwise nobody may be taken for gone.</param>
 internal sealed record ReadWindow(
-    CreatedWindow Window, long Counted, IReadOnlyList<Provisioning.Subject> Users, DateTimeOffset ReadAt, bool IsComplete);
+    CreatedWindow Window, long Counted, IReadOnlyList<Provisioning.Policy.Subject> Users, DateTimeOffset ReadAt, bool IsComplete);

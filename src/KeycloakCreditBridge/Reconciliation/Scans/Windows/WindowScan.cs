@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Reconciliation.Runs;
-using KeycloakCreditBridge.Reconciliation.Scans.Undated;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
@@ -13,9 +12,9 @@ namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 internal sealed class WindowScan(
     KeycloakClient client,
     WindowReader reader,
-    CrowdedWindow crowded,
-    UndatedScan undated,
-    AbsenteeStore absentees,
+    OversizedWindow crowded,
+    OutsideCreatedWindowsScan undated,
+    MissingFromScanStore absentees,
     IOptions<ReconciliationOptions> options,
     TimeProvider clock) : IScan
 {
@@ -24,20 +23,20 @@ internal sealed class WindowScan(
     private const int MostRounds = 4;
 
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, ReconcileRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var failed = new FailedWindows(request.Realm);
-        var behind = new ScanPosition("", CreatedWindow.Open, []);
+        var behind = new ScanPosition("", CreatedWindow.Unbounded, []);
         if (run.Reached.Phase.Length == 0)
         {
-            failed.AddThoseOf(run.Reached);
+            failed.Restore(run.Reached);
             await foreach (var part in ReadWindowsAsync(run, request, failed, cancellationToken))
                 yield return part;
             await foreach (var part in NarrowAsync(run, request.Realm, failed, cancellationToken))
                 yield return part.Part with { Reached = behind with { Tail = part.Left } };
         }
 
-        behind = behind with { Tail = failed.Texts };
+        behind = behind with { Tail = failed.Tail };
         await foreach (var part in undated.ReadAllAsync(run, request, behind, cancellationToken))
             yield return part;
         if (!failed.IsEmpty)
@@ -53,7 +52,7 @@ internal sealed class WindowScan(
         // What an earlier run left behind may be readable by now, however narrow it is.
         for (var round = 0; round < MostRounds && (failed.AreWide || (round == 0 && !failed.IsEmpty)); round++)
         {
-            var left = failed.Texts;
+            var left = failed.Tail;
             foreach (var window in failed.TakeAll())
             {
                 var counted = await client.CountCreatedAsync(realm, window, cancellationToken);
@@ -64,13 +63,13 @@ internal sealed class WindowScan(
     }
 
     private async IAsyncEnumerable<ScannedPart> ReadWindowsAsync(
-        ReconcileRun run, ReconcileRequest request, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (run.Reached.Number >= CreatedWindow.Open)
+        if (run.Reached.Number >= CreatedWindow.Unbounded)
             yield break;
         var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
         var hasSeen = run.IsContinued;
-        await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Open), failed, cancellationToken))
+        await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Unbounded), failed, cancellationToken))
         {
             hasSeen |= part.Users.Count > 0 || !failed.IsEmpty;
             yield return part;
@@ -78,7 +77,7 @@ internal sealed class WindowScan(
 
         // Nobody at all: the realm has no users, or the bridge has lost the right to see them.
         if (!hasSeen)
-            await client.CheckUsersAsync(request.Realm, cancellationToken);
+            await client.CheckUserAccessAsync(request.Realm, cancellationToken);
     }
 
     /// <summary>Reads whom a stretch of time shows.</summary>
@@ -104,7 +103,7 @@ internal sealed class WindowScan(
                 while (!plan.IsAtEnd && inFlight.Count < options.Value.WindowsInFlight)
                 {
                     var (window, counted) = await plan.NextAsync(cancellationToken);
-                    inFlight.Enqueue((window, crowded.IsOne(counted)
+                    inFlight.Enqueue((window, crowded.IsOversized(counted)
                         ? Task.FromResult(new ReadWindow(window, counted, [], clock.GetUtcNow(), IsComplete: false))
                         : reader.ReadAsync(realm, window, counted, abandoned.Token)));
                 }
@@ -116,9 +115,9 @@ internal sealed class WindowScan(
                     continue;
                 }
 
-                if (crowded.IsOne(read.Counted))
+                if (crowded.IsOversized(read.Counted))
                 {
-                    var position = new ScanPosition("", read.Window.From, failed.Texts);
+                    var position = new ScanPosition("", read.Window.From, failed.Tail);
                     await using var pages = crowded.ReadAsync(run, realm, read.Window, read.Counted, cancellationToken).GetAsyncEnumerator(cancellationToken);
                     while (await failed.TryAsync(read.Window, pages.MoveNextAsync().AsTask()))
                         yield return pages.Current with { Reached = position };
@@ -137,5 +136,5 @@ internal sealed class WindowScan(
     }
 
     private static ScanPosition Behind(CreatedWindow window, FailedWindows failed) =>
-        new("", window.To == CreatedWindow.Open ? CreatedWindow.Open : window.To + 1, failed.Texts);
+        new("", window.To == CreatedWindow.Unbounded ? CreatedWindow.Unbounded : window.To + 1, failed.Tail);
 }

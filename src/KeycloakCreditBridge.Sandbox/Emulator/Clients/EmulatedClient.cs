@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator.Clients;
+
+/// <summary>A client of a realm.</summary>
+/// <param name="Uuid">The internal id, which admin events name.</param>
+/// <param name="ClientId">The readable id, which user events name.</param>
+/// <param name="Attributes">What a client carries without having a field for it.</param>
+internal sealed record EmulatedClient(
+    string Uuid, string ClientId, string? Secret, bool IsPublic, bool HasServiceAccount, bool Enabled, IReadOnlyList<string> RedirectUris, JsonObject Attributes)
+{
+    /// <summary>A client without a secret, such as every realm has from the start.</summary>
+    public static EmulatedClient Public(string clientId, params IReadOnlyList<string> redirectUris) =>
+        new(Guid.NewGuid().ToString(), clientId, null, true, false, true, redirectUris, []);
+
+    public static EmulatedClient From(JsonObject body) => new EmulatedClient(
+        body.Text("id") ?? Guid.NewGuid().ToString(),
+        body.Text("clientId") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Client id is missing"),
+        null, false, false, true, [], []).With(body);
+
+    /// <summary>The client after a write: what the body does not name stays, an attribute that is empty goes.</summary>
+    public EmulatedClient With(JsonObject body) => this with
+    {
+        Secret = body.Text("secret") ?? Secret,
+        IsPublic = body.Flag("publicClient") ?? IsPublic,
+        HasServiceAccount = body.Flag("serviceAccountsEnabled") ?? HasServiceAccount,
+        Enabled = body.Flag("enabled") ?? Enabled,
+        RedirectUris = body.Texts("redirectUris") ?? RedirectUris,
+        Attributes = Merged(body["attributes"] as JsonObject ?? []),
+        Audiences = body.ContainsKey("protocolMappers") ? [.. AudiencesIn(body)] : Audiences,
+    };
+
+    /// <summary>Audiences that mappers add to the client's access tokens.</summary>
+    public IReadOnlyList<string> Audiences { get; init; } = [];
+
+    public bool Allows(string redirectUri) => RedirectUris.Any(pattern => pattern.EndsWith('*')
+        ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)
+        : redirectUri == pattern);
+
+    public JsonObject ToJson()
+    {
+        var shown = new JsonObject
+        {
+            ["id"] = Uuid,
+            ["clientId"] = ClientId,
+            ["enabled"] = Enabled,
+            ["redirectUris"] = new JsonArray([.. RedirectUris.Select(uri => JsonValue.Create(uri))]),
+            ["serviceAccountsEnabled"] = HasServiceAccount,
+            ["publicClient"] = IsPublic,
+            ["protocol"] = "openid-connect",
+            ["fullScopeAllowed"] = true,
+            ["attributes"] = Attributes.DeepClone(),
+        };
+        if (!IsPublic)
+            shown["secret"] = Secret;
+        return shown;
+    }
+
+    private JsonObject Merged(JsonObject written)
+    {
+        var merged = Attributes.DeepClone().AsObject();
+        foreach (var (name, value) in written)
+        {
+            if (string.IsNullOrEmpty((string?)value))
+                merged.Remove(name);
+            else
+                merged[name] = value.DeepClone();
+        }
+
+        return merged;
+    }
+
+    private static IEnumerable<string> AudiencesIn(JsonObject body) => body.Objects("protocolMappers")
+        .Where(mapper => mapper.Text("protocolMapper") == "oidc-audience-mapper")
+        .Select(mapper => (mapper["config"] as JsonObject)?.Text("included.client.audience"))
+        .OfType<string>();
+}

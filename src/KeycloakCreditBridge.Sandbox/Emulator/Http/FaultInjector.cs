@@ -1,0 +1,121 @@
+using System.IO.Enumeration;
+using System.Text;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator.Http;
+
+/// <summary>
+/// Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything, or paths with a query where they have a
+/// question mark.
+/// </summary>
+internal sealed class FaultInjector
+{
+    private readonly Lock _gate = new();
+    private readonly List<Fault> _faults = [];
+
+    /// <summary>By how much the server's clock is wrong.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
+    /// <summary>How long a transaction lasts after its events got their times: until then nobody sees users or events of it.</summary>
+    public TimeSpan CommitDelay { get; set; }
+
+    /// <summary>Answers the next requests with a status, and Retry-After when given.</summary>
+    public void Fail(string path, int count, int status, TimeSpan? retryAfter = null) => Add(path, count, (context, _, _) =>
+    {
+        context.Response.StatusCode = status;
+        if (retryAfter is { } delay)
+            context.Response.Headers.RetryAfter = ((int)delay.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return Task.CompletedTask;
+    });
+
+    /// <summary>Cuts the next bodies in half, with a status that says all is well.</summary>
+    public void Truncate(string path, int count) => Add(path, count, async (context, next, _) =>
+    {
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        await next(context);
+        context.Response.Body = body;
+        context.Response.ContentLength = null;
+        await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length / 2), context.RequestAborted);
+    });
+
+    /// <summary>Never answers the next requests; they end when the caller gives up or the server stops.</summary>
+    public void Hang(string path, int count) =>
+        Add(path, count, (context, _, clock) => Task.Delay(Timeout.InfiniteTimeSpan, clock, context.RequestAborted));
+
+    /// <summary>Takes its time for the next requests and then answers them.</summary>
+    public void Delay(string path, int count, TimeSpan delay) => Add(path, count, async (context, next, clock) =>
+    {
+        await Task.Delay(delay, clock, context.RequestAborted);
+        await next(context);
+    });
+
+    /// <summary>Answers with a status, always, where the answer would hold this text.</summary>
+    public void FailWhenBodyContains(string path, string text, int status) => Add(path, int.MaxValue, async (context, next, _) =>
+    {
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        await next(context);
+        context.Response.Body = body;
+        context.Response.ContentLength = null;
+        if (Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).Contains(text, StringComparison.Ordinal))
+            context.Response.StatusCode = status;
+        else
+            await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length), context.RequestAborted);
+    });
+
+    /// <summary>Does something just before the next requests are answered.</summary>
+    public void RunBefore(string path, int count, Action act) => Add(path, count, (context, next, _) =>
+    {
+        act();
+        return next(context);
+    });
+
+    /// <summary>Behaves again.</summary>
+    public void Reset()
+    {
+        lock (_gate)
+            _faults.Clear();
+        (ClockOffset, CommitDelay) = (TimeSpan.Zero, TimeSpan.Zero);
+    }
+
+    /// <summary>Answers a request, by a fault if one is due.</summary>
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next, TimeProvider clock)
+    {
+        var effect = Take(context.Request.Path.Value ?? "", context.Request.QueryString.Value ?? "");
+        try
+        {
+            await (effect is null ? next(context) : effect(context, next, clock));
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
+    }
+
+    private void Add(string path, int count, FaultEffect effect)
+    {
+        lock (_gate)
+            _faults.Add(new Fault(path, effect) { Left = count });
+    }
+
+    private FaultEffect? Take(string path, string query)
+    {
+        lock (_gate)
+        {
+            var fault = _faults.Find(candidate => candidate.Left > 0
+                && FileSystemName.MatchesSimpleExpression(candidate.Path, candidate.Path.Contains('?', StringComparison.Ordinal) ? path + query : path));
+            if (fault is not null)
+                fault.Left--;
+            return fault?.Effect;
+        }
+    }
+
+    private delegate Task FaultEffect(HttpContext context, RequestDelegate next, TimeProvider clock);
+
+    private sealed record Fault(string Path, FaultEffect Effect)
+    {
+        public int Left { get; set; }
+    }
+}

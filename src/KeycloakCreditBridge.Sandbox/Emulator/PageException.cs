@@ -1,4 +1,0 @@
-namespace KeycloakCreditBridge.Sandbox.Emulator;
-
-/// <summary>Ends a browser's request with Keycloak's error page.</summary>
-internal sealed class PageException(string message) : InvalidOperationException(message);

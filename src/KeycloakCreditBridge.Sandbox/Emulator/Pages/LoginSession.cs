@@ -1,0 +1,36 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using KeycloakCreditBridge.Sandbox.Emulator.Clients;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
+
+/// <summary>One browser tab on its way from an application to its code.</summary>
+internal sealed class LoginSession(EmulatedClient client, Uri redirectUri, string? state)
+{
+    public EmulatedClient Client => client;
+
+    public Uri RedirectUri => redirectUri;
+
+    public string? State => state;
+
+    /// <summary>In the cookie of the browser and, as <c>code_id</c>, in every event of this login.</summary>
+    public string SessionId { get; } = NewSessionId();
+
+    public string TabId { get; } = Random(8);
+
+    /// <summary>Who the identity provider says this is, once it has said so.</summary>
+    public BrokeredIdentity? Identity { get; set; }
+
+    /// <summary>The user that was made for the identity and is not yet reported as registered.</summary>
+    public EmulatedUser? NewUser { get; set; }
+
+    public static string NewSessionId() => Random(18);
+
+    private static string Random(int bytes) => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(bytes));
+}
+
+/// <summary>A person as an identity provider describes them.</summary>
+/// <param name="SessionId">The provider's own session.</param>
+internal sealed record BrokeredIdentity(
+    string Alias, string UserId, string Username, string? Email, string? FirstName, string? LastName, string SessionId);

@@ -1,0 +1,110 @@
+using System.Buffers.Text;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Clients;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
+using KeycloakCreditBridge.Sandbox.Emulator.Realms;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+
+namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
+
+/// <summary>Issues and reads access tokens, and publishes the keys that they are signed with. ES256, as a key for it costs nothing to make.</summary>
+internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Uri server)
+{
+    /// <summary>How long new tokens are good for.</summary>
+    public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
+
+    public string Issue(RealmState realm, EmulatedUser user, EmulatedClient client)
+    {
+        var now = clock.Now;
+        var access = new JsonObject();
+        foreach (var roles in Caller.Expand(user.ClientRoles).Select(role => role.Split('/')).GroupBy(role => role[0], role => role[1]))
+            access[roles.Key] = new JsonObject { ["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]) };
+        var claims = new JsonObject
+        {
+            ["exp"] = (now + Lifetime).ToUnixTimeSeconds(),
+            ["iat"] = now.ToUnixTimeSeconds(),
+            ["jti"] = Guid.NewGuid().ToString(),
+            ["iss"] = $"{server}realms/{realm.Name}",
+            ["aud"] = new JsonArray([RealmState.Management, .. client.Audiences.Select(audience => JsonValue.Create(audience))]),
+            ["sub"] = user.Id,
+            ["typ"] = "Bearer",
+            ["azp"] = client.ClientId,
+            ["resource_access"] = access,
+            ["scope"] = "profile email",
+            ["preferred_username"] = user.Username,
+        };
+        return Sign(realm, claims);
+    }
+
+    /// <summary>A token of the realm with these claims.</summary>
+    public static string Sign(RealmState realm, JsonObject claims)
+    {
+        var header = new JsonObject { ["alg"] = "ES256", ["typ"] = "JWT", ["kid"] = realm.KeyId };
+        var signed = $"{Encode(header.ToJsonString(EmulatorJson.Readable))}.{Encode(claims.ToJsonString(EmulatorJson.Readable))}";
+        lock (realm.Gate)
+            return $"{signed}.{Encode(realm.Key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256))}";
+    }
+
+    /// <summary>The realm's keys as a JSON Web Key Set.</summary>
+    public static JsonObject KeysOf(RealmState realm)
+    {
+        var point = realm.Key.ExportParameters(includePrivateParameters: false).Q;
+        return new JsonObject
+        {
+            ["keys"] = new JsonArray(new JsonObject
+            {
+                ["kid"] = realm.KeyId,
+                ["kty"] = "EC",
+                ["alg"] = "ES256",
+                ["use"] = "sig",
+                ["crv"] = "P-256",
+                ["x"] = Encode(point.X!),
+                ["y"] = Encode(point.Y!),
+            }),
+        };
+    }
+
+    /// <summary>The caller, or null when the token is none of ours, was changed, or is over.</summary>
+    public Caller? Read(string token)
+    {
+        if (token.Split('.') is not [var header, var payload, var signature] || Parse(payload) is not { } claims)
+            return null;
+        var realm = realms.Find(claims.Text("iss")?.Split('/')[^1] ?? "");
+        if (realm is null || !IsSigned(realm, $"{header}.{payload}", signature))
+            return null;
+        if (clock.Now.ToUnixTimeSeconds() >= claims.Number("exp") || !realm.Clients.TryGetValue(claims.Text("azp")!, out var client))
+            return null;
+        return new Caller(realm, claims.Text("sub")!, claims.Text("preferred_username")!, client.Uuid, RolesOf(claims));
+    }
+
+    private static ImmutableHashSet<string> RolesOf(JsonObject claims) =>
+        [.. ((JsonObject)claims["resource_access"]!).SelectMany(client =>
+            ((JsonObject)client.Value!).Texts("roles")!.Select(role => $"{client.Key}/{role}"))];
+
+    private static JsonObject? Parse(string payload)
+    {
+        try
+        {
+            return JsonNode.Parse(Base64Url.DecodeFromChars(payload)) as JsonObject;
+        }
+        catch (Exception exception) when (exception is FormatException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsSigned(RealmState realm, string signed, string signature)
+    {
+        lock (realm.Gate)
+            return Base64Url.IsValid(signature)
+                && realm.Key.VerifyData(Encoding.ASCII.GetBytes(signed), Base64Url.DecodeFromChars(signature), HashAlgorithmName.SHA256);
+    }
+
+    private static string Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
+
+    private static string Encode(byte[] bytes) => Base64Url.EncodeToString(bytes);
+}

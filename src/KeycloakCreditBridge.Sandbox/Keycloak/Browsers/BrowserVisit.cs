@@ -1,0 +1,88 @@
+namespace KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
+
+/// <summary>
+/// One person's way through Keycloak's pages, with the cookies of one browser, until Keycloak sends them to <paramref name="home"/>.
+/// </summary>
+internal sealed class BrowserVisit(Uri home) : IDisposable
+{
+    private const int MaxSteps = 20;
+
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
+    private readonly CookieJar _cookies = new();
+
+    /// <summary>Answers the page that asks for a passkey, if the person has one.</summary>
+    public PasskeyAuthenticator? Authenticator { get; init; }
+
+    /// <summary>The redirect at which the person closes the browser instead of following it.</summary>
+    public Predicate<Uri>? ClosesAt { get; init; }
+
+    /// <summary>Answers form after form, until the person is at home, has closed the browser, or sees a page that <paramref name="ends"/> knows.</summary>
+    public async Task<BrowserPage> CompleteFormsAsync(
+        Uri start, Dictionary<string, string> answers, CancellationToken token, Predicate<Uri>? ends = null)
+    {
+        var (address, fields, asked) = (start, (Dictionary<string, string>?)null, "");
+        for (var step = 0; step < MaxSteps; step++)
+        {
+            var (next, html) = await SendAsync(address, fields, token);
+            if (next is not null && (IsHome(next) || ClosesAt?.Invoke(next) is true))
+                return new BrowserPage(next, html);
+            if (next is not null)
+            {
+                (address, fields) = (next, null);
+                continue;
+            }
+            if (ends?.Invoke(address) is true)
+                return new BrowserPage(address, html);
+            var passkey = Authenticator?.Answer(html);
+            var form = HtmlForm.Find(address, html, passkey?.Keys ?? answers.Keys.Concat(["email", "firstName"]));
+            // The same form again means that the answers were refused.
+            if (form is null || form.FieldNames == asked)
+                throw new InvalidOperationException($"Keycloak's page {address.AbsolutePath} did not go on: {HtmlForm.MessageOf(html)}");
+            (address, fields, asked) = (form.Action, form.FilledWith(passkey ?? answers), form.FieldNames);
+        }
+        throw new InvalidOperationException($"Keycloak asked for more than {MaxSteps} steps, the last at {address}");
+    }
+
+    /// <summary>Opens an address and follows where it leads, to a page or home.</summary>
+    public async Task OpenAsync(Uri address, CancellationToken token)
+    {
+        while (!IsHome(address))
+        {
+            var (next, _) = await SendAsync(address, null, token);
+            if (next is null)
+                return;
+            address = next;
+        }
+    }
+
+    /// <summary>Presses the button of a form that asks for nothing.</summary>
+    public async Task SubmitAsync(BrowserPage page, string formId, CancellationToken token) =>
+        await SendAsync(HtmlForm.ActionOf(page.Address, page.Html, formId), [], token);
+
+    public void Dispose() => _http.Dispose();
+
+    private bool IsHome(Uri next)
+    {
+        if (next.AbsolutePath != home.AbsolutePath)
+            return false;
+        return next.Query.Contains("error=", StringComparison.Ordinal)
+            ? throw new InvalidOperationException($"Keycloak sent the person back with {next.Query}")
+            : true;
+    }
+
+    private async Task<(Uri? Next, string Html)> SendAsync(Uri address, Dictionary<string, string>? fields, CancellationToken token)
+    {
+        using var request = new HttpRequestMessage(fields is null ? HttpMethod.Get : HttpMethod.Post, address);
+        if (fields is not null)
+            request.Content = new FormUrlEncodedContent(fields);
+        _cookies.AddTo(request);
+        using var response = await _http.SendAsync(request, token);
+        _cookies.Store(response);
+        return response.Headers.Location is { } location
+            ? (new Uri(address, location), "")
+            : (null, await response.Content.ReadAsStringAsync(token));
+    }
+}
+
+/// <summary>Where a visit is, and what stands there.</summary>
+internal sealed record BrowserPage(Uri Address, string Html);

@@ -1,0 +1,99 @@
+using Dapper;
+using KeycloakCreditBridge.Provisioning.Policy;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Accounts;
+
+/// <summary>Everything on record about an account, for a person to read.</summary>
+internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
+{
+    private const string KnownSql =
+        """
+        select realm, keycloak_id, account_id, created_at, user_state, reason, checked_at, tier
+        from keycloak_users
+        where realm = any (@Realms::text[]) and keycloak_id = any (@Users::text[])
+        """;
+
+    private const string AccountSql =
+        """
+        select user_id as id, credits_remaining as balance, credits_allocated as allocated, tier, monthly_cap, unlimited, last_reset as period_end,
+            created_at, updated_at, status, status_reason, source
+        from user_credits
+        where user_id = @AccountId
+        """;
+
+    private const string LedgerSql =
+        """
+        select created_at as at, transaction_type as type, amount, balance_after, grant_key, metadata ->> 'reason' as reason
+        from credit_transactions
+        where user_id = @AccountId
+        order by created_at desc nulls last
+        limit @Limit
+        """;
+
+    private const string AuditSql =
+        """
+        select timestamp as at, action, result, metadata ->> 'source' as source, error_message as error
+        from audit_logs
+        where user_id = @AccountId
+        order by timestamp desc
+        limit @Limit
+        """;
+
+    /// <summary>What these users were judged to be, by Keycloak's ids.</summary>
+    public Task<IReadOnlyList<KnownUserRow>> KnownAsync(
+        IReadOnlyCollection<string> realms, IReadOnlyCollection<string> users, CancellationToken cancellationToken) =>
+        QueryAsync<KnownUserRow>(KnownSql, new { Realms = realms.ToArray(), Users = users.ToArray() }, cancellationToken);
+
+    /// <summary>The account, or null.</summary>
+    public async Task<AccountRow?> AccountAsync(string accountId, CancellationToken cancellationToken) =>
+        (await QueryAsync<AccountRow>(AccountSql, new { AccountId = accountId }, cancellationToken)).SingleOrDefault();
+
+    /// <summary>The latest rows of the account's ledger, newest first.</summary>
+    public Task<IReadOnlyList<LedgerRow>> LedgerAsync(string accountId, int limit, CancellationToken cancellationToken) =>
+        QueryAsync<LedgerRow>(LedgerSql, new { AccountId = accountId, Limit = limit }, cancellationToken);
+
+    /// <summary>The latest audit rows of the account, newest first.</summary>
+    public Task<IReadOnlyList<AuditRow>> AuditAsync(string accountId, int limit, CancellationToken cancellationToken) =>
+        QueryAsync<AuditRow>(AuditSql, new { AccountId = accountId, Limit = limit }, cancellationToken);
+
+    private async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken))];
+    }
+}
+
+/// <summary>What a user of Keycloak was judged to be.</summary>
+/// <param name="AccountId">Null for those who never had an account.</param>
+/// <param name="CreatedAt">As Keycloak says.</param>
+/// <param name="UserState">See <see cref="UserState"/>.</param>
+/// <param name="Reason">See <see cref="ExclusionReasons"/>; null for who has an account to use.</param>
+/// <param name="CheckedAt">When Keycloak was asked.</param>
+/// <param name="Tier">The tier that Keycloak said then, where accounts follow it.</param>
+internal sealed record KnownUserRow(
+    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string UserState, string? Reason, DateTimeOffset CheckedAt, string? Tier);
+
+/// <summary>An account as it stands.</summary>
+/// <param name="Source">Who led to its opening; null for one that was there before the bridge.</param>
+internal sealed record AccountRow(
+    string Id,
+    decimal Balance,
+    decimal Allocated,
+    string Tier,
+    decimal? MonthlyCap,
+    bool Unlimited,
+    DateTimeOffset? PeriodEnd,
+    DateTimeOffset? CreatedAt,
+    DateTimeOffset? UpdatedAt,
+    string Status,
+    string? StatusReason,
+    string? Source);
+
+/// <summary>A row of the ledger.</summary>
+/// <param name="GrantKey">Set where the row can stand in the ledger only once.</param>
+internal sealed record LedgerRow(
+    DateTimeOffset? At, string Type, decimal Amount, decimal? BalanceAfter, string? GrantKey, string? Reason);
+
+/// <summary>Something that was done to an account.</summary>
+internal sealed record AuditRow(DateTimeOffset At, string Action, string Result, string? Source, string? Error);

@@ -1,0 +1,169 @@
+using Dapper;
+using KeycloakCreditBridge.Provisioning.Policy;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Adoption;
+
+/// <summary>
+/// Finds out whose each account is, beside all people of all realms. All of it is kept in temporary tables of one session, so that what is
+/// found is gone with it and nothing of the database is written.
+/// </summary>
+internal sealed class AccountOwnerStore(NpgsqlConnection connection)
+{
+    private const string UsersTableSql =
+        """
+        create temporary table adopting_people (
+            realm text collate "C" not null, keycloak_id text collate "C" not null, address text, proven boolean not null, named text collate "C",
+            renames boolean not null, name_proven boolean not null, email_hash bytea, created_at timestamptz, read_at timestamptz not null,
+            primary key (realm, keycloak_id))
+        """;
+
+    private const string MembersTableSql =
+        """
+        create temporary table adopting_members (
+            account_id text collate "C" primary key, grp bigint not null, standing text not null, realm text collate "C", keycloak_id text collate "C",
+            present boolean not null)
+        """;
+
+    private const string GroupsTableSql =
+        """
+        create temporary table adopting_groups (
+            grp bigint primary key, realm text collate "C", keycloak_id text collate "C", target text collate "C" not null,
+            survivor text collate "C" not null, best text collate "C" not null)
+        """;
+
+    private const string UsersSql =
+        """
+        insert into adopting_people (realm, keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at, read_at)
+        select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.email_hash, p.created_at, @ReadAt::timestamptz
+        from unnest(@Ids::text[], @Addresses::text[], @Proven::boolean[], @Named::text[], @Renames::boolean[], @NameProven::boolean[], @Hashes::bytea[],
+                @CreatedAts::timestamptz[])
+            as p (keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at)
+        on conflict (realm, keycloak_id) do nothing
+        """;
+
+    // An address is one mailbox in any case of letters. A claim that rests on an address nobody proved counts for nothing beside a proven one.
+    // A ledger without an account is somebody's too: such installations wrote it whether or not the account came to be.
+    private const string MembersSql =
+        """
+        insert into adopting_members (account_id, grp, standing, realm, keycloak_id, present)
+        with account as (
+            select user_id, realm, keycloak_id, true as present from user_credits
+            union all
+            select distinct t.user_id, null, null, false from credit_transactions t
+            where not exists (select from user_credits c where c.user_id = t.user_id)
+        ),
+        match as (
+            select c.user_id, p.realm, p.keycloak_id, true as proven from adopting_people p join account c on c.user_id = p.keycloak_id
+            union all
+            select c.user_id, p.realm, p.keycloak_id, p.name_proven from adopting_people p join account c on c.user_id = p.named
+            union all
+            select c.user_id, p.realm, p.keycloak_id, p.proven from adopting_people p
+            join account c on lower(btrim(c.user_id) collate "default") = lower(btrim(p.address) collate "default")
+            union all
+            select c.user_id, p.realm, p.keycloak_id, true from adopting_people p join account c on c.realm = p.realm and c.keycloak_id = p.keycloak_id
+        ),
+        claim as (
+            select m.user_id, m.realm, m.keycloak_id, bool_or(m.proven) as proven
+            from match m
+            join account c on c.user_id = m.user_id
+            where c.keycloak_id is null or c.realm = m.realm and c.keycloak_id = m.keycloak_id
+            group by m.user_id, m.realm, m.keycloak_id
+        ),
+        claimed as (
+            select user_id, count(*) filter (where proven) as people, min(realm) filter (where proven) as realm,
+                min(keycloak_id) filter (where proven) as keycloak_id
+            from claim
+            group by user_id
+        )
+        select user_id, dense_rank() over (order by realm, keycloak_id, alone), standing, realm, keycloak_id, present
+        from (
+            select c.user_id, case when k.people = 1 then k.realm end as realm, case when k.people = 1 then k.keycloak_id end as keycloak_id,
+                case when k.people = 1 then null else c.user_id end as alone, c.present,
+                case when k.people is null then 'nobody' when k.people = 0 then 'unproven' when k.people = 1 then 'owned' else 'shared' end as standing
+            from account c
+            left join claimed k on k.user_id = c.user_id
+            where c.present or k.people = 1) s
+        """;
+
+    // Whom the bridge has given an account keeps its id where ids never change. The rest is what the greatest of the accounts has.
+    private const string GroupsSql =
+        """
+        insert into adopting_groups (grp, realm, keycloak_id, target, survivor, best)
+        with person as (select p.*, count(*) over (partition by p.named) as namesakes from adopting_people p),
+        grouped as (
+            select m.grp, m.realm, m.keycloak_id, p.named, p.renames, p.namesakes,
+                min(c.user_id) filter (where c.keycloak_id is not null) as recorded,
+                (array_agg(m.account_id order by m.present desc, c.credits_allocated desc, c.credits_remaining desc, c.created_at, c.user_id))[1] as best
+            from adopting_members m
+            left join user_credits c on c.user_id = m.account_id
+            left join person p on p.realm = m.realm and p.keycloak_id = m.keycloak_id
+            group by m.grp, m.realm, m.keycloak_id, p.named, p.renames, p.namesakes
+        ),
+        placed as (
+            select g.*, case
+                    when g.realm is null then g.best
+                    when g.recorded is not null and not g.renames then g.recorded
+                    when g.namesakes = 1 and g.named is not null and (o.user_id is null or x.grp = g.grp) then g.named
+                    else coalesce(g.recorded, g.best) end as target
+            from grouped g
+            left join user_credits o on o.user_id = g.named
+            left join adopting_members x on x.account_id = o.user_id
+        )
+        select p.grp, p.realm, p.keycloak_id, p.target, coalesce(x.account_id, p.best), p.best
+        from placed p
+        left join adopting_members x on x.account_id = p.target and x.grp = p.grp and x.present
+        """;
+
+    // The bridge's sessions avoid reading tables from end to end, which is just what is done here.
+    private const string SettingsSql =
+        "select set_config('enable_seqscan', 'on', false), set_config('plan_cache_mode', 'auto', false), set_config('work_mem', '64MB', false)";
+
+    private const string LockSql = "select pg_try_advisory_lock(hashtext('keycloak-credit-bridge adoption'))";
+
+    private const string MemberIndexSql = "create index adopting_members_grp on adopting_members (grp)";
+
+    /// <summary>Prepares the session; false when another one adopts now.</summary>
+    public async Task<bool> BeginAsync(CancellationToken cancellationToken)
+    {
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(LockSql, cancellationToken: cancellationToken)))
+            return false;
+        foreach (var sql in (string[])[SettingsSql, UsersTableSql, MembersTableSql, GroupsTableSql])
+            await connection.ExecuteAsync(new CommandDefinition(sql, cancellationToken: cancellationToken));
+        return true;
+    }
+
+    /// <summary>Takes in a page of a realm's people.</summary>
+    /// <param name="page">Each with the judgement of the realm's rules.</param>
+    /// <param name="trustAddresses">Whether an address counts that nobody proved.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public Task AddAsync(IReadOnlyList<(Subject Person, DesiredState Judgement)> page, bool trustAddresses, CancellationToken cancellationToken)
+    {
+        if (page.Count == 0)
+            return Task.CompletedTask;
+        var first = page[0].Judgement;
+        return connection.ExecuteAsync(new CommandDefinition(
+            UsersSql,
+            new
+            {
+                first.Realm,
+                ReadAt = first.ReadAt.UtcDateTime,
+                Ids = page.Select(item => item.Person.KeycloakId).ToArray(),
+                Addresses = page.Select(item => string.IsNullOrWhiteSpace(item.Person.Email) ? null : item.Person.Email).ToArray(),
+                Proven = page.Select(item => trustAddresses || item.Person.EmailVerified).ToArray(),
+                Named = page.Select(item => item.Judgement.AccountId).ToArray(),
+                Renames = page.Select(item => item.Judgement.Renames).ToArray(),
+                NameProven = page.Select(item => trustAddresses || !item.Judgement.IsUnverified).ToArray(),
+                Hashes = page.Select(item => item.Judgement.EmailHash).ToArray(),
+                CreatedAts = page.Select(item => item.Judgement.CreatedAt?.UtcDateTime).ToArray(),
+            },
+            cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Finds everybody's accounts, once all people are there.</summary>
+    public async Task MatchAsync(CancellationToken cancellationToken)
+    {
+        foreach (var sql in (string[])["analyze adopting_people", MembersSql, MemberIndexSql, "analyze adopting_members", GroupsSql, "analyze adopting_groups"])
+            await connection.ExecuteAsync(new CommandDefinition(sql, commandTimeout: 0, cancellationToken: cancellationToken));
+    }
+}

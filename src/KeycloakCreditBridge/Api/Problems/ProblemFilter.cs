@@ -1,0 +1,55 @@
+using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Api.Problems;
+
+/// <summary>Makes problem documents of what kept a request from being carried out. What may pass is 503, to be sent again.</summary>
+internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilter> logger) : IEndpointFilter
+{
+    public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        if (!gate.IsOpen)
+            return Unavailable(context, "The database is not ready yet: try again.");
+        try
+        {
+            return await next(context);
+        }
+        catch (RequestRefusedException refusal)
+        {
+            return TypedResults.Problem(refusal.Message, statusCode: refusal.Status, extensions: refusal.More);
+        }
+        catch (KeycloakException exception)
+        {
+            LogKeycloak(exception.Realm, exception.Message);
+            return Unavailable(context, "Keycloak cannot be asked about this user now: try again.");
+        }
+        catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
+        {
+            LogRefused(exception.MessageText);
+            return TypedResults.Problem("A value of the request cannot be stored.", statusCode: StatusCodes.Status400BadRequest);
+        }
+        catch (NpgsqlException exception)
+        {
+            LogDatabase(exception, exception.Message);
+            return Unavailable(context, "The database cannot be asked now: try again, with the same Idempotency-Key if it moves credits.");
+        }
+    }
+
+    private static ProblemHttpResult Unavailable(EndpointFilterInvocationContext context, string detail)
+    {
+        context.HttpContext.Response.Headers.RetryAfter = "5";
+        return TypedResults.Problem(detail, statusCode: StatusCodes.Status503ServiceUnavailable);
+    }
+
+    [LoggerMessage(EventId = 800, Level = LogLevel.Warning, Message = "A request for credits is answered 503, as realm {Realm} cannot be asked: {Reason}")]
+    private partial void LogKeycloak(string realm, string reason);
+
+    [LoggerMessage(EventId = 801, Level = LogLevel.Error, Message = "A request for credits is answered 503: {Reason}")]
+    private partial void LogDatabase(Exception exception, string reason);
+
+    [LoggerMessage(EventId = 802, Level = LogLevel.Warning, Message = "A request for credits is answered 400, as the database refuses it: {Reason}")]
+    private partial void LogRefused(string reason);
+}

@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.RateLimiting;
+using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Credits;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Metering;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Api.Rates;
+
+/// <summary>
+/// How many requests are taken: by address before anything is verified, by caller behind that. What an orchestrator and a monitoring
+/// system ask is not counted.
+/// </summary>
+internal sealed class RequestRateLimiter(IOptions<CreditsOptions> options) : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
+{
+    private const int Burst = 10;
+
+    private static readonly string[] Operators = ["/health", "/metrics"];
+
+    private static readonly string[] Machines = [.. IntakeModule.WebhookPaths, .. MeteringModule.GatewayPaths];
+
+    private readonly PartitionedRateLimiter<Caller> _callers =
+        PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.PerUser));
+
+    public void Configure(RateLimiterOptions options)
+    {
+        options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(PartitionOf);
+        options.OnRejected = (rejected, _) => new ValueTask(Refusal(rejected.Lease, rejected.HttpContext).ExecuteAsync(rejected.HttpContext));
+    }
+
+    public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        using var lease = _callers.AttemptAcquire(Caller.Of(context.HttpContext));
+        return lease.IsAcquired ? await next(context) : Refusal(lease, context.HttpContext);
+    }
+
+    public void Dispose() => _callers.Dispose();
+
+    private RateLimitPartition<string> PartitionOf(HttpContext context)
+    {
+        var path = context.Request.Path;
+        if (Array.Exists(Operators, operators => path.StartsWithSegments(operators, StringComparison.Ordinal)))
+            return RateLimitPartition.GetNoLimiter("");
+        var address = NetworkOf(context.Connection.RemoteIpAddress);
+        var limits = options.Value.RateLimits;
+        return Machines.Any(machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
+            ? TokenBucket($"machine {address}", limits.Machines)
+            : TokenBucket(address, limits.PerAddress);
+    }
+
+    // Whoever has one address of IPv6 has all of its /64.
+    private static string NetworkOf(IPAddress? address) => address switch
+    {
+        null => "",
+        { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false } => Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8)),
+        _ => address.ToString(),
+    };
+
+    private static RateLimitPartition<string> TokenBucket(string key, int perSecond) =>
+        RateLimitPartition.GetTokenBucketLimiter(key, _ => new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = perSecond * Burst,
+            TokensPerPeriod = perSecond,
+            ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+        });
+
+    private static ProblemHttpResult Refusal(RateLimitLease lease, HttpContext context)
+    {
+        var wait = lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after : TimeSpan.FromSeconds(1);
+        context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        return TypedResults.Problem("Too many requests: wait as long as Retry-After says.", statusCode: StatusCodes.Status429TooManyRequests);
+    }
+}

@@ -1,0 +1,234 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Intake;
+
+namespace KeycloakCreditBridge.Api.Requests;
+
+/// <summary>Reads the fields of a JSON body. What is wrong is collected, so that the caller is told of all of it at once.</summary>
+internal sealed class BodyFields
+{
+    private const int Longest = 65_536;
+
+    // Of two values under one name this would read one and the database keep another.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
+    private readonly JsonElement _body;
+    private readonly Dictionary<string, string> _problems = new(StringComparer.Ordinal);
+
+    private BodyFields(JsonElement body, byte[] hash)
+    {
+        (_body, Hash) = (body, hash);
+    }
+
+    /// <summary>Tells this request from any other of another route or body.</summary>
+    public byte[] Hash { get; }
+
+    /// <exception cref="RequestRefusedException">The body is no JSON object, or too long.</exception>
+    public static async Task<BodyFields> ReadAsync(HttpRequest request)
+    {
+        if (!request.HasJsonContentType())
+            throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, "Send a JSON object as application/json.");
+        if (!ContentEncoding.IsNone(request))
+            throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, ContentEncoding.Refusal);
+        using var bytes = new MemoryStream();
+        var buffer = new byte[8192];
+        for (int count; (count = await request.Body.ReadAsync(buffer, request.HttpContext.RequestAborted)) > 0;)
+        {
+            if (bytes.Length + count > Longest)
+                throw new RequestRefusedException(StatusCodes.Status413PayloadTooLarge, $"The body is longer than {Longest} bytes.");
+            await bytes.WriteAsync(buffer.AsMemory(0, count));
+        }
+
+        var body = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+        return new BodyFields(Parse(body), HashOf(request, body.Span));
+    }
+
+    /// <exception cref="RequestRefusedException">A field that was asked for is missing or wrong.</exception>
+    public void Check()
+    {
+        if (_problems.Count > 0)
+            throw RequestRefusedException.Invalid(_problems);
+    }
+
+    /// <summary>A required id of a user or an account.</summary>
+    public string UserId(string name)
+    {
+        var id = Text(name, 255);
+        if (EventRules.ProblemWith(id) is { } problem)
+            _problems[name] = problem;
+        return id;
+    }
+
+    /// <summary>Required text.</summary>
+    public string Text(string name, int longest)
+    {
+        var text = OptionalText(name, longest);
+        if (string.IsNullOrEmpty(text))
+            _problems.TryAdd(name, "is missing");
+        return text ?? "";
+    }
+
+    public string? OptionalText(string name, int longest)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.String)
+            return Wrong(name, "is not text");
+        var text = value.GetString()!;
+        return text.Length > longest ? Wrong(name, $"is longer than {longest} characters")
+            : text.Contains('\0', StringComparison.Ordinal) ? Wrong(name, "contains a zero character")
+            : text;
+    }
+
+    /// <summary>Required, and more than 0.</summary>
+    public decimal Amount(string name)
+    {
+        var amount = OptionalAmount(name);
+        if (amount is null or 0m)
+            _problems.TryAdd(name, amount is null ? "is missing" : "is not more than 0");
+        return amount ?? 0m;
+    }
+
+    /// <summary>0 or more, as a number or as text.</summary>
+    public decimal? OptionalAmount(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        var text = value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetRawText(),
+            JsonValueKind.String => value.GetString()!,
+            _ => "",
+        };
+        var (amount, problem) = Api.Requests.Amount.Parse(text);
+        if (problem is not null)
+            Wrong(name, problem);
+        return amount;
+    }
+
+    /// <summary>A whole number from 0.</summary>
+    public int? OptionalCount(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count >= 0)
+            return count;
+        Wrong(name, $"is not a whole number from 0 to {int.MaxValue}");
+        return null;
+    }
+
+    /// <summary>An instant with its offset from UTC, as ISO 8601 writes it.</summary>
+    public DateTimeOffset? OptionalInstant(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var instant))
+            return instant.ToUniversalTime();
+        Wrong(name, "is no instant such as 2026-01-31T08:00:00Z");
+        return null;
+    }
+
+    /// <summary>Texts that name users; at least one.</summary>
+    public IReadOnlyList<string>? OptionalTexts(string name, int most)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is > 0 and var count && count <= most
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && EventRules.ProblemWith(item.GetString()!) is null))
+        {
+            return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+        }
+
+        Wrong(name, $"is no list of 1 to {most} users");
+        return null;
+    }
+
+    public bool Flag(string name)
+    {
+        if (Find(name) is not { } value)
+            return false;
+        if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+            Wrong(name, "is neither true nor false");
+        return value.ValueKind == JsonValueKind.True;
+    }
+
+    /// <summary>An object of the caller's own, within the bounds of <see cref="MetadataObject"/>.</summary>
+    public JsonObject? OptionalObject(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        var problem = value.ValueKind == JsonValueKind.Object ? MetadataObject.ProblemWith(value) : "is not an object";
+        if (problem is null)
+            return JsonObject.Create(value.Clone());
+        Wrong(name, problem);
+        return null;
+    }
+
+    /// <summary>One of these words; the first when it is missing.</summary>
+    public string Choice(string name, params string[] choices)
+    {
+        var word = OptionalText(name, 50) ?? choices[0];
+        if (!choices.Contains(word, StringComparer.Ordinal))
+            Wrong(name, $"is none of {string.Join(", ", choices)}");
+        return word;
+    }
+
+    private static JsonElement Parse(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body, Strict);
+            ReadText(document.RootElement);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement.Clone()
+                : throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not a JSON object.");
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not JSON, or names a field twice.");
+        }
+    }
+
+    // The parser leaves text as it is: half a surrogate pair and bytes that are no UTF-8 are found by whoever reads them first.
+    private static void ReadText(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = value.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in value.EnumerateArray())
+                    ReadText(item);
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in value.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadText(property.Value);
+                }
+
+                break;
+        }
+    }
+
+    private static byte[] HashOf(HttpRequest request, ReadOnlySpan<byte> body)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{request.Path.Value?.ToLowerInvariant()}\n"));
+        hash.AppendData(body);
+        return hash.GetHashAndReset();
+    }
+
+    private JsonElement? Find(string name) =>
+        _body.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private string? Wrong(string name, string problem)
+    {
+        _problems.TryAdd(name, problem);
+        return null;
+    }
+}

@@ -1,0 +1,56 @@
+using System.Text.Json;
+using KeycloakCreditBridge.Credits;
+
+namespace KeycloakCreditBridge.Api.Tokens;
+
+/// <summary>Who calls, as a verified token says.</summary>
+/// <param name="Realm">The configured realm that signed the token.</param>
+/// <param name="Subject">Keycloak's id of the user, or of the client's own user.</param>
+/// <param name="Username">Absent from tokens without the scope `profile`.</param>
+/// <param name="StatedAt">When Keycloak said so.</param>
+internal sealed record Caller(string Realm, string Subject, string? Username, bool IsAdmin, bool IsService, DateTimeOffset StatedAt)
+{
+    /// <summary>Differs between all callers of all realms: a realm's name has no slash.</summary>
+    public string Key => $"{Realm}/{Subject}";
+
+    /// <summary>Who made the request; only behind an endpoint that asks for a token.</summary>
+    public static Caller Of(HttpContext context) => context.Features.Get<Caller>()
+        ?? throw new InvalidOperationException("This endpoint asks for no token.");
+
+    /// <param name="realm">The realm whose keys verified the claims.</param>
+    /// <param name="claims">The token's payload.</param>
+    /// <param name="audience">The client whose roles count beside the realm's.</param>
+    /// <param name="now">Stands in for a missing or future time of issue.</param>
+    public static Caller From(string realm, JsonElement claims, string audience, DateTimeOffset now)
+    {
+        var roles = RolesIn(claims, "realm_access").ToHashSet(StringComparer.Ordinal);
+        if (claims.TryGetProperty("resource_access", out var clients) && clients.ValueKind == JsonValueKind.Object)
+            roles.UnionWith(RolesIn(clients, audience));
+        var issued = claims.TryGetProperty("iat", out var iat) && iat.TryGetInt64(out var seconds) && seconds < now.ToUnixTimeSeconds()
+            ? DateTimeOffset.FromUnixTimeSeconds(Math.Max(seconds, 0))
+            : now;
+        return new Caller(
+            realm, Text(claims, "sub") ?? "", Text(claims, "preferred_username"), roles.Contains(CallerRoles.Admin), roles.Contains(CallerRoles.Service),
+            issued);
+    }
+
+    /// <summary>A claim that is text; null when it is missing or anything else.</summary>
+    public static string? Text(JsonElement claims, string name) =>
+        claims.TryGetProperty(name, out var claim) && claim.ValueKind == JsonValueKind.String ? claim.GetString() : null;
+
+    private static IEnumerable<string> RolesIn(JsonElement parent, string name) =>
+        parent.TryGetProperty(name, out var access) && access.ValueKind == JsonValueKind.Object
+        && access.TryGetProperty("roles", out var roles) && roles.ValueKind == JsonValueKind.Array
+            ? roles.EnumerateArray().Where(role => role.ValueKind == JsonValueKind.String).Select(role => role.GetString()!)
+            : [];
+}
+
+/// <summary>Roles of the realm, or of the client that <see cref="CreditsOptions.Audience"/> names.</summary>
+internal static class CallerRoles
+{
+    /// <summary>Allocates, refunds, switches tiers, reads everybody of the realm.</summary>
+    public const string Admin = "credits-admin";
+
+    /// <summary>Reads, deducts and provisions for others of the realm.</summary>
+    public const string Service = "credits-service";
+}

@@ -1,0 +1,46 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Accounts;
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Keycloak;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Cli.Account;
+
+/// <summary>Shows everything that is known of a user and the account, and why it is as it is.</summary>
+internal static class AccountCommand
+{
+    public static Task<int> ShowAsync(string[] settings, string user, string? realm, bool json) =>
+        DatabaseSession.RunAsync(settings, [], async (services, cancellationToken) =>
+        {
+            var realms = Realms(services.GetRequiredService<IOptions<KeycloakOptions>>().Value, realm);
+            var search = await services.GetRequiredService<AccountFinder>().FindAsync(realms, user, cancellationToken);
+            foreach (var view in search.Views)
+                await Console.Out.WriteAsync(json ? $"{Json(view)}\n" : AccountReport.Text(view));
+            foreach (var problem in search.Problems)
+                await Console.Error.WriteLineAsync(problem);
+            if (search.Views.Count > 0)
+                return ExitCode.Done;
+            await Console.Error.WriteLineAsync(
+                search.Problems.Count == 0
+                    ? $"Nobody in {string.Join(", ", realms)} has the id, user name or e-mail address {Printable.Of(user)}."
+                    : $"Nothing is on record of the id {Printable.Of(user)}; user names and e-mail addresses need Keycloak.");
+            return ExitCode.SomeFailed;
+        });
+
+    private static string[] Realms(KeycloakOptions keycloak, string? realm)
+    {
+        string[] configured = [.. keycloak.Realms.Select(item => item.Name)];
+        if (realm is null)
+            return configured;
+        return configured.Contains(realm, StringComparer.Ordinal)
+            ? [realm]
+            : throw new ConfigurationException([$"--realm {realm} is not configured: Keycloak:Realms has {string.Join(", ", configured)}."]);
+    }
+
+    private static string Json(AccountView view) => JsonSerializer.Serialize(view, AccountJson.Default.AccountView);
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(AccountView))]
+internal sealed partial class AccountJson : JsonSerializerContext;

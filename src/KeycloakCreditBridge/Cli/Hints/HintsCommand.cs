@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Storage;
+
+namespace KeycloakCreditBridge.Cli.Hints;
+
+/// <summary>Shows hints, has them tried again, deletes them. Needs PostgreSQL only.</summary>
+internal static class HintsCommand
+{
+    private static readonly string[] ColumnHeads = ["STATE", "REALM", "USER", "SINCE", "DUE", "TRIES", "CAUSE", "SOURCE", "ERROR"];
+
+    public static Task<int> ListAsync(string[] settings, string? realm, string? state, int limit, bool json) =>
+        RunAsync(settings, async (store, cancellationToken) =>
+        {
+            var hints = await store.ListAsync(realm, state, limit, cancellationToken);
+            foreach (var line in json ? hints.Select(Json) : Printable.Columns([ColumnHeads, .. hints.Select(Row)]))
+                await Console.Out.WriteLineAsync(line);
+            if (hints.Count > 0 && hints[0].Total > hints.Count)
+                await Console.Error.WriteLineAsync($"{hints[0].Total - hints.Count} more: raise --limit, or choose by --realm, --dead or --waiting.");
+            return ExitCode.Done;
+        });
+
+    public static Task<int> RetryAsync(string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
+        RunAsync(settings, async (store, cancellationToken) =>
+        {
+            var renewed = await store.RetryAsync(realm, users, allDead, cancellationToken);
+            await Console.Out.WriteLineAsync($"{renewed.Count} hints are due now; the running service takes them up at once.");
+            return await ReportMissingAsync(users.Except(renewed, StringComparer.Ordinal));
+        });
+
+    public static Task<int> DropAsync(string[] settings, string realm, IReadOnlyCollection<string> users) =>
+        RunAsync(settings, async (store, cancellationToken) =>
+        {
+            var dropped = await store.DropAsync(realm, users, cancellationToken);
+            foreach (var hint in dropped)
+                await Console.Out.WriteLineAsync(DroppedLine(hint));
+            return await ReportMissingAsync(users.Except(dropped.Select(hint => hint.KeycloakId), StringComparer.Ordinal));
+        });
+
+    private static Task<int> RunAsync(string[] settings, Func<HintListStore, CancellationToken, Task<int>> work) => DatabaseSession.RunAsync(
+        settings,
+        [StorageOptions.Section],
+        (services, cancellationToken) => work(services.GetRequiredService<HintListStore>(), cancellationToken));
+
+    private static async Task<int> ReportMissingAsync(IEnumerable<string> users)
+    {
+        var exitCode = ExitCode.Done;
+        foreach (var user in users)
+        {
+            await Console.Error.WriteLineAsync($"There is no hint of user {Printable.Of(user)}: give the id as `hints list` shows it.");
+            exitCode = ExitCode.SomeFailed;
+        }
+
+        return exitCode;
+    }
+
+    private static string[] Row(ListedHint hint) =>
+    [
+        hint.State, Printable.Of(hint.Realm), Printable.Of(hint.KeycloakId), Printable.Of(hint.HintedAt),
+        hint.State == "dead" ? "never" : Printable.Of(hint.DueAt), hint.Attempts.ToString(CultureInfo.InvariantCulture),
+        Printable.Of(hint.Cause), Printable.Of(hint.Source), Printable.Of(hint.Error),
+    ];
+
+    private static string DroppedLine(ListedHint hint) =>
+        $"Dropped the {hint.State} hint of user {Printable.Of(hint.KeycloakId)} in realm {Printable.Of(hint.Realm)}: what {Printable.Of(hint.Cause)}, "
+        + $"heard by {Printable.Of(hint.Source)} at {Printable.Of(hint.HintedAt)}, changed is not looked at until the next event or reconciliation; "
+        + "a deletion is closed by neither.";
+
+    private static string Json(ListedHint hint) => JsonSerializer.Serialize(
+        new HintResult(
+            hint.Realm, hint.KeycloakId, hint.State, hint.Kind, hint.Cause, hint.Source, hint.HintedAt, hint.DueAt, hint.Attempts, hint.Error),
+        HintsJson.Default.HintResult);
+}
+
+/// <summary>A line of `hints list --json`.</summary>
+/// <param name="State">`waiting` or `dead`.</param>
+/// <param name="Kind">`changed`, `deleted` or `seen`.</param>
+/// <param name="DueAt">When it is tried next; of a dead one, when it would have been.</param>
+internal sealed record HintResult(
+    string Realm,
+    string KeycloakId,
+    string State,
+    string Kind,
+    string Cause,
+    string Source,
+    DateTimeOffset HintedAt,
+    DateTimeOffset DueAt,
+    int Attempts,
+    string? Error);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(HintResult))]
+internal sealed partial class HintsJson : JsonSerializerContext;

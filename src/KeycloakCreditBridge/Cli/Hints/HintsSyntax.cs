@@ -1,0 +1,83 @@
+using System.CommandLine;
+
+namespace KeycloakCreditBridge.Cli.Hints;
+
+/// <summary>The command `hints` and its options.</summary>
+internal static class HintsSyntax
+{
+    private static readonly Option<string?> Realm = new("--realm") { Description = "Only this realm; all without it.", HelpName = "NAME" };
+
+    private static readonly Option<string> ExactRealm = new("--realm") { Description = "The realm.", HelpName = "NAME", Required = true };
+
+    private static readonly Option<string[]> Users = new("--user") { Description = "A Keycloak id, exactly. Repeatable.", HelpName = "ID" };
+
+    private static readonly Option<string[]> ExactUsers = new("--user")
+    {
+        Description = "A Keycloak id, exactly. Repeatable.", HelpName = "ID", Required = true,
+    };
+
+    private static readonly Option<bool> Dead = new("--dead") { Description = "Only dead ones, which nobody tries any more." };
+
+    private static readonly Option<bool> Waiting = new("--waiting") { Description = "Only waiting ones." };
+
+    private static readonly Option<bool> AllDead = new("--all-dead") { Description = "All dead ones." };
+
+    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a hint on standard output." };
+
+    private static readonly Option<int> Limit = new("--limit")
+    {
+        Description = "How many at most.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 100,
+        Validators =
+        {
+            result =>
+            {
+                if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var limit) && limit < 1)
+                    result.AddError($"--limit {limit} shows nothing: choose 1 or more.");
+            },
+        },
+    };
+
+    public static Command Command(Func<ParseResult, string[]> settings) => new("hints", HelpText.Hints)
+    {
+        List(settings), Retry(settings), Drop(settings),
+    };
+
+    private static Command List(Func<ParseResult, string[]> settings)
+    {
+        var command = new Command("list", HelpText.HintsList) { Realm, Dead, Waiting, Limit, Json };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(Dead) && result.GetValue(Waiting))
+                result.AddError("--dead and --waiting exclude each other; without either both are shown.");
+        });
+        command.SetAction((parsed, _) => HintsCommand.ListAsync(
+            settings(parsed), parsed.GetValue(Realm), State(parsed), parsed.GetValue(Limit), parsed.GetValue(Json)));
+        return command;
+    }
+
+    private static Command Retry(Func<ParseResult, string[]> settings)
+    {
+        var command = new Command("retry", HelpText.HintsRetry) { Realm, Users, AllDead };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(AllDead) == result.GetValue(Users) is { Length: > 0 })
+                result.AddError("Say whose hints: --user ID, as often as needed, or --all-dead.");
+        });
+        command.SetAction((parsed, _) => HintsCommand.RetryAsync(
+            settings(parsed), parsed.GetValue(Realm), parsed.GetValue(Users) ?? [], parsed.GetValue(AllDead)));
+        return command;
+    }
+
+    private static Command Drop(Func<ParseResult, string[]> settings)
+    {
+        var command = new Command("drop", HelpText.HintsDrop) { ExactRealm, ExactUsers };
+        command.SetAction((parsed, _) => HintsCommand.DropAsync(
+            settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers)));
+        return command;
+    }
+
+    private static string? State(ParseResult parsed) =>
+        parsed.GetValue(Dead) ? "dead" : parsed.GetValue(Waiting) ? "waiting" : null;
+}

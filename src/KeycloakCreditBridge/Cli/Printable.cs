@@ -1,0 +1,39 @@
+using System.Globalization;
+using System.Text;
+
+namespace KeycloakCreditBridge.Cli;
+
+/// <summary>Text of others on a terminal: a name can hold line breaks, terminal commands, or marks that turn the direction of a line.</summary>
+internal static class Printable
+{
+    /// <summary>The text on one line, with `\u{…}` for each character that is not seen.</summary>
+    public static string Of(string? text)
+    {
+        var line = new StringBuilder(text?.Length ?? 0);
+        foreach (var rune in (text ?? "").EnumerateRunes())
+        {
+            if (IsSeen(rune))
+                line.Append(rune.ToString());
+            else
+                line.Append(CultureInfo.InvariantCulture, $"\\u{{{rune.Value:X}}}");
+        }
+
+        return line.ToString();
+    }
+
+    /// <summary>An instant to the second, in UTC.</summary>
+    public static string Of(DateTimeOffset instant) => instant.ToUniversalTime().ToString("u", CultureInfo.InvariantCulture);
+
+    /// <summary>Rows as columns of the same width, two spaces apart; the last one ends where its text ends.</summary>
+    public static IEnumerable<string> Columns(IReadOnlyList<string[]> rows)
+    {
+        if (rows.Count == 0)
+            return [];
+        int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length))];
+        return rows.Select(row => string.Join("  ", row.Select((text, column) => text.PadRight(widths[column]))).TrimEnd());
+    }
+
+    private static bool IsSeen(Rune rune) => Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned);
+}

@@ -1,0 +1,81 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using KeycloakCreditBridge.Reconciliation;
+
+namespace KeycloakCreditBridge.Cli.Reconcile;
+
+/// <summary>The options of `reconcile` and `backfill`.</summary>
+internal static class ReconcileSyntax
+{
+    private static readonly string[] InstantFormats =
+        ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
+
+    private static readonly Option<string[]> Realm = new("--realm")
+    {
+        Description = "A realm; all configured ones without it. Repeatable.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<DateTimeOffset?> Since = new("--since")
+    {
+        Description = "Only users created since this date or instant (UTC unless it says otherwise): 2026-01-31, 2026-01-31T08:00:00Z.",
+        HelpName = "WHEN",
+        CustomParser = ParseInstant,
+    };
+
+    private static readonly Option<string[]> User = new("--user")
+    {
+        Description = "Only this user, by id, user name or e-mail address. Repeatable.",
+        HelpName = "USER",
+    };
+
+    private static readonly Option<string> Mode = new Option<string>("--mode")
+    {
+        Description =
+            "How the realm is read: counts (only where Keycloak counts other users than are on record), windows (by creation), list (by name), " +
+            "database (Keycloak's, if it is configured), auto (completely, in the cheapest way that the server allows).",
+        DefaultValueFactory = _ => "auto",
+    }.AcceptOnlyFromAmong("auto", "counts", "windows", "list", "database");
+
+    private static readonly Option<int?> AllowClosing = new("--allow-closing")
+    {
+        Description = "Close up to so many accounts of users whom Keycloak does not have any more, also where that is more than Reconciliation:ClosingShare.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count what is missing and write nothing." };
+
+    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a realm on standard output, no progress." };
+
+    public static Command Reconcile(Func<ParseResult, string[]> settings) => Command("reconcile", HelpText.Reconcile, reEvaluate: false, settings);
+
+    public static Command Backfill(Func<ParseResult, string[]> settings) => Command("backfill", HelpText.Backfill, reEvaluate: true, settings);
+
+    private static Command Command(string name, string description, bool reEvaluate, Func<ParseResult, string[]> settings)
+    {
+        var command = new Command(name, description) { Realm, Since, User, Mode, AllowClosing, DryRun, Json };
+        command.SetAction((parsed, _) => ReconcileCommand.RunAsync(
+            new ReconcileArguments(
+                settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(Since), parsed.GetValue(User) ?? [],
+                parsed.GetValue(DryRun), parsed.GetValue(Json), reEvaluate,
+                Enum.Parse<ReconcileMode>(parsed.GetValue(Mode)!, ignoreCase: true), parsed.GetValue(AllowClosing)),
+            Console.Out,
+            Console.Error));
+        return command;
+    }
+
+    private static DateTimeOffset? ParseInstant(ArgumentResult result)
+    {
+        var text = result.Tokens.Single().Value;
+        if (DateTimeOffset.TryParseExact(
+            text, InstantFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out var instant))
+        {
+            return instant;
+        }
+
+        result.AddError($"--since {text} is no date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
+        return null;
+    }
+}

@@ -1,0 +1,86 @@
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Setup;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Cli.Setup;
+
+/// <summary>What `setup keycloak` was told.</summary>
+internal sealed record SetupArguments(
+    string[] Settings, Administrator Administrator, TimeSpan Retention, bool NoWebhook, bool DryRun, bool Yes, bool Undo);
+
+/// <summary>Gives Keycloak's realms what the bridge needs, or takes it back. Needs Keycloak only.</summary>
+internal static class SetupCommand
+{
+    /// <exception cref="ConfigurationException">Something has to be put right first; no realm was changed.</exception>
+    /// <exception cref="KeycloakException">Keycloak did not answer; the same command goes on from there.</exception>
+    public static async Task<int> RunAsync(SetupArguments arguments)
+    {
+        var builder = Program.Compose(arguments.Settings);
+        builder.Services.AddSingleton(LogTarget.Command);
+        await using var app = builder.Build();
+        ConfigurationCheck.Run(app.Services, [KeycloakOptions.Section, IntakeOptions.Section]);
+        using var stop = new StopSignal(() => { });
+
+        var planned = await PlanAsync(app.Services, arguments, stop.Token);
+        foreach (var line in planned.SelectMany(plan => plan.Lines))
+            await Console.Out.WriteLineAsync(Printable.Of(line));
+        if (planned.TrueForAll(plan => plan.Steps.Count == 0))
+        {
+            await Console.Out.WriteLineAsync("Nothing to do.");
+            return ExitCode.Done;
+        }
+
+        if (arguments.DryRun || !Confirm(arguments.Yes))
+            return ExitCode.SomeFailed;
+        foreach (var plan in planned)
+            await plan.ApplyAsync(stop.Token);
+        await Console.Out.WriteLineAsync("Done.");
+        return ExitCode.Done;
+    }
+
+    // All realms are planned before any is changed, so that a mistake shows while nothing has happened yet.
+    private static async Task<List<RealmPlan>> PlanAsync(IServiceProvider services, SetupArguments arguments, CancellationToken cancellationToken)
+    {
+        var options = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
+        var intake = services.GetRequiredService<IOptions<IntakeOptions>>().Value;
+        var clients = services.GetRequiredService<IHttpClientFactory>();
+        var token = new AdministratorToken(clients, options, arguments.Administrator);
+        var wish = new SetupOptions(
+            arguments.Retention, intake.Webhook.Url.Length == 0 ? null : new Uri(intake.Webhook.Url), !arguments.NoWebhook,
+            intake.Poll.Enabled ? intake.Poll.IdleInterval : null);
+        List<RealmPlan> planned = [];
+        List<string> problems = [];
+        foreach (var realm in options.Realms)
+        {
+            var setup = new RealmSetup(new AdminSession(clients, options, realm.Name, token.GetAsync), options);
+            try
+            {
+                planned.Add(arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wish, cancellationToken));
+            }
+            catch (ConfigurationException exception)
+            {
+                problems.AddRange(exception.Problems.Except(problems, StringComparer.Ordinal));
+            }
+            catch (KeycloakRealmNotFoundException exception)
+            {
+                problems.Add(exception.Message);
+            }
+        }
+
+        return problems.Count == 0 ? planned : throw new ConfigurationException(problems);
+    }
+
+    private static bool Confirm(bool yes)
+    {
+        if (yes)
+            return true;
+        if (Console.IsInputRedirected)
+            throw new ConfigurationException(["Nothing was changed, as nobody can be asked here: say --yes to make these changes."]);
+        Console.Write("Make these changes? [y/N] ");
+        return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
+    }
+}

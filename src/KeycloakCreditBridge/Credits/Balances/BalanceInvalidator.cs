@@ -1,0 +1,81 @@
+using System.Threading.Channels;
+using KeycloakCreditBridge.Hosting;
+
+namespace KeycloakCreditBridge.Credits.Balances;
+
+/// <summary>
+/// For statements that move balances quietly: has this process read them again at once, and tells other replicas a few milliseconds later,
+/// of many changes together. What cannot be told, others see within <see cref="BalanceCache.MaxAge"/> all the same.
+/// </summary>
+internal sealed partial class BalanceInvalidator(
+    BalanceCache cache, BalanceInvalidationStore store, SchemaGate gate, TimeProvider clock, ILogger<BalanceInvalidator> logger) : BackgroundService
+{
+    private const int MostWaiting = 10_000;
+
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
+
+    private readonly Channel<string> _changed = Channel.CreateBounded<string>(
+        new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
+
+    private int _isAboutAll;
+
+    /// <summary>Tells this process from others.</summary>
+    public string ProcessId { get; } = Guid.NewGuid().ToString("n");
+
+    /// <summary>These balances changed, and that is committed.</summary>
+    public void Invalidate(IEnumerable<string> accountIds)
+    {
+        foreach (var accountId in accountIds)
+        {
+            cache.Forget(accountId);
+            if (!_changed.Writer.TryWrite(accountId))
+                PublishAllLater();
+        }
+    }
+
+    /// <summary>Nobody knows whether a change is committed.</summary>
+    public void InvalidateAll()
+    {
+        cache.ForgetAll();
+        PublishAllLater();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await gate.WaitAsync(stoppingToken);
+        var isInterrupted = false;
+        while (await _changed.Reader.WaitToReadAsync(stoppingToken))
+        {
+            await Task.Delay(Pace, clock, stoppingToken);
+            try
+            {
+                await PublishAsync(stoppingToken);
+                isInterrupted = false;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                if (!isInterrupted)
+                    LogNotPublished(exception.Message);
+                isInterrupted = true;
+            }
+        }
+    }
+
+    private void PublishAllLater()
+    {
+        Interlocked.Exchange(ref _isAboutAll, 1);
+        // Wakes the one that tells.
+        _changed.Writer.TryWrite("");
+    }
+
+    private Task PublishAsync(CancellationToken cancellationToken)
+    {
+        HashSet<string> accounts = new(StringComparer.Ordinal);
+        while (_changed.Reader.TryRead(out var accountId))
+            accounts.Add(accountId);
+        return store.PublishAsync(ProcessId, Interlocked.Exchange(ref _isAboutAll, 0) == 1 ? null : accounts, cancellationToken);
+    }
+
+    [LoggerMessage(EventId = 822, Level = LogLevel.Warning, Message = "Other replicas were not told of changed balances and see them up to a second later: {Reason}")]
+    private partial void LogNotPublished(string reason);
+}

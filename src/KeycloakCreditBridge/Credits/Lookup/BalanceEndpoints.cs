@@ -1,0 +1,26 @@
+using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Credits.Balances;
+
+namespace KeycloakCreditBridge.Credits.Lookup;
+
+/// <summary>What somebody has.</summary>
+internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore store, BalanceCache cache)
+{
+    public async Task<IResult> BalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).Answer);
+
+    public async Task<IResult> LlmBalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).LlmAnswer);
+
+    /// <summary>An answer that the database wrote.</summary>
+    public static IResult Json(string answer) => TypedResults.Text(answer, "application/json");
+
+    /// <summary>The same in UTF-8.</summary>
+    public static IResult Json(byte[] answer) => TypedResults.Text(answer, "application/json; charset=utf-8");
+
+    private Task<AccountBalance> FindAsync(HttpContext context, string? user)
+    {
+        var caller = Caller.Of(context);
+        var reach = accounts.Select(caller, user);
+        return accounts.FindOrOpenAsync(
+            caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
+    }
+}

@@ -1,0 +1,145 @@
+using KeycloakCreditBridge.Cli;
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Doctor;
+
+/// <summary>Makes all checks, one after the other. What a check needs is made only once the configuration it is made from is right.</summary>
+internal static class DoctorRun
+{
+    /// <summary>Tells each check's finding as soon as it is there.</summary>
+    /// <param name="services">What the checks are made from.</param>
+    /// <param name="administrator">Who may look at what the bridge may not; null when there is nobody.</param>
+    /// <param name="tell">Takes the findings.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task RunAsync(
+        IServiceProvider services, Administrator? administrator, Action<CheckResult> tell, CancellationToken cancellationToken)
+    {
+        var problems = ConfigurationCheck.Problems(services);
+        foreach (var problem in problems)
+            tell(new CheckResult("configuration", null, Finding.Fail(problem)));
+        if (problems.Count == 0)
+            tell(new CheckResult("configuration", null, Finding.Ok("the configuration can be used")));
+
+        var realms = CanUse<KeycloakOptions>(services) && CanUse<IntakeOptions>(services)
+            ? services.GetRequiredService<IOptions<KeycloakOptions>>().Value.Realms.ConvertAll(realm => realm.Name)
+            : [];
+        if (realms.Count == 0)
+            tell(Skipped("keycloak"));
+        if (CanUse<StorageOptions>(services))
+            await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), tell, cancellationToken);
+        else
+            tell(Skipped("database"));
+        if (realms.Count > 0)
+            await RunAsync(KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), tell, cancellationToken);
+        foreach (var realm in realms)
+            await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), tell, cancellationToken);
+    }
+
+    private static CheckResult Skipped(string check) => new(check, null, Finding.Warn("not looked at, as its configuration cannot be used"));
+
+    // A mistake elsewhere in the configuration is no reason not to look.
+    private static bool CanUse<TOptions>(IServiceProvider services)
+        where TOptions : class
+    {
+        try
+        {
+            _ = services.GetRequiredService<IOptions<TOptions>>().Value;
+            return true;
+        }
+        catch (Exception exception) when (exception is OptionsValidationException or InvalidOperationException or FormatException)
+        {
+            return false;
+        }
+    }
+
+    private static IEnumerable<DoctorCheck> Database(DatabaseChecks checks, IEnumerable<string> realms) =>
+    [
+        new("database", null, checks.ReachAsync, IsGate: true),
+        new("database server", null, checks.ServerAsync),
+        new("database clock", null, checks.ClockAsync),
+        new("schema", null, checks.SchemaAsync),
+        new("privileges", null, checks.PrivilegesAsync),
+        new("late hints", null, checks.LateHintsAsync),
+        new("dead hints", null, checks.DeadHintsAsync),
+        .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
+    ];
+
+    private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>
+        [new("Keycloak's database", null, token => checks.UseAsync(realms, token))];
+
+    private static AdminSession? SessionOf(IServiceProvider services, Administrator? administrator, string realm)
+    {
+        if (administrator is null)
+            return null;
+        var (clients, options) = (services.GetRequiredService<IHttpClientFactory>(), services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
+        return new AdminSession(clients, options, realm, new AdministratorToken(clients, options, administrator).GetAsync);
+    }
+
+    private static IEnumerable<DoctorCheck> OfRealm(IServiceProvider services, string realm, AdminSession? administrator)
+    {
+        var webhooks = ActivatorUtilities.CreateInstance<WebhookChecks>(services, ActivatorUtilities.CreateInstance<TestDelivery>(services));
+        var seen = ActivatorUtilities.CreateInstance<AdministratorChecks>(services);
+        var checks = ActivatorUtilities.CreateInstance<RealmChecks>(services);
+        var settings = ActivatorUtilities.CreateInstance<EventSettingChecks>(services);
+        yield return new("webhook secret", realm, _ => Task.FromResult(checks.Webhook(realm)));
+        yield return new("webhook delivery", realm, token => webhooks.DeliveryAsync(realm, token));
+        yield return new("token", realm, token => checks.TokenAsync(realm, token), IsGate: true);
+        yield return new("clock", realm, token => checks.ClockAsync(realm, token));
+        yield return new("users", realm, token => checks.UsersAsync(realm, token));
+        yield return new("events", realm, token => checks.UserEventsAsync(realm, token));
+        yield return new("admin events", realm, token => checks.AdminEventsAsync(realm, token));
+        yield return new("capabilities", realm, token => checks.CapabilitiesAsync(realm, token));
+        yield return new("events stored", realm, token => settings.UserEventsStoredAsync(realm, token));
+        yield return new("admin events stored", realm, token => settings.AdminEventsStoredAsync(realm, token));
+        yield return new("event types", realm, token => settings.TypesAsync(realm, token));
+        yield return new("event retention", realm, token => settings.RetentionAsync(realm, token));
+        yield return new("admin event retention", realm, token => seen.AdminRetentionAsync(administrator, token));
+        yield return new("event listener", realm, token => webhooks.ListenerAsync(realm, token));
+        yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
+        yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
+        yield return new("federations", realm, token => seen.FederationsAsync(realm, administrator, token));
+        if (CanUse<ProvisioningOptions>(services))
+            yield return new("tier attribute", realm, token => ActivatorUtilities.CreateInstance<AttributeChecks>(services).TierAttributeAsync(realm, token));
+    }
+
+    private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> tell, CancellationToken cancellationToken)
+    {
+        foreach (var check in checks)
+        {
+            var finding = await RunCheckAsync(check, cancellationToken);
+            tell(new CheckResult(check.Name, check.Realm, finding, check.IsGate));
+            if (check.IsGate && finding.Verdict == Verdict.Fail)
+            {
+                tell(new CheckResult("the rest", check.Realm, Finding.Warn($"not looked at without the {check.Name}")));
+                return;
+            }
+        }
+    }
+
+    private static async Task<Finding> RunCheckAsync(DoctorCheck check, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await check.Run(cancellationToken);
+        }
+        catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
+        {
+            var says = exception switch
+            {
+                NpgsqlException => $"PostgreSQL: {exception.Message}",
+                ConfigurationException refused => string.Join(" ", refused.Problems),
+                _ => exception.Message,
+            };
+            var isUnreachable = ExitCode.Of(exception) == ExitCode.Unreachable;
+            return new Finding(Verdict.Fail, says, Unreachable: isUnreachable);
+        }
+    }
+}

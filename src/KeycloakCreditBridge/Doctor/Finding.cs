@@ -1,0 +1,36 @@
+namespace KeycloakCreditBridge.Doctor;
+
+/// <summary>How bad a finding is.</summary>
+internal enum Verdict
+{
+    Ok,
+
+    /// <summary>The bridge works, later or with less safety than it could.</summary>
+    Warn,
+
+    /// <summary>Users are missed, or nothing works.</summary>
+    Fail,
+}
+
+/// <summary>What one check found.</summary>
+/// <param name="Message">What is so.</param>
+/// <param name="Cure">What to do about it; null where nothing is to be done, or where <paramref name="Message"/> names it.</param>
+/// <param name="Unreachable">Nobody answered at all.</param>
+internal sealed record Finding(Verdict Verdict, string Message, string? Cure = null, bool Unreachable = false)
+{
+    public static Finding Ok(string says) => new(Verdict.Ok, says);
+
+    public static Finding Warn(string says, string? cure = null) => new(Verdict.Warn, says, cure);
+
+    public static Finding Fail(string says, string? cure = null) => new(Verdict.Fail, says, cure);
+}
+
+/// <summary>One thing that can be wrong.</summary>
+/// <param name="Name">Such as `database` or `events`.</param>
+/// <param name="Realm">Null where it concerns no single realm.</param>
+/// <param name="Run">Finds out; whatever it throws is a failure of this check only.</param>
+/// <param name="IsGate">The checks behind it can find nothing but its failure again, with the same patience, so they are left out then.</param>
+internal sealed record DoctorCheck(string Name, string? Realm, Func<CancellationToken, Task<Finding>> Run, bool IsGate = false);
+
+/// <summary>A check that was made.</summary>
+internal sealed record CheckResult(string Check, string? Realm, Finding Finding, bool IsGate = false);

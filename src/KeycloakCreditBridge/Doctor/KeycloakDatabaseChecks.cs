@@ -1,0 +1,33 @@
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Doctor;
+
+/// <summary>What can be wrong with Keycloak's own database where it is read: the service does not start with one that it must not use.</summary>
+internal sealed class KeycloakDatabaseChecks(KeycloakDatabase database, KeycloakDatabaseStore store)
+{
+    private const string Key = $"{KeycloakDatabaseOptions.Section}:ConnectionString";
+
+    public async Task<Finding> UseAsync(IReadOnlyList<string> realms, CancellationToken cancellationToken)
+    {
+        if (!database.IsConfigured)
+            return Finding.Ok("not configured, so Keycloak's API is used");
+        try
+        {
+            // A role that may write and tables of another form are refused with the remedy.
+            await store.CheckAsync(cancellationToken);
+            foreach (var realm in realms)
+                await store.FindAsync(realm, [], cancellationToken);
+            return Finding.Ok("its role may read users and write nothing");
+        }
+        catch (NpgsqlException exception)
+        {
+            return Finding.Fail($"it cannot be read: {exception.Message}", $"see that it runs and correct {Key}, or leave it out");
+        }
+        catch (KeycloakRealmNotFoundException exception)
+        {
+            return Finding.Fail($"it has no realm '{exception.Realm}'", $"have {Key} lead to the database of the Keycloak at Keycloak:Url");
+        }
+    }
+}

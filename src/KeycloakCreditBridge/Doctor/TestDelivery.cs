@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Authentication;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Setup;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Doctor;
+
+/// <summary>Sends the running bridge a delivery that is nobody's and leaves nothing behind, signed as the configuration says.</summary>
+internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration configuration, IOptions<IntakeOptions> intake, TimeProvider clock)
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
+    private static readonly string[] AnyAddress = ["+", "*", "0.0.0.0", "[::]"];
+
+    public async Task<Finding> SendAsync(RealmOptions realm, CancellationToken cancellationToken)
+    {
+        if (realm.WebhookSecrets.Find(candidate => candidate.Length > 0) is not { } secret)
+            return Finding.Ok("not sent, as the realm has no webhook secret");
+        var address = Address(realm.Name);
+        using var client = clients.CreateClient(AdminTransport.ClientName);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(AnswerTimeout);
+        using var request = Request(address, realm, secret);
+        try
+        {
+            using var answer = await client.SendAsync(request, timeout.Token);
+            return Evaluate(address, realm.Name, answer.StatusCode);
+        }
+        catch (Exception exception) when (
+            exception is HttpRequestException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return Finding.Warn(
+                $"no bridge answers at {address} ({exception.GetBaseException().Message})",
+                "start it, or set Intake:Webhook:Url to an address under which it is reached from here");
+        }
+    }
+
+    // The proof is looked at before the body: a body that a pinned format does not take has passed it.
+    private static Finding Evaluate(Uri address, string realm, HttpStatusCode status) => status switch
+    {
+        HttpStatusCode.NoContent or HttpStatusCode.BadRequest => Finding.Ok($"the bridge at {address} takes what is signed with this configuration's secret"),
+        HttpStatusCode.Unauthorized => Finding.Fail(
+            $"the bridge at {address} refused what is signed with this configuration's secret",
+            "restart it with the same WebhookSecrets and WebhookAuthentication"),
+        HttpStatusCode.NotFound => Finding.Fail(
+            $"what listens at {address} is no bridge, or one that realm '{realm}' is not configured for",
+            "correct Intake:Webhook:Url, or restart it with the same realms"),
+        _ => Finding.Fail($"{address} answered {(int)status}", "see that Intake:Webhook:Url leads to the bridge itself"),
+    };
+
+    private HttpRequestMessage Request(Uri address, RealmOptions realm, string secret)
+    {
+        // A custom event of Phase Two's plugin: it concerns no user, so nothing is stored.
+        var body = Encoding.UTF8.GetBytes(new JsonObject { ["type"] = "system.DOCTOR", ["realmName"] = realm.Name }.ToJsonString());
+        var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        foreach (var (name, value) in Authentication(realm.WebhookAuthentication, secret, body))
+            request.Headers.TryAddWithoutValidation(name, value);
+        return request;
+    }
+
+    private (string Name, string Value)[] Authentication(WebhookAuthentication scheme, string secret, byte[] body)
+    {
+        var key = Encoding.UTF8.GetBytes(secret);
+        return scheme switch
+        {
+            WebhookAuthentication.HmacSha1 => [(HmacSignature.Header, Hex(HashAlgorithmName.SHA1))],
+            WebhookAuthentication.Basic => [(BasicCredentials.Header, $"Basic {Convert.ToBase64String(key)}")],
+            WebhookAuthentication.SharedHeader => [(SharedSecret.Header, secret)],
+            WebhookAuthentication.StandardWebhooks => StandardWebhooks(secret, body),
+            _ => [(HmacSignature.Header, Hex(HashAlgorithmName.SHA256))],
+        };
+
+        string Hex(HashAlgorithmName algorithm) => Convert.ToHexStringLower(CryptographicOperations.HmacData(algorithm, key, body));
+    }
+
+    private (string Name, string Value)[] StandardWebhooks(string secret, byte[] body)
+    {
+        var (id, time) = ($"doctor-{Guid.NewGuid():n}", clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
+        byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{time}."), .. body];
+        var signature = HMACSHA256.HashData(StandardWebhooksSignature.KeyOf(secret) ?? [], signed);
+        return [("webhook-id", id), ("webhook-timestamp", time), (StandardWebhooksSignature.Header, $"v1,{Convert.ToBase64String(signature)}")];
+    }
+
+    private Uri Address(string realm)
+    {
+        var configured = intake.Value.Webhook.Url is { Length: > 0 } url ? url : Listener();
+        return new Uri(configured.TrimEnd('/') + RealmRequirements.WebhookPath(realm));
+    }
+
+    // Where a bridge with this configuration would listen; "any address" is reached by the loopback one.
+    private string Listener()
+    {
+        if (configuration["Urls"]?.Split(';')[0] is { Length: > 0 } url)
+            return AnyAddress.Aggregate(url, (text, any) => text.Replace($"://{any}", "://127.0.0.1", StringComparison.Ordinal));
+        return configuration["HTTP_PORTS"]?.Split(';')[0] is { Length: > 0 } port ? $"http://127.0.0.1:{port}" : "http://localhost:5000";
+    }
+}

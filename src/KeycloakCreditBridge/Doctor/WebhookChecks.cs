@@ -1,0 +1,106 @@
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Setup;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Doctor;
+
+/// <summary>What can be wrong with the webhook by which a realm reports to the bridge.</summary>
+internal sealed class WebhookChecks(
+    KeycloakClient keycloak,
+    IHttpClientFactory clients,
+    TokenSource tokens,
+    TestDelivery delivery,
+    IOptions<KeycloakOptions> options,
+    IOptions<IntakeOptions> intake)
+{
+    private const string Register = "run `KeycloakCreditBridge setup keycloak`";
+
+    /// <summary>The bridge's own view of a realm; its roles show webhooks without their secrets.</summary>
+    private AdminSession SessionOf(string realm) =>
+        new(clients, options.Value, realm, (_, cancellationToken) => tokens.GetAsync(realm, cancellationToken), isBridge: true);
+
+    public async Task<Finding> ListenerAsync(string realm, CancellationToken cancellationToken)
+    {
+        var set = (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).EventsListeners;
+        if (set.Contains(RealmRequirements.Listener, StringComparer.Ordinal))
+            return Finding.Ok($"the listener {RealmRequirements.Listener} is set");
+        return await SessionOf(realm).WebhooksAsync(cancellationToken) is null
+            ? Finding.Ok("Keycloak has no webhook plugin of Phase Two, so no listener of its is missing")
+            : EventsDelayed(
+                $"the listener {RealmRequirements.Listener} is not set, so no webhook comes unless another plugin sends it",
+                $"add it in Realm settings, Events, Event listeners, or {Register}");
+    }
+
+    public async Task<Finding> RegisteredAsync(string realm, CancellationToken cancellationToken)
+    {
+        if (OtherPlugin(realm) is { } other)
+            return other;
+        if (await SessionOf(realm).WebhooksAsync(cancellationToken) is not { } all)
+            return Finding.Ok("Keycloak has no webhook plugin of Phase Two: polling tells of users");
+        var own = OwnWebhook(realm, all);
+        if (own is null)
+        {
+            var elsewhere = all.Count == 0 ? "" : $"; those of the realm lead to {string.Join(", ", all.Select(webhook => webhook.Url))}";
+            return EventsDelayed($"no webhook of the realm leads to {ExpectedAddress(realm)}{elsewhere}", Register);
+        }
+
+        if (!own.Enabled)
+            return EventsDelayed($"the webhook to {own.Url} is disabled", Register);
+        string[] lacking = [.. own.MissingTypes];
+        if (lacking.Length > 0)
+            return EventsDelayed($"the webhook to {own.Url} does not send {string.Join(", ", lacking)}", Register);
+        return Finding.Ok(intake.Value.Webhook.Url.Length > 0
+            ? $"the webhook to {own.Url} sends what matters"
+            : $"the webhook to {own.Url} sends what matters; whether that is this bridge only Intake:Webhook:Url would tell");
+    }
+
+    /// <param name="realm">The realm.</param>
+    /// <param name="administrator">The realm with an administrator's token, null when there is no administrator.</param>
+    public async Task<Finding> SecretAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
+    {
+        if (OtherPlugin(realm) is { } other)
+            return other;
+        var secrets = options.Value.Realm(realm).WebhookSecrets;
+        if (await SessionOf(realm).WebhooksAsync(cancellationToken) is not { } all || OwnWebhook(realm, all) is not { } own || secrets.Count == 0)
+            return Finding.Ok("there is no webhook whose secret could differ");
+        if (administrator is null)
+            return Finding.Ok("Keycloak does not show its secret to the bridge's roles; with --admin-user it is compared");
+        return secrets.Contains(await administrator.WebhookSecretAsync(own.Id, cancellationToken) ?? "", StringComparer.Ordinal)
+            ? Finding.Ok("Keycloak signs with a secret of this configuration")
+            : Finding.Fail(
+                $"Keycloak signs the webhook to {own.Url} with a secret that is none of {options.Value.RealmKeyOf(realm)}:WebhookSecrets, so each is refused",
+                $"{Register}, which gives it the first one");
+    }
+
+    public Task<Finding> DeliveryAsync(string realm, CancellationToken cancellationToken) => delivery.SendAsync(options.Value.Realm(realm), cancellationToken);
+
+    private Finding? OtherPlugin(string realm) => options.Value.Realm(realm).WebhookAuthentication switch
+    {
+        WebhookAuthentication.Hmac or WebhookAuthentication.HmacSha1 => null,
+        var scheme => Finding.Ok($"webhooks come from another plugin than Phase Two's, as WebhookAuthentication is {scheme}"),
+    };
+
+    private RegisteredWebhook? OwnWebhook(string realm, IReadOnlyList<RegisteredWebhook> all)
+    {
+        if (intake.Value.Webhook.Url.Length == 0)
+        {
+            return all.FirstOrDefault(webhook => webhook.LeadsToBridge(realm) && webhook.Enabled)
+                ?? all.FirstOrDefault(webhook => webhook.LeadsToBridge(realm));
+        }
+
+        var address = intake.Value.Webhook.Url.TrimEnd('/');
+        return all.FirstOrDefault(webhook => webhook.Url == address + RealmRequirements.WebhookPath(realm))
+            ?? all.FirstOrDefault(webhook => options.Value.Realms.Count == 1 && webhook.Url == address + RealmRequirements.SharedWebhookPath);
+    }
+
+    private string ExpectedAddress(string realm) => intake.Value.Webhook.Url.Length == 0
+        ? $"a bridge's {RealmRequirements.WebhookPath(realm)}"
+        : intake.Value.Webhook.Url.TrimEnd('/') + RealmRequirements.WebhookPath(realm);
+
+    // Polling finds whom no webhook names, only later.
+    private Finding EventsDelayed(string says, string cure) =>
+        intake.Value.Poll.Enabled ? Finding.Warn(says, cure) : Finding.Fail($"{says} (Intake:Poll:Enabled is false)", cure);
+}

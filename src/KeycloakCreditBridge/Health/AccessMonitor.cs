@@ -1,0 +1,92 @@
+using System.Collections.Concurrent;
+using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Health;
+
+/// <summary>
+/// Looks now and then whether the bridge may read what it needs of every realm, so that a missing role is said before somebody is missed
+/// for it: the lists of a client that lacks one may just be empty.
+/// </summary>
+internal sealed partial class AccessMonitor(
+    KeycloakClient keycloak,
+    TokenSource tokens,
+    IOptions<KeycloakOptions> options,
+    IOptions<IntakeOptions> intake,
+    TimeProvider clock,
+    ILogger<AccessMonitor> logger) : BackgroundService
+{
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromMinutes(1);
+
+    // Empty for a realm where all is well; a realm that could not be asked yet is missing.
+    private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
+
+    /// <summary>What an operator must mend in a realm, or null. A Keycloak that is away for a while changes nothing here.</summary>
+    public string? ProblemOf(string realm) =>
+        _problems.TryGetValue(realm, out var problem) ? problem is "" ? null : problem : "It is not known yet what the client may read";
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(options.Value.Realms.Select(realm => WatchAsync(realm.Name, stoppingToken)));
+
+    private async Task WatchAsync(string realm, CancellationToken stoppingToken)
+    {
+        var failures = 0;
+        while (true)
+        {
+            failures = await HasAccessAsync(realm, stoppingToken) ? 0 : failures + 1;
+            await Task.Delay(failures == 0 ? CheckInterval : RetryDelay.After(failures, CheckInterval), clock, stoppingToken);
+        }
+    }
+
+    private async Task<bool> HasAccessAsync(string realm, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await keycloak.CheckAccessAsync(realm, intake.Value.Poll.Enabled, cancellationToken);
+            Record(realm, "");
+            return true;
+        }
+        catch (KeycloakForbiddenException exception)
+        {
+            Record(realm, exception.Message);
+            // Roles stand in the token: one that is given from now on is only in the next.
+            tokens.Invalidate(realm);
+        }
+        catch (Exception exception)
+            when (exception is KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
+        {
+            Record(realm, exception.Message);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            LogUnknown(realm, exception.Message);
+        }
+
+        return false;
+    }
+
+    private void Record(string realm, string problem)
+    {
+        var before = _problems.GetValueOrDefault(realm, "");
+        _problems[realm] = problem;
+        if (before == problem)
+            return;
+        if (problem.Length > 0)
+            LogProblem(realm, problem);
+        else
+            LogRestored(realm);
+    }
+
+    [LoggerMessage(EventId = 630, Level = LogLevel.Error, Message = "The bridge cannot do its work in realm '{Realm}': {Problem}")]
+    private partial void LogProblem(string realm, string problem);
+
+    [LoggerMessage(EventId = 631, Level = LogLevel.Information, Message = "The bridge can read all it needs of realm '{Realm}' now.")]
+    private partial void LogRestored(string realm);
+
+    [LoggerMessage(EventId = 632, Level = LogLevel.Debug, Message = "Whether the bridge may read realm '{Realm}' is not known: {Reason}")]
+    private partial void LogUnknown(string realm, string reason);
+}

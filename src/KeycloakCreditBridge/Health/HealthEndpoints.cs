@@ -1,0 +1,41 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace KeycloakCreditBridge.Health;
+
+/// <summary>`/health/live`: the process answers. `/health/ready`: it can do its work, with a line on each thing it needs.</summary>
+internal static class HealthEndpoints
+{
+    public static void MapHealth(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/health/live", () => TypedResults.Text("""{"status":"live"}""", "application/json"));
+        endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions { ResponseWriter = WriteAsync });
+    }
+
+    private static Task WriteAsync(HttpContext context, HealthReport report)
+    {
+        var answer = new ReadyResponse(
+            report.Status == HealthStatus.Unhealthy ? "not ready" : "ready",
+            report.Entries.ToDictionary(
+                entry => entry.Key,
+                entry => new ReadyCheck(entry.Value.Status == HealthStatus.Healthy ? "ok" : "failed", Detail(entry.Value)),
+                StringComparer.Ordinal));
+        return context.Response.WriteAsJsonAsync(answer, HealthJson.Default.ReadyResponse, cancellationToken: context.RequestAborted);
+    }
+
+    private static string? Detail(HealthReportEntry entry) =>
+        entry.Status == HealthStatus.Healthy ? entry.Description : entry.Description ?? entry.Exception?.Message ?? "no answer in time";
+}
+
+/// <param name="Status">`ready` or `not ready`.</param>
+internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck> Checks);
+
+/// <param name="Status">`ok` or `failed`.</param>
+/// <param name="Detail">What is wrong, or what may be worth knowing.</param>
+internal sealed record ReadyCheck(string Status, string? Detail);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ReadyResponse))]
+internal sealed partial class HealthJson : JsonSerializerContext;

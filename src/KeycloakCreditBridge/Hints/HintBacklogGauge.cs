@@ -1,0 +1,53 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hosting;
+
+namespace KeycloakCreditBridge.Hints;
+
+/// <summary>Shows how many hints wait and how many are dead. Looked up now and then, not for every scrape.</summary>
+internal sealed partial class HintBacklogGauge : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
+
+    private readonly HintStore _hints;
+    private readonly SchemaGate _gate;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private HintBacklog? _newest;
+
+    public HintBacklogGauge(HintStore hints, SchemaGate gate, Meter meter, TimeProvider clock, ILogger<HintBacklogGauge> logger)
+    {
+        (_hints, _gate, _clock, _logger) = (hints, gate, clock, logger);
+        meter.CreateObservableGauge(
+            "bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
+        meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up.");
+        meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "How long the oldest waiting hint waits.");
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await _gate.WaitAsync(stoppingToken);
+        using var timer = new PeriodicTimer(Every, _clock);
+        do
+        {
+            try
+            {
+                _newest = await _hints.BacklogAsync(stoppingToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // A gap in the series says it better than an old value.
+                _newest = null;
+                LogUnknown(exception.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (_clock.GetUtcNow() - oldest).TotalSeconds) : 0;
+
+    private IEnumerable<Measurement<double>> Measure(Func<HintBacklog, double> select) =>
+        _newest is { } backlog ? [new Measurement<double>(select(backlog))] : [];
+
+    [LoggerMessage(EventId = 620, Level = LogLevel.Debug, Message = "The number of waiting hints is not known: {Reason}")]
+    private partial void LogUnknown(string reason);
+}

@@ -1,0 +1,73 @@
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Hosting;
+
+/// <summary>
+/// Opens when PostgreSQL is reachable and migrated, and accounts that were there before the bridge are adopted. Loops wait for it; the HTTP server does not, so that a sender meets 503, which
+/// it repeats, and not a closed port, which loses its delivery.
+/// </summary>
+internal sealed partial class SchemaGate(
+    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public bool IsOpen => _opened.Task.IsCompletedSuccessfully;
+
+    /// <summary>Why the gate is not open yet, in one line; null while nothing is known against it.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Ends when the schema is ready.</summary>
+    public Task WaitAsync(CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await FindProblemAsync(stoppingToken) is not { } obstacle)
+                {
+                    Problem = null;
+                    LogReady();
+                    _opened.SetResult();
+                    return;
+                }
+
+                Report(obstacle);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                Report(exception.Message.ReplaceLineEndings(" "));
+            }
+
+            await Task.Delay(RetryAfter, clock, stoppingToken);
+        }
+
+        void Report(string reason)
+        {
+            if (reason == Problem)
+                return;
+            Problem = reason;
+            LogWaiting(reason);
+        }
+    }
+
+    private async Task<string?> FindProblemAsync(CancellationToken cancellationToken)
+    {
+        if (options.Value.MigrateOnStart)
+            await migrator.MigrateAsync(cancellationToken);
+        else if (!await migrator.IsCurrentAsync(cancellationToken))
+            return "the schema is not migrated: run `KeycloakCreditBridge migrate` or set Storage:MigrateOnStart to true";
+        return await adoption.IsDueAsync(cancellationToken) ? AdoptionMarkStore.Remedy : null;
+    }
+
+    [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
+    private partial void LogReady();
+
+    [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "The schema is not ready, and is looked at again: {Reason}")]
+    private partial void LogWaiting(string reason);
+}

@@ -1,0 +1,90 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace KeycloakCreditBridge.Intake.Authentication;
+
+/// <summary>
+/// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body` with the bytes that the secret is base64 of. Version v1 counts, any other
+/// is passed over.
+/// </summary>
+internal static class StandardWebhooksSignature
+{
+    public const string Header = "webhook-signature";
+
+    private const string IdHeader = "webhook-id";
+    private const string TimestampHeader = "webhook-timestamp";
+    private const string Version = "v1,";
+    private const string SecretPrefix = "whsec_";
+    private const int MostSignatures = 16;
+
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
+
+    /// <param name="now">Signatures that are more than 5 minutes older or newer count for nothing.</param>
+    public static AuthenticationOutcome Check(
+        IHeaderDictionary headers, ReadOnlySpan<byte> body, IEnumerable<string> secrets, DateTimeOffset now)
+    {
+        foreach (var name in (ReadOnlySpan<string>)[IdHeader, TimestampHeader, Header])
+        {
+            if (headers[name].Count != 1)
+                return headers[name].Count == 0 ? AuthenticationOutcome.Missing : AuthenticationOutcome.Doubled;
+            if (string.IsNullOrEmpty(headers[name][0]))
+                return AuthenticationOutcome.Empty;
+        }
+
+        var (id, timestamp) = (headers[IdHeader].ToString(), headers[TimestampHeader].ToString());
+        // A dot in the id would let the signed text be divided in another way.
+        if (id.Contains('.', StringComparison.Ordinal)
+            || !long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+        {
+            return AuthenticationOutcome.Malformed;
+        }
+
+        if (Math.Abs(now.ToUnixTimeSeconds() - seconds) > Tolerance.TotalSeconds)
+            return AuthenticationOutcome.Expired;
+        var signatures = SignaturesIn(headers[Header].ToString());
+        return signatures.Count == 0 ? AuthenticationOutcome.Malformed : Compare(signatures, $"{id}.{timestamp}.", body, secrets);
+    }
+
+    /// <summary>The key that a secret stands for, or null when it is not base64 of 24 to 64 bytes.</summary>
+    public static byte[]? KeyOf(string secret)
+    {
+        var text = secret.StartsWith(SecretPrefix, StringComparison.Ordinal) ? secret.AsSpan(SecretPrefix.Length) : secret;
+        return Base64.IsValid(text, out var length) && length is >= 24 and <= 64 ? Convert.FromBase64String(text.ToString()) : null;
+    }
+
+    private static List<byte[]> SignaturesIn(string header)
+    {
+        List<byte[]> signatures = [];
+        foreach (var entry in header.Split(' ', MostSignatures + 1).Take(MostSignatures))
+        {
+            var signature = new byte[SHA256.HashSizeInBytes];
+            if (entry.StartsWith(Version, StringComparison.Ordinal)
+                && Convert.TryFromBase64Chars(entry.AsSpan(Version.Length), signature, out var length)
+                && length == signature.Length)
+            {
+                signatures.Add(signature);
+            }
+        }
+
+        return signatures;
+    }
+
+    private static AuthenticationOutcome Compare(
+        List<byte[]> signatures, string before, ReadOnlySpan<byte> body, IEnumerable<string> secrets)
+    {
+        var matches = false;
+        foreach (var key in secrets.Select(KeyOf).OfType<byte[]>())
+        {
+            using var hash = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
+            hash.AppendData(Encoding.UTF8.GetBytes(before));
+            hash.AppendData(body);
+            var expected = hash.GetHashAndReset();
+            foreach (var signature in signatures)
+                matches |= CryptographicOperations.FixedTimeEquals(signature, expected);
+        }
+
+        return matches ? AuthenticationOutcome.Valid : AuthenticationOutcome.Wrong;
+    }
+}

@@ -1,0 +1,81 @@
+using KeycloakCreditBridge.Keycloak.Events;
+
+namespace KeycloakCreditBridge.Intake.Polling;
+
+/// <summary>
+/// What polling cannot see: events that Keycloak does not store or no longer has. Each is logged and counted once, and a reconciliation
+/// is asked for, as only that can find the users behind them.
+/// </summary>
+internal sealed partial class EventLossReporter(
+    PollStatus status, LostEventsSignal requests, IntakeMetrics metrics, ILogger<EventLossReporter> logger)
+{
+    /// <summary>Takes note of what the realm stores.</summary>
+    public void CheckSettings(string realm, EventsConfig config)
+    {
+        var before = status.Of(realm);
+        status.Update(realm, now => now with { UserEventsStored = config.EventsEnabled, AdminEventsStored = config.AdminEventsEnabled });
+        Compare(realm, EventSource.UserStream, before.UserEventsStored, config.EventsEnabled, "eventsEnabled");
+        Compare(realm, EventSource.AdminStream, before.AdminEventsStored, config.AdminEventsEnabled, "adminEventsEnabled");
+    }
+
+    /// <summary>Takes note that Keycloak has no usable event store, so that it stores nothing.</summary>
+    public void ReportNoStore(string realm, string explanation)
+    {
+        var before = status.Of(realm);
+        status.Update(realm, now => now with { UserEventsStored = false, AdminEventsStored = false });
+        if (before is { UserEventsStored: false, AdminEventsStored: false })
+            return;
+        LogNoStore(realm, explanation);
+        ReportLoss(realm, EventSource.UserStream, "Keycloak has no usable event store");
+    }
+
+    /// <summary>Takes note that the newest known event is gone, and perhaps others that nobody read.</summary>
+    public void ReportDeleted(string realm, string stream, DateTimeOffset newestKnown)
+    {
+        LogDeleted(realm, stream, newestKnown);
+        ReportLoss(realm, stream, $"{stream} were wiped or expired before they were read");
+    }
+
+    private void Compare(string realm, string stream, bool? before, bool stored, string setting)
+    {
+        if (!stored && before != false)
+        {
+            LogOff(realm, stream, setting);
+            ReportLoss(realm, stream, $"{stream} are not stored");
+        }
+        else if (stored && before == false)
+        {
+            LogOn(realm, stream);
+            ReportLoss(realm, stream, $"{stream} were not stored for a while");
+        }
+    }
+
+    private void ReportLoss(string realm, string stream, string reason)
+    {
+        requests.Raise(realm, reason);
+        metrics.EventsLost(realm, stream);
+        status.Update(realm, now => now with { Losses = now.Losses + 1 });
+    }
+
+    [LoggerMessage(
+        EventId = 220,
+        Level = LogLevel.Warning,
+        Message = "Realm '{Realm}' does not store {Stream}: switch {Setting} on. Until then only webhooks and reconciliation find users.")]
+    private partial void LogOff(string realm, string stream, string setting);
+
+    [LoggerMessage(
+        EventId = 221,
+        Level = LogLevel.Information,
+        Message = "Realm '{Realm}' stores {Stream} again; what happened meanwhile is left to reconciliation.")]
+    private partial void LogOn(string realm, string stream);
+
+    [LoggerMessage(EventId = 222, Level = LogLevel.Warning, Message = "Realm '{Realm}' stores no events: {Explanation}")]
+    private partial void LogNoStore(string realm, string explanation);
+
+    [LoggerMessage(
+        EventId = 223,
+        Level = LogLevel.Warning,
+        Message = "Realm '{Realm}' lost {Stream}: the last one read, of {NewestKnown:O}, is gone, so others may be gone unread. "
+            + "A reconciliation is asked for.")]
+    private partial void LogDeleted(string realm, string stream, DateTimeOffset newestKnown);
+}

@@ -1,0 +1,26 @@
+using KeycloakCreditBridge.Keycloak.Events;
+
+namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
+
+/// <summary>What a delivery says happened; neither event is set when its type means nothing here.</summary>
+/// <param name="Realm">Name of the realm, where the body tells it.</param>
+internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admin)
+{
+    /// <param name="userId">The user who did it.</param>
+    public static Delivery OfUser(string? realm, string type, string? userId, string? error) =>
+        new(realm, new UserEvent(Type: type, UserId: userId, Error: error), null);
+
+    /// <param name="type">Resource type and operation in one, such as USER-CREATE.</param>
+    public static Delivery OfAdmin(string? realm, string type, string? path, string? error)
+    {
+        var operation = type.LastIndexOf('-');
+        return OfAdmin(realm, type[(operation + 1)..], type[..Math.Max(operation, 0)], path, error);
+    }
+
+    /// <param name="path">Names the user concerned, who is never the administrator who acted.</param>
+    public static Delivery OfAdmin(string? realm, string operation, string? resource, string? path, string? error) =>
+        new(realm, null, new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path, Error: error));
+}
+
+/// <summary>A body that is not what its sender should have sent. The message names what is wrong.</summary>
+internal sealed class MalformedDeliveryException(string message) : Exception(message);

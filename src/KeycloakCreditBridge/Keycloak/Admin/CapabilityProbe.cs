@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Serialization.Metadata;
+
+namespace KeycloakCreditBridge.Keycloak.Admin;
+
+/// <summary>
+/// Finds what a server can do by giving it malformed values: one that knows the parameter refuses them with 400, an older one answers
+/// 200 and ignores them. Any other answer decides nothing and is thrown.
+/// </summary>
+internal sealed class CapabilityProbe(AdminTransport api, TimeProvider clock)
+{
+    private static readonly TimeSpan CacheDuration = TimeSpan.FromHours(1);
+    private static readonly AdminRequest Direction = new("events", AdminRequest.ViewEvents, "?max=0&direction=up");
+
+    private static readonly AdminRequest CreatedAfter =
+        new("users", AdminRequest.ViewUsers, "?max=0&briefRepresentation=true&createdAfter=abc");
+
+    private readonly ConcurrentDictionary<(string Realm, string Resource), (bool Found, DateTimeOffset Until)> _known = new();
+
+    public async Task<ServerCapabilities> FindAsync(string realm, CancellationToken cancellationToken) => new(
+        OrderedEvents: await ProbeAsync(realm, Direction, KeycloakJson.Default.IReadOnlyListUserEvent, cancellationToken),
+        CreatedWindows: await HasCreatedWindowsAsync(realm, cancellationToken));
+
+    /// <summary>Whether users are found by when they were created. Whoever asks needs no role for events.</summary>
+    public Task<bool> HasCreatedWindowsAsync(string realm, CancellationToken cancellationToken) =>
+        ProbeAsync(realm, CreatedAfter, KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
+
+    /// <summary>Asks again next time, since an answer did not fit what was found.</summary>
+    public void Forget(string realm)
+    {
+        _known.TryRemove((realm, Direction.Resource), out _);
+        _known.TryRemove((realm, CreatedAfter.Resource), out _);
+    }
+
+    private async Task<bool> ProbeAsync<TAnswer>(string realm, AdminRequest question, JsonTypeInfo<TAnswer> type, CancellationToken cancellationToken)
+    {
+        var key = (realm, question.Resource);
+        if (_known.TryGetValue(key, out var entry) && clock.GetUtcNow() < entry.Until)
+            return entry.Found;
+        var found = await api.AskAsync(realm, question, answer => answer.RejectsValue(type), cancellationToken);
+        _known[key] = (found, clock.GetUtcNow() + CacheDuration);
+        return found;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Keycloak.Tokens;
+
+/// <summary>
+/// Access tokens of the bridge's client, one per realm. Callers that come together share one request; a caller that gives up leaves
+/// it to the others. A refused client is not tried again until a growing time has passed, because Keycloak stores each refusal.
+/// </summary>
+internal sealed partial class TokenSource(
+    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, TimeProvider clock, ILogger<TokenSource> logger)
+{
+    private static readonly TimeSpan MaxMargin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromMinutes(5);
+
+    private readonly ConcurrentDictionary<string, RealmState> _realms = new(StringComparer.Ordinal);
+
+    /// <summary>A token that is good for some time yet.</summary>
+    /// <exception cref="KeycloakException">Keycloak gave none.</exception>
+    public Task<string> GetAsync(string realm, CancellationToken cancellationToken)
+    {
+        // An unknown realm must not leave a state behind for each name that somebody tries.
+        _ = options.Value.Realm(realm);
+        var state = _realms.GetOrAdd(realm, _ => new RealmState());
+        lock (state.Gate)
+        {
+            if (state.Token is { } token && clock.GetUtcNow() < state.RenewAt)
+                return Task.FromResult(token);
+            if (state.Refusal is { } refusal && clock.GetUtcNow() < state.RetryAt)
+                return Task.FromException<string>(refusal.WithRetryAt(state.RetryAt));
+            state.PendingRequest ??= Start(realm, state);
+            return state.PendingRequest.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Forgets a token that Keycloak did not accept, unless a newer one has taken its place.</summary>
+    public void Invalidate(string realm, string token)
+    {
+        if (!_realms.TryGetValue(realm, out var state))
+            return;
+        lock (state.Gate)
+            if (state.Token == token)
+                state.Token = null;
+    }
+
+    /// <summary>Has the next caller get a new token, in which everything stands that the client was given meanwhile.</summary>
+    public void Invalidate(string realm)
+    {
+        if (!_realms.TryGetValue(realm, out var state))
+            return;
+        lock (state.Gate)
+            state.Token = null;
+    }
+
+    private Task<string> Start(string realm, RealmState state)
+    {
+        var flight = Task.Run(() => RenewAsync(realm, state), CancellationToken.None);
+        // When every caller has given up nobody looks at the failure.
+        _ = flight.ContinueWith(
+            static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        return flight;
+    }
+
+    private async Task<string> RenewAsync(string realm, RealmState state)
+    {
+        var asked = clock.GetUtcNow();
+        try
+        {
+            var answer = await endpoint.RequestAsync(realm);
+            StoreToken(state, answer, asked);
+            LogRenewed(realm, answer.Lifetime);
+            return answer.Token;
+        }
+        catch (KeycloakAuthenticationException refusal)
+        {
+            LogRefused(realm, StoreRefusal(state, refusal));
+            throw;
+        }
+        finally
+        {
+            lock (state.Gate)
+                state.PendingRequest = null;
+        }
+    }
+
+    private static void StoreToken(RealmState state, IssuedToken answer, DateTimeOffset asked)
+    {
+        var margin = answer.Lifetime / 5 < MaxMargin ? answer.Lifetime / 5 : MaxMargin;
+        lock (state.Gate)
+        {
+            state.Token = answer.Token;
+            state.RenewAt = asked + answer.Lifetime - margin;
+            state.Refusal = null;
+            state.Refusals = 0;
+        }
+    }
+
+    private DateTimeOffset StoreRefusal(RealmState state, KeycloakAuthenticationException refusal)
+    {
+        lock (state.Gate)
+        {
+            var pause = FirstPause * Math.Pow(2, Math.Min(state.Refusals++, 10));
+            state.Refusal = refusal;
+            return state.RetryAt = clock.GetUtcNow() + (pause < MaxPause ? pause : MaxPause);
+        }
+    }
+
+    private sealed class RealmState
+    {
+        public Lock Gate { get; } = new();
+
+        public Task<string>? PendingRequest { get; set; }
+
+        public string? Token { get; set; }
+
+        public DateTimeOffset RenewAt { get; set; }
+
+        public KeycloakAuthenticationException? Refusal { get; set; }
+
+        public int Refusals { get; set; }
+
+        public DateTimeOffset RetryAt { get; set; }
+    }
+
+    [LoggerMessage(EventId = 101, Level = LogLevel.Debug, Message = "Realm {Realm} gave a token for {Lifetime}")]
+    private partial void LogRenewed(string realm, TimeSpan lifetime);
+
+    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the client; next try at {RetryAt:u}")]
+    private partial void LogRefused(string realm, DateTimeOffset retryAt);
+}

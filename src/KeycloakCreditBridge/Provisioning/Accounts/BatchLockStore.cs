@@ -1,0 +1,63 @@
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Provisioning.Accounts;
+
+/// <summary>Locks what is on record of a batch before it is converged, where one statement does not see enough of it.</summary>
+internal static class BatchLockStore
+{
+    // A rename between a statement's snapshot and its writing would leave the old id on record, and a tier that is followed is followed once.
+    // Of people of other realms nothing is locked here: their rows are locked behind their accounts, everywhere.
+    private const string LockUsersSql =
+        """
+        select w.follows is true and k.checked_at <= w.read_at and k.tier is distinct from w.said as differs
+        from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Follows::boolean[], @SaidTiers::text[])
+            as w (realm, keycloak_id, read_at, follows, said)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        order by k.realm collate "C", k.keycloak_id collate "C"
+        for no key update of k
+        """;
+
+    // All accounts of the batch, of which converging locks some and following Keycloak others: in two runs the order of all would be lost.
+    private const string LockAccountsSql =
+        """
+        select 1 as locked
+        from (
+            select distinct coalesce(k.account_id, w.account_id) as account_id
+            from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[]) as w (realm, keycloak_id, account_id)
+            left join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id) a
+        join user_credits c on c.user_id = a.account_id
+        order by c.user_id collate "C"
+        for no key update of c
+        """;
+
+    /// <summary>Whether a user is to be locked.</summary>
+    public static bool NeedsLock(DesiredState judgement) => judgement.Renames || judgement.FollowsTiers;
+
+    /// <summary>Locks known users, and then the accounts of all where the tier of one of them may be switched.</summary>
+    public static async Task LockAsync(NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
+    {
+        DesiredState[] locked = [.. batch.Where(NeedsLock)];
+        var differ = await connection.QueryPreparedAsync<bool>(
+            LockUsersSql,
+            [
+                locked.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                locked.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                locked.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+                .. DesiredStateColumns.TiersOf(locked),
+            ],
+            cancellationToken);
+        if (!differ.Contains(true))
+            return;
+        await connection.QueryPreparedAsync<int>(
+            LockAccountsSql,
+            [
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+            ],
+            cancellationToken);
+    }
+}

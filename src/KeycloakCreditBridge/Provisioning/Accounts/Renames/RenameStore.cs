@@ -1,0 +1,170 @@
+using Dapper;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Provisioning.Accounts.Renames;
+
+/// <summary>
+/// Renames accounts with their ledger and audit rows, where Keycloak's users changed what their account ids are made of. Nobody's account
+/// ever becomes part of somebody else's: who wants an id that is in use keeps the old one.
+/// </summary>
+internal sealed class RenameStore(NpgsqlDataSource dataSource)
+{
+    // Seconds. An account takes its whole ledger along, which may be years of charges.
+    private const int RenameTimeoutSeconds = 600;
+
+    private const string DueSql =
+        """
+        select w.realm, w.keycloak_id, k.account_id as from_id, w.account_id as to_id, w.source, w.read_at
+        from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @ReadAts::timestamptz[], @Sources::text[])
+            as w (realm, keycloak_id, account_id, read_at, source)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        join user_credits c on c.user_id = k.account_id
+        where k.account_id <> w.account_id and k.checked_at <= w.read_at
+            and (c.keycloak_id is null or c.realm = k.realm and c.keycloak_id = k.keycloak_id)
+        """;
+
+    // Who was kept from an id by one of these, and keeps one of theirs.
+    private const string WaitingSql =
+        """
+        select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source, null::timestamptz as read_at
+        from user_credits c
+        join keycloak_users k on k.realm = c.realm and k.keycloak_id = c.keycloak_id and k.account_id = c.user_id
+        where c.user_id = any (@Targets::text[]) and k.wanted_account_id is not null
+        """;
+
+    // In the order in which converging locks them: known users before accounts, each sorted.
+    private const string LockUsersSql =
+        """
+        select k.realm, k.keycloak_id, k.account_id, k.wanted_account_id, k.checked_at
+        from unnest(@Realms::text[], @KeycloakIds::text[]) as w (realm, keycloak_id)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        order by k.realm collate "C", k.keycloak_id collate "C"
+        for update of k
+        """;
+
+    private const string LockAccountsSql =
+        """select user_id from user_credits where user_id = any (@Ids::text[]) order by user_id collate "C" for update""";
+
+    // A ledger without an account is somebody's too.
+    private const string LedgersSql = "select distinct user_id from credit_transactions where user_id = any (@Targets::text[])";
+
+    private const string ChangeIdsSql =
+        """
+        with moved as (select * from unnest(@From::text[], @To::text[]) as m (from_id, to_id)),
+        accounts as (update user_credits c set user_id = m.to_id, updated_at = @Now::timestamptz from moved m where c.user_id = m.from_id),
+        ledger as (update credit_transactions t set user_id = m.to_id from moved m where t.user_id = m.from_id),
+        addresses as (update granted_emails g set account_id = m.to_id from moved m where g.account_id = m.from_id),
+        charged as (delete from usage_records u using moved m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),
+        records as (
+            insert into usage_records (user_id, record_id, charged_at)
+            select to_id, record_id, charged_at from charged order by to_id collate "C", record_id collate "C"
+            on conflict do nothing
+        )
+        update audit_logs a
+        set user_id = m.to_id, resource_id = case when a.resource_type = 'user_credits' then m.to_id else a.resource_id end
+        from moved m
+        where a.user_id = m.from_id
+        """;
+
+    private const string RecordSql =
+        """
+        with renamed as (
+            select * from unnest(@Realms::text[], @KeycloakIds::text[], @From::text[], @To::text[], @Sources::text[])
+                as r (realm, keycloak_id, from_id, to_id, source)
+        ),
+        audited as (
+            insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
+            select @Now::timestamptz, to_id, 'credit.rename', 'success', 'user_credits', to_id,
+                jsonb_build_object('from', from_id, 'to', to_id, 'source', source)
+            from renamed
+        )
+        update keycloak_users k set account_id = r.to_id, wanted_account_id = null
+        from renamed r
+        where k.realm = r.realm and k.keycloak_id = r.keycloak_id
+        """;
+
+    /// <summary>Renames what can be renamed, in one transaction, and returns how many accounts that were.</summary>
+    /// <param name="batch">Judgements that rename, each naming an account.</param>
+    /// <param name="now">When the audit rows are written.</param>
+    /// <param name="cancellationToken">Ends the work before it is committed.</param>
+    public async Task<int> RenameAsync(IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var due = await dataSource.QueryPreparedAsync<Rename>(
+            DueSql,
+            [
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                batch.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+                batch.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+            ],
+            cancellationToken);
+        if (due.Count == 0)
+            return 0;
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var renames = await PossibleAsync(connection, due);
+        await ChangeIdsAsync(connection, renames, now);
+        await connection.ExecuteAsync(RecordSql, new
+        {
+            Realms = renames.Select(item => item.Realm).ToArray(),
+            KeycloakIds = renames.Select(item => item.KeycloakId).ToArray(),
+            From = renames.Select(item => item.FromId).ToArray(),
+            To = renames.Select(item => item.ToId).ToArray(),
+            Sources = renames.Select(item => item.Source).ToArray(),
+            Now = now.UtcDateTime,
+        });
+        await transaction.CommitAsync(cancellationToken);
+        return renames.Count;
+    }
+
+    private static async Task<IReadOnlyList<Rename>> PossibleAsync(NpgsqlConnection connection, IReadOnlyList<Rename> due)
+    {
+        var all = await WithWaitingAsync(connection, due);
+        var onRecord = (await connection.QueryAsync<Known>(
+            LockUsersSql, new { Realms = all.Select(item => item.Realm).ToArray(), KeycloakIds = all.Select(item => item.KeycloakId).ToArray() }))
+            .ToDictionary(known => (known.Realm, known.KeycloakId));
+        string[] targets = [.. all.Select(item => item.ToId)];
+        var used = (await connection.QueryAsync<string>(LockAccountsSql, new { Ids = targets.Concat(all.Select(item => item.FromId)).ToArray() }))
+            .ToHashSet(StringComparer.Ordinal);
+        var present = all.Where(item => used.Contains(item.FromId) && IsStill(item, onRecord[(item.Realm, item.KeycloakId)])).ToList();
+        used.UnionWith(await connection.QueryAsync<string>(LedgersSql, new { Targets = targets }));
+        return RenameOrder.Possible(present, used);
+    }
+
+    private static bool IsStill(Rename item, Known known) =>
+        known.AccountId == item.FromId && (item.ReadAt is { } readAt ? known.CheckedAt <= readAt : known.WantedAccountId == item.ToId);
+
+    private static async Task<IReadOnlyList<Rename>> WithWaitingAsync(NpgsqlConnection connection, IReadOnlyList<Rename> due)
+    {
+        List<Rename> all = [.. due];
+        for (IEnumerable<Rename> latest = due; latest.Any();)
+        {
+            var waiting = await connection.QueryAsync<Rename>(WaitingSql, new { Targets = latest.Select(item => item.ToId).ToArray() });
+            latest = [.. waiting.Where(item => !all.Exists(known => (known.Realm, known.KeycloakId) == (item.Realm, item.KeycloakId)))];
+            all.AddRange(latest);
+        }
+
+        return all;
+    }
+
+    // Where one takes the id that another leaves, all go through ids that nobody has.
+    private static async Task ChangeIdsAsync(NpgsqlConnection connection, IReadOnlyList<Rename> renames, DateTimeOffset now)
+    {
+        string[] from = [.. renames.Select(item => item.FromId)];
+        string[] to = [.. renames.Select(item => item.ToId)];
+        if (to.Intersect(from, StringComparer.Ordinal).Any())
+        {
+            string[] between = [.. renames.Select(_ => $"renaming:{Guid.NewGuid()}")];
+            await connection.ExecuteAsync(ChangeIdsSql, new { From = from, To = between, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
+            from = between;
+        }
+
+        await connection.ExecuteAsync(ChangeIdsSql, new { From = from, To = to, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
+    }
+
+    private sealed record Known(string Realm, string KeycloakId, string? AccountId, string? WantedAccountId, DateTimeOffset CheckedAt);
+}

@@ -1,0 +1,74 @@
+using System.Text.RegularExpressions;
+
+namespace KeycloakCreditBridge.Provisioning.Policy;
+
+/// <summary>
+/// What an account's id is made of: `{id}`, `{email}`, `{username}`, `{realm}`, `{attribute:name}` and any text around them, for example
+/// `{realm}:{id}`. At least one value of the user's own must be in it.
+/// </summary>
+internal sealed partial class AccountIdTemplate
+{
+    private const string AttributePrefix = "attribute:";
+
+    private readonly string _text;
+    private readonly string[] _names;
+
+    public AccountIdTemplate(string text)
+    {
+        (_text, _names) = (text, NamesIn(text));
+        var changeable = _names.Where(name => name is not ("id" or "realm")).Distinct(StringComparer.Ordinal).ToArray();
+        IsFixed = changeable.Length == 0;
+        IsAddress = changeable is ["email"] && !_names.Contains("id", StringComparer.Ordinal);
+        NeedsAttributes = Array.Exists(changeable, name => name.StartsWith(AttributePrefix, StringComparison.Ordinal));
+    }
+
+    /// <summary>Whether a user's account id can never change.</summary>
+    public bool IsFixed { get; }
+
+    /// <summary>Whether the address alone says whose account it is.</summary>
+    public bool IsAddress { get; }
+
+    /// <summary>Whether it takes what only the full representation of a user has.</summary>
+    public bool NeedsAttributes { get; }
+
+    /// <summary>What is wrong with a template, for an operator; null when nothing is.</summary>
+    public static string? Problem(string text)
+    {
+        const string Remedy = "use {id}, {email}, {username}, {realm} or {attribute:name}";
+        var names = NamesIn(text);
+        if (Array.Find(names, name => name is not ("id" or "email" or "username" or "realm") && !IsAttribute(name)) is { } unknown)
+            return $"has '{{{unknown}}}': {Remedy}.";
+        if (Placeholder().Replace(text, "").AsSpan().ContainsAny('{', '}'))
+            return $"is '{text}', with a brace that is not closed: {Remedy}.";
+        return names.All(name => name == "realm") ? $"is '{text}', which is the same for all users: {Remedy}." : null;
+    }
+
+    /// <summary>The user's account id, or null when the user lacks a value of it.</summary>
+    public string? Of(Subject subject)
+    {
+        if (_text == "{id}")
+            return subject.KeycloakId;
+        return Array.Exists(_names, name => ValueOf(name, subject) is null)
+            ? null
+            : Placeholder().Replace(_text, match => ValueOf(match.Groups["name"].Value, subject)!);
+    }
+
+    // Two spellings of an address are one mailbox.
+    private static string? ValueOf(string name, Subject subject) => Filled(name switch
+    {
+        "id" => subject.KeycloakId,
+        "email" => subject.Email?.Trim().ToLowerInvariant(),
+        "username" => subject.Username,
+        "realm" => subject.Realm,
+        _ => subject.Attributes?.GetValueOrDefault(name[AttributePrefix.Length..]) is [var first, ..] ? first : null,
+    });
+
+    private static string? Filled(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+
+    private static bool IsAttribute(string name) => name.StartsWith(AttributePrefix, StringComparison.Ordinal) && name.Length > AttributePrefix.Length;
+
+    private static string[] NamesIn(string text) => [.. Placeholder().Matches(text).Select(match => match.Groups["name"].Value)];
+
+    [GeneratedRegex(@"\{(?<name>[^{}]*)\}")]
+    private static partial Regex Placeholder();
+}

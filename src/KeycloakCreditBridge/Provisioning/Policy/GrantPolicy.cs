@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Provisioning.Policy;
+
+/// <summary>Decides what a Keycloak user is to the credit system. Pure: the same user, settings and time give the same judgement.</summary>
+internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
+{
+    private readonly RealmRules _defaults = new(options.Value, null);
+
+    private readonly Dictionary<string, RealmRules> _realms = options.Value.Realms.ToDictionary(
+        realm => realm.Key, realm => new RealmRules(options.Value, realm.Value), StringComparer.Ordinal);
+
+    /// <summary>The rules that hold in a realm.</summary>
+    public RealmRules RulesOf(string realm) => _realms.GetValueOrDefault(realm, _defaults);
+
+    /// <summary>Judges a user that Keycloak has.</summary>
+    /// <param name="subject">The user, as Keycloak tells it.</param>
+    /// <param name="readAt">When Keycloak was asked.</param>
+    /// <param name="source">Who led to the user.</param>
+    /// <param name="hintVersion">The claimed hint that led to the user, if one did.</param>
+    public DesiredState Evaluate(Subject subject, DateTimeOffset readAt, string source, long? hintVersion = null)
+    {
+        if (subject.IsServiceAccount)
+            return new(subject.Realm, subject.KeycloakId, UserState.ServiceAccount, null, subject.CreatedAt, null, readAt, source, hintVersion);
+
+        var rules = RulesOf(subject.Realm);
+        var template = rules.AccountId;
+        var accountId = template.Of(subject);
+        var reason = rules.ExclusionReasonOf(subject, accountId);
+        var state = reason is not null ? UserState.Excluded : subject.Enabled ? UserState.Account : UserState.Held;
+        // An address or a name that no rule vouches for must not lead to an account that is there already.
+        var named = reason is null || template.IsFixed ? accountId : null;
+        var said = rules.TierMap.Of(subject);
+        return new(subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, said?.Tier), readAt, source, hintVersion)
+        {
+            Reason = reason,
+            Enabled = subject.Enabled,
+            Renames = !template.IsFixed,
+            Inherits = reason is null && template.IsAddress && subject.EmailVerified,
+            IsUnverified = template.IsAddress && !subject.EmailVerified,
+            EmailHash = rules.HashOf(subject.Email),
+            BriefFingerprint = reason is not null && rules.NeedsMoreThanBrief ? rules.BriefFingerprintOf(subject) : null,
+            FollowsTiers = rules.TierMap.IsFollowed,
+            TierFromKeycloak = said,
+            TierTerms = said is null ? null : rules.TermsOf(said.Tier),
+        };
+    }
+
+    /// <summary>Judges a user that Keycloak does not have any more.</summary>
+    public DesiredState EvaluateDeleted(string realm, string keycloakId, DateTimeOffset readAt, string source, long? hintVersion = null)
+    {
+        var rules = RulesOf(realm);
+        return new(realm, keycloakId, UserState.Deleted, null, null, null, readAt, source, hintVersion)
+        {
+            Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits, FollowsTiers = rules.TierMap.IsFollowed,
+        };
+    }
+}

@@ -1,0 +1,144 @@
+namespace KeycloakCreditBridge.Provisioning.Policy;
+
+/// <summary>Who gets an account, what it is opened with, and what becomes of it. Realms may have rules of their own.</summary>
+internal sealed class ProvisioningOptions
+{
+    public const string Section = "Provisioning";
+
+    /// <summary>Tier of a new account; a key of <see cref="Tiers"/>.</summary>
+    public string Tier { get; set; } = "trial";
+
+    /// <summary>What in Keycloak says which tier a user has; <see cref="Tier"/> where it says none.</summary>
+    public TierFromOptions TierFrom { get; set; } = new();
+
+    /// <summary>Credits of the opening grant in place of the tier's, at most six decimals.</summary>
+    public decimal? Amount { get; set; }
+
+    /// <summary>How long a period lasts; `last_reset` of a new account is now plus this.</summary>
+    public TimeSpan Period { get; set; } = TimeSpan.FromDays(30);
+
+    /// <summary>What an account's id is made of; see <see cref="AccountIdTemplate"/>.</summary>
+    public string AccountId { get; set; } = "{id}";
+
+    /// <summary>What a disabled user without an account gets.</summary>
+    public DisabledUsers DisabledUsers { get; set; }
+
+    /// <summary>What becomes of the balance when an account is closed.</summary>
+    public DeletedUsers DeletedUsers { get; set; }
+
+    /// <summary>Who gets an account. An account that exists is never taken away by these rules.</summary>
+    public EligibilityOptions Eligibility { get; set; } = new();
+
+    /// <summary>How often the opening grant is given.</summary>
+    public SignupGrantOptions SignupGrant { get; set; } = new();
+
+    /// <summary>Tiers by name.</summary>
+    public Dictionary<string, TierOptions> Tiers { get; set; } = new(StringComparer.Ordinal)
+    {
+        ["free"] = new() { Credits = 0m },
+        ["trial"] = new() { Credits = 5.00m },
+        ["starter"] = new() { Credits = 20.00m },
+        ["professional"] = new() { Credits = 60.00m },
+        ["enterprise"] = new() { Unlimited = true },
+    };
+
+    /// <summary>What is different in single realms, by the realm's name.</summary>
+    public Dictionary<string, RealmRuleOptions> Realms { get; set; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>What a tier grants for each period.</summary>
+internal sealed class TierOptions
+{
+    /// <summary>Credits granted, at most six decimals.</summary>
+    public decimal Credits { get; set; }
+
+    /// <summary>Most credits a period may use; the granted credits when absent.</summary>
+    public decimal? MonthlyCap { get; set; }
+
+    /// <summary>Metered, not bounded: the account has no cap and its balance refuses nothing.</summary>
+    public bool Unlimited { get; set; }
+}
+
+/// <summary>Rules of one realm; what is null is as in <see cref="ProvisioningOptions"/>.</summary>
+internal sealed class RealmRuleOptions
+{
+    public string? Tier { get; set; }
+
+    /// <summary>Replaces the default mapping as a whole.</summary>
+    public TierFromOptions? TierFrom { get; set; }
+
+    /// <summary>In place of the tier's credits. A realm with a tier of its own inherits no amount.</summary>
+    public decimal? Amount { get; set; }
+
+    public string? AccountId { get; set; }
+
+    public DisabledUsers? DisabledUsers { get; set; }
+
+    public DeletedUsers? DeletedUsers { get; set; }
+
+    /// <summary>Replaces the default rules as a whole.</summary>
+    public EligibilityOptions? Eligibility { get; set; }
+
+    public RealmSignupGrantOptions? SignupGrant { get; set; }
+}
+
+/// <summary>Who gets an account: whoever fits all that is set here.</summary>
+internal sealed class EligibilityOptions
+{
+    /// <summary>Only users whose address was proved.</summary>
+    public bool EmailVerified { get; set; }
+
+    /// <summary>Only users with an address in one of these domains, none of their subdomains; anybody when empty.</summary>
+    public List<string> EmailDomains { get; set; } = [];
+
+    /// <summary>`name`: only users with this attribute; `name=value`: only those with this value among its values.</summary>
+    public string Attribute { get; set; } = "";
+
+    /// <summary>Only users linked to one of these identity providers, by alias; anybody when empty.</summary>
+    public List<string> IdentityProviders { get; set; } = [];
+}
+
+/// <summary>How often the opening grant is given.</summary>
+internal sealed class SignupGrantOptions
+{
+    public OncePer OncePer { get; set; }
+
+    /// <summary>Key of the hashes that addresses are remembered as, at least 32 characters. Another key remembers nobody.</summary>
+    public string EmailKey { get; set; } = "";
+}
+
+/// <summary>How often the opening grant is given in one realm.</summary>
+internal sealed class RealmSignupGrantOptions
+{
+    public OncePer? OncePer { get; set; }
+}
+
+/// <summary>What a disabled user without an account gets.</summary>
+internal enum DisabledUsers
+{
+    /// <summary>An account that is held.</summary>
+    Hold,
+
+    /// <summary>None, until enabled.</summary>
+    Exclude,
+}
+
+/// <summary>What becomes of the balance when an account is closed.</summary>
+internal enum DeletedUsers
+{
+    /// <summary>It stays.</summary>
+    Keep,
+
+    /// <summary>It is taken to zero by a row of the ledger.</summary>
+    Forfeit,
+}
+
+/// <summary>For what the opening grant is given once.</summary>
+internal enum OncePer
+{
+    /// <summary>For each user of Keycloak.</summary>
+    User,
+
+    /// <summary>For each address, over all realms, whoever comes with it.</summary>
+    Email,
+}

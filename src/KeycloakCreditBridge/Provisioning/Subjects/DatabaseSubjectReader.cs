@@ -1,0 +1,83 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Provisioning.Policy;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Provisioning.Subjects;
+
+/// <summary>Reads the users of many hints with one question, where Keycloak's database may be read and has all that the rules look at.</summary>
+internal sealed partial class DatabaseSubjectReader(
+    KeycloakDatabase database, KeycloakDatabaseStore store, GrantPolicy policy, TimeProvider clock, ILogger<DatabaseSubjectReader> logger)
+{
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMinutes(1);
+
+    private DateTimeOffset _pausedUntil;
+    private bool _isChecked;
+
+    /// <summary>What could be read so; of all others Keycloak itself is asked.</summary>
+    public async Task<SubjectBatch> ReadAsync(IReadOnlyList<ClaimedHint> hints, CancellationToken cancellationToken)
+    {
+        var batch = new SubjectBatch(clock.GetUtcNow());
+        // A database that is away may take seconds to say so, which no batch has.
+        if (!database.IsConfigured || clock.GetUtcNow() < _pausedUntil)
+            return batch;
+        foreach (var realm in hints.Where(CanBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal).Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
+        {
+            string[] ids = [.. realm.Select(hint => hint.KeycloakId).Distinct(StringComparer.Ordinal)];
+            try
+            {
+                // The service starts without it when the database is away then.
+                if (!_isChecked)
+                    await store.CheckAsync(cancellationToken);
+                _isChecked = true;
+                var found = await store.FindAsync(realm.Key, ids, cancellationToken);
+                // What a directory says of its people, whether they are enabled or there at all, is in no table.
+                var linked = found.Where(user => user.FederationLink is not null).Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
+                batch.Add(
+                    realm.Key,
+                    ids.Where(id => !linked.Contains(id)),
+                    found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isPerson: !user.IsService)));
+            }
+            catch (KeycloakException exception)
+            {
+                LogNotRead(realm.Key, exception.Message);
+            }
+            catch (Exception exception) when (exception is NpgsqlException or KeycloakDatabaseException)
+            {
+                _pausedUntil = clock.GetUtcNow() + RetryPause;
+                LogNotRead(realm.Key, exception.Message);
+                break;
+            }
+        }
+
+        return batch;
+    }
+
+    // Federated users without import are in no table.
+    private static bool CanBeStored(ClaimedHint hint) =>
+        !hint.KeycloakId.StartsWith("f:", StringComparison.Ordinal) && !hint.KeycloakId.Contains('\0', StringComparison.Ordinal);
+
+    [LoggerMessage(EventId = 405, Level = LogLevel.Warning, Message = "Realm {Realm} cannot be read from Keycloak's database, its API is asked: {Reason}")]
+    private partial void LogNotRead(string realm, string reason);
+}
+
+/// <summary>Users who were read together.</summary>
+/// <param name="ReadAt">When.</param>
+internal sealed class SubjectBatch(DateTimeOffset readAt)
+{
+    private readonly Dictionary<(string Realm, string KeycloakId), Subject?> _read = [];
+
+    public DateTimeOffset ReadAt => readAt;
+
+    public void Add(string realm, IEnumerable<string> asked, IEnumerable<Subject> found)
+    {
+        foreach (var id in asked)
+            _read[(realm, id)] = null;
+        foreach (var subject in found)
+            _read[(realm, subject.KeycloakId)] = subject;
+    }
+
+    /// <summary>Whether the user was asked for; null is one whom the realm does not have.</summary>
+    public bool TryGet(string realm, string keycloakId, out Subject? subject) => _read.TryGetValue((realm, keycloakId), out subject);
+}

@@ -1,0 +1,44 @@
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Provisioning.Subjects;
+
+namespace KeycloakCreditBridge.Reconciliation.Review;
+
+/// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
+internal sealed class SingleUserReview(KeycloakClient client, SubjectReader reader, UserReview review, HintWriter hints, TimeProvider clock)
+{
+    public async Task<ReviewResult> ReviewAsync(RunRequest request, string named, CancellationToken cancellationToken)
+    {
+        var readAt = clock.GetUtcNow();
+        var found = await FindAsync(request.Realm, named, cancellationToken);
+        if (found.Count != 1)
+        {
+            var problem = found.Count == 0
+                ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
+                : $"'{named}' names several users of realm {request.Realm}, give one's id: {string.Join(", ", found.Select(user => user.Id))}";
+            // Somebody on record who left without a word: the worker asks Keycloak once more, and closes the account.
+            if (found.Count == 0 && !request.DryRun && EventRules.ProblemWith(named) is null && await review.IsOnRecordAsync(request.Realm, named, cancellationToken))
+            {
+                await hints.WriteAsync([new UserHint(request.Realm, named, HintKind.Deleted, "BACKFILL", HintSources.Backfill)], cancellationToken);
+                problem += " It is on record: the running bridge will close its account.";
+            }
+
+            return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
+        }
+
+        return await reader.ReadAsync(request.Realm, found[0].Id, cancellationToken) is { } subject
+            ? await review.ReviewReadAsync(request, [subject], readAt, cancellationToken)
+            : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} is gone from realm {request.Realm} by now."]);
+    }
+
+    private async Task<IReadOnlyList<KeycloakUser>> FindAsync(string realm, string named, CancellationToken cancellationToken)
+    {
+        if (await client.FindUserAsync(realm, named, cancellationToken) is { } user)
+            return [user];
+        var candidates = await client.SearchUsersAsync(realm, named, cancellationToken);
+        return [.. candidates.Where(candidate => Is(candidate.Username) || Is(candidate.Email))];
+
+        bool Is(string? text) => string.Equals(text, named, StringComparison.OrdinalIgnoreCase);
+    }
+}

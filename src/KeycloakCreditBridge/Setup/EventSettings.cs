@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace KeycloakCreditBridge.Setup;
+
+/// <summary>
+/// The event settings of a realm, changed as fields of the realm itself: there a list of types that is empty stays so, where
+/// events/config would spell it out for good.
+/// </summary>
+internal static class EventSettings
+{
+    private const string ForUsers = "eventsEnabled";
+    private const string ForAdmins = "adminEventsEnabled";
+    private const string Retention = "eventsExpiration";
+    private const string Types = "enabledEventTypes";
+    private const string Listeners = "eventsListeners";
+    private const string Attributes = "attributes";
+
+    /// <summary>What is to be written, null when all is right; what was there goes into the record.</summary>
+    /// <param name="realm">The realm as Keycloak has it.</param>
+    /// <param name="retention">How long events are kept at least.</param>
+    /// <param name="listens">Whether the listener that sends webhooks is wanted.</param>
+    /// <param name="record">Takes what was there.</param>
+    /// <param name="lines">Takes a line for each change.</param>
+    public static JsonObject? Plan(JsonObject realm, TimeSpan retention, bool listens, SetupRecord record, List<string> lines)
+    {
+        var name = (string?)realm["realm"];
+        var seconds = ((long)retention.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        var body = new JsonObject();
+        var (users, admins) = (Flag(realm, ForUsers), Flag(realm, ForAdmins));
+
+        // Where nothing is stored yet nothing is shortened either, and a table that grows for ever is nobody's wish.
+        if (TooShort((long?)realm[Retention] ?? 0, retention, isStored: users))
+        {
+            Set(Retention, Number(realm[Retention]), seconds, JsonValue.Create((long)retention.TotalSeconds));
+            lines.Add($"~ user events in realm {name}: kept for {retention.TotalDays} days{Before(Number(realm[Retention]))}");
+        }
+
+        var kept = (string?)realm[Attributes]?[RealmRequirements.AdminRetention];
+        if (TooShort(Seconds(kept), retention, isStored: admins))
+        {
+            record.Remember(RealmRequirements.AdminRetention, kept, seconds);
+            WriteAttribute(realm, body, seconds);
+            lines.Add($"~ admin events in realm {name}: kept for {retention.TotalDays} days{Before(kept)}");
+        }
+
+        if (!users)
+        {
+            Set(ForUsers, "false", "true", JsonValue.Create(true));
+            lines.Add($"+ user events are stored in realm {name}");
+        }
+
+        if (!admins)
+        {
+            Set(ForAdmins, "false", "true", JsonValue.Create(true));
+            lines.Add($"+ admin events are stored in realm {name}");
+        }
+
+        var types = Texts(realm, Types);
+        if (types.Count > 0)
+            Add(Types, types, RealmRequirements.RequiredEventTypes.Concat(RealmRequirements.HelpfulEventTypes), "event types");
+        if (listens)
+            Add(Listeners, Texts(realm, Listeners), [RealmRequirements.Listener], "event listener");
+        return body.Count == 0 ? null : body;
+
+        void Set(string field, string? before, string after, JsonNode value)
+        {
+            record.Remember(field, before, after);
+            body[field] = value;
+        }
+
+        void Add(string field, IReadOnlyList<string> there, IEnumerable<string> wanted, string what)
+        {
+            string[] missing = [.. wanted.Except(there, StringComparer.Ordinal)];
+            if (missing.Length == 0)
+                return;
+            record.RememberAdded(field, missing);
+            body[field] = Array(there.Concat(missing));
+            lines.Add($"+ {what} {string.Join(", ", missing)} in realm {name}");
+        }
+    }
+
+    /// <summary>What takes back what the record says, null when nothing is left of it. What somebody changed since stays.</summary>
+    public static JsonObject? Undo(JsonObject realm, SetupRecord record, List<string> lines, List<string> notes)
+    {
+        var name = (string?)realm["realm"];
+        var body = new JsonObject();
+        foreach (var (field, (before, after)) in record.Settings)
+        {
+            var isAttribute = field == RealmRequirements.AdminRetention;
+            var now = isAttribute ? (string?)realm[Attributes]?[field] : Number(realm[field]);
+            if (now == before || (before is null && now is null or "0"))
+                continue;
+            if (now != after)
+            {
+                notes.Add($"{field} of realm {name} is {now ?? "not set"} by now and stays: setup had set it to {after}");
+                continue;
+            }
+
+            if (isAttribute)
+                WriteAttribute(realm, body, before);
+            else
+                body[field] = before is null ? JsonValue.Create(0L) : JsonNode.Parse(before);
+            lines.Add($"~ {field} of realm {name}: {before ?? "not set"} again");
+        }
+
+        foreach (var (field, added) in record.Added)
+        {
+            var there = Texts(realm, field);
+            string[] left = [.. there.Except(added, StringComparer.Ordinal)];
+            if (left.Length == there.Count)
+                continue;
+            body[field] = Array(left);
+            lines.Add($"- {string.Join(", ", there.Intersect(added, StringComparer.Ordinal))} from {field} of realm {name}");
+        }
+
+        return body.Count == 0 ? null : body;
+    }
+
+    private static bool TooShort(long seconds, TimeSpan retention, bool isStored) =>
+        seconds > 0 ? seconds < (long)retention.TotalSeconds : !isStored;
+
+    private static void WriteAttribute(JsonObject realm, JsonObject body, string? value)
+    {
+        var attributes = realm[Attributes]?.DeepClone() as JsonObject ?? [];
+        attributes.Remove(RealmRequirements.AdminRetention);
+        if (value is not null)
+            attributes[RealmRequirements.AdminRetention] = value;
+        body[Attributes] = attributes;
+    }
+
+    private static bool Flag(JsonObject realm, string field) => (bool?)realm[field] ?? false;
+
+    private static string? Number(JsonNode? value) => value?.ToJsonString();
+
+    private static long Seconds(string? text) => long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var seconds) ? seconds : 0;
+
+    private static string Before(string? seconds) => seconds is null or "0" ? "" : $" (before: {seconds} s)";
+
+    private static List<string> Texts(JsonObject realm, string field) =>
+        [.. (realm[field] as JsonArray ?? []).Select(text => (string?)text ?? "")];
+
+    private static JsonArray Array(IEnumerable<string> texts) => [.. texts.Select(text => (JsonNode?)JsonValue.Create(text))];
+}

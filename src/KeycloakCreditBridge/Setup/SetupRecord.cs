@@ -1,0 +1,67 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace KeycloakCreditBridge.Setup;
+
+/// <summary>
+/// What `setup keycloak` changed in a realm and what was there before. It stands in an attribute of the bridge's client and is written
+/// before the changes, so that `--undo` finds it after any of them, with no database.
+/// </summary>
+internal sealed class SetupRecord
+{
+    /// <summary>The client's attribute.</summary>
+    public const string Attribute = "credit-bridge.setup";
+
+    /// <summary>Whether the client itself was made.</summary>
+    public bool CreatedClient { get; set; }
+
+    /// <summary>Roles that the service account was given.</summary>
+    public List<string> Roles { get; set; } = [];
+
+    /// <summary>Single settings of the realm, by field.</summary>
+    public Dictionary<string, ChangedValue> Settings { get; set; } = [];
+
+    /// <summary>What was added to lists of the realm, by field.</summary>
+    public Dictionary<string, List<string>> Added { get; set; } = [];
+
+    /// <summary>The address of the webhook that was registered; null when none was.</summary>
+    public string? Webhook { get; set; }
+
+    [JsonIgnore]
+    public bool IsEmpty => !CreatedClient && Roles.Count == 0 && Settings.Count == 0 && Added.Count == 0 && Webhook is null;
+
+    [JsonIgnore]
+    public string Text => JsonSerializer.Serialize(this, SetupJson.Default.SetupRecord);
+
+    /// <summary>The record that a client carries; null when it carries none, or one that cannot be read.</summary>
+    public static SetupRecord? Of(JsonObject? client)
+    {
+        if ((string?)client?["attributes"]?[Attribute] is not { Length: > 0 } text)
+            return null;
+        try
+        {
+            return JsonSerializer.Deserialize(text, SetupJson.Default.SetupRecord);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Remembers a setting that is about to change; what was there before the first change stays remembered.</summary>
+    public void Remember(string field, string? before, string after) =>
+        Settings[field] = new ChangedValue(Settings.TryGetValue(field, out var known) ? known.Before : before, after);
+
+    /// <summary>Remembers what is about to be added to a list.</summary>
+    public void RememberAdded(string field, IEnumerable<string> added) =>
+        Added[field] = [.. Added.GetValueOrDefault(field, []).Union(added, StringComparer.Ordinal)];
+}
+
+/// <param name="Before">Null where it was not set.</param>
+/// <param name="After">What setup set it to: what is something else by now, somebody else has changed.</param>
+internal sealed record ChangedValue(string? Before, string After);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(SetupRecord))]
+internal sealed partial class SetupJson : JsonSerializerContext;

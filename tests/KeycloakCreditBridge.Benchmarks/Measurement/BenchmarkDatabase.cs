@@ -1,0 +1,57 @@
+using System.Data;
+using Dapper;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Benchmarks.Measurement;
+
+/// <summary>A migrated database of one measurement, on the durable private server.</summary>
+internal sealed class BenchmarkDatabase : IAsyncDisposable
+{
+    private static int _count;
+
+    private readonly PrivatePostgres _server;
+
+    private BenchmarkDatabase(PrivatePostgres server, string name, string connectionString)
+    {
+        (_server, Name) = (server, name);
+        ConnectionString = new StorageOptions { ConnectionString = connectionString }.BuildConnectionString();
+        DataSource = NpgsqlDataSource.Create(ConnectionString);
+    }
+
+    public string Name { get; }
+
+    public string ConnectionString { get; }
+
+    public NpgsqlDataSource DataSource { get; }
+
+    public static async Task<BenchmarkDatabase> CreateAsync(PrivatePostgres server)
+    {
+        var name = $"bench_{Interlocked.Increment(ref _count)}";
+        var database = new BenchmarkDatabase(server, name, await server.CreateDatabaseAsync(name, CancellationToken.None));
+        await new Migrator(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
+        // What earlier measurements left to be written must not slow this one.
+        await database.ExecuteAsync("checkpoint");
+        return database;
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        await connection.ExecuteAsync(sql, commandType: CommandType.Text);
+    }
+
+    public async Task<T?> ScalarAsync<T>(string sql)
+    {
+        await using var connection = await DataSource.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<T>(sql);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await DataSource.DisposeAsync();
+        await _server.DropDatabaseAsync(Name, CancellationToken.None);
+    }
+}

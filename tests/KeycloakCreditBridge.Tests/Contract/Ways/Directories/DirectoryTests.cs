@@ -1,0 +1,108 @@
+using System.Net;
+using System.Text;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Contract.Ways.Directories;
+
+public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture postgres, LdapFixture directory) : IClassFixture<LdapFixture>
+{
+    private const string Setting = "Keycloak:Realms:0:FederatedUsers";
+
+    private static readonly string[] Names = ["ldap-ana", "ldap-ben", "ldap-cara"];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public Task Users_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them(KeycloakKind kind) =>
+        OpenAllAsync(kind, import: true);
+
+    [Theory, EveryKeycloak]
+    public Task Users_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them(KeycloakKind kind) =>
+        OpenAllAsync(kind, import: false);
+
+    [Theory, EveryKeycloak]
+    public Task With_OnFirstLogin_no_user_of_a_directory_is_imported_or_has_an_account_before_the_first_login(KeycloakKind kind) =>
+        OpenAtLoginAsync(kind, import: true);
+
+    [Theory, EveryKeycloak]
+    public Task With_OnFirstLogin_no_user_of_a_directory_without_import_has_an_account_before_the_first_login(KeycloakKind kind) =>
+        OpenAtLoginAsync(kind, import: false);
+
+    [Theory, EveryKeycloak]
+    public async Task A_user_removed_from_the_directory_is_closed_by_a_complete_run(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        var ids = await AddUsersAsync(scene, import: true);
+        await scene.StartBridgeAsync();
+        var id = ids is null ? await scene.IdOfAsync(Names[0]) : ids[0];
+        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+
+        if (ids is null)
+            await directory.RemoveAsync(scene.Realm, Names[0]);
+        else
+            scene.Emulated!.RemoveUser(id);
+        await scene.ReconcileAsync();
+        await scene.Database.WaitForStatusAsync(id, "closed");
+    }
+
+    private async Task OpenAllAsync(KeycloakKind kind, bool import)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await scene.StartBridgeAsync();
+        await AddUsersAsync(scene, import);
+        await scene.ReconcileAsync();
+        foreach (var name in Names)
+        {
+            var id = await scene.IdOfAsync(name);
+            Assert.Equal(!import, id.StartsWith("f:", StringComparison.Ordinal));
+            await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        }
+    }
+
+    private async Task OpenAtLoginAsync(KeycloakKind kind, bool import)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await scene.StartBridgeAsync((Setting, "OnFirstLogin"));
+        var ids = await AddUsersAsync(scene, import);
+        await scene.Admin.CreateUserAsync(scene.Realm, ContractFixture.Named("verified"), Token, new() { ["emailVerified"] = true });
+        await scene.CreateKnownAsync("local");
+        await AssertAccountsAsync(scene, 2, keycloakHas: 2);
+
+        if (ids is null)
+            await scene.Browser.LoginAsync(scene.Realm, Names[1], ContractFixture.Named(Names[1]).Password, Token);
+        else
+            await scene.Emulated!.LoginFromDirectoryAsync(ids[1]);
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "who signs in has an account");
+        await AssertAccountsAsync(scene, 3, keycloakHas: import ? 3 : 2);
+        await scene.Database.AssertOpenedAsync(ids is null ? await scene.IdOfAsync(Names[1]) : ids[1], HintSources.Poll);
+    }
+
+    // A count imports nobody, and leaves out whom Keycloak does not keep.
+    private static async Task AssertAccountsAsync(ContractFixture scene, int expected, int keycloakHas)
+    {
+        await scene.ReconcileAsync();
+        Assert.Equal(expected, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
+        Assert.Equal(keycloakHas, await scene.Admin.CountUsersAsync(scene.Realm, Token));
+    }
+
+    // Returns the ids where they are known beforehand.
+    private async Task<string[]?> AddUsersAsync(ContractFixture scene, bool import)
+    {
+        if (scene.Emulated is { } realm)
+        {
+            EmulatedUser[] people = [.. Names.Select(name =>
+                new EmulatedUser(import ? EmulatedUser.NewId() : $"f:tXsHuH96SnGUcvZGn5Zi3A:{name}", name) { Email = $"{name}@example.com" })];
+            foreach (var person in people)
+                realm.AddToDirectory(person);
+            return [.. people.Select(person => person.Id)];
+        }
+
+        await directory.AddAsync(scene.Realm, Names);
+        await scene.Features.AddDirectoryAsync(directory.Url, LdapFixture.UsersOf(scene.Realm), import, Token);
+        return null;
+    }
+}

@@ -1,0 +1,62 @@
+using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace KeycloakCreditBridge.Tests.Doctor;
+
+public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture postgres)
+{
+    [Theory, EveryKeycloak]
+    public async Task A_realm_set_up_as_documented_passes_but_for_what_never_ran(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind);
+        var settings = scene.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.Ordinal);
+
+        var (exitCode, output, error) = await CommandProcess.RunAsync(settings, "doctor");
+
+        Assert.Equal((0, ""), (exitCode, error));
+        string[] wrong = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("ok ", StringComparison.Ordinal))];
+        Assert.Equal(2, wrong.Length);
+        Assert.StartsWith($"warn  reconciliation of {scene.Realm}: the realm was never reconciled", wrong[0], StringComparison.Ordinal);
+        Assert.StartsWith($"warn  webhook delivery of {scene.Realm}: no bridge answers at {scene.BridgeUrl}", wrong[1], StringComparison.Ordinal);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task An_attribute_may_name_the_tier_where_users_cannot_edit_it(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
+        var token = TestContext.Current.CancellationToken;
+        string[] settings = [.. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan"];
+        await using var services = Program.Compose(settings).Services.BuildServiceProvider();
+        async Task ExpectAsync(Verdict verdict) =>
+            Assert.Equal(verdict, (await ActivatorUtilities.CreateInstance<AttributeChecks>(services).TierAttributeAsync(scene.Realm, token)).Verdict);
+
+        await ExpectAsync(Verdict.Ok);
+        await scene.Assignments.AllowUnmanagedAttributesAsync("ADMIN_EDIT", token);
+        await ExpectAsync(Verdict.Ok);
+        await scene.Assignments.AllowUnmanagedAttributesAsync("ENABLED", token);
+        await ExpectAsync(Verdict.Fail);
+        await scene.Assignments.DeclareAttributeAsync("plan", token, "admin");
+        await ExpectAsync(Verdict.Ok);
+        await scene.Assignments.AllowUnmanagedAttributesAsync(null, token);
+        await scene.Assignments.DeclareAttributeAsync("plan", token, "admin", "user");
+        await ExpectAsync(Verdict.Fail);
+    }
+
+    [Theory, EveryKeycloak]
+    public async Task A_user_is_found_by_address_before_the_bridge_knows_the_user(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
+        var ana = await scene.RegisterAsync("ana");
+        var settings = scene.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.Ordinal);
+
+        var (exitCode, output, _) = await CommandProcess.RunAsync(settings, "account", "show", "ana@example.com");
+
+        Assert.Equal(0, exitCode);
+        Assert.Contains($"{ana} in realm {scene.Realm}\n", output, StringComparison.Ordinal);
+        Assert.Contains("not heard of the user", output, StringComparison.Ordinal);
+    }
+}

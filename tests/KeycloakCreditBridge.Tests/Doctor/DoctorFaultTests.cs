@@ -1,0 +1,61 @@
+using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Doctor;
+
+/// <summary>Each fault of <see cref="DoctorFaults"/>, planted into what was healthy and mended again.</summary>
+public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<DoctorFixtures>
+{
+    public static TheoryData<string> Faults => [.. DoctorFaults.All.Keys];
+
+    [Theory, MemberData(nameof(Faults))]
+    public Task A_planted_fault_is_named_with_its_cure_on_the_emulator(string fault) => FindAsync(KeycloakKind.Emulator, fault);
+
+    [Theory, MemberData(nameof(Faults))]
+    public Task A_planted_fault_is_named_with_its_cure_on_Keycloak_26_7(string fault) => FindAsync(KeycloakKind.Keycloak26_7, fault);
+
+    private async Task FindAsync(KeycloakKind kind, string name)
+    {
+        // Healthy, as the test before left it.
+        var (scene, fault) = (await scenes.GetAsync(kind), DoctorFaults.All[name]);
+        var mend = await fault.Plant(scene);
+        var (exitCode, found) = await scene.RunDoctorAsync();
+        await scene.RepairAsync(mend);
+
+        Assert.Equal(1, exitCode);
+        var line = found.First(item => item.Check == fault.Check);
+        var text = $"{line.Finding.Message}: {line.Finding.Cure}";
+        Assert.True(line.Finding.Verdict == (fault.Verdict == "FAIL" ? Verdict.Fail : Verdict.Warn), $"{fault.Check} is {line.Finding.Verdict}: {text}");
+        Assert.Contains(fault.Says, text, StringComparison.Ordinal);
+        await AssertHealthyAsync(scene);
+    }
+
+    internal static async Task AssertHealthyAsync(DoctorFixture scene)
+    {
+        var (exitCode, found) = await scene.RunDoctorAsync();
+        Assert.Empty(found.Where(item => item.Finding.Verdict != Verdict.Ok).Select(item => $"{item.Check}: {item.Finding.Message}"));
+        Assert.Equal(0, exitCode);
+    }
+}
+
+/// <summary>One scene of each kind, for all tests of the class.</summary>
+public sealed class DoctorFixtures(KeycloakFixture servers, PostgresFixture postgres) : IAsyncDisposable
+{
+    private readonly Dictionary<KeycloakKind, DoctorFixture> _scenes = [];
+
+    internal async Task<DoctorFixture> GetAsync(KeycloakKind kind)
+    {
+        if (_scenes.TryGetValue(kind, out var known))
+            return known;
+        var scene = _scenes[kind] = await DoctorFixture.StartAsync(await servers.GetAsync(kind), postgres);
+        await DoctorFaultTests.AssertHealthyAsync(scene);
+        return scene;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var scene in _scenes.Values)
+            await scene.DisposeAsync();
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+
+namespace KeycloakCreditBridge.Tests.Doctor;
+
+/// <summary>A fault, by which check doctor finds it, how bad that is, and a part of what it says or of the cure.</summary>
+/// <param name="Plant">
+/// Changes what Keycloak or the database has, or the settings that doctor is given; returns what mends it where setup does not.
+/// </param>
+internal sealed record DoctorFault(string Check, string Verdict, string Says, Func<DoctorFixture, Task<Func<Task>?>> Plant);
+
+/// <summary>The catalogue of faults.</summary>
+internal static class DoctorFaults
+{
+    public static readonly IReadOnlyDictionary<string, DoctorFault> All = new Dictionary<string, DoctorFault>(StringComparer.Ordinal)
+    {
+        // name = check, verdict, what it says, how it is planted
+        ["the client's secret is wrong"] = new("token", "FAIL", "compare Keycloak:ClientSecret", Set("Keycloak:ClientSecret", "wrong")),
+        ["the realm is unknown"] = new("token", "FAIL", "correct Keycloak:Realms:0:Name", Set("Keycloak:Realms:0:Name", "nowhere")),
+        ["Keycloak is down"] = new("token", "FAIL", "whether Keycloak runs", Set("Keycloak:Url", $"http://127.0.0.1:{FreePort.Next()}")),
+        ["the role view-users is missing"] = new("users", "FAIL", "the role view-users", Roles("view-events")),
+        ["only users may be queried"] = new("users", "FAIL", "the role view-users", Roles("view-events", "query-users")),
+        ["the role view-events is missing"] = new("events", "FAIL", "the role view-events", Roles("view-users")),
+        ["user events are off"] = new("events stored", "FAIL", "Save events", Realm("""{"eventsEnabled": false}""")),
+        ["admin events are off"] = new("admin events stored", "FAIL", "Save events", Realm("""{"adminEventsEnabled": false}""")),
+        ["REGISTER is not stored"] = new(
+            "event types", "FAIL", "REGISTER",
+            Realm("""{"enabledEventTypes": ["LOGIN", "DELETE_ACCOUNT", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL"]}""")),
+        ["events are gone before they are polled"] = new("event retention", "FAIL", "Intake:Poll:Overlap", Realm("""{"eventsExpiration": 300}""")),
+        ["admin events are gone before they are polled"] = new("admin event retention", "FAIL", "setup keycloak", AdminRetentionAsync),
+        ["events cannot be read"] = new("events", "FAIL", "KC_SPI_EVENTS_STORE__PROVIDER=jpa", TrapAsync),
+        ["the listener is missing"] = new("event listener", "warn", "Event listeners", Realm("""{"eventsListeners": ["jboss-logging"]}""")),
+        ["the webhook is missing"] = new("webhook", "warn", "no webhook of the realm", scene => scene.DeleteWebhookAsync()),
+        ["the webhook is disabled"] = new("webhook", "warn", "is disabled", Webhook(body => body["enabled"] = false)),
+        ["the webhook leads elsewhere"] = new(
+            "webhook", "warn", "http://127.0.0.1:9/hook", Webhook(body => body["url"] = "http://127.0.0.1:9/hook", leavesIt: true)),
+        ["the webhook does not send REGISTER"] = new(
+            "webhook", "warn", "access.REGISTER", Webhook(body => body["eventTypes"] = new JsonArray("access.LOGIN", "admin.*"))),
+        ["Keycloak signs with another secret"] = new("webhook's secret", "FAIL", "setup keycloak", Webhook(body => body["secret"] = "another")),
+        ["the bridge runs with another secret"] = new(
+            "webhook delivery", "FAIL", "restart it with the same WebhookSecrets", Set("Keycloak:Realms:0:WebhookSecrets:0", "another")),
+        ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
+        ["people choose their tier themselves"] = new(
+            "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
+        ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
+        ["PostgreSQL's clock differs"] = new("database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
+        ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),
+        ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", scene => scene.UseWeakRoleAsync()),
+        ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", scene => scene.AddHintAsync("dead")),
+        ["a hint is late"] = new("late hints", "warn", "hints list --waiting", scene => scene.AddHintAsync("waiting")),
+        ["no reconciliation was complete"] = new("reconciliation", "warn", "KeycloakCreditBridge reconcile", scene => scene.ForgetRunsAsync()),
+    };
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => scene =>
+    {
+        scene.Settings[key] = value;
+        return Task.FromResult<Func<Task>?>(null);
+    };
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> Roles(params string[] roles) => async scene =>
+    {
+        await scene.SetRolesAsync(roles);
+        return () => scene.SetRolesAsync(["view-users", "view-events"]);
+    };
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> Realm(string change) => async scene =>
+    {
+        await scene.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
+        return null;
+    };
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> Webhook(Action<JsonObject> change, bool leavesIt = false) => async scene =>
+    {
+        await scene.ChangeWebhookAsync(change);
+        return leavesIt ? () => scene.DeleteStrayWebhooksAsync() : null;
+    };
+
+    private static async Task<Func<Task>?> AdminRetentionAsync(DoctorFixture scene)
+    {
+        var attributes = (await scene.Scene.Admin.GetRealmAsync(scene.Scene.Realm, TestContext.Current.CancellationToken))["attributes"]!.DeepClone();
+        attributes["adminEventsExpiration"] = "300";
+        await scene.UpdateRealmAsync(new JsonObject { ["attributes"] = attributes });
+        return null;
+    }
+
+    private static async Task<Func<Task>?> TrapAsync(DoctorFixture scene)
+    {
+        var trap = await EventStoreTrap.StartAsync(scene.Scene.Server.Url);
+        scene.Settings["Keycloak:Url"] = trap.Url.ToString();
+        return async () => await trap.DisposeAsync();
+    }
+}

@@ -1,0 +1,171 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Cli.Doctor;
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
+using KeycloakCreditBridge.Setup;
+using KeycloakCreditBridge.Tests.Setup;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Tests.Doctor;
+
+/// <summary>A bridge that runs on a realm that setup prepared, for faults to be planted into one after the other.</summary>
+internal sealed class DoctorFixture : IAsyncDisposable
+{
+    private readonly PostgresFixture _postgres;
+    private readonly BridgeFixture _bridge;
+    private TimeProvider _clock = TimeProvider.System;
+
+    private DoctorFixture(SetupFixture scene, PostgresFixture postgres, BridgeFixture bridge) =>
+        (Scene, _postgres, _bridge, Settings) = (scene, postgres, bridge, Right(scene));
+
+    public SetupFixture Scene { get; }
+
+    /// <summary>What doctor is told; what a fault changes here is right again after <see cref="RepairAsync"/>.</summary>
+    public Dictionary<string, string?> Settings { get; private set; }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private string Webhooks => $"realms/{Scene.Realm}/webhooks";
+
+    public static async Task<DoctorFixture> StartAsync(IKeycloakServer server, PostgresFixture postgres)
+    {
+        var scene = await SetupFixture.CreateAsync(server, postgres);
+        var bridge = BridgeFixture.Build(Right(scene));
+        var faulty = new DoctorFixture(scene, postgres, bridge);
+        await faulty.SetUpAsync();
+        await bridge.StartAsync();
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"), "the first reconciliation is over");
+        return faulty;
+    }
+
+    /// <summary>What doctor finds, and the exit code of `doctor --strict`.</summary>
+    public async Task<(int ExitCode, IReadOnlyList<CheckResult> Found)> RunDoctorAsync()
+    {
+        await using var app = Compose(Settings, _clock);
+        List<CheckResult> found = [];
+        await DoctorRun.RunAsync(app.Services, Administrator, found.Add, Token);
+        return (DoctorCommand.CodeOf(found, Verdict.Warn), found);
+    }
+
+    /// <summary>Undoes a fault: with what it left behind, and otherwise by setup, which is the cure that doctor names.</summary>
+    public async Task RepairAsync(Func<Task>? mend)
+    {
+        (Settings, _clock) = (Right(Scene), TimeProvider.System);
+        if (mend is not null)
+            await mend();
+        await SetUpAsync();
+    }
+
+    public Task SetRolesAsync(IEnumerable<string> roles) => Scene.Admin.SetServiceAccountRolesAsync(Scene.Realm, SetupFixture.ClientId, roles, Token);
+
+    public async Task UpdateRealmAsync(JsonObject changes) => await Scene.Admin.UpdateRealmAsync(Scene.Realm, changes, Token);
+
+    public async Task<Func<Task>?> DeleteWebhookAsync()
+    {
+        foreach (var webhook in (await Scene.SendAsync(HttpMethod.Get, Webhooks))!.AsArray())
+            await Scene.SendAsync(HttpMethod.Delete, $"{Webhooks}/{webhook!["id"]}");
+        return null;
+    }
+
+    public async Task DeleteStrayWebhooksAsync() => await DeleteWebhookAsync();
+
+    public async Task ChangeWebhookAsync(Action<JsonObject> change)
+    {
+        var webhook = (await Scene.SendAsync(HttpMethod.Get, Webhooks))!.AsArray().Single()!;
+        var body = new JsonObject
+        {
+            ["enabled"] = true, ["url"] = Scene.WebhookUrl, ["secret"] = SetupFixture.WebhookSecret, ["eventTypes"] = webhook["eventTypes"]!.DeepClone(),
+        };
+        change(body);
+        await Scene.SendAsync(HttpMethod.Put, $"{Webhooks}/{webhook["id"]}", body);
+    }
+
+    public Task<Func<Task>?> ShiftClockAsync(TimeSpan shift)
+    {
+        _clock = new ShiftedClock(shift);
+        return Task.FromResult<Func<Task>?>(null);
+    }
+
+    public async Task<Func<Task>?> UseEmptyDatabaseAsync()
+    {
+        var empty = await _postgres.CreateEmptyDatabaseAsync();
+        Settings["Storage:ConnectionString"] = empty.ConnectionString;
+        return async () => await empty.DisposeAsync();
+    }
+
+    public async Task<Func<Task>?> UseWeakRoleAsync()
+    {
+        var role = $"weak_{Guid.NewGuid():N}";
+        await Scene.Database.ExecuteAsync($"create role {role}; grant select on all tables in schema public to {role}");
+        Settings["Storage:ConnectionString"] = $"{Scene.Database.ConnectionString};Options=-c role={role}";
+        return () => Scene.Database.ExecuteAsync($"drop owned by {role}; drop role {role}");
+    }
+
+    public async Task<Func<Task>?> AddHintAsync(string state)
+    {
+        // Due in an hour, so that the bridge that runs does not settle it.
+        await Scene.Database.ExecuteAsync(
+            """
+            insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state, error)
+            values (
+                @Realm, 'somebody', nextval('user_hints_version'), 'webhook', 'REGISTER', 'changed',
+                now() - interval '5 minutes', now() + interval '1 hour', @State, 'bad luck')
+            """,
+            new { Scene.Realm, State = state });
+        return () => Scene.Database.ExecuteAsync("delete from user_hints");
+    }
+
+    public async Task<Func<Task>?> ForgetRunsAsync()
+    {
+        await Scene.Database.ExecuteAsync("update reconcile_runs set status = 'failed', error = 'planted' where status = 'done'");
+        return () => Scene.Database.ExecuteAsync("update reconcile_runs set status = 'done', error = null where error = 'planted'");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _bridge.StopAsync();
+        await _bridge.DisposeAsync();
+        await Scene.DisposeAsync();
+    }
+
+    private static Dictionary<string, string?> Right(SetupFixture scene)
+    {
+        var settings = scene.Settings;
+        settings["Intake:Webhook:Url"] = scene.BridgeUrl.ToString();
+        return settings;
+    }
+
+    private Administrator Administrator => new("master", Scene.Server.AdminUser, IsClient: false, Scene.Server.AdminPassword);
+
+    private async Task SetUpAsync()
+    {
+        await using var app = Compose(Right(Scene), TimeProvider.System);
+        var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
+        var clients = app.Services.GetRequiredService<IHttpClientFactory>();
+        var desk = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(clients, options, Scene.Realm, new AdministratorToken(clients, options, Administrator).GetAsync);
+        var wish = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
+        await (await new RealmSetup(desk, options).PlanAsync(wish, Token)).ApplyAsync(Token);
+    }
+
+    private static Microsoft.AspNetCore.Builder.WebApplication Compose(Dictionary<string, string?> settings, TimeProvider clock)
+    {
+        var builder = Program.Compose([]);
+        builder.Configuration.AddInMemoryCollection(settings);
+        builder.Services.AddSingleton(clock);
+        builder.Services.AddSingleton(LogTarget.Command);
+        return builder.Build();
+    }
+
+    private sealed class ShiftedClock(TimeSpan shift) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + shift;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Net;
+using System.Text.Json;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace KeycloakCreditBridge.Tests.Health;
+
+public sealed class HealthTests(PostgresFixture postgres)
+{
+    [Fact]
+    public async Task A_bridge_that_can_work_is_ready_and_says_what_it_checked()
+    {
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+        await using var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, ("Intake:Poll:Enabled", "true")).StartAsync();
+
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Status == HttpStatusCode.OK, "the bridge is ready");
+
+        var (_, answer) = await ReadyAsync(bridge);
+        Assert.Equal("ready", answer.GetProperty("status").GetString());
+        Assert.Equal(
+            ["balances", "database", "keycloak:demo", "poll:demo"], answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_bridge_that_Keycloak_refuses_lives_but_is_not_ready()
+    {
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+        await using var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
+
+        var (status, answer) = await ReadyAsync(bridge);
+        using var live = await bridge.GetAsync("health/live");
+
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK), (status, live.StatusCode));
+        Assert.Equal("not ready", answer.GetProperty("status").GetString());
+        Assert.Equal("failed", answer.GetProperty("checks").GetProperty("keycloak:demo").GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task A_bridge_started_before_its_database_lives_and_becomes_ready_with_it()
+    {
+        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 5);
+        await using var server = await PostgresFixture.StartOwnAsync();
+        var connectionString = await server.CreateDatabaseAsync("late", TestContext.Current.CancellationToken);
+        await server.StopAsync(immediate: true);
+        var settings = BridgeFixture.Settings(connectionString, bundle.Keycloak.Server.Url);
+        await using var bridge = await BridgeFixture.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
+
+        using var live = await bridge.GetAsync("health/live");
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (live.StatusCode, (await ReadyAsync(bridge)).Status));
+
+        await server.StartAgainAsync(TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Status == HttpStatusCode.OK, "the bridge is ready");
+        await using var database = new TestDatabase(connectionString);
+        await Eventually.TrueAsync(async () => await AccountsAsync(database) == 5, "the first reconciliation has run");
+        await bridge.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_bridge_whose_database_never_answers_stops_cleanly()
+    {
+        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        await using var bridge = await BridgeFixture.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
+
+        await bridge.StopAsync();
+
+        // What does not end by itself is left behind when the time for it is over.
+        Assert.All(bridge.Services.GetServices<IHostedService>().OfType<BackgroundService>(), service => Assert.True(service.ExecuteTask?.IsCompleted));
+    }
+
+    private static async Task<int> AccountsAsync(TestDatabase database) =>
+        await database.ScalarAsync<int>("select count(*)::int from user_credits");
+
+    private static async Task<(HttpStatusCode Status, JsonElement Answer)> ReadyAsync(BridgeFixture bridge)
+    {
+        using var answer = await bridge.GetAsync("health/ready");
+        Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
+        using var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return (answer.StatusCode, document.RootElement.Clone());
+    }
+}

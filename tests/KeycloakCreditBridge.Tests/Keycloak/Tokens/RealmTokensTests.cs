@@ -1,0 +1,118 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
+using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
+using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace KeycloakCreditBridge.Tests.Keycloak.Tokens;
+
+public sealed class RealmTokensTests(KeycloakFixture servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public async Task A_token_of_a_realm_is_told_from_one_of_another_realm_or_audience(KeycloakKind kind)
+    {
+        var server = await servers.GetAsync(kind);
+        using var admin = KeycloakAdmin.Of(server);
+        string[] realms = [$"t{Guid.NewGuid():N}", $"t{Guid.NewGuid():N}"];
+        foreach (var realm in realms)
+            await admin.ImportRealmAsync(realm, DemoRealm.Json("s3cret", webhooks: false), Cancellation);
+        using var host = Host(server.Url, realms);
+        var tokens = host.Services.GetRequiredService<RealmTokens>();
+        var token = await host.Services.GetRequiredService<TokenSource>().GetAsync(realms[0], Cancellation);
+
+        foreach (var realm in realms)
+            await Eventually.TrueAsync(() => AcceptsAsync(tokens, realm, token), "the realm tells its keys");
+
+        var own = await tokens.VerifyAsync(realms[0], token, "realm-management", Cancellation);
+        Assert.Equal("service-account-credit-bridge", own.Token?.GetPayloadValue<string>("preferred_username"));
+        Assert.Null((await tokens.VerifyAsync(realms[1], token, "realm-management", Cancellation)).Token);
+        Assert.Null((await tokens.VerifyAsync(realms[0], token, "https://bridge.example.com", Cancellation)).Token);
+        Assert.Null((await tokens.VerifyAsync(realms[0], token[..^8] + "AAAAAAAA", "realm-management", Cancellation)).Token);
+    }
+
+    [Fact]
+    public async Task Nothing_that_a_realm_publishes_can_sign_a_token_of_it()
+    {
+        await using var bundle = await ClientFixture.StartAsync();
+        using var key = RSA.Create(2048);
+        var (numbers, symmetric) = (key.ExportParameters(includePrivateParameters: false), RandomNumberGenerator.GetBytes(64));
+        var published = new JsonObject
+        {
+            ["keys"] = new JsonArray(
+                new JsonObject
+                {
+                    ["kid"] = "rsa", ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus), ["e"] = Base64Url.EncodeToString(numbers.Exponent),
+                },
+                new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) }),
+        };
+        bundle.Server.On("/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
+        bundle.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
+        var tokens = new RealmTokens(bundle.Keys, bundle.Clock);
+
+        foreach (var padding in (RSASignaturePadding[])[RSASignaturePadding.Pkcs1, RSASignaturePadding.Pss])
+        {
+            var algorithm = padding == RSASignaturePadding.Pss ? "PS256" : "RS256";
+            Assert.NotNull((await VerifyAsync("rsa", algorithm, text => key.SignData(text, HashAlgorithmName.SHA256, padding))).Token);
+        }
+
+        byte[][] secrets =
+        [
+            symmetric, numbers.Modulus!, key.ExportSubjectPublicKeyInfo(), Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem()),
+            Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem() + "\n"), Encoding.ASCII.GetBytes(Base64Url.EncodeToString(numbers.Modulus)),
+        ];
+        foreach (var secret in secrets)
+            foreach (var keyId in (string[])["rsa", "oct"])
+                Assert.Null((await VerifyAsync(keyId, "HS256", text => HMACSHA256.HashData(secret, text))).Token);
+
+        Task<TokenVerification> VerifyAsync(string keyId, string algorithm, Func<byte[], byte[]> sign)
+        {
+            var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
+            {
+                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge", ["exp"] = bundle.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
+            });
+            var text = $"{Encode(header)}.{Encode(claims)}";
+            return tokens.VerifyAsync(
+                "shop", $"{text}.{Base64Url.EncodeToString(sign(Encoding.ASCII.GetBytes(text)))}", "credit-bridge", Cancellation);
+        }
+    }
+
+    // A busy server may not do so in the time that a caller has.
+    private static async Task<bool> AcceptsAsync(RealmTokens tokens, string realm, string token)
+    {
+        try
+        {
+            await tokens.VerifyAsync(realm, token, "realm-management", Cancellation);
+            return true;
+        }
+        catch (KeycloakUnavailableException)
+        {
+            return false;
+        }
+    }
+
+    private static string Encode(JsonObject part) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(part.ToJsonString()));
+
+    private static IHost Host(Uri url, string[] realms)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Keycloak:Url"] = url.ToString(),
+            ["Keycloak:ClientSecret"] = "s3cret",
+            ["Keycloak:Realms:0:Name"] = realms[0],
+            ["Keycloak:Realms:1:Name"] = realms[1],
+        });
+        builder.AddKeycloak();
+        return builder.Build();
+    }
+}

@@ -1,0 +1,96 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Periods;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Tests.Provisioning;
+
+/// <summary>A database and the rules of a test's own: the test says what Keycloak shows, each time a second later.</summary>
+internal sealed class AccountFixture : IAsyncDisposable
+{
+    public const string Realm = "shop";
+
+    private readonly GrantPolicy _policy;
+    private readonly TierCatalogue _tiers;
+    private int _seconds;
+
+    private AccountFixture(TestDatabase database, ProvisioningOptions options, PeriodsOptions periods)
+    {
+        Database = database;
+        _tiers = new TierCatalogue(Options.Create(options), Options.Create(periods));
+        _policy = new GrantPolicy(Options.Create(options));
+        Renames = new RenameStore(database.DataSource);
+    }
+
+    public TestDatabase Database { get; }
+
+    public RenameStore Renames { get; }
+
+    public static DateTimeOffset Start { get; } = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null, PeriodsOptions? periods = null) =>
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), periods ?? new PeriodsOptions());
+
+    /// <summary>Options that count addresses.</summary>
+    public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()
+    {
+        AccountId = template,
+        SignupGrant = new SignupGrantOptions { OncePer = OncePer.Email, EmailKey = new string('k', 32) },
+    };
+
+    /// <summary>Somebody with a verified address, as Keycloak shows them.</summary>
+    public static Subject User(string id, string? email = null, bool enabled = true, string realm = Realm) =>
+        new(realm, id, enabled, false, Start) { Username = id, Email = email, EmailVerified = email is not null };
+
+    public DateTimeOffset NextReading() => Start.AddSeconds(Interlocked.Increment(ref _seconds));
+
+    public DesiredState Evaluate(Subject subject, DateTimeOffset? readAt = null) => _policy.Evaluate(subject, readAt ?? NextReading(), HintSources.Webhook);
+
+    public DesiredState EvaluateDeleted(string id, string realm = Realm) => _policy.EvaluateDeleted(realm, id, NextReading(), HintSources.Webhook);
+
+    /// <summary>Converges people to what Keycloak shows of them, all in one batch.</summary>
+    public Task<ConvergeResult> ReadAsync(params Subject[] people) => ConvergeAsync([.. people.Select(person => Evaluate(person))]);
+
+    public Task<ConvergeResult> DeleteAsync(params string[] ids) => ConvergeAsync([.. ids.Select(id => EvaluateDeleted(id))]);
+
+    /// <summary>Converges as one more replica does.</summary>
+    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] judgements) =>
+        new Provisioner(
+            new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+            NullLogger<Provisioner>.Instance).ConvergeAsync(judgements, Token);
+
+    /// <summary>Ids of those who are on record otherwise than Keycloak shows them.</summary>
+    public async Task<string[]> DifferencesAsync(params Subject[] people)
+    {
+        DesiredState[] judgements = [.. people.Select(person => Evaluate(person))];
+        var differences = await new AccountReviewStore(Database.DataSource).DifferencesAsync(judgements, Token);
+        return [.. differences.Select(difference => difference.KeycloakId).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>`id status balance`, and the owner.</summary>
+    public Task<IReadOnlyList<string>> AccountsAsync() => Database.QueryAsync<string>(
+        """
+        select concat_ws(' ', user_id, status, status_reason, credits_remaining::numeric(9, 2), 'of ' || keycloak_id)
+        from user_credits order by user_id collate "C"
+        """);
+
+    /// <summary>`user user_state reason account`.</summary>
+    public Task<IReadOnlyList<string>> KnownAsync() => Database.QueryAsync<string>(
+        """select concat_ws(' ', keycloak_id, user_state, reason, account_id) from keycloak_users order by realm collate "C", keycloak_id collate "C" """);
+
+    /// <summary>Opening grants of more than nothing.</summary>
+    public Task<int> GrantsAsync() =>
+        Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup' and amount > 0");
+
+    public Task<IReadOnlyList<string>> AuditAsync(string account) =>
+        Database.QueryAsync<string>("select action from audit_logs where user_id = @Account order by id", new { Account = account });
+
+    public ValueTask DisposeAsync() => Database.DisposeAsync();
+}

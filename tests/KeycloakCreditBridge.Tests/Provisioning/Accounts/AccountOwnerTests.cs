@@ -1,0 +1,176 @@
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Tests.Storage;
+using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
+
+namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
+
+/// <summary>An account is one person's: what must never happen is that two people share one.</summary>
+public sealed class AccountOwnerTests(PostgresFixture postgres)
+{
+    private const string OwnerSql = "select realm || ' ' || keycloak_id || ' ' || status from user_credits";
+
+    private static ProvisioningOptions ByEmail => new() { AccountId = "{email}" };
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Equal_ids_in_two_realms_are_two_users(bool together)
+    {
+        await using var scene = await StartAsync(postgres);
+        var (one, copy) = (User("ana", realm: "a"), User("ana", realm: "b"));
+        if (together)
+            await scene.ReadAsync(one, copy);
+        else
+            await scene.ReadAsync(one);
+        await scene.ReadAsync(copy with { Enabled = false });
+        await scene.ConvergeAsync(scene.EvaluateDeleted("ana", "b"));
+
+        Assert.Equal(["a ana active"], await scene.Database.QueryAsync<string>(OwnerSql));
+        await scene.ReadAsync(copy);
+        Assert.Equal(["ana account ana", "ana excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(one, copy));
+        Assert.Equal(1, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task An_account_without_an_owner_becomes_that_of_one_user_for_good()
+    {
+        await using var scene = await StartAsync(postgres);
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining, status, status_reason) values ('ana', 3, 'held', 'operator')");
+        Assert.Equal(["ana"], await scene.DifferencesAsync(User("ana", realm: "a")));
+
+        await scene.ReadAsync(User("ana", realm: "a"), User("ana", realm: "b"));
+
+        var owner = Assert.Single(await scene.Database.QueryAsync<string>(OwnerSql));
+        Assert.EndsWith("ana held", owner, StringComparison.Ordinal);
+        Assert.Equal(["account", "excluded"], await scene.Database.QueryAsync<string>("select user_state from keycloak_users order by user_state"));
+        Assert.Empty(await scene.DifferencesAsync(User("ana", realm: "a"), User("ana", realm: "b")));
+        Assert.Equal(0, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task An_account_without_an_owner_is_not_given_to_the_first_user_with_its_unverified_address()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 3)");
+        var stranger = User("stranger", "ana@example.com", realm: "a") with { EmailVerified = false };
+
+        await scene.ReadAsync(stranger);
+        Assert.Equal(["stranger excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(stranger));
+
+        var ana = User("ana", "ana@example.com");
+        await scene.ReadAsync(ana);
+        Assert.Equal(["ana@example.com active 3.00 of ana"], await scene.AccountsAsync());
+        await scene.ReadAsync(ana with { EmailVerified = false });
+        Assert.Equal(["ana@example.com active 3.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task An_older_reading_completes_no_hint()
+    {
+        await using var scene = await StartAsync(postgres);
+        var older = scene.NextReading();
+        await scene.ReadAsync(User("ana"));
+        await scene.Database.ExecuteAsync(
+            """
+            insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+            values ('shop', 'ana', 7, 'webhook', 'USER-DELETE', 'deleted', @Start, @Start)
+            """,
+            new { Start = Start.UtcDateTime });
+
+        await scene.ConvergeAsync(scene.EvaluateDeleted("ana") with { ReadAt = older, HintVersion = 7 });
+        Assert.Equal(1, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+
+        await scene.ConvergeAsync(scene.EvaluateDeleted("ana") with { HintVersion = 7 });
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        Assert.Equal(["ana closed deleted 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Many_users_that_want_one_account_at_once_on_several_bridges_are_never_merged()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        for (var round = 0; round < 30; round++)
+        {
+            var email = $"shared{round}@example.com";
+            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(
+                User($"{round}-{number % 3}", email), User($"{round}-{(number + 1) % 3}", email), User($"{round}-own-{number % 2}", $"own{round}-{number % 2}@example.com")))));
+        }
+
+        Assert.Equal((90, 90), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
+        Assert.Equal(90, await scene.Database.ScalarAsync<int>(
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.user_state = 'account'"));
+        Assert.Equal(60, await scene.Database.ScalarAsync<int>("select count(*)::int from keycloak_users where reason = 'account_id_taken' and account_id is null"));
+    }
+
+    [Fact]
+    public async Task A_new_user_with_the_verified_address_of_a_deleted_one_gets_the_account_and_no_second_grant()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.ReadAsync(User("first", "ana@example.com"));
+        await scene.DeleteAsync("first");
+
+        await scene.ReadAsync(User("second", "ana@example.com") with { EmailVerified = false });
+        Assert.Equal(["first deleted ana@example.com", "second excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(User("second", "ana@example.com") with { EmailVerified = false }));
+
+        await scene.ReadAsync(User("second", "ana@example.com"));
+        await scene.DeleteAsync("first");
+        await scene.ReadAsync(User("first", "ana@example.com"));
+
+        Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
+        Assert.Equal(["first excluded account_id_taken", "second account ana@example.com"], await scene.KnownAsync());
+        Assert.Equal(["credit.create", "credit.close", "credit.inherit"], await scene.AuditAsync("ana@example.com"));
+        Assert.Equal(1, await scene.GrantsAsync());
+    }
+
+    [Fact]
+    public async Task A_deletion_and_the_new_registration_in_one_batch_pass_the_account_on()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        await scene.ReadAsync(User("first", "ana@example.com"));
+        await scene.ConvergeAsync(scene.Evaluate(User("second", "ana@example.com")), scene.EvaluateDeleted("first"));
+        Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task Bridges_that_pass_an_account_on_at_once_pass_it_to_one()
+    {
+        await using var scene = await StartAsync(postgres, ByEmail);
+        for (var round = 0; round < 20; round++)
+        {
+            var email = $"ana{round}@example.com";
+            await scene.ReadAsync(User($"{round}-first", email));
+            await scene.DeleteAsync($"{round}-first");
+            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(User($"{round}-heir-{number % 2}", email)))));
+        }
+
+        Assert.Equal((20, 20), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
+        Assert.Equal(20, await scene.Database.ScalarAsync<int>(
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.user_state = 'account'"));
+    }
+
+    [Theory]
+    [InlineData("{username}")]
+    [InlineData("{realm}:{email}:{username}")]
+    public async Task An_account_named_by_anything_but_the_address_is_never_inherited(string template)
+    {
+        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = template });
+        var person = User("first", "ana@example.com") with { Username = "ana" };
+        await scene.ReadAsync(person);
+        await scene.DeleteAsync("first");
+        await scene.ReadAsync(person with { KeycloakId = "second" });
+        Assert.EndsWith("closed deleted 5.00 of first", Assert.Single(await scene.AccountsAsync()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_excluded_user_gets_no_account_by_an_unverified_address()
+    {
+        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}", Eligibility = { EmailVerified = true } });
+        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 100)");
+        await scene.ReadAsync(User("thief", "ana@example.com") with { EmailVerified = false });
+        Assert.Equal(["ana@example.com active 100.00"], await scene.AccountsAsync());
+        Assert.Equal(["thief excluded email_not_verified"], await scene.KnownAsync());
+    }
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics.Metrics;
+using Dapper;
+using KeycloakCreditBridge.Periods;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
+
+/// <summary>The database does one user not in time, or not at all: the others have their accounts.</summary>
+public sealed class BatchIsolationTests(PostgresFixture postgres)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_locked_account_delays_no_other_user()
+    {
+        await using var scene = await AccountFixture.StartAsync(postgres);
+        await scene.ReadAsync(AccountFixture.User("ana"));
+        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using (var transaction = await other.BeginTransactionAsync(Token))
+        {
+            await other.ExecuteAsync("select from user_credits for update");
+
+            var result = await ConvergeAsync(scene, AccountFixture.User("ana", enabled: false), AccountFixture.User("bert"), AccountFixture.User("carl"));
+
+            Assert.Equal(2, result.Opened);
+            Assert.Equal("ana", Assert.Single(result.Refusals).DesiredState.KeycloakId);
+        }
+
+        Assert.Empty((await ConvergeAsync(scene, AccountFixture.User("ana", enabled: false))).Refusals);
+        Assert.Equal(["ana held disabled 5.00 of ana", "bert active 5.00 of bert", "carl active 5.00 of carl"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_user_that_a_database_policy_refuses_delays_no_other_user()
+    {
+        await using var scene = await AccountFixture.StartAsync(postgres);
+        await scene.Database.ExecuteAsync(
+            """
+            create function keep_out() returns trigger language plpgsql as
+                $$ begin if new.user_id = 'ana' then raise insufficient_privilege; end if; return new; end $$;
+            create trigger keep_out before insert on user_credits for each row execute function keep_out();
+            """);
+
+        var result = await ConvergeAsync(scene, AccountFixture.User("ana"), AccountFixture.User("bert"));
+
+        Assert.Equal("ana", Assert.Single(result.Refusals).DesiredState.KeycloakId);
+        Assert.Equal(["bert active 5.00 of bert"], await scene.AccountsAsync());
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(20)]
+    public async Task A_database_too_slow_for_every_user_fails_the_batch_and_blames_no_user(int people)
+    {
+        await using var scene = await AccountFixture.StartAsync(postgres);
+        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        await other.ExecuteAsync("lock table user_credits in share row exclusive mode");
+
+        await Assert.ThrowsAnyAsync<NpgsqlException>(
+            () => ConvergeAsync(scene, [.. Enumerable.Range(0, people).Select(number => AccountFixture.User($"user-{number}"))]));
+    }
+
+    [Fact]
+    public async Task Renaming_an_account_with_a_long_ledger_has_a_longer_timeout()
+    {
+        await using var scene = await AccountFixture.StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}" });
+        await scene.ReadAsync(AccountFixture.User("ana", "ana@example.com"));
+        await scene.Database.ExecuteAsync(
+            """
+            create function take_long() returns trigger language plpgsql as $$ begin perform pg_sleep(1.5); return new; end $$;
+            create trigger take_long before update on credit_transactions for each row execute function take_long();
+            """);
+
+        Assert.Empty((await ConvergeAsync(scene, AccountFixture.User("ana", "new@example.com"))).Refusals);
+
+        Assert.Equal(["new@example.com active 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    // As the bridge does, but with a second for each statement.
+    private static async Task<ConvergeResult> ConvergeAsync(AccountFixture scene, params Subject[] people)
+    {
+        await using var impatient = NpgsqlDataSource.Create($"{scene.Database.ConnectionString};Command Timeout=1");
+        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()));
+        return await new Provisioner(
+            new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+            NullLogger<Provisioner>.Instance).ConvergeAsync(people.Select(person => scene.Evaluate(person)), Token);
+    }
+}

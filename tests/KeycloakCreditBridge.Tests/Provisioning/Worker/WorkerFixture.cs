@@ -1,0 +1,87 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Periods;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Provisioning.Worker;
+using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Keycloak;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Tests.Provisioning.Worker;
+
+/// <summary>A worker that is not running by itself: a test gives it hints and has it work through one batch.</summary>
+internal sealed class WorkerFixture : IAsyncDisposable
+{
+    private readonly ClientFixture _keycloak;
+    private readonly HintWriter _writer;
+
+    private WorkerFixture(TestDatabase database, ClientFixture keycloak)
+    {
+        (Database, _keycloak) = (database, keycloak);
+        var options = Options.Create(new HintOptions());
+        var metrics = new ProvisioningMetrics(new Meter("tests"));
+        var hints = new HintStore(database.DataSource);
+        var signal = new HintSignal(Clock);
+        Handover = new HintHandover(options, Clock);
+        _writer = new HintWriter(hints, Handover, signal, options, Clock);
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
+        var gate = new SchemaGate(
+            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
+            Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
+        Worker = new ProvisioningWorker(
+            hints, Handover, signal, new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
+            new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            NullLogger<ProvisioningWorker>.Instance);
+    }
+
+    /// <summary>No database of Keycloak's is configured.</summary>
+    public static DatabaseSubjectReader NothingStored(GrantPolicy policy)
+    {
+        var database = new KeycloakDatabase(Options.Create(new KeycloakOptions()));
+        return new(database, new KeycloakDatabaseStore(database), policy, TimeProvider.System, NullLogger<DatabaseSubjectReader>.Instance);
+    }
+
+    public TestDatabase Database { get; }
+
+    public ScriptedKeycloak Server => _keycloak.Server;
+
+    public ManualTimeProvider Clock => _keycloak.Clock;
+
+    public HintHandover Handover { get; }
+
+    public ProvisioningWorker Worker { get; }
+
+    public static async Task<WorkerFixture> StartAsync(PostgresFixture postgres) =>
+        new(await postgres.CreateDatabaseAsync(), await ClientFixture.StartAsync());
+
+    public Task HintAsync(string user, HintKind kind = HintKind.Changed, string realm = "shop") =>
+        _writer.WriteAsync([new UserHint(realm, user, kind, "REGISTER", HintSources.Webhook)], ClientFixture.Cancellation);
+
+    /// <summary>Works through one batch, the clock standing still, and returns how many hints it took.</summary>
+    public Task<int> WorkAsync() => Worker.WorkAsync(ClientFixture.Cancellation);
+
+    /// <summary>The same, the clock running: where Keycloak is asked again after a pause.</summary>
+    public Task<int> WorkPatientlyAsync() => _keycloak.DriveAsync(Worker.WorkAsync(ClientFixture.Cancellation));
+
+    public Task<IReadOnlyList<string>> AccountsAsync() =>
+        Database.QueryAsync<string>("select user_id || ' ' || status from user_credits order by user_id");
+
+    public Task<IReadOnlyList<string>> HintsAsync() =>
+        Database.QueryAsync<string>("select keycloak_id || ' ' || state || ' ' || attempts from user_hints order by keycloak_id");
+
+    public async ValueTask DisposeAsync()
+    {
+        _writer.Dispose();
+        Worker.Dispose();
+        await _keycloak.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+}
