@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -62,7 +61,7 @@ internal static class BulkBenchmark
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(

@@ -19,9 +19,6 @@ internal sealed class PeriodsOptions
 
     /// <summary>The same for single tiers, by name.</summary>
     public Dictionary<string, decimal> MaxRolloverByTier { get; set; } = new(StringComparer.Ordinal);
-
-    /// <summary>Whether switching a tier moves the difference of the two tiers' credits for the rest of the period.</summary>
-    public bool ProRate { get; set; }
 }
 
 /// <summary>What becomes of the credits that are left when a period ends.</summary>

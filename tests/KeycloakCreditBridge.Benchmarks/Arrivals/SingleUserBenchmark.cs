@@ -51,7 +51,7 @@ internal static class SingleUserBenchmark
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var count = 0L;
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>

@@ -6,7 +6,6 @@ using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -138,7 +137,7 @@ internal sealed class CreditsLoadBenchmark(HttpClient http, BenchmarkDatabase da
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         using var meter = new Meter("benchmarks");
         var provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(meter), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(meter), TimeProvider.System, NullLogger<Provisioner>.Instance);
         var now = TimeProvider.System.GetUtcNow();
         var started = Stopwatch.GetTimestamp();
         foreach (var chunk in Enumerable.Range(0, users).Chunk(BackfillBatch))

@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -19,10 +18,10 @@ internal sealed class AccountFixture : IAsyncDisposable
     private readonly TierCatalogue _tiers;
     private int _seconds;
 
-    private AccountFixture(TestDatabase database, ProvisioningOptions options, PeriodsOptions periods)
+    private AccountFixture(TestDatabase database, ProvisioningOptions options)
     {
         Database = database;
-        _tiers = new TierCatalogue(Options.Create(options), Options.Create(periods));
+        _tiers = new TierCatalogue(Options.Create(options));
         _policy = new GrantPolicy(Options.Create(options));
         Renames = new RenameStore(database.DataSource);
     }
@@ -35,8 +34,8 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null, PeriodsOptions? periods = null) =>
-        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), periods ?? new PeriodsOptions());
+    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null) =>
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions());
 
     /// <summary>Options that count addresses.</summary>
     public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()

@@ -1,16 +1,15 @@
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>The configured tiers, and what a switch from one to another is worth.</summary>
-internal sealed class TierCatalogue(IOptions<ProvisioningOptions> provisioning, IOptions<PeriodsOptions> periods)
+internal sealed class TierCatalogue(IOptions<ProvisioningOptions> options)
 {
     /// <summary>All of them.</summary>
-    public IReadOnlyList<TierTerms> All { get; } = [.. provisioning.Value.Tiers.Select(tier => TierTerms.Of(tier.Key, tier.Value))];
+    public IReadOnlyList<TierTerms> All { get; } = [.. options.Value.Tiers.Select(tier => TierTerms.Of(tier.Key, tier.Value))];
 
-    public ProRating ProRating => new(periods.Value.ProRate ? provisioning.Value.Period : null, All);
+    public ProRating ProRating => new(options.Value.ProRate ? options.Value.Period : null, All);
 
     /// <summary>The tier of this name, or null.</summary>
     public TierTerms? Find(string name) => All.FirstOrDefault(tier => tier.Tier == name);

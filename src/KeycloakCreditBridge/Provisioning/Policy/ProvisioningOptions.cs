@@ -17,6 +17,9 @@ internal sealed class ProvisioningOptions
     /// <summary>How long a period lasts; `last_reset` of a new account is now plus this.</summary>
     public TimeSpan Period { get; set; } = TimeSpan.FromDays(30);
 
+    /// <summary>Whether a tier switch adds or takes the difference of the two tiers' credits for the rest of the period.</summary>
+    public bool ProRate { get; set; }
+
     /// <summary>What an account's id is made of; see <see cref="AccountIdTemplate"/>.</summary>
     public string AccountId { get; set; } = "{id}";
 

@@ -33,7 +33,7 @@ public sealed class WayCatalogueTests
     {
         var proving = WayCatalogue.All.SelectMany(way => way.Tests).ToHashSet();
         var tests = from type in GetType().Assembly.GetTypes()
-                    where type.Namespace == GetType().Namespace && type != GetType()
+                    where type.Namespace?.StartsWith(GetType().Namespace!, StringComparison.Ordinal) == true && type != GetType()
                     from method in type.GetMethods()
                     where method.GetCustomAttribute<FactAttribute>() is not null
                     select new CoveringTest(type, method.Name);

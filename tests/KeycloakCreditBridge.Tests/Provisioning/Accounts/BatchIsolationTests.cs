@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using Dapper;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -87,7 +86,7 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
     private static async Task<ConvergeResult> ConvergeAsync(AccountFixture scene, params Subject[] people)
     {
         await using var impatient = NpgsqlDataSource.Create($"{scene.Database.ConnectionString};Command Timeout=1");
-        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()));
+        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
         return await new Provisioner(
             new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(people.Select(person => scene.Evaluate(person)), Token);

@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -247,5 +246,5 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     private static UserHint Hint(string user) => new("demo", user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

@@ -3,7 +3,6 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -38,7 +37,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
             Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
             hints, Handover, signal, new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
-            new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()), Options.Create(new PeriodsOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
     }
 

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
@@ -160,7 +159,7 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         Assert.Equal(["ana account ana", "bob account bob"], await scene.KnownAsync());
     }
 
-    internal static ProvisioningOptions Options() => new() { TierFrom = new TierFromOptions { Attribute = "plan" } };
+    internal static ProvisioningOptions Options(bool proRate = false) => new() { ProRate = proRate, TierFrom = new TierFromOptions { Attribute = "plan" } };
 
     internal static Subject User(string id, string? plan) => AccountFixture.User(id) with
     {
@@ -168,7 +167,7 @@ public sealed class TierFollowTests(PostgresFixture postgres)
     };
 
     private Task<AccountFixture> StartAsync(bool proRate = false, ProvisioningOptions? options = null) =>
-        AccountFixture.StartAsync(postgres, options ?? Options(), new PeriodsOptions { ProRate = proRate });
+        AccountFixture.StartAsync(postgres, options ?? Options(proRate));
 
     /// <summary>`account tier balance allocated cap`, and what Keycloak said.</summary>
     private static Task<IReadOnlyList<string>> AccountsAsync(AccountFixture scene) => scene.Database.QueryAsync<string>(

@@ -54,7 +54,7 @@ public sealed class TierRaceTests(PostgresFixture postgres)
 
     private async Task<AccountFixture> StartAsync(bool proRate = false)
     {
-        var scene = await AccountFixture.StartAsync(postgres, Options(), new() { ProRate = proRate });
+        var scene = await AccountFixture.StartAsync(postgres, Options(proRate));
         await scene.ReadAsync([.. Ids.Select(id => User(id, null))]);
         return scene;
     }
