@@ -1,5 +1,6 @@
 using Dapper;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Adoption;
@@ -42,49 +43,7 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
         on conflict (realm, keycloak_id) do nothing
         """;
 
-    // An address is one mailbox in any case of letters. A claim that rests on an address nobody proved counts for nothing beside a proven one.
-    // A ledger without an account is somebody's too: such installations wrote it whether or not the account came to be.
-    private const string MembersSql =
-        """
-        insert into adopting_members (account_id, grp, standing, realm, keycloak_id, present)
-        with account as (
-            select user_id, realm, keycloak_id, true as present from user_credits
-            union all
-            select distinct t.user_id, null, null, false from credit_transactions t
-            where not exists (select from user_credits c where c.user_id = t.user_id)
-        ),
-        match as (
-            select c.user_id, p.realm, p.keycloak_id, true as proven from adopting_people p join account c on c.user_id = p.keycloak_id
-            union all
-            select c.user_id, p.realm, p.keycloak_id, p.name_proven from adopting_people p join account c on c.user_id = p.named
-            union all
-            select c.user_id, p.realm, p.keycloak_id, p.proven from adopting_people p
-            join account c on lower(btrim(c.user_id) collate "default") = lower(btrim(p.address) collate "default")
-            union all
-            select c.user_id, p.realm, p.keycloak_id, true from adopting_people p join account c on c.realm = p.realm and c.keycloak_id = p.keycloak_id
-        ),
-        claim as (
-            select m.user_id, m.realm, m.keycloak_id, bool_or(m.proven) as proven
-            from match m
-            join account c on c.user_id = m.user_id
-            where c.keycloak_id is null or c.realm = m.realm and c.keycloak_id = m.keycloak_id
-            group by m.user_id, m.realm, m.keycloak_id
-        ),
-        claimed as (
-            select user_id, count(*) filter (where proven) as people, min(realm) filter (where proven) as realm,
-                min(keycloak_id) filter (where proven) as keycloak_id
-            from claim
-            group by user_id
-        )
-        select user_id, dense_rank() over (order by realm, keycloak_id, alone), standing, realm, keycloak_id, present
-        from (
-            select c.user_id, case when k.people = 1 then k.realm end as realm, case when k.people = 1 then k.keycloak_id end as keycloak_id,
-                case when k.people = 1 then null else c.user_id end as alone, c.present,
-                case when k.people is null then 'nobody' when k.people = 0 then 'unproven' when k.people = 1 then 'owned' else 'shared' end as standing
-            from account c
-            left join claimed k on k.user_id = c.user_id
-            where c.present or k.people = 1) s
-        """;
+    private static readonly string MembersSql = SqlText.Of(typeof(AccountOwnerStore), "AccountOwnerStore.Members.sql");
 
     // Whom the bridge has given an account keeps its id where ids never change. The rest is what the greatest of the accounts has.
     private const string GroupsSql =

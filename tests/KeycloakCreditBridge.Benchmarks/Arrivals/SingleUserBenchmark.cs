@@ -4,7 +4,6 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -26,15 +25,15 @@ internal static class SingleUserBenchmark
         ["Realms"] = "array['demo']",
         ["KeycloakIds"] = "array[:id::text]",
         ["AccountIds"] = "array[:id::text]",
-        ["Dispositions"] = "array['account']",
+        ["States"] = "array['account']",
         ["Reasons"] = "null",
-        ["Otherwise"] = "null",
+        ["StatesIfPresent"] = "null",
         ["Renames"] = "null",
         ["Inherits"] = "null",
-        ["Unproven"] = "null",
+        ["Unverified"] = "null",
         ["Forfeits"] = "null",
         ["EmailHashes"] = "null",
-        ["Glimpses"] = "null",
+        ["BriefFingerprints"] = "null",
         ["CreatedAts"] = "array[now()]",
         ["Tiers"] = "array['trial']",
         ["Amounts"] = "array[5.0]",
@@ -76,5 +75,5 @@ internal static class SingleUserBenchmark
     }
 
     private static string Statement() =>
-        (string)typeof(AccountStore).GetField("ConvergeSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetRawConstantValue()!;
+        (string)typeof(AccountStore).GetField("ConvergeSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetValue(null)!;
 }

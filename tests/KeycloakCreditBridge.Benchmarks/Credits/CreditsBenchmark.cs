@@ -156,7 +156,7 @@ internal static partial class CreditsBenchmark
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         await FillAsync(database);
         var statement = Parameter().Replace(
-            (string)typeof(CreditChangeStore).GetField("MoveSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetRawConstantValue()!,
+            (string)typeof(CreditChangeStore).GetField("ChangeSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetValue(null)!,
             match => Values.GetValueOrDefault(match.Groups[1].Value, "null"));
         // pgbench would take the colons of a time's format for variables of its own.
         statement = Colon().Replace(statement, ".");

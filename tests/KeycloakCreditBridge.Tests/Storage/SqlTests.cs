@@ -23,6 +23,32 @@ public sealed partial class SqlTests(MigratedSessionFixture session) : IClassFix
         await session.Connection.ExecuteAsync("deallocate checked");
     }
 
+    [Fact]
+    public void Every_statement_file_is_part_of_a_statement()
+    {
+        Assert.NotEmpty(Statements());
+        Assert.Equal(
+            typeof(Migrator).Assembly.GetManifestResourceNames()
+                .Where(name => name.EndsWith(".sql", StringComparison.Ordinal) && !name.Contains(".Migrations.", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal),
+            SqlText.Files.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_statement_file_says_what_each_common_table_expression_yields()
+    {
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Top, "src", "KeycloakCreditBridge"), "*.sql", SearchOption.AllDirectories)
+            .Where(file => !file.Contains("Migrations", StringComparison.Ordinal)))
+        {
+            var lines = File.ReadAllLines(file);
+            for (var index = 0; index < lines.Length; index++)
+            {
+                if (Expression().Match(lines[index]) is { Success: true } expression)
+                    Assert.Contains(lines[..index], line => line.StartsWith($"-- {expression.Groups[1].Value}: ", StringComparison.Ordinal));
+            }
+        }
+    }
+
     // The table of applied migrations is made by the migrator itself: its own DDL is nothing to prepare.
     private static Dictionary<string, string> Statements() => MigratedSessionFixture.Constants("")
         .Where(statement => !statement.Sql.StartsWith("create ", StringComparison.Ordinal))
@@ -30,6 +56,9 @@ public sealed partial class SqlTests(MigratedSessionFixture session) : IClassFix
 
     [GeneratedRegex("@[A-Z][A-Za-z]*")]
     private static partial Regex Parameter();
+
+    [GeneratedRegex(@"^(?:with )?(\w+) as \(")]
+    private static partial Regex Expression();
 }
 
 /// <summary>A session of a migrated database that has Keycloak's tables too, and the temporary ones that statements speak of.</summary>
@@ -56,7 +85,7 @@ public sealed class MigratedSessionFixture(PostgresFixture postgres) : IAsyncLif
 
     internal static IEnumerable<(string Name, string Sql)> Constants(string beginning) => typeof(Migrator).Assembly.GetTypes()
         .SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
-        .Where(field => field.IsLiteral && field.Name.EndsWith("Sql", StringComparison.Ordinal))
-        .Select(field => (Name: $"{field.DeclaringType!.Name}.{field.Name}", Sql: (string)field.GetRawConstantValue()!))
+        .Where(field => (field.IsLiteral || field.IsInitOnly) && field.FieldType == typeof(string) && field.Name.EndsWith("Sql", StringComparison.Ordinal))
+        .Select(field => (Name: $"{field.DeclaringType!.Name}.{field.Name}", Sql: (string)field.GetValue(null)!))
         .Where(statement => statement.Sql.StartsWith(beginning, StringComparison.Ordinal));
 }

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Credits.Tiers;
 /// <summary>Which tier an account has.</summary>
 internal sealed class TierStore(NpgsqlDataSource dataSource)
 {
-    private const string SwitchSql =
+    private static readonly string SwitchSql =
         $"""
         with earlier as (
             select body_hash, answer from idempotency_keys where caller = @Caller::text and key = @Key::text
@@ -18,14 +18,14 @@ internal sealed class TierStore(NpgsqlDataSource dataSource)
         found as ({BalanceStore.SelectedAccount}),
         target as (
             select user_id, @Tier::text as to_tier, @Credits::numeric(20, 6) as credits, @Cap::numeric(20, 6) as cap, @Unlimited::boolean as to_unlimited,
-                @By::text as said_by, null::text as led_by, @Address::text as said_from
+                @By::text as switched_by, null::text as trigger_source, @Address::text as client_address
             from found
             where not exists (select from earlier)
         ),
         {TierFollowStore.SwitchAccounts},
         said as (
             select {BalanceStore.BalanceJson} || case when @Elapsing is null then jsonb_build_object()
-                else jsonb_build_object('pro_rated', c.moved::numeric(20, 6)::text) end as answer
+                else jsonb_build_object('pro_rated', c.pro_rated::numeric(20, 6)::text) end as answer
             from switched c
         ),
         kept as (

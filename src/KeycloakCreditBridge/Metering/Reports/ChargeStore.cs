@@ -23,48 +23,8 @@ internal static class ChargeStore
         for no key update of c
         """;
 
-    // Only records that were never seen before reach the ledger, and the balance moves by the rows that were written. The transaction holds the
-    // accounts already, in order, as every writer does. `running` is what the account pays for its records up to this one.
-    private const string ChargeSql =
-        $"""
-        with wanted as (
-            select w.* from unnest(@UserIds::text[], @RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[],
-                @Tokens::integer[], @Free::boolean[], @Metadata::text[]) with ordinality
-                as w (user_id, record_id, account_id, charge, model, provider, tokens, is_free, metadata, position)
-        ),
-        fresh as (
-            insert into usage_records (user_id, record_id, charged_at)
-            select user_id, record_id, @Now::timestamptz from wanted order by user_id collate "C", record_id collate "C"
-            on conflict (user_id, record_id) do nothing
-            returning user_id, record_id
-        ),
-        summed as (
-            select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded,
-                sum(w.charge) over (partition by w.account_id order by w.position) as total
-            from wanted w
-            join user_credits c on c.user_id = w.account_id
-            where (w.user_id, w.record_id) in (select user_id, record_id from fresh)
-        ),
-        charged as (
-            select s.*, case when s.bounded then least(s.total, greatest(s.balance, 0)) else s.total end as running,
-                case when s.bounded then least(s.total - s.charge, greatest(s.balance, 0)) else s.total - s.charge end as before
-            from summed s
-        ),
-        entries as (
-            insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
-                created_at)
-            select account_id, before - running, balance - running, 'usage', provider, model, tokens, running - before,
-                case when is_free then metadata::jsonb || jsonb_build_object('is_free', true) else metadata::jsonb end, @Now
-            from charged
-            order by position
-        ),
-        moved as (
-            update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = @Now
-            from (select account_id, sum(running - before) as amount from charged group by account_id) p
-            where c.user_id = p.account_id and p.amount <> 0
-        )
-        select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {BalanceInvalidationStore.SuppressNotify}) quiet
-        """;
+    private static readonly string ChargeSql = SqlText.Of(
+        typeof(ChargeStore), "ChargeStore.Charge.sql", ("suppress_notify", BalanceInvalidationStore.SuppressNotify));
 
     /// <summary>
     /// The accounts of these users, of whom each may be named by Keycloak's id or by the account's. Until the transaction ends nobody else

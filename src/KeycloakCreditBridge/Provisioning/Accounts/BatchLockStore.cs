@@ -12,9 +12,9 @@ internal static class BatchLockStore
     // Of people of other realms nothing is locked here: their rows are locked behind their accounts, everywhere.
     private const string LockUsersSql =
         """
-        select w.follows is true and k.checked_at <= w.read_at and k.tier is distinct from w.said as differs
-        from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Follows::boolean[], @SaidTiers::text[])
-            as w (realm, keycloak_id, read_at, follows, said)
+        select w.follows_tier is true and k.checked_at <= w.read_at and k.tier is distinct from w.mapped_tier as differs
+        from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @FollowsTier::boolean[], @MappedTiers::text[])
+            as w (realm, keycloak_id, read_at, follows_tier, mapped_tier)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
         order by k.realm collate "C", k.keycloak_id collate "C"
         for no key update of k

@@ -5,37 +5,38 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
-/// <summary>Judgements as parameters, one value for each of a batch.</summary>
+/// <summary>Desired states as parameters: an array for each column, one value a user.</summary>
 internal static class DesiredStateColumns
 {
-    /// <summary>What every statement about them takes.</summary>
+    /// <summary>The columns of every statement that compares them with the record.</summary>
     public static NpgsqlParameter[] Of(IReadOnlyList<DesiredState> batch) =>
     [
         batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
         batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
         batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
-        batch.Column("Dispositions", NpgsqlDbType.Text, item => Text(item.State)),
+        batch.Column("States", NpgsqlDbType.Text, item => Text(item.State)),
         batch.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
         batch.Nullable("Reasons", NpgsqlDbType.Text, item => item.Reason),
-        batch.Nullable("Otherwise", NpgsqlDbType.Text, item => item.State != UserState.Excluded ? null : item.Enabled ? "account" : "held"),
+        batch.Nullable(
+            "StatesIfPresent", NpgsqlDbType.Text, item => item.State != UserState.Excluded ? null : item.Enabled ? "account" : "held"),
         batch.Nullable("Renames", NpgsqlDbType.Boolean, item => item.Renames ? true : (bool?)null),
         batch.Nullable("Inherits", NpgsqlDbType.Boolean, item => item.Inherits ? true : (bool?)null),
-        batch.Nullable("Unproven", NpgsqlDbType.Boolean, item => item.IsUnverified ? true : (bool?)null),
+        batch.Nullable("Unverified", NpgsqlDbType.Boolean, item => item.IsUnverified ? true : (bool?)null),
     ];
 
-    /// <summary>What Keycloak says of the tiers of those whose accounts follow it.</summary>
+    /// <summary>The tiers in Keycloak of users whose accounts follow it.</summary>
     public static NpgsqlParameter[] TiersOf(IReadOnlyList<DesiredState> batch) =>
     [
-        batch.Nullable("Follows", NpgsqlDbType.Boolean, item => item.TierFromKeycloak is null ? (bool?)null : true),
-        batch.Nullable("SaidTiers", NpgsqlDbType.Text, item => item.TierFromKeycloak?.Tier),
+        batch.Nullable("FollowsTier", NpgsqlDbType.Boolean, item => item.TierFromKeycloak is null ? (bool?)null : true),
+        batch.Nullable("MappedTiers", NpgsqlDbType.Text, item => item.TierFromKeycloak?.Tier),
     ];
 
-    /// <summary>The rest, for those that are converged.</summary>
+    /// <summary>The further columns of converging.</summary>
     public static NpgsqlParameter[] OpeningOf(IReadOnlyList<DesiredState> batch) =>
     [
         batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
         batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
-        batch.Nullable("Glimpses", NpgsqlDbType.Smallint, item => item.BriefFingerprint),
+        batch.Nullable("BriefFingerprints", NpgsqlDbType.Smallint, item => item.BriefFingerprint),
         batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
         batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),
         batch.Column("Amounts", NpgsqlDbType.Numeric, item => item.Opening?.Amount),
@@ -46,7 +47,7 @@ internal static class DesiredStateColumns
         batch.Column("HintVersions", NpgsqlDbType.Bigint, item => item.HintVersion),
     ];
 
-    /// <summary>A column that most batches have nothing in, and that then costs nothing.</summary>
+    /// <summary>A column that is empty in most batches. One null for all of it costs nothing.</summary>
     private static NpgsqlParameter Nullable<TValue>(
         this IReadOnlyList<DesiredState> batch, string name, NpgsqlDbType type, Func<DesiredState, TValue?> value) =>
         batch.Any(item => value(item) is not null)

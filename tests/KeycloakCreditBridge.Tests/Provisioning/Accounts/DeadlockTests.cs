@@ -26,7 +26,7 @@ public sealed class DeadlockTests(PostgresFixture postgres)
             await other.ExecuteAsync("set local deadlock_timeout = '1h'");
             await other.ExecuteAsync("select 1 from user_credits where user_id = 'ana@example.com' for update");
             converging = scene.ReadAsync(User("ana", "ana@example.com", enabled: false), User("bert", "bert@example.com"));
-            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("with judgement as"), "the batch has the user and waits for the account");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("with desired as"), "the batch has the user and waits for the account");
             await other.ExecuteAsync("select 1 from keycloak_users where keycloak_id = 'ana' for update");
         }
 

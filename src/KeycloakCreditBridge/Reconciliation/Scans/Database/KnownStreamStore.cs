@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Dapper;
 using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Provisioning.Accounts;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
@@ -14,7 +15,7 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         select k.keycloak_id, k.user_state, k.checked_at, k.created_at,
             case k.user_state
                 when 'account' then c.user_id is not null and k.reason is null
-                    and (c.status = 'active' or c.status_reason is null or c.status_reason not in ('disabled', 'deleted', 'account_id_taken'))
+                    and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})
                 when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active' and c.status_reason is distinct from 'deleted'
                 else true end as stands
         from keycloak_users k
@@ -49,7 +50,7 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             group by 1
             union all
             select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0, -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
-                when c.status = 'active' then {UserDigest.Enabled} when c.status_reason in ('disabled', 'account_id_taken') then {UserDigest.Disabled} else 0 end)))
+                when c.status = 'active' then {UserDigest.Enabled} when c.status_reason in {StatusReasons.OwnHolds} then {UserDigest.Disabled} else 0 end)))
             from user_credits c
             where c.realm = @Realm and (c.status = 'active' or c.status_reason is distinct from 'deleted') and c.keycloak_id not like 'f:%'
             group by 1) s

@@ -1,0 +1,57 @@
+-- Changes a balance, writes its ledger row and keeps the Idempotency-Key.
+-- The conditions name `c`, the row as it is once its lock is held, and not `target`, which may be older by then: of fifty charges at once
+-- each sees what the one before left. Another request under the same key that this statement does not see yet violates the primary key of
+-- idempotency_keys: then all of it is undone, and the next attempt finds `earlier`.
+
+-- earlier: the answer that was kept under this key, if there is one.
+with earlier as (
+    select body_hash, answer from idempotency_keys where caller = @Caller::text and key = @Key::text
+),
+-- target: the account that the caller means.
+target as ({selected_account}),
+-- updated: the account with its new balance; no row where it is refused.
+updated as (
+    update user_credits c
+    set credits_remaining = c.credits_remaining + @Amount::numeric(20, 6), updated_at = @Now::timestamptz
+    from target t
+    where c.user_id = t.user_id and not exists (select from earlier)
+        and (c.status = 'active' or c.status = 'held' and @Amount >= 0)
+        and (@Amount >= 0 or c.unlimited or c.credits_remaining + @Amount >= 0)
+    returning c.*
+),
+-- entry: the ledger row.
+entry as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
+        created_at)
+    select user_id, @Amount, credits_remaining, @Type::text, @Service::text, @Model::text, @Tokens::integer, @Cost::numeric(20, 6),
+        @Metadata::jsonb, @Now
+    from updated
+    returning id, amount, balance_after, cost
+),
+-- audited: the audit row of a change that is audited.
+audited as (
+    insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata, ip_address)
+    select @Now, user_id, @Action::text, 'success', 'user_credits', user_id,
+        @Metadata || jsonb_build_object('amount', @Amount::numeric(20, 6)::text, 'balance', credits_remaining::text), @Address::text
+    from updated
+    where @Action is not null
+),
+-- answered: the answer.
+answered as (
+    select case when @AnswersEntry::boolean
+        then jsonb_build_object('id', e.id, 'user_id', c.user_id, 'service', @Service, 'model', @Model, 'tokens', @Tokens,
+            'cost', e.cost::text, 'charged', (-e.amount)::text, 'is_free', @Metadata -> 'is_free', 'balance', e.balance_after::text,
+            'metadata', @Metadata, 'created_at', to_char(@Now at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+        else {balance_json} end as answer
+    from updated c cross join entry e
+),
+-- kept: the answer under its key, for a request that is sent again.
+kept as (
+    insert into idempotency_keys (caller, key, body_hash, answer, kept_at)
+    select @Caller, @Key, @Hash::bytea, answer, @Now from answered where @Key is not null
+)
+select (select body_hash from earlier) as earlier_hash,
+    coalesce((select answer from earlier), (select answer from answered))::text as answer,
+    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
+from (select {suppress_notify}) as one
+left join target t on true

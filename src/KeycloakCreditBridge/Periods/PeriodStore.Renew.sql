@@ -1,0 +1,70 @@
+-- Brings accounts whose period ended into the period that is now.
+-- The accounts are locked in the order in which every writer locks them, and `due` has them as they are then: a charge that goes on
+-- meanwhile is waited for, and an account that another run renewed is not due any more. One that is renamed meanwhile is none of
+-- `walked` any more and left to the next run: by its new id this statement would find the ledger and not the account. The key of the
+-- period is what makes it once: a balance changes by the rows that were really written, and what is left is forfeited only where the
+-- period's row was. The date changes in any case, so that a key that was there already is not tried for ever.
+-- `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
+
+with {account_range},
+-- due: the accounts whose period ended, locked.
+due as (
+    select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended
+    from walked w
+    join user_credits c on c.user_id = w.user_id
+    where c.status = 'active' and {period_end} <= @Now
+    order by c.user_id collate "C"
+    for no key update of c
+),
+-- terms: what each of them gets and loses.
+terms as ({tier_terms}),
+-- granted: the ledger rows of the new period.
+granted as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select user_id, amount, balance - excess + amount, 'bonus', grant_metadata,
+        @Now + interval '1 microsecond', 'reset:' || period
+    from terms
+    where not unlimited
+    on conflict (user_id, grant_key) do nothing
+    returning user_id
+),
+-- decided: the terms, each with whether its ledger row was written.
+decided as (select t.*, t.user_id in (select g.user_id from granted g) as is_granted from terms t offset 0),
+-- forfeited: the ledger rows of what is left and lost.
+forfeited as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select user_id, -excess, balance - excess, 'adjustment', forfeit_metadata, @Now, 'forfeit:' || period
+    from decided
+    where is_granted and excess > 0
+    on conflict (user_id, grant_key) do nothing
+    returning user_id
+),
+-- updated: the accounts with their new balances and periods.
+updated as (
+    update user_credits c
+    set credits_remaining = c.credits_remaining + m.added - m.taken, last_reset = m.ends, updated_at = @Now,
+        credits_allocated = case when m.is_granted then m.amount else c.credits_allocated end
+    from (
+        select s.*, case when s.is_granted then s.amount else 0 end as added,
+            case when s.user_id in (select f.user_id from forfeited f) then s.excess else 0 end as taken
+        from decided s
+        offset 0) m
+    where c.user_id = m.user_id
+    returning m.is_granted, m.added, m.taken
+),
+-- summed: the totals of this range.
+summed as (
+    select count(*) as renewed, count(*) filter (where is_granted) as granted, coalesce(sum(added), 0) as credits,
+        coalesce(sum(taken), 0) as forfeited
+    from updated
+),
+-- audited: one audit row for the range.
+audited as (
+    insert into audit_logs (timestamp, action, result, resource_type, metadata)
+    select @Now, 'credit.reset', 'success', 'user_credits', jsonb_build_object(
+        'accounts', renewed, 'granted', granted, 'credits', credits, 'forfeited', forfeited,
+        'after', @After, 'until', (select last from bounds))
+    from summed
+    where renewed > 0
+)
+select (select last from bounds) as last, (select walked from bounds) as walked, renewed, granted, credits, forfeited from summed

@@ -1,0 +1,22 @@
+-- Which users are on record otherwise than they should be, or not at all. It writes nothing.
+-- The status counts too: two readings that converge at the same moment can leave the older one's status beside the newer one's record.
+-- So does the creation time, by which users are counted; that of a federated user without import is made up anew each time.
+
+-- desired: the batch, one row a user.
+with desired as (
+    select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
+            @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @Unverified::boolean[], @CreatedAts::timestamptz[],
+            @ReadAts::timestamptz[], @FollowsTier::boolean[], @MappedTiers::text[])
+        as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits, unverified,
+            created_at, read_at, follows_tier, mapped_tier)
+),
+{decision}
+select w.keycloak_id, w.user_state in ('account', 'held') and not w.present as missing
+from decision w
+where w.recorded_state is distinct from w.user_state or w.recorded_reason is distinct from w.reason or w.opens or w.changes
+    or w.created_at <> coalesce(w.recorded_creation, '-infinity') and w.keycloak_id not like 'f:%'
+    or w.collides and (select t.user_id from user_credits t where t.user_id = w.named_account) is null
+        and (select t.user_id from credit_transactions t where t.user_id = w.named_account limit 1) is null
+    or w.follows_tier is true and w.status is distinct from 'closed'
+        and (select k.tier from keycloak_users k where k.realm = w.realm and k.keycloak_id = w.keycloak_id)
+            is distinct from case when w.user_state in ('account', 'held') then w.mapped_tier end

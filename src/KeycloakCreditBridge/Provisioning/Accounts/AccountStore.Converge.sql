@@ -1,0 +1,165 @@
+-- One statement, so that account, ledger row, audit row, known user and completed hint stand or fall together. Every set that locks
+-- rows is sorted: batches that lock the same rows in different orders deadlock. What makes it safe to repeat:
+-- - an account is opened by ON CONFLICT, and its grant is written only for an account opened here; one that another replica opened for
+--   the same user meanwhile counts as opened, one of another user excludes this one;
+-- - an address is claimed before its account is opened, and an account whose address another one claimed is granted nothing;
+-- - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
+-- - an older reading of Keycloak (`current` is false) changes no account and no known user, and completes no hint;
+-- - the bridge ends only a hold or a closing of its own.
+-- It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `decision`; what it
+-- inserted it takes from `returning`, and never joins it back.
+
+-- desired: the batch, one row a user.
+with desired as (
+    select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
+            @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @Unverified::boolean[], @Forfeits::boolean[],
+            @EmailHashes::bytea[], @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
+            @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[],
+            @HintVersions::bigint[])
+        as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits, unverified,
+            forfeits, email_hash, brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
+            hint_version)
+),
+{decision},
+-- opening: the accounts to open, one row each, with what a ledger of the same id says.
+opening as (
+    select distinct on (w.account_id collate "C") w.account_id, w.realm, w.keycloak_id, w.email_hash, w.amount, w.tier, w.monthly_cap,
+        w.unlimited, w.period_end, w.status_wanted, w.reason_wanted, w.source, coalesce(earlier.balance, 0) as balance, earlier.granted
+    from decision w
+    left join lateral (
+        select sum(t.amount) as balance, bool_or(t.grant_key = 'signup') as granted
+        from credit_transactions t where t.user_id = w.account_id) earlier on true
+    where w.opens
+    order by w.account_id collate "C", w.known desc, w.realm collate "C", w.keycloak_id collate "C"
+),
+-- claimed: the addresses that this statement claims for an account, those of accounts from before the bridge too.
+claimed as (
+    insert into granted_emails (email_hash, account_id, granted_at)
+    select distinct on (e.email_hash) e.email_hash, e.account_id, @Now::timestamptz
+    from (
+        select o.email_hash, o.account_id from opening o where o.email_hash is not null
+        union all
+        select w.email_hash, w.account_id from decision w
+        where w.email_hash is not null and w.present and w.current and w.status_wanted in ('active', 'held') and w.owner = 'self'
+            and (select g.account_id from granted_emails g where g.account_id = w.account_id limit 1) is null) e
+    order by e.email_hash, e.account_id collate "C"
+    on conflict (email_hash) do nothing
+    returning email_hash, account_id
+),
+-- opened: the accounts that were opened, and those that another replica opened for the same user meanwhile.
+opened as (
+    insert into user_credits as c (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
+        created_at, updated_at, status, status_reason, source, realm, keycloak_id)
+    select o.account_id, o.balance + case when o.granted then 0 else o.granting end, o.granting, o.tier, o.monthly_cap, o.unlimited,
+        o.period_end, @Now::timestamptz, @Now, o.status_wanted, o.reason_wanted, o.source, o.realm, o.keycloak_id
+    from (
+        select p.*, case
+            when p.email_hash is null then p.amount
+            when (p.email_hash, p.account_id) in (select email_hash, account_id from claimed) then p.amount
+            when (select g.account_id from granted_emails g where g.email_hash = p.email_hash) = p.account_id then p.amount
+            else 0 end as granting
+        from opening p
+        offset 0) o
+    order by o.account_id collate "C"
+    on conflict (user_id) do update set realm = excluded.realm, keycloak_id = excluded.keycloak_id
+    where c.keycloak_id is null or c.realm = excluded.realm and c.keycloak_id = excluded.keycloak_id
+    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, xmax = 0 as inserted
+),
+-- granted: the ledger row of each opening grant.
+granted as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select user_id, credits_allocated, credits_remaining, 'purchase',
+        jsonb_build_object('tier', tier, 'reason', case
+                when credits_allocated = 0 and user_id in (select o.account_id from opening o where o.amount > 0)
+                    then 'address_granted_before'
+                else 'initial_allocation' end,
+            'source', source), @Now::timestamptz, 'signup'
+    from opened
+    where inserted
+    on conflict (user_id, grant_key) do nothing
+),
+-- locked: the accounts to change, as they are once their lock is held.
+locked as (
+    select c.user_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
+        (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
+            and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
+        case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited
+    from decision w
+    join user_credits c on c.user_id = w.account_id
+    where w.changes
+        and (c.keycloak_id is null or c.realm = w.realm and c.keycloak_id = w.keycloak_id
+            or w.owner = 'deleted' and c.realm = w.owner_realm and c.keycloak_id = w.owner_id)
+        and (w.takes_over or (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
+            and (c.status = 'active' or c.status_reason in {own_reasons}))
+    order by c.user_id collate "C"
+    for update of c
+),
+-- changed: the accounts with their new status or owner.
+changed as (
+    update user_credits c
+    set status = case when t.status_changes then t.status_wanted else c.status end,
+        status_reason = case when t.status_changes then t.reason_wanted else c.status_reason end,
+        realm = t.realm, keycloak_id = t.keycloak_id, credits_remaining = c.credits_remaining - t.forfeited, updated_at = @Now
+    from locked t
+    where c.user_id = t.user_id
+    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, t.source, t.status_changes,
+        t.inherited, t.forfeited
+),
+-- forfeited: the ledger row of each balance that is lost with the closing.
+forfeited as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
+    select user_id, -forfeited, credits_remaining, 'adjustment', jsonb_build_object('reason', 'account_closed', 'source', source),
+        @Now::timestamptz
+    from changed
+    where forfeited > 0
+),
+-- audited: an audit row for each account opened or changed.
+audited as (
+    insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
+    select @Now::timestamptz, user_id, 'credit.create', 'success', 'user_credits', user_id,
+        jsonb_build_object('tier', tier, 'allocated', credits_allocated, 'last_reset', last_reset, 'source', source)
+    from opened
+    where inserted
+    union all
+    select @Now, user_id,
+        case when inherited then 'credit.inherit' when status = 'active' then 'credit.reopen' when status = 'held' then 'credit.hold'
+            else 'credit.close' end,
+        'success', 'user_credits', user_id, jsonb_strip_nulls(jsonb_build_object(
+            'source', source, 'reason', status_reason, 'forfeited', nullif(forfeited, 0)))
+    from changed
+    where status_changes or inherited
+),
+-- recorded: the users as known from now on; `lost` are those whose account another user opened or took over meanwhile.
+recorded as (
+    insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, user_state, checked_at, reason, wanted_account_id,
+        brief_fingerprint)
+    select w.realm, w.keycloak_id, case when not w.lost and w.user_state <> 'excluded' then w.account_id end, w.created_at,
+        case when w.lost then 'excluded' else w.user_state end, w.read_at, case when w.lost then 'account_id_taken' else w.reason end,
+        case when w.collides and w.reason = 'account_id_taken' then w.named_account end, w.brief_fingerprint
+    from (
+        select x.*, (x.opens or x.takes_over) and (x.realm, x.keycloak_id) not in (
+                select o.realm, o.keycloak_id from opened o union all select c.realm, c.keycloak_id from changed c) as lost
+        from decision x
+        offset 0) w
+    where w.known or w.user_state <> 'deleted'
+    order by w.realm collate "C", w.keycloak_id collate "C"
+    on conflict (realm, keycloak_id) do update set
+        account_id = case when excluded.user_state = 'excluded' and excluded.reason = 'account_id_taken' then null
+            else coalesce(k.account_id, excluded.account_id) end,
+        created_at = coalesce(excluded.created_at, k.created_at), user_state = excluded.user_state, checked_at = excluded.checked_at,
+        reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, brief_fingerprint = excluded.brief_fingerprint
+    where k.checked_at <= excluded.checked_at
+),
+-- completed: the hints that this reading answers, dead ones too: what they could not do is done. A row that another claim locks for a
+-- moment is waited for, since a hint that is skipped here waits until its lease ends.
+completed as (
+    delete from user_hints where ctid = any (array(
+        select h.ctid from user_hints h
+        join decision w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and w.current
+            and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
+        order by h.realm, h.keycloak_id
+        for update of h))
+)
+select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status from opened where inserted
+union all
+select user_id, null, null, false, status from changed where status_changes
