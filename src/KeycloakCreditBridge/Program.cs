@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering;
@@ -11,6 +12,7 @@ using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace KeycloakCreditBridge;
@@ -37,7 +39,9 @@ internal static class Program
         builder.AddWorkingDirectorySettings();
         builder.AddSecretFiles();
         builder.AddLogs();
+        builder.AddTelemetry();
         builder.AddStorage();
+        builder.AddHosting();
         builder.AddKeycloak();
         builder.AddIntake();
         builder.AddHints();
@@ -62,7 +66,8 @@ internal static class Program
         app.MapIntake();
         app.MapCredits();
         app.MapMetering();
-        app.MapOperations();
+        app.MapHealth();
+        app.MapTelemetry();
         return app;
     }
 }

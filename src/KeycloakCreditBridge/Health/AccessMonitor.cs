@@ -34,39 +34,26 @@ internal sealed partial class AccessMonitor(
 
     private async Task WatchAsync(string realm, CancellationToken stoppingToken)
     {
-        var failures = 0;
-        while (true)
-        {
-            failures = await HasAccessAsync(realm, stoppingToken) ? 0 : failures + 1;
-            await Task.Delay(failures == 0 ? CheckInterval : RetryDelay.After(failures, CheckInterval), clock, stoppingToken);
-        }
+        var loop = new BackgroundLoop(clock, CheckInterval, (exception, _) => Failed(realm, exception));
+        await loop.RunAsync(
+            async token =>
+            {
+                await keycloak.CheckAccessAsync(realm, intake.Value.Poll.Enabled, token);
+                Record(realm, "");
+            },
+            CheckInterval,
+            stoppingToken);
     }
 
-    private async Task<bool> HasAccessAsync(string realm, CancellationToken cancellationToken)
+    private void Failed(string realm, Exception exception)
     {
-        try
-        {
-            await keycloak.CheckAccessAsync(realm, intake.Value.Poll.Enabled, cancellationToken);
-            Record(realm, "");
-            return true;
-        }
-        catch (KeycloakForbiddenException exception)
-        {
-            Record(realm, exception.Message);
-            // Roles stand in the token: one that is given from now on is only in the next.
+        // Roles are part of the token: a role that is granted from now on is only in the next one.
+        if (exception is KeycloakForbiddenException)
             tokens.Invalidate(realm);
-        }
-        catch (Exception exception)
-            when (exception is KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
-        {
+        if (exception is KeycloakForbiddenException or KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
             Record(realm, exception.Message);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
+        else
             LogUnknown(realm, exception.Message);
-        }
-
-        return false;
     }
 
     private void Record(string realm, string problem)

@@ -26,21 +26,15 @@ internal sealed partial class HintBacklogGauge : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await _gate.WaitAsync(stoppingToken);
-        using var timer = new PeriodicTimer(Every, _clock);
-        do
+        await new BackgroundLoop(_clock, Every, Failed).RunAsync(async token => _newest = await _hints.BacklogAsync(token), Every, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            try
-            {
-                _newest = await _hints.BacklogAsync(stoppingToken);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                // A gap in the series says it better than an old value.
-                _newest = null;
+            // A gap in the series is better than an old value.
+            _newest = null;
+            if (isNew)
                 LogUnknown(exception.Message);
-            }
         }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
     private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (_clock.GetUtcNow() - oldest).TotalSeconds) : 0;

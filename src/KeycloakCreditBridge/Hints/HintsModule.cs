@@ -11,6 +11,8 @@ internal static class HintsModule
         builder.Services.AddSingleton<HintSignal>();
         builder.Services.AddSingleton<HintHandover>();
         builder.Services.AddSingleton<HintWriter>();
+        builder.Services.AddSingleton<HintListStore>();
         builder.Services.AddHostedService<HintListener>();
+        builder.Services.AddHostedService<HintBacklogGauge>();
     }
 }

@@ -2,38 +2,34 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
 
-/// <summary>Listens on a channel of PostgreSQL's for as long as the process runs, and again after each interruption.</summary>
+/// <summary>Listens on a PostgreSQL channel for as long as the process runs, and again after each interruption.</summary>
 internal abstract class ChannelListener(NpgsqlDataSource dataSource, string channel, SchemaGate gate, TimeProvider clock) : BackgroundService
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(2);
 
-    private bool _interrupted;
+    private NpgsqlConnection? _connection;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        while (!stoppingToken.IsCancellationRequested)
+        try
         {
-            try
-            {
-                await ListenAsync(stoppingToken);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                if (!_interrupted)
-                    LogInterrupted(exception.Message);
-                _interrupted = true;
-            }
-            finally
-            {
-                OnStopped();
-            }
+            await new BackgroundLoop(clock, MaxRetryDelay, Failed, LogRecovered).RunAsync(ListenAsync, _ => Task.CompletedTask, stoppingToken);
+        }
+        finally
+        {
+            Disconnect();
+        }
 
-            await Task.Delay(RetryAfter, clock, stoppingToken);
+        void Failed(Exception exception, bool isNew)
+        {
+            Disconnect();
+            if (isNew)
+                LogInterrupted(exception.Message);
         }
     }
 
-    /// <summary>Whatever is told from now on is heard; what was told before was not.</summary>
+    /// <summary>Notifications sent from now on are received; those sent before were not.</summary>
     protected abstract void OnListening();
 
     protected abstract void OnNotification(string payload);
@@ -46,20 +42,29 @@ internal abstract class ChannelListener(NpgsqlDataSource dataSource, string chan
 
     protected abstract void LogRecovered();
 
-    private async Task ListenAsync(CancellationToken cancellationToken)
+    // Connects in one round and waits for a notification in each of the next.
+    private async Task<bool> ListenAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        connection.Notification += (_, notification) => OnNotification(notification.Payload);
-#pragma warning disable CA2100 // The channels are constants.
-        await using (var listen = new NpgsqlCommand($"listen {channel}", connection))
-#pragma warning restore CA2100
-            await listen.ExecuteNonQueryAsync(cancellationToken);
+        if (_connection is not null)
+        {
+            await _connection.WaitAsync(cancellationToken);
+            return true;
+        }
 
-        if (_interrupted)
-            LogRecovered();
-        _interrupted = false;
+        _connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        _connection.Notification += (_, notification) => OnNotification(notification.Payload);
+#pragma warning disable CA2100 // The channels are constants.
+        await using var listen = new NpgsqlCommand($"listen {channel}", _connection);
+#pragma warning restore CA2100
+        await listen.ExecuteNonQueryAsync(cancellationToken);
         OnListening();
-        while (true)
-            await connection.WaitAsync(cancellationToken);
+        return true;
+    }
+
+    private void Disconnect()
+    {
+        _connection?.Dispose();
+        _connection = null;
+        OnStopped();
     }
 }

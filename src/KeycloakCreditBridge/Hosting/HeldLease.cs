@@ -28,11 +28,10 @@ internal sealed class HeldLease : IAsyncDisposable
 
     public CancellationToken Lost => _lost.Token;
 
-    /// <summary>Takes the lease for a realm's reconciliation; null when another holds it.</summary>
-    public static async Task<HeldLease?> TakeAsync(LeaseStore leases, TimeProvider clock, string realm, CancellationToken cancellationToken)
+    /// <summary>Takes the lease; null when another owner holds it.</summary>
+    public static async Task<HeldLease?> TakeAsync(LeaseStore leases, TimeProvider clock, string name, CancellationToken cancellationToken)
     {
-        var name = $"reconcile:{realm}";
-        var owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+        var owner = LeaseStore.NewOwner();
         var heldUntil = clock.GetUtcNow() + Duration;
         return await leases.TakeAsync(name, owner, Duration, cancellationToken)
             ? new HeldLease(leases, clock, name, owner, heldUntil)

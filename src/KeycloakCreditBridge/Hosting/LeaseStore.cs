@@ -15,6 +15,9 @@ internal sealed class LeaseStore(NpgsqlDataSource dataSource, TimeProvider clock
 
     private const string ReleaseSql = "delete from leases where name = @Name and owner = @Owner";
 
+    /// <summary>A name for this process and one piece of its work.</summary>
+    public static string NewOwner() => $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+
     /// <summary>Takes or renews the lease; false when another owner holds it.</summary>
     public async Task<bool> TakeAsync(string name, string owner, TimeSpan duration, CancellationToken cancellationToken)
     {

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>Deletes old rows from time to time, in batches small enough to hold nobody up.</summary>
@@ -10,18 +8,12 @@ internal abstract class Purge(TimeSpan every, SchemaGate gate, TimeProvider cloc
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await PurgeAsync(stoppingToken);
-            }
-            catch (NpgsqlException exception)
-            {
-                LogInterrupted(exception.Message);
-            }
+        await new BackgroundLoop(clock, every, Failed).RunAsync(PurgeAsync, every, stoppingToken);
 
-            await Task.Delay(every, clock, stoppingToken);
+        void Failed(Exception exception, bool isNew)
+        {
+            if (isNew)
+                LogInterrupted(exception.Message);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake.Webhooks.Formats;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake;
@@ -10,7 +10,6 @@ namespace KeycloakCreditBridge.Intake;
 /// <summary>What an event says about which user. Only the user's id and what happened are taken from it, never data of the user.</summary>
 internal static partial class EventRules
 {
-    private const int LongestId = 255;
     private const int LongestCause = 100;
 
     private static readonly FrozenSet<string> Changes = FrozenSet.Create(
@@ -26,14 +25,6 @@ internal static partial class EventRules
         "IDENTITY_PROVIDER_LINK_ACCOUNT",
         "IDENTITY_PROVIDER_FIRST_LOGIN",
         "USER_DISABLED_BY_PERMANENT_LOCKOUT");
-
-    /// <summary>The hint in what a webhook delivered, or null when it concerns no user of ours.</summary>
-    public static UserHint? HintFrom(Delivery delivered, string realm) => delivered switch
-    {
-        { User: { } happened } => HintFrom(happened, realm, HintSources.Webhook),
-        { Admin: { } happened } => HintFrom(happened, realm, HintSources.Webhook),
-        _ => null,
-    };
 
     /// <summary>The hint in a user event, or null when it concerns no user of ours.</summary>
     public static UserHint? HintFrom(UserEvent happened, string realm, string source)
@@ -74,17 +65,7 @@ internal static partial class EventRules
         return new UserHint(realm, userId, kind, Shortened($"{happened.ResourceType ?? "USER"}-{happened.OperationType}"), source);
     }
 
-    /// <summary>Why this cannot be the id of a stored user, or null when it can.</summary>
-    public static string? ProblemWith(string userId) => userId switch
-    {
-        { Length: > LongestId } => $"is {userId.Length} characters long, and Keycloak's ids have at most {LongestId}",
-        _ when userId.Any(char.IsControl) => "contains a control character",
-        _ => null,
-    };
-
-    // Transient users of an identity provider exist only in their session.
-    private static bool MayHaveAccount([NotNullWhen(true)] string? userId) =>
-        !string.IsNullOrEmpty(userId) && !userId.StartsWith("lightweight-", StringComparison.Ordinal);
+    private static bool MayHaveAccount([NotNullWhen(true)] string? userId) => !string.IsNullOrEmpty(userId) && !UserIds.IsTransient(userId);
 
     private static string Shortened(string cause) => cause.Length <= LongestCause ? cause : cause[..LongestCause];
 

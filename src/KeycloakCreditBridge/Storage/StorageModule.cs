@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Hosting;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -13,9 +12,6 @@ internal static class StorageModule
         builder.Services.AddSingleton(services =>
             NpgsqlDataSource.Create(services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildConnectionString()));
         builder.Services.AddSingleton<Migrator>();
-        builder.Services.AddSingleton<AdoptionMarkStore>();
-        builder.Services.AddSingleton<LeaseStore>();
-        builder.Services.AddSingleton<SchemaGate>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<SchemaGate>());
+        builder.Services.AddSingleton<PrivilegeStore>();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 
@@ -104,8 +105,8 @@ public sealed class EventRulesTests
     [Fact]
     public void An_impossible_user_id_is_distinguished_from_an_unusual_one()
     {
-        Assert.All(["f:Zq2:ana maria", "アナ", new string('x', 255), "a'b\"c\\d"], id => Assert.Null(EventRules.ProblemWith(id)));
-        Assert.All(["a\0b", "a\nb", "a\u009Fb", new string('x', 256)], id => Assert.NotNull(EventRules.ProblemWith(id)));
+        Assert.All(["f:Zq2:ana maria", "アナ", new string('x', 255), "a'b\"c\\d"], id => Assert.Null(UserIds.ProblemWith(id)));
+        Assert.All(["a\0b", "a\nb", "a\u009Fb", new string('x', 256)], id => Assert.NotNull(UserIds.ProblemWith(id)));
     }
 
     private static IReadOnlyList<T> Stored<T>(string file, System.Text.Json.Serialization.Metadata.JsonTypeInfo<IReadOnlyList<T>> type) =>

@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -69,7 +70,9 @@ internal sealed class IntakeFixture : IAsyncDisposable
             all[key] = value;
         builder.Configuration.AddInMemoryCollection(all.Where(setting => setting.Value is not null));
         builder.Services.AddSingleton(TimeProvider.System);
+        builder.AddTelemetry();
         builder.AddStorage();
+        builder.AddHosting();
         builder.AddKeycloak();
         builder.AddHints();
         builder.AddIntake();

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Problems;
-using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Api.Requests;
 
@@ -57,7 +57,7 @@ internal sealed class BodyFields
     public string UserId(string name)
     {
         var id = Text(name, 255);
-        if (EventRules.ProblemWith(id) is { } problem)
+        if (UserIds.ProblemWith(id) is { } problem)
             _problems[name] = problem;
         return id;
     }
@@ -137,7 +137,7 @@ internal sealed class BodyFields
         if (Find(name) is not { } value)
             return null;
         if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is > 0 and var count && count <= most
-            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && EventRules.ProblemWith(item.GetString()!) is null))
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && UserIds.ProblemWith(item.GetString()!) is null))
         {
             return [.. value.EnumerateArray().Select(item => item.GetString()!)];
         }

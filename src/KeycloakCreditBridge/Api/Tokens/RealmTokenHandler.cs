@@ -3,7 +3,6 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using KeycloakCreditBridge.Credits;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.AspNetCore.Authentication;
@@ -95,7 +94,7 @@ internal sealed class RealmTokenHandler(
         if (payload.RootElement.TryGetProperty("cnf", out _))
             return AuthenticateResult.Fail("it is bound to a key of its bearer's (`cnf`): get one that is not");
         var caller = Caller.From(realm, payload.RootElement, credits.Value.Audience, clock.GetUtcNow());
-        if (caller.Subject.Length == 0 || EventRules.ProblemWith(caller.Subject) is not null)
+        if (caller.Subject.Length == 0 || UserIds.ProblemWith(caller.Subject) is not null)
             return AuthenticateResult.Fail("it names no user in `sub`: has its client the scope basic?");
         var now = new VerifiedCaller(caller, PrincipalOf(caller));
         known.Remember(token, now, verified.ValidTo);

@@ -43,21 +43,13 @@ internal sealed partial class BalanceInvalidator(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        var isInterrupted = false;
-        while (await _changed.Reader.WaitToReadAsync(stoppingToken))
+        var loop = new BackgroundLoop(clock, BalanceCache.MaxAge, Failed);
+        await loop.RunAsync(PublishAsync, Pace, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            await Task.Delay(Pace, clock, stoppingToken);
-            try
-            {
-                await PublishAsync(stoppingToken);
-                isInterrupted = false;
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                if (!isInterrupted)
-                    LogNotPublished(exception.Message);
-                isInterrupted = true;
-            }
+            if (isNew)
+                LogNotPublished(exception.Message);
         }
     }
 
@@ -68,12 +60,13 @@ internal sealed partial class BalanceInvalidator(
         _changed.Writer.TryWrite("");
     }
 
-    private Task PublishAsync(CancellationToken cancellationToken)
+    private async Task PublishAsync(CancellationToken cancellationToken)
     {
+        await _changed.Reader.WaitToReadAsync(cancellationToken);
         HashSet<string> accounts = new(StringComparer.Ordinal);
         while (_changed.Reader.TryRead(out var accountId))
             accounts.Add(accountId);
-        return store.PublishAsync(ProcessId, Interlocked.Exchange(ref _isAboutAll, 0) == 1 ? null : accounts, cancellationToken);
+        await store.PublishAsync(ProcessId, Interlocked.Exchange(ref _isAboutAll, 0) == 1 ? null : accounts, cancellationToken);
     }
 
     [LoggerMessage(EventId = 822, Level = LogLevel.Warning, Message = "Other replicas were not told of changed balances and see them up to a second later: {Reason}")]

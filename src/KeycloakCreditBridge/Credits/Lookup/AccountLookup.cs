@@ -2,7 +2,6 @@ using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
@@ -28,7 +27,7 @@ internal sealed class AccountLookup(FirstRead firstRead, IOptions<KeycloakOption
                 $"'user_id' is somebody else. {TokenRequirement.MissingRole($"{CallerRoles.Admin},{CallerRoles.Service}", credits.Value.Audience)}");
         }
 
-        if (user.Length == 0 || EventRules.ProblemWith(user) is not null)
+        if (user.Length == 0 || UserIds.ProblemWith(user) is not null)
             throw RequestRefusedException.Invalid(new Dictionary<string, string> { ["user_id"] = "is no id of a user" });
         return SelectorOf(caller, user, isOwn: false);
     }

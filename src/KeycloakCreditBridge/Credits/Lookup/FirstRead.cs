@@ -25,7 +25,6 @@ internal sealed partial class FirstRead(
 {
     private const string Cause = "FIRST_READ";
     private const string ServiceAccountPrefix = "service-account-";
-    private const string TransientPrefix = "lightweight-";
     private const int MostAtOnce = 1_000;
 
     private readonly ConcurrentQueue<Pending> _waiting = new();
@@ -37,7 +36,7 @@ internal sealed partial class FirstRead(
     /// <returns>Whether there is such a user, who may get no account by rule.</returns>
     public async Task<bool> OpenFromTokenAsync(Caller caller, CancellationToken cancellationToken)
     {
-        if (caller.Subject.StartsWith(TransientPrefix, StringComparison.Ordinal))
+        if (UserIds.IsTransient(caller.Subject))
             return false;
         // What a token does not tell, or a name that a client's own user has as well, only Keycloak knows.
         if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null

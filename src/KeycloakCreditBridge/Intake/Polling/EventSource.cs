@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 
@@ -33,5 +34,5 @@ internal sealed record EventSource(
     ]);
 
     // No stored user can have such an id, and one bad event must not stop those behind it.
-    private static UserHint? Usable(UserHint? hint) => hint is null || EventRules.ProblemWith(hint.UserId) is not null ? null : hint;
+    private static UserHint? Usable(UserHint? hint) => hint is null || UserIds.ProblemWith(hint.UserId) is not null ? null : hint;
 }

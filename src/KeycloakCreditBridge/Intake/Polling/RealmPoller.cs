@@ -23,6 +23,7 @@ internal sealed partial class RealmPoller(
     ILogger<RealmPoller> logger)
 {
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ReleaseTimeout = TimeSpan.FromSeconds(2);
 
     // How long admin events are kept is a setting that the bridge's roles do not show. Nobody keeps them for less than this.
@@ -31,7 +32,7 @@ internal sealed partial class RealmPoller(
     private readonly PollOptions _poll = options.Value.Poll;
     private readonly PollPace _pace = new(options.Value.Poll);
     private readonly string _lease = $"poll:{realm}";
-    private readonly string _owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
+    private readonly string _owner = LeaseStore.NewOwner();
     private readonly EventStream _userEvents =
         new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock);
     private readonly EventStream _adminEvents =
@@ -42,18 +43,17 @@ internal sealed partial class RealmPoller(
 
     private DateTimeOffset _heldUntil = DateTimeOffset.MinValue;
     private DateTimeOffset _nextSweep = DateTimeOffset.MinValue;
-    private Type? _reported;
 
     /// <summary>Polls until told to stop, then gives the lease back.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)
     {
+        var loop = new BackgroundLoop(clock, MaxRetryDelay, Failed, () => LogRecovered(realm))
+        {
+            RetryAfter = exception => (exception as KeycloakUnavailableException)?.RetryAfter,
+        };
         try
         {
-            while (true)
-            {
-                await TryPollAsync(stoppingToken);
-                await Task.Delay(_pace.Pause, clock, stoppingToken);
-            }
+            await loop.RunAsync(PollAsync, token => Task.Delay(_pace.Pause, clock, token), stoppingToken);
         }
         finally
         {
@@ -61,25 +61,13 @@ internal sealed partial class RealmPoller(
         }
     }
 
-    private async Task TryPollAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            await PollAsync(stoppingToken);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-        {
-            Failed(exception);
-        }
-    }
-
-    private async Task PollAsync(CancellationToken cancellationToken)
+    private async Task<bool> PollAsync(CancellationToken cancellationToken)
     {
         if (!await TakeLeaseAsync(cancellationToken))
         {
             status.Update(realm, now => now with { IsPolling = false, Error = null });
             _pace.Succeeded(0);
-            return;
+            return false;
         }
 
         var started = clock.GetUtcNow();
@@ -89,7 +77,9 @@ internal sealed partial class RealmPoller(
         var found = await ReadAsync(sweep, cancellationToken);
         if (sweep)
             _nextSweep = started + _poll.SweepInterval;
-        Succeeded(started, found);
+        _pace.Succeeded(found);
+        status.Update(realm, now => now with { IsPolling = true, LastPoll = started, Error = null });
+        return false;
     }
 
     private async Task<bool> TakeLeaseAsync(CancellationToken cancellationToken)
@@ -157,26 +147,15 @@ internal sealed partial class RealmPoller(
         return found;
     }
 
-    private void Succeeded(DateTimeOffset started, int found)
-    {
-        _pace.Succeeded(found);
-        status.Update(realm, now => now with { IsPolling = true, LastPoll = started, Error = null });
-        if (_reported is not null)
-            LogRecovered(realm);
-        _reported = null;
-    }
-
-    private void Failed(Exception exception)
+    private void Failed(Exception exception, bool isNew)
     {
         var reason = exception.Message.ReplaceLineEndings(" ");
-        _pace.Failed((exception as KeycloakUnavailableException)?.RetryAfter);
         metrics.PollFailed(realm);
         status.Update(realm, now => now with { Error = reason });
         if (exception is KeycloakEventStoreException)
             losses.ReportNoStore(realm, reason);
-        if (_reported != exception.GetType())
+        if (isNew)
             LogFailed(realm, reason);
-        _reported = exception.GetType();
     }
 
     private async Task ReleaseAsync()

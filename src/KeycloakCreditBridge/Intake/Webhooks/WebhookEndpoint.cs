@@ -114,13 +114,13 @@ internal sealed partial class WebhookEndpoint(
                 $"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.");
         }
 
-        if (EventRules.HintFrom(delivery, realm.Name) is not { } hint)
+        if (delivery.HintFor(realm.Name) is not { } hint)
         {
             metrics.DeliveryIgnored(realm.Name);
             return TypedResults.NoContent();
         }
 
-        if (EventRules.ProblemWith(hint.UserId) is { } problem)
+        if (UserIds.ProblemWith(hint.UserId) is { } problem)
             throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "user_id", $"The user id {problem}.");
         return await StoreAsync(hint, context);
     }

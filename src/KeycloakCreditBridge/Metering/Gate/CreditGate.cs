@@ -49,7 +49,7 @@ internal sealed partial class CreditGate(
         var rules = options.Value.Gate;
         if (string.IsNullOrEmpty(userId))
             return ByRule(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
-        if (Intake.EventRules.ProblemWith(userId) is { } problem)
+        if (UserIds.ProblemWith(userId) is { } problem)
             return ByRule(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
         // Before accounts are adopted somebody's may stand under another id, and would be opened a second time.
         if (!schema.IsOpen)

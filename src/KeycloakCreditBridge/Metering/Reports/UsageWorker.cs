@@ -34,24 +34,14 @@ internal sealed partial class UsageWorker(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        var failures = 0;
-        while (!stoppingToken.IsCancellationRequested)
+        var loop = new BackgroundLoop(clock, MaxErrorDelay, Failed, LogRecovered);
+        await loop.RunAsync(WorkAsync, token => Task.Delay(IdleDelay, clock, token), stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            try
-            {
-                if (!await WorkAsync(stoppingToken))
-                    await Task.Delay(IdleDelay, clock, stoppingToken);
-                if (failures > 0)
-                    LogRecovered();
-                failures = 0;
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                announcer.InvalidateAll();
-                if (++failures == 1)
-                    LogInterrupted(exception, exception.Message);
-                await Task.Delay(RetryDelay.After(failures, MaxErrorDelay), clock, stoppingToken);
-            }
+            announcer.InvalidateAll();
+            if (isNew)
+                LogInterrupted(exception, exception.Message);
         }
     }
 
@@ -156,7 +146,7 @@ internal sealed partial class UsageWorker(
     private static UserHint[] HintsFor(UsageRecord[] records, string[] realms) =>
     [
         .. records.Select(record => record.UserId).Distinct()
-            .Where(userId => Intake.EventRules.ProblemWith(userId) is null)
+            .Where(userId => UserIds.ProblemWith(userId) is null)
             .SelectMany(userId => realms.Select(realm => new UserHint(realm, userId, HintKind.Seen, "USAGE", HintSources.Gateway))),
     ];
 

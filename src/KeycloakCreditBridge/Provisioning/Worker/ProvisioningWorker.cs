@@ -41,28 +41,21 @@ internal sealed partial class ProvisioningWorker(
         }
     }
 
-    private async Task WorkOnAsync(CancellationToken stoppingToken)
+    private Task WorkOnAsync(CancellationToken stoppingToken)
     {
-        var failures = 0;
-        while (!stoppingToken.IsCancellationRequested)
+        var loop = new BackgroundLoop(clock, MaxRetryDelay, Failed, LogRecovered);
+        return loop.RunAsync(async token => await WorkAsync(token) > 0, IdleAsync, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            try
-            {
-                var claimed = await WorkAsync(stoppingToken);
-                if (failures > 0)
-                    LogRecovered();
-                failures = 0;
-                if (claimed > 0)
-                    continue;
-                handover.Idle();
-                await signal.WaitAsync(IdleInterval, stoppingToken);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                if (++failures == 1)
-                    LogInterrupted(exception, exception.Message);
-                await Task.Delay(RetryDelay.After(failures, MaxRetryDelay), clock, stoppingToken);
-            }
+            if (isNew)
+                LogInterrupted(exception, exception.Message);
+        }
+
+        Task IdleAsync(CancellationToken cancellationToken)
+        {
+            handover.Idle();
+            return signal.WaitAsync(IdleInterval, cancellationToken);
         }
     }
 

@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Reconciliation.Requests;
 internal sealed partial class LostEventsListener(
     LostEventsSignal requests, QuartzHost quartz, TimeProvider clock, ILogger<LostEventsListener> logger) : BackgroundService
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(10);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -17,28 +17,15 @@ internal sealed partial class LostEventsListener(
         await foreach (var request in requests.Reader.ReadAllAsync(stoppingToken))
         {
             LogAsked(request.Realm, request.Reason);
-            var first = true;
-            while (!await TryScheduleAsync(scheduler, request.Realm, first, stoppingToken))
-            {
-                first = false;
-                await Task.Delay(RetryAfter, clock, stoppingToken);
-            }
+            await new BackgroundLoop(clock, MaxRetryDelay, (exception, isNew) => Failed(request.Realm, exception, isNew)).RetryAsync(
+                token => ReconciliationSchedule.RunOnceAsync(scheduler, request.Realm, RunTriggers.Asked, token), stoppingToken);
         }
     }
 
-    private async Task<bool> TryScheduleAsync(IScheduler scheduler, string realm, bool first, CancellationToken cancellationToken)
+    private void Failed(string realm, Exception exception, bool isNew)
     {
-        try
-        {
-            await ReconciliationSchedule.RunOnceAsync(scheduler, realm, RunTriggers.Asked, cancellationToken);
-            return true;
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            if (first)
-                LogNotScheduled(realm, exception.Message);
-            return false;
-        }
+        if (isNew)
+            LogNotScheduled(realm, exception.GetBaseException().Message);
     }
 
     [LoggerMessage(EventId = 530, Level = LogLevel.Warning, Message = "Realm {Realm} will be reconciled now: {Reason}")]

@@ -22,29 +22,23 @@ internal sealed partial class WaitingRunScheduler(
     {
         var scheduler = await quartz.WaitAsync(stoppingToken);
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
-        for (var failed = false; ; await Task.Delay(LookEvery, clock, stoppingToken))
+        await new BackgroundLoop(clock, LookEvery, Failed).RunAsync(
+            token => ScheduleWaitingAsync(scheduler, realms, token), LookEvery, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            try
-            {
-                var now = clock.GetUtcNow();
-                await requested.RequeueInterruptedAsync(realms, now, now - Reconciler.ContinuedFor, now - AfterFailure, stoppingToken);
-                foreach (var (run, realm) in await requested.WaitingAsync(realms, stoppingToken))
-                    if (await ReconciliationSchedule.TryRunWaitingAsync(scheduler, realm, run, stoppingToken))
-                        LogTakenUp(run, realm);
-                failed = false;
-            }
-            catch (SchedulerException) when (stoppingToken.IsCancellationRequested)
-            {
-                // Quartz wraps the cancellation of what it was at.
-                return;
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                if (!failed)
-                    LogNotLooked(exception.GetBaseException().Message);
-                failed = true;
-            }
+            if (isNew)
+                LogNotLooked(exception.GetBaseException().Message);
         }
+    }
+
+    private async Task ScheduleWaitingAsync(IScheduler scheduler, string[] realms, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await requested.RequeueInterruptedAsync(realms, now, now - Reconciler.ContinuedFor, now - AfterFailure, cancellationToken);
+        foreach (var (run, realm) in await requested.WaitingAsync(realms, cancellationToken))
+            if (await ReconciliationSchedule.TryRunWaitingAsync(scheduler, realm, run, cancellationToken))
+                LogTakenUp(run, realm);
     }
 
     [LoggerMessage(EventId = 532, Level = LogLevel.Information, Message = "Run {Run} of realm {Realm} waits: it begins or goes on as soon as a replica can.")]

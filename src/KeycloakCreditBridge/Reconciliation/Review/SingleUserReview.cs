@@ -1,5 +1,5 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Provisioning.Subjects;
 
@@ -18,7 +18,7 @@ internal sealed class SingleUserReview(KeycloakClient client, SubjectReader read
                 ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
                 : $"'{named}' names several users of realm {request.Realm}, give one's id: {string.Join(", ", found.Select(user => user.Id))}";
             // Somebody on record who left without a word: the worker asks Keycloak once more, and closes the account.
-            if (found.Count == 0 && !request.DryRun && EventRules.ProblemWith(named) is null && await review.IsOnRecordAsync(request.Realm, named, cancellationToken))
+            if (found.Count == 0 && !request.DryRun && UserIds.ProblemWith(named) is null && await review.IsOnRecordAsync(request.Realm, named, cancellationToken))
             {
                 await hints.WriteAsync([new UserHint(request.Realm, named, HintKind.Deleted, "BACKFILL", HintSources.Backfill)], cancellationToken);
                 problem += " It is on record: the running bridge will close its account.";

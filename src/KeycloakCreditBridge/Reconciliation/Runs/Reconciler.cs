@@ -36,7 +36,7 @@ internal sealed partial class Reconciler(
         var work = new ActiveRun(request, progress, clock, clock.GetTimestamp());
         try
         {
-            await using var lease = await HeldLease.TakeAsync(leases, clock, request.Realm, cancellationToken);
+            await using var lease = await HeldLease.TakeAsync(leases, clock, $"reconcile:{request.Realm}", cancellationToken);
             if (lease is null)
                 return Outcome(work, ReconcileStatus.AlreadyRunning, await DescribeOtherAsync(request.Realm, cancellationToken));
             return await RunAsync(work, lease, cancellationToken);

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -71,8 +70,8 @@ public sealed class FuzzTests(PostgresFixture postgres)
     {
         try
         {
-            if (EventRules.HintFrom(DeliveryReader.Read(body, envelope, pinned), "demo") is { } hint)
-                EventRules.ProblemWith(hint.UserId);
+            if (DeliveryReader.Read(body, envelope, pinned).HintFor("demo") is { } hint)
+                UserIds.ProblemWith(hint.UserId);
             return true;
         }
         catch (MalformedDeliveryException malformed)

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -6,7 +7,16 @@ namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 /// <param name="Realm">Name of the realm, where the body tells it.</param>
 internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admin)
 {
-    /// <param name="userId">The user who did it.</param>
+    /// <summary>The hint in it, or null when it concerns no user.</summary>
+    /// <param name="realm">The realm that it was sent for.</param>
+    public UserHint? HintFor(string realm) => this switch
+    {
+        { User: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
+        { Admin: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
+        _ => null,
+    };
+
+    /// <param name="userId">The user whose event it is.</param>
     public static Delivery OfUser(string? realm, string type, string? userId, string? error) =>
         new(realm, new UserEvent(Type: type, UserId: userId, Error: error), null);
 

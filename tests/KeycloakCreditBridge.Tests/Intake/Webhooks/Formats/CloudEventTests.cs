@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -142,5 +141,5 @@ public sealed class CloudEventTests(PostgresFixture postgres)
     }
 
     private static string? Hint(byte[] body, Envelope envelope, WebhookFormat? pinned) =>
-        EventRules.HintFrom(DeliveryReader.Read(body, envelope, pinned), "demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
+        DeliveryReader.Read(body, envelope, pinned).HintFor("demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak.Events;
 
@@ -62,7 +61,7 @@ public sealed class PhaseTwoFormatTests
     public void The_recorded_deliveries_name_exactly_the_users_of_their_realm()
     {
         var hints = Deliveries.Recorded()
-            .Select(sent => EventRules.HintFrom(PhaseTwoFormat.Read(sent.Body), "demo")).OfType<UserHint>().ToList();
+            .Select(sent => PhaseTwoFormat.Read(sent.Body).HintFor("demo")).OfType<UserHint>().ToList();
         Assert.Equal(
             ["Changed 17", "Deleted 2", "Seen 12"],
             hints.GroupBy(hint => hint.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"));

@@ -1,5 +1,4 @@
 using System.Text;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
@@ -65,5 +64,5 @@ public sealed class WebhookFormatTests
         && sent is WebhookFormat.KeycloakEvents or WebhookFormat.Vymalo;
 
     private static string? Hint(byte[] body, WebhookFormat? pinned) =>
-        EventRules.HintFrom(DeliveryReader.Read(body, Envelope.None, pinned), "demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
+        DeliveryReader.Read(body, Envelope.None, pinned).HintFor("demo") is { } hint ? $"{hint.Kind} {hint.UserId} {hint.Cause}" : null;
 }
