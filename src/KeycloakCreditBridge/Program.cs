@@ -20,7 +20,7 @@ namespace KeycloakCreditBridge;
 /// <summary>The table of contents: the bridge's features in the order in which a user passes through them.</summary>
 internal static class Program
 {
-    private static Task<int> Main(string[] args) => CliModule.RunAsync(args);
+    private static Task<int> Main(string[] args) => CliModule.RunAsync(args, new CommandHost(Compose, Build));
 
     /// <summary>Registers everything. Settings added to the builder afterwards win over all others.</summary>
     /// <param name="configurationArgs">Settings as `--Section:Key=value`.</param>

@@ -6,14 +6,14 @@ using Npgsql;
 namespace KeycloakCreditBridge.Adoption;
 
 /// <summary>
-/// Finds out whose each account is, beside all people of all realms. All of it is kept in temporary tables of one session, so that what is
-/// found is gone with it and nothing of the database is written.
+/// Finds the owner of each account among the users of all realms. It works in temporary tables of one session, so that the database itself
+/// is not written.
 /// </summary>
 internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 {
     private const string UsersTableSql =
         """
-        create temporary table adopting_people (
+        create temporary table adopting_users (
             realm text collate "C" not null, keycloak_id text collate "C" not null, address text, proven boolean not null, named text collate "C",
             renames boolean not null, name_proven boolean not null, email_hash bytea, created_at timestamptz, read_at timestamptz not null,
             primary key (realm, keycloak_id))
@@ -22,7 +22,7 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
     private const string MembersTableSql =
         """
         create temporary table adopting_members (
-            account_id text collate "C" primary key, grp bigint not null, standing text not null, realm text collate "C", keycloak_id text collate "C",
+            account_id text collate "C" primary key, grp bigint not null, ownership text not null, realm text collate "C", keycloak_id text collate "C",
             present boolean not null)
         """;
 
@@ -35,7 +35,7 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 
     private const string UsersSql =
         """
-        insert into adopting_people (realm, keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at, read_at)
+        insert into adopting_users (realm, keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at, read_at)
         select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.email_hash, p.created_at, @ReadAt::timestamptz
         from unnest(@Ids::text[], @Addresses::text[], @Proven::boolean[], @Named::text[], @Renames::boolean[], @NameProven::boolean[], @Hashes::bytea[],
                 @CreatedAts::timestamptz[])
@@ -45,11 +45,11 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 
     private static readonly string MembersSql = SqlText.Of(typeof(AccountOwnerStore), "AccountOwnerStore.Members.sql");
 
-    // Whom the bridge has given an account keeps its id where ids never change. The rest is what the greatest of the accounts has.
+    // An account that the bridge opened keeps its id where ids never change. Other properties come from the greatest of the accounts.
     private const string GroupsSql =
         """
         insert into adopting_groups (grp, realm, keycloak_id, target, survivor, best)
-        with person as (select p.*, count(*) over (partition by p.named) as namesakes from adopting_people p),
+        with person as (select p.*, count(*) over (partition by p.named) as namesakes from adopting_users p),
         grouped as (
             select m.grp, m.realm, m.keycloak_id, p.named, p.renames, p.namesakes,
                 min(c.user_id) filter (where c.keycloak_id is not null) as recorded,
@@ -74,7 +74,7 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
         left join adopting_members x on x.account_id = p.target and x.grp = p.grp and x.present
         """;
 
-    // The bridge's sessions avoid reading tables from end to end, which is just what is done here.
+    // The bridge's sessions avoid sequential scans, which are the right plan here.
     private const string SettingsSql =
         "select set_config('enable_seqscan', 'on', false), set_config('plan_cache_mode', 'auto', false), set_config('work_mem', '64MB', false)";
 
@@ -82,7 +82,7 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 
     private const string MemberIndexSql = "create index adopting_members_grp on adopting_members (grp)";
 
-    /// <summary>Prepares the session; false when another one adopts now.</summary>
+    /// <summary>Prepares the session; false while another process adopts.</summary>
     public async Task<bool> BeginAsync(CancellationToken cancellationToken)
     {
         if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(LockSql, cancellationToken: cancellationToken)))
@@ -92,37 +92,37 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
         return true;
     }
 
-    /// <summary>Takes in a page of a realm's people.</summary>
-    /// <param name="page">Each with the judgement of the realm's rules.</param>
-    /// <param name="trustAddresses">Whether an address counts that nobody proved.</param>
+    /// <summary>Adds a page of a realm's users.</summary>
+    /// <param name="page">Each with the state that the realm's rules give.</param>
+    /// <param name="trustAddresses">Whether unverified addresses count.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
-    public Task AddAsync(IReadOnlyList<(Subject Person, DesiredState Judgement)> page, bool trustAddresses, CancellationToken cancellationToken)
+    public Task AddAsync(IReadOnlyList<(Subject User, DesiredState State)> page, bool trustAddresses, CancellationToken cancellationToken)
     {
         if (page.Count == 0)
             return Task.CompletedTask;
-        var first = page[0].Judgement;
+        var first = page[0].State;
         return connection.ExecuteAsync(new CommandDefinition(
             UsersSql,
             new
             {
                 first.Realm,
                 ReadAt = first.ReadAt.UtcDateTime,
-                Ids = page.Select(item => item.Person.KeycloakId).ToArray(),
-                Addresses = page.Select(item => string.IsNullOrWhiteSpace(item.Person.Email) ? null : item.Person.Email).ToArray(),
-                Proven = page.Select(item => trustAddresses || item.Person.EmailVerified).ToArray(),
-                Named = page.Select(item => item.Judgement.AccountId).ToArray(),
-                Renames = page.Select(item => item.Judgement.Renames).ToArray(),
-                NameProven = page.Select(item => trustAddresses || !item.Judgement.IsUnverified).ToArray(),
-                Hashes = page.Select(item => item.Judgement.EmailHash).ToArray(),
-                CreatedAts = page.Select(item => item.Judgement.CreatedAt?.UtcDateTime).ToArray(),
+                Ids = page.Select(item => item.User.KeycloakId).ToArray(),
+                Addresses = page.Select(item => string.IsNullOrWhiteSpace(item.User.Email) ? null : item.User.Email).ToArray(),
+                Proven = page.Select(item => trustAddresses || item.User.EmailVerified).ToArray(),
+                Named = page.Select(item => item.State.AccountId).ToArray(),
+                Renames = page.Select(item => item.State.Renames).ToArray(),
+                NameProven = page.Select(item => trustAddresses || !item.State.IsUnverified).ToArray(),
+                Hashes = page.Select(item => item.State.EmailHash).ToArray(),
+                CreatedAts = page.Select(item => item.State.CreatedAt?.UtcDateTime).ToArray(),
             },
             cancellationToken: cancellationToken));
     }
 
-    /// <summary>Finds everybody's accounts, once all people are there.</summary>
+    /// <summary>Matches accounts and users, after all users were added.</summary>
     public async Task MatchAsync(CancellationToken cancellationToken)
     {
-        foreach (var sql in (string[])["analyze adopting_people", MembersSql, MemberIndexSql, "analyze adopting_members", GroupsSql, "analyze adopting_groups"])
+        foreach (var sql in (string[])["analyze adopting_users", MembersSql, MemberIndexSql, "analyze adopting_members", GroupsSql, "analyze adopting_groups"])
             await connection.ExecuteAsync(new CommandDefinition(sql, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 }

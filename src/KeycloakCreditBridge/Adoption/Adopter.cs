@@ -12,8 +12,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Adoption;
 
 /// <summary>
-/// Gives accounts that were there before the bridge to their owners in Keycloak, and brings their ledgers to what their balances are. Every
-/// run looks at everything anew, so one that was interrupted is continued by the next, and one more changes nothing.
+/// Gives accounts older than the bridge to their owners in Keycloak, and makes their ledgers add up to their balances. Every run evaluates
+/// everything anew: an interrupted run is resumed by the next, and one run more changes nothing.
 /// </summary>
 internal sealed class Adopter(
     UserListing listing,
@@ -29,28 +29,28 @@ internal sealed class Adopter(
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SessionEndDelay = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>Says what is to be done. Writes nothing but, where that is nothing, that it is done.</summary>
+    /// <summary>Computes what there is to do. Writes nothing, except the mark that adoption is done when there is nothing to do.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
-    public async Task<AdoptionReport> PlanAsync(AdoptionOptions wish, CancellationToken cancellationToken)
+    public async Task<AdoptionReport> PlanAsync(AdoptionOptions options, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
-        return await PlanAsync(connection, wish, cancellationToken);
+        return await PlanAsync(connection, options, cancellationToken);
     }
 
-    /// <summary>Does it, batch by batch, each in a transaction of its own.</summary>
+    /// <summary>Adopts batch by batch, each in a transaction of its own.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end; nothing was changed.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
-    public async Task<AdoptionReport> ApplyAsync(AdoptionOptions wish, IProgress<long> progress, CancellationToken cancellationToken)
+    public async Task<AdoptionReport> ApplyAsync(AdoptionOptions options, IProgress<long> progress, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
-        var plan = await PlanAsync(connection, wish, cancellationToken);
-        var figures = new AdoptionTotalsStore(connection);
-        var store = new AdoptionStore(connection, figures);
+        var plan = await PlanAsync(connection, options, cancellationToken);
+        var totals = new AdoptionTotalsStore(connection);
+        var store = new AdoptionStore(connection, totals);
         var (done, left) = (0L, 0L);
-        var due = await figures.DueAsync(cancellationToken);
+        var due = await totals.DueAsync(cancellationToken);
         await store.BeginAsync(cancellationToken);
-        foreach (var batch in due.Chunk(wish.BatchSize))
+        foreach (var batch in due.Chunk(options.BatchSize))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var result = await AdoptAsync(store, batch, cancellationToken);
@@ -63,8 +63,8 @@ internal sealed class Adopter(
         return plan with { Done = done, Skipped = left };
     }
 
-    // The running service and other writers go on: a batch that met one of them in a circle of locks, or an account opened just then under
-    // the id that it wanted, was undone and is looked at again.
+    // The service and other writers go on. A batch that meets a deadlock, or an account just opened under its target id, is rolled back and
+    // tried again.
     private async Task<(long Done, long Left)> AdoptAsync(AdoptionStore store, long[] batch, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -81,28 +81,28 @@ internal sealed class Adopter(
         }
     }
 
-    private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionOptions wish, CancellationToken cancellationToken)
+    private async Task<AdoptionReport> PlanAsync(NpgsqlConnection connection, AdoptionOptions options, CancellationToken cancellationToken)
     {
-        var people = new AccountOwnerStore(connection);
-        await BeginAsync(people, cancellationToken);
+        var owners = new AccountOwnerStore(connection);
+        await BeginAsync(owners, cancellationToken);
         foreach (var realm in keycloak.Value.Realms)
             await foreach (var page in listing.ReadAsync(realm.Name, ScanPosition.Start, cancellationToken))
-                await people.AddAsync(await EvaluateAsync(realm.Name, page, cancellationToken), wish.TrustAddresses, cancellationToken);
-        await people.MatchAsync(cancellationToken);
-        var figures = new AdoptionTotalsStore(connection);
-        await figures.BeginAsync(cancellationToken);
-        await figures.ComputeAsync(null, cancellationToken);
-        var totals = await figures.TotalsAsync(cancellationToken);
+                await owners.AddAsync(await EvaluateAsync(realm.Name, page, cancellationToken), options.TrustAddresses, cancellationToken);
+        await owners.MatchAsync(cancellationToken);
+        var store = new AdoptionTotalsStore(connection);
+        await store.BeginAsync(cancellationToken);
+        await store.ComputeAsync(null, cancellationToken);
+        var totals = await store.TotalsAsync(cancellationToken);
         if (totals.Due == 0)
             await mark.MarkDoneAsync(cancellationToken);
         return new AdoptionReport(
-            totals, await figures.FindingsAsync(wish.Examples, cancellationToken), await mark.ReplacedAsync(cancellationToken));
+            totals, await store.FindingsAsync(options.Examples, cancellationToken), await mark.ReplacedAsync(cancellationToken));
     }
 
-    // PostgreSQL ends the session of a command that has just ended a moment behind it.
-    private async Task BeginAsync(AccountOwnerStore people, CancellationToken cancellationToken)
+    // PostgreSQL ends a session a moment after its client has ended.
+    private async Task BeginAsync(AccountOwnerStore owners, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; !await people.BeginAsync(cancellationToken); attempt++)
+        for (var attempt = 1; !await owners.BeginAsync(cancellationToken); attempt++)
         {
             if (attempt == MaxAttempts)
                 throw new AdoptionBusyException();
@@ -110,24 +110,25 @@ internal sealed class Adopter(
         }
     }
 
-    // A listing leaves out what some account ids are made of, and what some rules look at before they let an address name an account.
-    private async Task<List<(Subject Person, DesiredState Judgement)>> EvaluateAsync(string realm, ScannedPart page, CancellationToken cancellationToken)
+    // A listing lacks attributes that some account ids are made of, and that some rules need.
+    private async Task<List<(Subject User, DesiredState State)>> EvaluateAsync(
+        string realm, ScannedPart page, CancellationToken cancellationToken)
     {
-        List<(Subject, DesiredState)> people = [];
+        List<(Subject, DesiredState)> evaluated = [];
         var rules = policy.RulesOf(realm);
-        foreach (var listed in page.Users.Where(user => !user.IsServiceAccount && !user.KeycloakId.Contains('\0', StringComparison.Ordinal)))
+        foreach (var listed in page.Users.Where(item => !item.IsServiceAccount && !item.KeycloakId.Contains('\0', StringComparison.Ordinal)))
         {
-            Subject? person = listed;
+            Subject? user = listed;
             if (!rules.AccountId.IsFixed && rules.NeedsMoreThanBrief)
-                person = await reader.ReadAsync(realm, listed.KeycloakId, cancellationToken);
-            if (person is not null)
-                people.Add((person, policy.Evaluate(person, page.ReadAt, HintSources.Backfill)));
+                user = await reader.ReadAsync(realm, listed.KeycloakId, cancellationToken);
+            if (user is not null)
+                evaluated.Add((user, policy.Evaluate(user, page.ReadAt, HintSources.Backfill)));
         }
 
-        return people;
+        return evaluated;
     }
 
-    // Of its own: what is found is kept in tables of the session, which must not go back to a pool with them.
+    // Not pooled: the session holds temporary tables that must not return to the pool.
     private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
         var settings = new NpgsqlConnectionStringBuilder(storage.Value.BuildConnectionString()) { Pooling = false };
@@ -137,15 +138,15 @@ internal sealed class Adopter(
     }
 }
 
-/// <param name="TrustAddresses">Whether an address that nobody proved makes an account its owner's.</param>
-/// <param name="Examples">How many of each finding are named.</param>
-/// <param name="BatchSize">People a transaction.</param>
+/// <param name="TrustAddresses">Whether an unverified address proves ownership.</param>
+/// <param name="Examples">Examples per kind of finding.</param>
+/// <param name="BatchSize">Users per transaction.</param>
 internal sealed record AdoptionOptions(bool TrustAddresses, int Examples, int BatchSize);
 
-/// <summary>What was found, and what was done about it.</summary>
-/// <param name="Replaced">What migrating replaced in the tables that were there.</param>
-/// <param name="Done">For how many something was done; null for a plan.</param>
-/// <param name="Skipped">How many were changed by others meanwhile, and are left to the next run.</param>
+/// <summary>What was found and done.</summary>
+/// <param name="Replaced">What the migration replaced in existing tables.</param>
+/// <param name="Done">How many groups were adopted; null for a plan.</param>
+/// <param name="Skipped">How many groups others changed meanwhile; they are left to the next run.</param>
 internal sealed record AdoptionReport(
     AdoptionTotals Totals, IReadOnlyList<AdoptionFinding> Findings, IReadOnlyList<string> Replaced, long? Done = null, long Skipped = 0);
 

@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Adoption;
 
-/// <summary>Brings the accounts of a batch of people together, in one transaction.</summary>
-internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsStore figures)
+/// <summary>Joins the accounts of a batch of users in one transaction.</summary>
+internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsStore totals)
 {
-    // A batch is found by index, row by row, where the look at everything before it read the tables from end to end.
+    // A batch is read by index, while the totals before it needed sequential scans.
     private const string SettingsSql =
         "select set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
 
@@ -29,7 +29,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         for no key update
         """;
 
-    // Who was renamed, taken by somebody or given an account since people were listed is left to the next time.
+    // Accounts that were renamed, claimed or created since the users were listed are left to the next run.
     private const string UnchangedSql =
         """
         select g.grp from adopting_groups g
@@ -44,12 +44,12 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
                 where c.user_id = g.target and c.user_id not in (select m.account_id from adopting_members m where m.grp = g.grp))
         """;
 
-    // A key stands in a ledger once: what another of the joined ledgers has too is told apart by where it came from.
+    // A grant key is unique in a ledger: a key that several joined ledgers have gets the id of its old ledger appended.
     private const string LedgerSql =
         """
         with entry as (
             select f.target, f.kept, t.id, t.user_id, t.grant_key, count(*) over (partition by f.grp, t.grant_key) > 1 as shared
-            from adopting_figures f
+            from adopting_totals f
             join adopting_members m on m.grp = f.grp
             join credit_transactions t on t.user_id = m.account_id
             where f.due
@@ -72,7 +72,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
                 then (select min(o.created_at) from adopting_members m join user_credits o on o.user_id = m.account_id where m.grp = f.grp)
                 else c.created_at end,
             updated_at = case when f.members > 1 or f.taken <> 0 then @Now::timestamptz else c.updated_at end
-        from adopting_figures f
+        from adopting_totals f
         join user_credits b on b.user_id = f.best
         where c.user_id = f.survivor and f.realm is not null
             and (f.members > 1 or f.survivor <> f.target or f.taken <> 0 or c.realm is distinct from f.realm or c.keycloak_id is distinct from f.keycloak_id)
@@ -82,7 +82,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
     private const string JoinedSql =
         """
         delete from user_credits c
-        using adopting_figures f, adopting_members m
+        using adopting_totals f, adopting_members m
         where f.due and f.members > 1 and m.grp = f.grp and m.account_id <> f.survivor and c.user_id = m.account_id
         """;
 
@@ -91,7 +91,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
         select f.target, f.opening, f.total + f.opening, 'purchase', jsonb_build_object('tier', c.tier, 'reason', 'adopted', 'source', 'adopt'),
             @Now::timestamptz, 'signup'
-        from adopting_figures f
+        from adopting_totals f
         join user_credits c on c.user_id = f.target
         where f.due and f.kept is null and f.members > 0
         """;
@@ -103,7 +103,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
                 'reason', 'adopted', 'source', 'adopt', 'balance_before', f.balance, 'ledger_before', f.total, 'openings_repeated', nullif(f.repeated, 0),
                 'joined', case when f.members > 1 then (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp) end,
                 'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0))), @Now::timestamptz
-        from adopting_figures f
+        from adopting_totals f
         where f.due and f.change <> 0
         """;
 
@@ -111,7 +111,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         update audit_logs a
         set user_id = f.target, resource_id = case when a.resource_type = 'user_credits' then f.target else a.resource_id end
-        from adopting_figures f
+        from adopting_totals f
         join adopting_members m on m.grp = f.grp
         where f.due and m.account_id <> f.target and a.user_id = m.account_id
         """;
@@ -124,7 +124,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
             'realm', f.realm, 'keycloak_id', f.keycloak_id, 'balance_before', f.balance, 'balance', f.balance - f.taken, 'ledger_before', f.total,
             'opening', case when f.kept is null then f.opening end, 'adjustment', nullif(f.change, 0),
             'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0)))
-        from adopting_figures f
+        from adopting_totals f
         where f.due
         """;
 
@@ -132,8 +132,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, user_state, checked_at)
         select f.realm, f.keycloak_id, f.target, p.created_at, 'account', p.read_at
-        from adopting_figures f
-        cross join lateral (select x.created_at, x.read_at from adopting_people x where x.realm = f.realm and x.keycloak_id = f.keycloak_id limit 1) p
+        from adopting_totals f
+        cross join lateral (select x.created_at, x.read_at from adopting_users x where x.realm = f.realm and x.keycloak_id = f.keycloak_id limit 1) p
         where f.due and f.members > 0
         order by f.realm collate "C", f.keycloak_id collate "C"
         on conflict (realm, keycloak_id) do update
@@ -147,8 +147,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         insert into granted_emails (email_hash, account_id, granted_at)
         select distinct on (p.email_hash) p.email_hash, f.target, @Now::timestamptz
-        from adopting_figures f
-        join adopting_people p on p.realm = f.realm and p.keycloak_id = f.keycloak_id
+        from adopting_totals f
+        join adopting_users p on p.realm = f.realm and p.keycloak_id = f.keycloak_id
         where f.due and p.email_hash is not null
         order by p.email_hash, f.target
         on conflict (email_hash) do nothing
@@ -157,17 +157,17 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
     private const string AddressRenameSql =
         """
         update granted_emails g set account_id = f.target
-        from adopting_figures f
+        from adopting_totals f
         join adopting_members m on m.grp = f.grp
         where f.due and m.account_id <> f.target and g.account_id = m.account_id
         """;
 
-    // What was charged under any of the ids is charged: a gateway may send it again under the account's id, and under the one that it had.
+    // Records charged under any of the ids stay charged: a gateway may deliver them again under the old id or the new one.
     private const string RecordsSql =
         """
         insert into usage_records (user_id, record_id, charged_at)
         select f.target, r.record_id, min(r.charged_at)
-        from adopting_figures f
+        from adopting_totals f
         join adopting_members m on m.grp = f.grp
         join usage_records r on r.user_id = m.account_id
         where f.due and m.account_id <> f.target
@@ -185,19 +185,19 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
     public Task BeginAsync(CancellationToken cancellationToken) =>
         connection.ExecuteAsync(new CommandDefinition(SettingsSql, cancellationToken: cancellationToken));
 
-    /// <summary>Adopts these as their books are now, and returns how many were done and how many are left to the next time.</summary>
+    /// <summary>Adopts these groups by their current state, and returns how many were done and how many are left to the next run.</summary>
     public async Task<(long Done, long Left)> AdoptAsync(long[] groups, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var wanted = new { Groups = groups };
         await connection.ExecuteAsync(new CommandDefinition(LockUsersSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
         await connection.ExecuteAsync(new CommandDefinition(LockAccountsSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
-        long[] standing = [.. await connection.QueryAsync<long>(new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
-        await figures.ComputeAsync(standing, cancellationToken);
-        var due = await figures.DueAsync(cancellationToken);
+        long[] unchanged = [.. await connection.QueryAsync<long>(new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
+        await totals.ComputeAsync(unchanged, cancellationToken);
+        var due = await totals.DueAsync(cancellationToken);
         foreach (var sql in Steps)
             await connection.ExecuteAsync(new CommandDefinition(sql, new { Now = now.UtcDateTime }, commandTimeout: 0, cancellationToken: cancellationToken));
         await transaction.CommitAsync(cancellationToken);
-        return (due.Length, groups.Length - standing.Length);
+        return (due.Length, groups.Length - unchanged.Length);
     }
 }

@@ -3,7 +3,7 @@
 -- the surplus explains the balance, nothing where the balance is more than the ledger explains. Of the openings of several accounts of one
 -- user the greatest stands; an account without such a row was opened with what it was allocated. A user with a ledger and no account has
 -- in the ledger what the account will be opened with.
-insert into adopting_figures
+insert into adopting_totals
 -- member: the accounts of each group.
 with member as (
     select g.grp, c.user_id, c.credits_remaining as balance, c.credits_allocated as allocated,

@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Keycloak.Tokens;
 
 namespace KeycloakCreditBridge.Cli;
 
-/// <summary>The options by which a command is given an administrator of Keycloak.</summary>
+/// <summary>The options that name an administrator of Keycloak.</summary>
 internal static class AdministratorSyntax
 {
     private const string Variable = "KEYCLOAK_ADMIN_PASSWORD";
@@ -17,12 +17,12 @@ internal static class AdministratorSyntax
 
     private static readonly Option<string?> Client = new("--admin-client")
     {
-        Description = "Instead, a client whose service account administers; its secret comes from where the password would.", HelpName = "ID",
+        Description = "Instead, a client whose service account is an administrator; its secret comes from the same places.", HelpName = "ID",
     };
 
     private static readonly Option<string?> PasswordFile = new("--admin-password-file")
     {
-        Description = "A file with the password or the secret.", HelpName = "FILE",
+        Description = "A file that holds the password or secret.", HelpName = "FILE",
     };
 
     private static readonly Option<string> Realm = new("--admin-realm")
@@ -41,7 +41,7 @@ internal static class AdministratorSyntax
         });
     }
 
-    /// <summary>Whom the options name, null when they name nobody. May ask for the password on a terminal.</summary>
+    /// <summary>The administrator that the options name, or null. May ask for the password on a terminal.</summary>
     /// <exception cref="ConfigurationException">There is no password.</exception>
     public static Administrator? Parse(ParseResult parsed)
     {
@@ -56,7 +56,7 @@ internal static class AdministratorSyntax
         if (string.IsNullOrEmpty(secret) && !Console.IsInputRedirected)
             secret = Ask(name);
         return string.IsNullOrEmpty(secret)
-            ? throw new ConfigurationException([$"There is no password for '{name}': give --admin-password-file FILE, or set {Variable}."])
+            ? throw new ConfigurationException([$"There is no password for '{name}': add --admin-password-file FILE, or set {Variable}."])
             : secret;
     }
 

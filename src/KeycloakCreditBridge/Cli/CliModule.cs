@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.CommandLine.Parsing;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Doctor;
@@ -14,21 +13,13 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Cli;
 
-/// <summary>The program's commands and options, and the one place where a failure becomes a line and an exit code.</summary>
+/// <summary>Composes the commands. The one place where a failure becomes a line and an exit code.</summary>
 internal static class CliModule
 {
-    private static readonly Option<string[]> Set = new("--set")
-    {
-        Description = "A setting that wins over files and environment, such as --set Keycloak:Url=http://localhost:8080. Repeatable.",
-        HelpName = "KEY=VALUE",
-        Recursive = true,
-        Validators = { CheckSetting },
-    };
-
     /// <summary>Runs the command that the arguments name and returns the process's exit code.</summary>
-    public static async Task<int> RunAsync(string[] args)
+    public static async Task<int> RunAsync(string[] args, CommandHost host)
     {
-        var parsed = Root().Parse(args);
+        var parsed = Root(host).Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var problem in parsed.Errors)
@@ -39,7 +30,7 @@ internal static class CliModule
 
         try
         {
-            // Commands watch the signals themselves, for they stop between pages; the service's host does so too.
+            // Commands handle the signals themselves, because they stop between pages; so does the service's host.
             return await parsed.InvokeAsync(
                 new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
@@ -60,40 +51,25 @@ internal static class CliModule
         }
     }
 
-    private static RootCommand Root()
+    private static RootCommand Root(CommandHost host)
     {
         var root = new RootCommand(HelpText.Summary)
         {
-            Set,
-            Plain("run", HelpText.Run, RunCommand.RunAsync),
-            Plain("migrate", HelpText.Migrate, settings => MigrateCommand.RunAsync(settings, Console.Out)),
-            ReconcileSyntax.Reconcile(Settings),
-            ReconcileSyntax.Backfill(Settings),
-            AdoptSyntax.Command(Settings),
-            DoctorCommand.Command(Settings),
-            SetupSyntax.Command(Settings),
-            HintsSyntax.Command(Settings),
-            AccountSyntax.Command(Settings),
+            host.SetOption,
+            RunCommand.Command(host),
+            MigrateCommand.Command(host),
+            ReconcileSyntax.Reconcile(host),
+            ReconcileSyntax.Backfill(host),
+            AdoptSyntax.Command(host),
+            DoctorCommand.Command(host),
+            SetupSyntax.Command(host),
+            HintsSyntax.Command(host),
+            AccountSyntax.Command(host),
         };
-        root.SetAction((parsed, _) => RunCommand.RunAsync(Settings(parsed)));
+        root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));
         foreach (var help in root.Options.OfType<HelpOption>())
-            help.Action = new HelpTextAction(new HelpAction { MaxWidth = 120 });
+            help.Action = new HelpTextAction(root);
         return root;
-    }
-
-    private static Command Plain(string name, string description, Func<string[], Task<int>> run)
-    {
-        var command = new Command(name, description);
-        command.SetAction((parsed, _) => run(Settings(parsed)));
-        return command;
-    }
-
-    private static string[] Settings(ParseResult parsed) => [.. (parsed.GetValue(Set) ?? []).Select(setting => $"--{setting}")];
-
-    private static void CheckSetting(OptionResult result)
-    {
-        foreach (var token in result.Tokens.Where(token => token.Value.IndexOf('=', StringComparison.Ordinal) < 1))
-            result.AddError($"--set {token.Value} has no value: write --set KEY=VALUE, such as --set Keycloak:Url=http://localhost:8080.");
     }
 
     private static string Line(Exception exception)

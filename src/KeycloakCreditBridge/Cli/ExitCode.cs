@@ -1,10 +1,4 @@
-using System.Net.Sockets;
-using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Database;
-using KeycloakCreditBridge.Storage;
-using Microsoft.Extensions.Options;
-using Npgsql;
+using KeycloakCreditBridge.Health;
 
 namespace KeycloakCreditBridge.Cli;
 
@@ -16,23 +10,13 @@ internal static class ExitCode
     public const int Usage = 2;
     public const int Unreachable = 3;
 
-    /// <summary>128 and the number of SIGINT, as shells say it.</summary>
+    /// <summary>128 plus the number of SIGINT, as shells report it.</summary>
     public const int Stopped = 130;
 
-    /// <summary>Which of them a failure is.</summary>
-    public static int Of(Exception exception) => exception switch
+    public static int Of(Exception exception) => Failure.KindOf(exception) switch
     {
-        ConfigurationException or OptionsValidationException or MigrationException => Usage,
-        KeycloakAuthenticationException or KeycloakForbiddenException or KeycloakRealmNotFoundException or KeycloakDatabaseException => Usage,
-        KeycloakUnavailableException => Unreachable,
-        PostgresException { SqlState: "3D000" or "42501" } => Usage,
-        PostgresException postgres when HasClass(postgres, "28") => Usage,
-        PostgresException postgres when HasClass(postgres, "57") || HasClass(postgres, "53") || HasClass(postgres, "08") => Unreachable,
-        PostgresException => SomeFailed,
-        NpgsqlException or SocketException or TimeoutException => Unreachable,
+        FailureKind.Misconfigured => Usage,
+        FailureKind.Unreachable => Unreachable,
         _ => SomeFailed,
     };
-
-    private static bool HasClass(PostgresException exception, string sqlClass) =>
-        exception.SqlState.StartsWith(sqlClass, StringComparison.Ordinal);
 }

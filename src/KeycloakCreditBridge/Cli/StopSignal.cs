@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Cli;
 /// <summary>Turns the first Ctrl-C or SIGTERM into a cancellation; a later one ends the process as usual.</summary>
 internal sealed class StopSignal : IDisposable
 {
-    // Some callers signal both the process and its group: that is one wish, said twice.
+    // Some callers signal both the process and its group: within this time a second signal is the same request.
     private static readonly TimeSpan RepeatWindow = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stopping = new();

@@ -1,5 +1,5 @@
-using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
@@ -138,7 +138,7 @@ internal static class DoctorRun
                 ConfigurationException refused => string.Join(" ", refused.Problems),
                 _ => exception.Message,
             };
-            var isUnreachable = ExitCode.Of(exception) == ExitCode.Unreachable;
+            var isUnreachable = Failure.KindOf(exception) == FailureKind.Unreachable;
             return new Finding(Verdict.Fail, says, Unreachable: isUnreachable);
         }
     }

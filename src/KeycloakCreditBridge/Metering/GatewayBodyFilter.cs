@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace KeycloakCreditBridge.Metering;
 
-/// <summary>Lets bodies be as long as is configured, above the server's own limit too. Whoever reads them stops there.</summary>
+/// <summary>Lifts the server's own limit on body length; the reader of the body applies the configured one.</summary>
 internal sealed class GatewayBodyFilter : IEndpointFilter
 {
     public ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)

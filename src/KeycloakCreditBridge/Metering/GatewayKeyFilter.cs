@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering;
 
-/// <summary>Lets in who shows one of the configured keys, in `x-api-key` or as bearer.</summary>
+/// <summary>Admits a caller with one of the configured keys, in `x-api-key` or as bearer token.</summary>
 internal sealed class GatewayKeyFilter(IOptions<MeteringOptions> options) : IEndpointFilter
 {
     private const string KeyHeader = "x-api-key";
@@ -17,7 +17,7 @@ internal sealed class GatewayKeyFilter(IOptions<MeteringOptions> options) : IEnd
     private string? Problem(IHeaderDictionary headers)
     {
         if (options.Value.ApiKeys.Count == 0)
-            return "No key is configured, so nobody can ask here: set Metering:ApiKeys.";
+            return "No key is configured, so every call is refused: set Metering:ApiKeys.";
         var key = headers[KeyHeader];
         if (key.Count == 0 && headers.Authorization is [{ } authorization] && authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             key = authorization[Bearer.Length..];
@@ -25,7 +25,7 @@ internal sealed class GatewayKeyFilter(IOptions<MeteringOptions> options) : IEnd
         {
             AuthenticationOutcome.Valid => null,
             AuthenticationOutcome.Missing => $"The header {KeyHeader} is missing: send the key of Metering:ApiKeys in it.",
-            _ => $"The header {KeyHeader} holds no key that is configured here.",
+            _ => $"The header {KeyHeader} holds no configured key: send one of Metering:ApiKeys.",
         };
     }
 }

@@ -4,22 +4,22 @@ using System.Text.Json;
 namespace KeycloakCreditBridge.Metering;
 
 /// <summary>
-/// JSON as gateways in Python write it: deeper than usual, and with NaN and Infinity, for which JSON has no words. What cannot be read as a
-/// whole is taken apart, so that one part at fault spoils no other.
+/// Reads JSON as gateways in Python write it: nested deeply, and with NaN and Infinity, which JSON does not have. A body that is invalid as a
+/// whole is split into its records, so that one bad record does not affect the others.
 /// </summary>
 internal static class LenientJson
 {
-    /// <summary>Twice what Python's limit of recursion lets through.</summary>
+    /// <summary>Twice Python's recursion limit.</summary>
     public const int MaxDepth = 2_000;
 
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = MaxDepth };
     private static readonly SearchValues<byte> Marks = SearchValues.Create("\"[]{},"u8);
 
-    /// <summary>The document; null when it is none. What is right as it stands is read once.</summary>
+    /// <summary>The document, or null when it is invalid. Valid JSON is parsed once.</summary>
     public static JsonDocument? TryParse(ReadOnlyMemory<byte> json) =>
         TryParseStrictly(json) ?? (ReplaceNonFiniteNumbers(json.Span) is { } strict ? TryParseStrictly(strict) : null);
 
-    /// <summary>The same with null in place of each bare NaN and Infinity; null when there is none.</summary>
+    /// <summary>The same with null for each bare NaN and Infinity; null when there is none.</summary>
     public static byte[]? ReplaceNonFiniteNumbers(ReadOnlySpan<byte> json)
     {
         var written = new ArrayBufferWriter<byte>();
@@ -48,7 +48,7 @@ internal static class LenientJson
         return written.WrittenSpan.ToArray();
     }
 
-    /// <summary>The elements of each array and the lines between arrays, whether they are JSON or not.</summary>
+    /// <summary>The elements of each array and the lines between arrays, valid JSON or not.</summary>
     public static IEnumerable<ReadOnlyMemory<byte>> SplitRecords(ReadOnlyMemory<byte> body)
     {
         for (body = Trimmed(body); body.Length > 0; body = Trimmed(body))
@@ -56,12 +56,12 @@ internal static class LenientJson
             var isArray = body.Span[0] == '[';
             if (isArray)
                 body = body[1..];
-            for (var goesOn = true; goesOn && body.Length > 0;)
+            for (var hasMore = true; hasMore && body.Length > 0;)
             {
                 var length = isArray ? ElementLength(body.Span) : LineLength(body.Span);
                 if (Trimmed(body[..length]) is { Length: > 0 } part)
                     yield return part;
-                goesOn = isArray && length < body.Length && body.Span[length] == ',';
+                hasMore = isArray && length < body.Length && body.Span[length] == ',';
                 body = length < body.Length ? body[(length + 1)..] : default;
             }
         }
@@ -71,7 +71,7 @@ internal static class LenientJson
 
     private static int LineLength(ReadOnlySpan<byte> body) => body.IndexOf((byte)'\n') is >= 0 and var end ? end : body.Length;
 
-    // Up to the comma behind it or the end of its array.
+    // Up to the next comma or the end of the array.
     private static int ElementLength(ReadOnlySpan<byte> json)
     {
         var depth = 0;
@@ -90,7 +90,7 @@ internal static class LenientJson
         return json.Length;
     }
 
-    // With both of its quotes; all there is where the last one is missing.
+    // With both quotes; up to the end where the closing one is missing.
     private static int StringLength(ReadOnlySpan<byte> json)
     {
         for (var at = 1; json[at..].IndexOfAny((byte)'"', (byte)'\\') is >= 0 and var step; at += 2)

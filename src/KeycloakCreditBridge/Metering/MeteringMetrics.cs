@@ -1,9 +1,8 @@
 using System.Diagnostics.Metrics;
-using KeycloakCreditBridge.Metering.Reports;
 
 namespace KeycloakCreditBridge.Metering;
 
-/// <summary>What gateways asked and reported.</summary>
+/// <summary>Counts the questions and reports of gateways.</summary>
 internal sealed class MeteringMetrics
 {
     private readonly Counter<long> _gate;
@@ -18,14 +17,14 @@ internal sealed class MeteringMetrics
     public MeteringMetrics(Meter meter, TimeProvider clock)
     {
         _clock = clock;
-        _gate = meter.CreateCounter<long>("bridge.gate.decisions", "{call}", "Calls that gateways asked about, by decision and reason.");
-        _charged = meter.CreateCounter<long>("bridge.meter.charged", "{record}", "Records of usage that were charged.");
-        _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits that were charged.");
-        _duplicates = meter.CreateCounter<long>("bridge.meter.duplicates", "{record}", "Records that had been charged before.");
-        _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Records that can never be charged.");
+        _gate = meter.CreateCounter<long>("bridge.gate.decisions", "{call}", "Calls decided by the gate, by decision and reason.");
+        _charged = meter.CreateCounter<long>("bridge.meter.charged", "{record}", "Usage records that were charged.");
+        _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits charged for usage records.");
+        _duplicates = meter.CreateCounter<long>("bridge.meter.duplicates", "{record}", "Usage records delivered again, which are charged once.");
+        _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Usage records that could not be charged and are kept in usage_refusals.");
         meter.CreateObservableGauge(
-            "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}", "Reports that are not charged in full, those of people without account among them.");
-        meter.CreateObservableGauge("bridge.meter.lag", () => Measure(Lag), "s", "How long the report that is due longest waits.");
+            "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}", "Reports not processed completely, including those that wait for an account.");
+        meter.CreateObservableGauge("bridge.meter.lag", () => Measure(Lag), "s", "How late the report is that has been due longest.");
     }
 
     public void RecordDecision(bool allowed, string reason) => _gate.Add(
@@ -41,12 +40,12 @@ internal sealed class MeteringMetrics
 
     public void RecordRefused(int records) => _refused.Add(records);
 
-    /// <param name="reports">What waits now; null when nobody knows.</param>
+    /// <param name="reports">The backlog now; null when it is unknown.</param>
     public void SetBacklog(ReportBacklog? reports) => _backlog = reports;
 
     private double Lag(ReportBacklog backlog) => backlog.FirstDueAt is { } due ? Math.Max(0, (_clock.GetUtcNow() - due).TotalSeconds) : 0;
 
-    // A gap in the series says it better than an old value.
+    // A gap in the series is clearer than an old value.
     private IEnumerable<Measurement<double>> Measure(Func<ReportBacklog, double> select) =>
         _backlog is { } backlog ? [new Measurement<double>(select(backlog))] : [];
 }

@@ -13,7 +13,7 @@ internal static class MeteringModule
     private const string GatePath = "/beta/litellm_basic_guardrail_api";
     private const string MeterPath = "/usage/litellm";
 
-    /// <summary>Where gateways ask and report: each of them for all of its users.</summary>
+    /// <summary>The routes of gateways, each of which calls for all of its users.</summary>
     public static IReadOnlyList<string> GatewayPaths { get; } = [GatePath, MeterPath, ForwardAuthEndpoint.Path];
 
     public static void AddMetering(this IHostApplicationBuilder builder)

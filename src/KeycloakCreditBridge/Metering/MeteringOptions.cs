@@ -1,11 +1,11 @@
 namespace KeycloakCreditBridge.Metering;
 
-/// <summary>How LLM gateways ask for people's credits and report what they used.</summary>
+/// <summary>How LLM gateways check and report the usage of credits.</summary>
 internal sealed class MeteringOptions
 {
     public const string Section = "Metering";
 
-    /// <summary>Keys that gateways prove themselves with: none, which turns gate and meter off, one, or two while one replaces the other.</summary>
+    /// <summary>Keys that authenticate gateways: none, which turns gate and meter off, one, or two during a rotation.</summary>
     public List<string> ApiKeys { get; set; } = [];
 
     /// <summary>How the gate decides.</summary>
@@ -14,13 +14,13 @@ internal sealed class MeteringOptions
     /// <summary>What calls cost.</summary>
     public PriceOptions Prices { get; set; } = new();
 
-    /// <summary>What usage that already happened does to a balance that it exceeds.</summary>
+    /// <summary>What happens to a balance that is smaller than the usage.</summary>
     public BelowZero BelowZero { get; set; }
 
-    /// <summary>How long it is remembered that a record was charged: within it, one that is sent again costs nothing.</summary>
+    /// <summary>How long charged records are remembered. Within it a record delivered again costs nothing.</summary>
     public TimeSpan RecordRetention { get; set; } = TimeSpan.FromDays(400);
 
-    /// <summary>How long records that could not be charged are kept for a person to look at.</summary>
+    /// <summary>How long records that could not be charged are kept.</summary>
     public TimeSpan RefusalRetention { get; set; } = TimeSpan.FromDays(90);
 
     /// <summary>Longest report in bytes, 1,024 to 67,108,864.</summary>
@@ -29,22 +29,22 @@ internal sealed class MeteringOptions
 
 internal sealed class GateOptions
 {
-    /// <summary>How long the gate may take, the database and Keycloak together; then it is <see cref="Undecided"/>.</summary>
+    /// <summary>Time limit of a decision, for the database and Keycloak together; then <see cref="Undecided"/> applies.</summary>
     public TimeSpan Budget { get; set; } = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>A call that names no user.</summary>
+    /// <summary>For a call that names no user.</summary>
     public GateDecision WithoutUser { get; set; } = GateDecision.Refuse;
 
-    /// <summary>A user whom Keycloak does not know either, or who gets no account by rule.</summary>
+    /// <summary>For a user that Keycloak does not have, or that gets no account by rule.</summary>
     public GateDecision UnknownUser { get; set; } = GateDecision.Refuse;
 
-    /// <summary>A user of whom nobody could say anything in time, or at all.</summary>
+    /// <summary>For a user whose account could not be read within the time limit.</summary>
     public GateDecision Undecided { get; set; } = GateDecision.Allow;
 }
 
 internal sealed class PriceOptions
 {
-    /// <summary>Where a call's price comes from.</summary>
+    /// <summary>The source of a call's price.</summary>
     public PriceSource From { get; set; }
 
     /// <summary>Credits for a dollar of the gateway's cost, by tier; 1 where a tier is not named.</summary>
@@ -53,7 +53,7 @@ internal sealed class PriceOptions
     /// <summary>Credits for 1,000 tokens, by model or else by model group.</summary>
     public Dictionary<string, decimal> Models { get; set; } = new(StringComparer.Ordinal);
 
-    /// <summary>The same for names with a colon, which no key can hold.</summary>
+    /// <summary>The same for names with a colon, which a configuration key cannot hold.</summary>
     public List<ModelPrice> NamedModels { get; set; } = [];
 
     /// <summary>Credits for 1,000 tokens of a model without a price, by tier.</summary>
@@ -66,7 +66,7 @@ internal sealed class PriceOptions
         ["enterprise"] = 0.010m,
     };
 
-    /// <summary>What an answer from the gateway's cache costs.</summary>
+    /// <summary>The price of an answer from the gateway's cache.</summary>
     public CacheHitPrice CacheHits { get; set; }
 }
 

@@ -9,7 +9,7 @@ using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
-/// <summary>What gateways reported of a person's two accounts, before and after they become one.</summary>
+/// <summary>Usage reported for two accounts of one user, before and after they are joined.</summary>
 public sealed class AdoptedUsageTests(PostgresFixture postgres)
 {
     private const string Address = "ana@example.com";

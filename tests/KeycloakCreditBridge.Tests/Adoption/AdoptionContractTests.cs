@@ -22,7 +22,7 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
         await scene.Database.OpenAsync(twin, 4m, used: 1m);
         await scene.Database.OpenAsync(bare, 3.2m, openings: 0);
         await scene.Database.OpenAsync("off@example.com", 3.5m, used: 1m);
-        await scene.Database.OpenAsync("gone@example.com", 5m);
+        await scene.Database.OpenAsync("left@example.com", 5m);
         var settings = scene.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase);
 
         Assert.Equal(0, (await CommandProcess.RunAsync(settings, "migrate")).ExitCode);
@@ -31,13 +31,16 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
 
         Assert.Equal((1, 0), (plan.ExitCode, apply.ExitCode));
         Assert.Equal(
-            ["address_ids 3", "mismatched 2", "nobody 1", "renamed 1", "repeated_openings 1", "taken_back 1", "twins 1", "unmarked 4", "uuid_ids 3", "without_ledger 1"],
+            [
+                "address_ids 3", "duplicates 1", "mismatched 2", "renamed 1", "repeated_openings 1", "taken_back 1", "unmarked 4", "unowned 1",
+                "uuid_ids 3", "without_ledger 1",
+            ],
             Findings(plan.Output));
         await scene.StartBridgeAsync();
         await Eventually.TrueAsync(
             () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"), "the first reconciliation has let go");
         await scene.ReconcileAsync();
-        string[] expected = [$"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "gone@example.com 5.00 1", $"{fresh} 5.00 1"];
+        string[] expected = [$"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "left@example.com 5.00 1", $"{fresh} 5.00 1"];
         Assert.Equal(expected.Order(StringComparer.Ordinal), await scene.Database.QueryAsync<string>(
             """
             select concat_ws(' ', user_id, credits_remaining::numeric(9, 2),

@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
-/// <summary>Before adoption nobody is provisioned; afterwards the bridge and the installation's own writers go on side by side.</summary>
+/// <summary>Before adoption no account is provisioned; afterwards the bridge and the installation's own writers work side by side.</summary>
 public sealed class AdoptionGateTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -43,7 +43,7 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
         await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
 
-        Assert.Contains("Nobody can say now", await AskAsync(), StringComparison.Ordinal);
+        Assert.Contains("Your credits cannot be checked right now", await AskAsync(), StringComparison.Ordinal);
         Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
         Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
         await scene.ApplyAsync();

@@ -122,13 +122,13 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         scene.AddUser("one", "both@example.com");
         scene.AddUser("two", "BOTH@example.com");
         scene.AddUser("eve", "victim@example.com", verified: false);
-        foreach (var id in new[] { "gone@example.com", "both@example.com", "victim@example.com" })
+        foreach (var id in new[] { "left@example.com", "both@example.com", "victim@example.com" })
             await scene.Database.OpenAsync(id, 7m, openings: 2);
 
         var report = await scene.ApplyAsync();
 
-        Assert.Subset(AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "nobody 1", "shared 1", "unproven 1" });
-        Assert.Equal(["both@example.com 7.00", "gone@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
+        Assert.Subset(AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
+        Assert.Equal(["both@example.com 7.00", "left@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
         Assert.Contains("both@example.com", report.Findings.Single(finding => finding.Name == "shared").First);
         await scene.AssertBooksAsync();
 
@@ -181,7 +181,7 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         await using var undisturbed = await AdoptionFixture.StartAsync(postgres);
         await FillAsync(undisturbed);
         await using var killed = await AdoptionFixture.StartAsync(postgres, undisturbed.Keycloak);
-        await FillAsync(killed, people: false);
+        await FillAsync(killed, users: false);
         await undisturbed.ApplyAsync();
         await killed.Database.MigrateAsync();
 
@@ -201,24 +201,24 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         Assert.NotEqual(await undisturbed.StateAsync(), await killed.StateAsync());
         await Eventually.TrueAsync(
             () => killed.Database.ScalarAsync<bool>("select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))"),
-            "the killed session is gone");
+            "the killed session has ended");
         var (code, _, error) = await CommandProcess.RunAsync(killed.Settings, "adopt", "--apply", "--batch", "2");
         Assert.True(code == 0, error);
         Assert.Equal(await undisturbed.StateAsync(), await killed.StateAsync());
     }
 
-    private static async Task FillAsync(AdoptionFixture scene, bool people = true)
+    private static async Task FillAsync(AdoptionFixture scene, bool users = true)
     {
         for (var number = 0; number < 12; number++)
         {
             var id = $"p{number:D2}";
-            if (people)
+            if (users)
                 scene.AddUser(id, $"{id}@example.com");
             await scene.Database.OpenAsync(id, 5m - (number % 3), openings: number % 4);
             if (number % 2 == 0)
                 await scene.Database.OpenAsync($"{id}@example.com", 5m, used: number % 5);
         }
 
-        await scene.Database.OpenAsync("gone@example.com", 3m);
+        await scene.Database.OpenAsync("left@example.com", 3m);
     }
 }

@@ -26,6 +26,19 @@ public sealed class CommandTests(PostgresFixture postgres)
     }
 
     [Theory]
+    [InlineData("--help")]
+    [InlineData("reconcile", "--help")]
+    [InlineData("setup", "keycloak", "--help")]
+    public async Task Help_fits_80_columns_and_only_the_program_s_own_ends_with_examples(params string[] arguments)
+    {
+        var (exitCode, output, _) = await CommandProcess.RunAsync(Nothing, arguments);
+
+        Assert.Equal(0, exitCode);
+        Assert.Empty(Lines(output).Where(line => line.Length > 80));
+        Assert.Equal(arguments.Length == 1, output.Contains("Exit codes:", StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("--realm", "reconcile", "--help")]
     [InlineData("--since", "reconcile", "--help")]
     [InlineData("--user", "backfill", "--help")]
@@ -139,7 +152,7 @@ public sealed class CommandTests(PostgresFixture postgres)
 
         Assert.Equal((0, 0, 0), (dry.ExitCode, real.ExitCode, json.ExitCode));
         Assert.Contains("dry run", dry.Output, StringComparison.Ordinal);
-        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 gone, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
+        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 deleted, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal((25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));
@@ -153,11 +166,11 @@ public sealed class CommandTests(PostgresFixture postgres)
         await using var bundle = await ReconciliationFixture.StartAsync(postgres);
         bundle.Realm.AddUser(new EmulatedUser("alice", "alice"));
 
-        var user = await RunAsync(bundle, "backfill", "--user", "alice", "--user", "nobody");
+        var user = await RunAsync(bundle, "backfill", "--user", "alice", "--user", "unknown");
         var realm = await RunAsync(bundle, "reconcile", "--realm", "shop");
 
         Assert.Equal((1, 2), (user.ExitCode, realm.ExitCode));
-        Assert.Contains("'nobody'", user.Error, StringComparison.Ordinal);
+        Assert.Contains("'unknown'", user.Error, StringComparison.Ordinal);
         Assert.Contains("--realm shop is not configured: Keycloak:Realms has demo.", realm.Error, StringComparison.Ordinal);
         Assert.Equal(["alice"], await bundle.AccountsAsync());
     }
@@ -204,7 +217,7 @@ public sealed class CommandTests(PostgresFixture postgres)
         Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select count(*)::int from reconcile_runs"));
         await bundle.AssertAllUsersHaveAccountsAsync();
         if (signal == "TERM")
-            Assert.Contains("the same reconcile command within a day goes on", command.Error, StringComparison.Ordinal);
+            Assert.Contains("the same reconcile command within a day resumes", command.Error, StringComparison.Ordinal);
     }
 
     [Fact]

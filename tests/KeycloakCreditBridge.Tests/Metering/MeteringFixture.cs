@@ -40,7 +40,7 @@ internal sealed class MeteringFixture : IAsyncDisposable
         return new MeteringFixture(database, keycloak, bridge);
     }
 
-    /// <summary>A user of Keycloak who has an account.</summary>
+    /// <summary>Creates a Keycloak user with an account.</summary>
     public async Task<string> AddUserAsync(string name)
     {
         var id = await Keycloak.CreateAsync(name);
@@ -58,7 +58,7 @@ internal sealed class MeteringFixture : IAsyncDisposable
         return JsonNode.Parse(answer)!;
     }
 
-    /// <summary>Sees that who was asked about already has Keycloak asked about at most now and then.</summary>
+    /// <summary>Asserts that repeated questions about an unknown user rarely reach Keycloak.</summary>
     public async Task AssertRarelyReadFromKeycloakAsync(string id)
     {
         var before = Keycloak.Server.Requests[CreditsFixture.UserRead];
@@ -68,7 +68,7 @@ internal sealed class MeteringFixture : IAsyncDisposable
         Assert.InRange(Keycloak.Server.Requests[CreditsFixture.UserRead] - before, 0, 5);
     }
 
-    /// <summary>Reports usage and waits until everything in it is charged or refused.</summary>
+    /// <summary>Reports usage and waits until each record in it is charged or refused.</summary>
     public async Task ReportAsync(params JsonObject[] records)
     {
         var (status, _) = await PostAsync("usage/litellm", new JsonArray([.. records.Select(record => record.DeepClone())]).ToJsonString());
@@ -77,7 +77,7 @@ internal sealed class MeteringFixture : IAsyncDisposable
     }
 
     public Task ProcessedAsync() => Eventually.TrueAsync(
-        async () => await Database.ScalarAsync<int>("select count(*)::int from usage_batches") == 0, "everything that was reported is settled");
+        async () => await Database.ScalarAsync<int>("select count(*)::int from usage_batches") == 0, "all reports are processed");
 
     public async Task<(HttpStatusCode Status, string Answer)> PostAsync(string path, string body, string? key = Key, string header = "x-api-key")
     {

@@ -7,11 +7,11 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Account;
 
-/// <summary>Shows everything that is known of a user and the account, and why it is as it is.</summary>
+/// <summary>Shows everything that is known of a user and the account, with the reason for its state.</summary>
 internal static class AccountCommand
 {
-    public static Task<int> ShowAsync(string[] settings, string user, string? realm, bool json) =>
-        DatabaseSession.RunAsync(settings, [], async (services, cancellationToken) =>
+    public static Task<int> ShowAsync(CommandHost host, string[] settings, string user, string? realm, bool json) =>
+        DatabaseSession.RunAsync(host, settings, [], async (services, cancellationToken) =>
         {
             var realms = Realms(services.GetRequiredService<IOptions<KeycloakOptions>>().Value, realm);
             var search = await services.GetRequiredService<AccountFinder>().FindAsync(realms, user, cancellationToken);
@@ -23,8 +23,8 @@ internal static class AccountCommand
                 return ExitCode.Done;
             await Console.Error.WriteLineAsync(
                 search.Problems.Count == 0
-                    ? $"Nobody in {string.Join(", ", realms)} has the id, user name or e-mail address {Printable.Of(user)}."
-                    : $"Nothing is on record of the id {Printable.Of(user)}; user names and e-mail addresses need Keycloak.");
+                    ? $"No user in {string.Join(", ", realms)} has the id, user name or e-mail address {Printable.Of(user)}."
+                    : $"Nothing is on record for the id {Printable.Of(user)}; a search by user name or e-mail address needs Keycloak.");
             return ExitCode.SomeFailed;
         });
 

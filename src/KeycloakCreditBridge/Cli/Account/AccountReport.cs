@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Cli.Account;
 
-/// <summary>One user for a person to read: a line for each thing that is known.</summary>
+/// <summary>One user as text: a line for each known fact.</summary>
 internal static class AccountReport
 {
     public static string Text(AccountView view)
@@ -24,7 +24,7 @@ internal static class AccountReport
             Line("audit", Text(row));
         return text.ToString();
 
-        void Line(string what, string said) => text.Append("  ").Append(what.PadRight(11)).Append(Printable.Of(said)).Append('\n');
+        void Line(string name, string value) => text.Append("  ").Append(name.PadRight(11)).Append(Printable.Of(value)).Append('\n');
     }
 
     private static string Text(AccountRow account) =>
@@ -32,18 +32,18 @@ internal static class AccountReport
         + $"tier {account.Tier}{(account.Unlimited ? ", unlimited" : "")}, period ends {At(account.PeriodEnd)}";
 
     private static string Text(KnownUserRow known) =>
-        $"{known.UserState}, created in Keycloak {At(known.CreatedAt)}, last looked at {At(known.CheckedAt)}"
-        + (known.Tier is { } tier ? $", tier {tier} says Keycloak" : "");
+        $"{known.UserState}, created in Keycloak {At(known.CreatedAt)}, last evaluated {At(known.CheckedAt)}"
+        + (known.Tier is { } tier ? $", tier {tier} in Keycloak" : "");
 
     private static string Text(ListedHint hint) => string.Create(
         CultureInfo.InvariantCulture,
         $"{hint.State}, {hint.Cause} by {hint.Source} at {At(hint.HintedAt)}, {hint.Attempts} tries{(hint.Error is { } error ? $": {error}" : "")}");
 
-    private static string Text(KeycloakLookup word) => word switch
+    private static string Text(KeycloakLookup lookup) => lookup switch
     {
         { User: { } user } => Text(user),
-        { Problem: { } problem } => $"could not be asked: {problem}",
-        _ => "does not know the user",
+        { Problem: { } problem } => $"not reachable: {problem}",
+        _ => "no such user",
     };
 
     private static string Text(KeycloakUser user) =>

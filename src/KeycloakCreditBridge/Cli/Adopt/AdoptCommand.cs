@@ -4,35 +4,35 @@ using KeycloakCreditBridge.Adoption;
 
 namespace KeycloakCreditBridge.Cli.Adopt;
 
-/// <summary>Moves an existing installation's accounts over, or says what that would come to.</summary>
+/// <summary>Adopts the accounts of an existing installation, or shows what that would change.</summary>
 internal static class AdoptCommand
 {
-    // What each finding means, in the order in which they are shown. The last ones name what is left as it is.
+    // The findings in the order in which they are shown.
     private static readonly (string Name, string Meaning)[] Meanings =
     [
-        ("twins", "people with several accounts, which become one"),
+        ("duplicates", "users with several accounts, which become one"),
         ("renamed", "accounts that get the id of the configured template"),
-        ("repeated_openings", "people whose ledger has the opening grant more than once"),
+        ("repeated_openings", "users whose ledger has the opening grant more than once"),
         ("without_ledger", "accounts without any ledger row"),
         ("without_opening", "accounts whose ledger has no opening grant"),
-        ("without_account", "people with an opening grant in the ledger and no account, to be opened with what the ledger says"),
+        ("without_account", "users with an opening grant in the ledger and no account, which is opened with what the ledger says"),
         ("mismatched", "accounts whose ledger does not add up to the balance"),
-        ("taken_back", "people whose balance loses what was granted twice"),
-        ("unmarked", "people whose account is not on record as theirs"),
-        ("nobody", "left alone: accounts of nobody in Keycloak"),
-        ("shared", "left alone: accounts that several people have a claim to"),
-        ("unproven", "left alone: accounts whose owner's address is not verified (--trust-addresses takes it for theirs)"),
+        ("taken_back", "users whose balance loses what was granted twice"),
+        ("unmarked", "users whose account is not on record as theirs"),
+        ("unowned", "not changed: accounts of no user in Keycloak"),
+        ("shared", "not changed: accounts that several users have a claim to"),
+        ("unproven", "not changed: accounts whose owner's address is not verified (--trust-addresses accepts it)"),
         ("uuid_ids", "accounts under a Keycloak id (UUID)"),
         ("address_ids", "accounts under an e-mail address"),
     ];
 
-    public static Task<int> RunAsync(string[] settings, bool apply, AdoptionOptions wish, bool json) =>
-        DatabaseSession.RunAsync(settings, [], async (services, cancellationToken) =>
+    public static Task<int> RunAsync(CommandHost host, string[] settings, bool apply, AdoptionOptions options, bool json) =>
+        DatabaseSession.RunAsync(host, settings, [], async (services, cancellationToken) =>
         {
             var adopter = services.GetRequiredService<Adopter>();
             var report = apply
-                ? await adopter.ApplyAsync(wish, new LineProgress(json ? TextWriter.Null : Console.Error), cancellationToken)
-                : await adopter.PlanAsync(wish, cancellationToken);
+                ? await adopter.ApplyAsync(options, new LineProgress(json ? TextWriter.Null : Console.Error), cancellationToken)
+                : await adopter.PlanAsync(options, cancellationToken);
             foreach (var line in json ? [JsonSerializer.Serialize(report, AdoptJson.Default.AdoptionReport)] : Text(report))
                 await Console.Out.WriteLineAsync(line);
             return (report.Done is null ? report.Totals.Due : report.Skipped) == 0 ? ExitCode.Done : ExitCode.SomeFailed;
@@ -42,7 +42,7 @@ internal static class AdoptCommand
     {
         foreach (var line in report.Replaced)
             yield return $"When this database was migrated: {Printable.Of(line)}.";
-        yield return FormattableString.Invariant($"{report.Totals.People} people in Keycloak, {report.Totals.Accounts} accounts.");
+        yield return FormattableString.Invariant($"{report.Totals.Users} users in Keycloak, {report.Totals.Accounts} accounts.");
         foreach (var (name, meaning) in Meanings)
         {
             if (report.Findings.FirstOrDefault(finding => finding.Name == name) is not { } found)
@@ -62,7 +62,7 @@ internal static class AdoptCommand
         { Totals.Due: 0 } => "Nothing to do.",
         { Done: null } => FormattableString.Invariant($"{report.Totals.Due} to do: run `KeycloakCreditBridge adopt --apply`. Nothing was changed."),
         { Skipped: 0 } => FormattableString.Invariant($"Done: {report.Done} adopted."),
-        _ => FormattableString.Invariant($"{report.Done} adopted; {report.Skipped} changed meanwhile: run the same command again."),
+        _ => FormattableString.Invariant($"{report.Done} adopted; {report.Skipped} skipped, because others changed them meanwhile: run the same command again."),
     };
 
     private sealed class LineProgress(TextWriter error) : IProgress<long>

@@ -6,31 +6,38 @@ namespace KeycloakCreditBridge.Cli.Adopt;
 /// <summary>The command `adopt` and its options.</summary>
 internal static class AdoptSyntax
 {
-    private static readonly Option<bool> Plan = new("--plan") { Description = "Say what is to be done and end: with 0 when that is nothing, otherwise with 1." };
+    private const string Description =
+        """
+        Give accounts that were in the database before the bridge to their owners in Keycloak, join the accounts of one user, and make each
+        ledger add up to its balance. The service waits until this is done. --plan shows what there is to do and changes nothing. Safe to run
+        again at any time, also beside the service and other writers. An interrupted run is resumed by the same command.
+        """;
 
-    private static readonly Option<bool> Apply = new("--apply") { Description = "Do it." };
+    private static readonly Option<bool> Plan = new("--plan") { Description = "Show what would be done and end, with 0 when that is nothing, otherwise with 1." };
+
+    private static readonly Option<bool> Apply = new("--apply") { Description = "Adopt the accounts." };
 
     private static readonly Option<bool> TrustAddresses = new("--trust-addresses")
     {
-        Description = "Take a person's address for theirs though nobody proved it.",
+        Description = "Accept unverified e-mail addresses as proof of ownership.",
     };
 
-    private static readonly Option<int> Limit = Number("--limit", "How many of each finding are named.", 5, least: 0);
+    private static readonly Option<int> Limit = Number("--limit", "How many examples of each finding are shown.", 5, least: 0);
 
-    private static readonly Option<int> Batch = Number("--batch", "People a transaction.", 1000, least: 1);
+    private static readonly Option<int> Batch = Number("--batch", "Users per transaction.", 1000, least: 1);
 
     private static readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output, no progress." };
 
-    public static Command Command(Func<ParseResult, string[]> settings)
+    public static Command Command(CommandHost host)
     {
-        var command = new Command("adopt", HelpText.Adopt) { Plan, Apply, TrustAddresses, Limit, Batch, Json };
+        var command = new Command("adopt", Description) { Plan, Apply, TrustAddresses, Limit, Batch, Json };
         command.Validators.Add(result =>
         {
             if (result.GetValue(Plan) == result.GetValue(Apply))
-                result.AddError("Say what to do: adopt --plan, which writes nothing, or adopt --apply.");
+                result.AddError("Choose one: adopt --plan, which writes nothing, or adopt --apply.");
         });
         command.SetAction((parsed, _) => AdoptCommand.RunAsync(
-            settings(parsed), parsed.GetValue(Apply),
+            host, host.Settings(parsed), parsed.GetValue(Apply),
             new AdoptionOptions(parsed.GetValue(TrustAddresses), parsed.GetValue(Limit), parsed.GetValue(Batch)), parsed.GetValue(Json)));
         return command;
     }
@@ -45,7 +52,7 @@ internal static class AdoptSyntax
             result =>
             {
                 if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var number) && number < least)
-                    result.AddError($"{name} {number} is too little: choose {least} or more.");
+                    result.AddError($"{name} {number} is too small: choose {least} or more.");
             },
         },
     };

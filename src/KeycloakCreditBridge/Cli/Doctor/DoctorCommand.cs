@@ -8,62 +8,69 @@ using KeycloakCreditBridge.Keycloak.Tokens;
 
 namespace KeycloakCreditBridge.Cli.Doctor;
 
-/// <summary>Says what is wrong, one line for each check, and what to do about it. Changes nothing.</summary>
+/// <summary>Prints a line for each check: what is wrong and the cure. Changes nothing.</summary>
 internal static class DoctorCommand
 {
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a check on standard output." };
+    private const string Description =
+        """
+        Check everything that can be wrong and print a line for each, with its cure: configuration, database, privileges, Keycloak and its
+        database, clock, roles, events, webhooks, hints, reconciliation. Changes nothing. Ends with 0 when nothing fails, 1 when something
+        fails, and 3 when neither PostgreSQL nor Keycloak can be reached. With an administrator it also checks what the bridge's own roles
+        cannot read: the webhook's secret in Keycloak, federations, how long admin events are kept.
+        """;
 
-    private static readonly Option<bool> Strict = new("--strict") { Description = "End with 1 for a warning too." };
+    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per check on standard output." };
 
-    public static Command Command(Func<ParseResult, string[]> settings)
+    private static readonly Option<bool> Strict = new("--strict") { Description = "Warnings count as failures." };
+
+    public static Command Command(CommandHost host)
     {
         var webhookUrl = SetupSyntax.NewWebhookUrl();
-        var command = new Command("doctor", HelpText.Doctor) { Json, Strict, webhookUrl };
+        var command = new Command("doctor", Description) { Json, Strict, webhookUrl };
         AdministratorSyntax.AddTo(command);
         command.SetAction((parsed, _) => RunAsync(
-            [.. settings(parsed), .. SetupSyntax.Setting(parsed.GetValue(webhookUrl))],
+            host, [.. host.Settings(parsed), .. SetupSyntax.Setting(parsed.GetValue(webhookUrl))],
             AdministratorSyntax.Parse(parsed), parsed.GetValue(Json), parsed.GetValue(Strict)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string[] settings, Administrator? administrator, bool json, bool strict)
+    private static async Task<int> RunAsync(
+        CommandHost host, string[] settings, Administrator? administrator, bool json, bool strict)
     {
-        var builder = Program.Compose(settings);
-        builder.Services.AddSingleton(LogTarget.Command);
-        await using var app = builder.Build();
+        await using var app = host.BuildCommand(settings);
         using var stop = new StopSignal(() => { });
         List<CheckResult> all = [];
         await DoctorRun.RunAsync(
             app.Services,
             administrator,
-            examined =>
+            result =>
             {
-                all.Add(examined);
-                Console.Out.WriteLine(json ? Result(examined) : Text(examined));
+                all.Add(result);
+                Console.Out.WriteLine(json ? Result(result) : Text(result));
             },
             stop.Token);
         return CodeOf(all, strict ? Verdict.Warn : Verdict.Fail);
     }
 
-    /// <summary>The exit code, where what is as bad as <paramref name="fault"/> counts.</summary>
+    /// <summary>The exit code, where a verdict at least as bad as <paramref name="fault"/> counts.</summary>
     internal static int CodeOf(IReadOnlyCollection<CheckResult> all, Verdict fault)
     {
-        var gates = all.Where(examined => examined.IsGate).ToList();
+        var gates = all.Where(result => result.IsGate).ToList();
         // The database is one of them and a realm at least another.
         if (gates.Count > 1 && gates.TrueForAll(gate => gate.Finding.Unreachable))
             return ExitCode.Unreachable;
-        return all.Any(examined => examined.Finding.Verdict >= fault) ? ExitCode.SomeFailed : ExitCode.Done;
+        return all.Any(result => result.Finding.Verdict >= fault) ? ExitCode.SomeFailed : ExitCode.Done;
     }
 
-    private static string Text(CheckResult examined)
+    private static string Text(CheckResult result)
     {
-        var subject = examined.Realm is null ? examined.Check : $"{examined.Check} of {examined.Realm}";
-        var cure = examined.Finding.Cure is { } remedy ? $": {remedy}" : "";
-        return $"{VerdictText(examined.Finding.Verdict),-5} {Printable.Of($"{subject}: {examined.Finding.Message}{cure}")}";
+        var subject = result.Realm is null ? result.Check : $"{result.Check} of {result.Realm}";
+        var cure = result.Finding.Cure is { } remedy ? $": {remedy}" : "";
+        return $"{VerdictText(result.Finding.Verdict),-5} {Printable.Of($"{subject}: {result.Finding.Message}{cure}")}";
     }
 
-    private static string Result(CheckResult examined) => JsonSerializer.Serialize(
-        new DoctorResult(VerdictText(examined.Finding.Verdict), examined.Check, examined.Realm, examined.Finding.Message, examined.Finding.Cure),
+    private static string Result(CheckResult result) => JsonSerializer.Serialize(
+        new DoctorResult(VerdictText(result.Finding.Verdict), result.Check, result.Realm, result.Finding.Message, result.Finding.Cure),
         DoctorJson.Default.DoctorResult);
 
     private static string VerdictText(Verdict verdict) => verdict switch
@@ -76,8 +83,8 @@ internal static class DoctorCommand
 
 /// <summary>A line of `doctor --json`.</summary>
 /// <param name="Verdict">`ok`, `warn` or `FAIL`.</param>
-/// <param name="Realm">Null where it concerns no single realm.</param>
-/// <param name="Cure">What to do; null where <paramref name="Message"/> names it or nothing is to be done.</param>
+/// <param name="Realm">Null where the check concerns no single realm.</param>
+/// <param name="Cure">What to do; null where <paramref name="Message"/> names it or there is nothing to do.</param>
 internal sealed record DoctorResult(string Verdict, string Check, string? Realm, string Message, string? Cure);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

@@ -6,32 +6,35 @@ using KeycloakCreditBridge.Storage;
 
 namespace KeycloakCreditBridge.Cli.Hints;
 
-/// <summary>Shows hints, has them tried again, deletes them. Needs PostgreSQL only.</summary>
+/// <summary>Shows, retries and deletes hints. Needs PostgreSQL only.</summary>
 internal static class HintsCommand
 {
     private static readonly string[] ColumnHeads = ["STATE", "REALM", "USER", "SINCE", "DUE", "TRIES", "CAUSE", "SOURCE", "ERROR"];
 
-    public static Task<int> ListAsync(string[] settings, string? realm, string? state, int limit, bool json) =>
-        RunAsync(settings, async (store, cancellationToken) =>
+    public static Task<int> ListAsync(CommandHost host, string[] settings, string? realm, string? state, int limit, bool json) =>
+        RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var hints = await store.ListAsync(realm, state, limit, cancellationToken);
-            foreach (var line in json ? hints.Select(Json) : Printable.Columns([ColumnHeads, .. hints.Select(Row)]))
-                await Console.Out.WriteLineAsync(line);
+            if (hints.Count == 0 && !json)
+                await Console.Out.WriteLineAsync($"There are no {state ?? "waiting or dead"} hints{(realm is null ? "" : $" in realm {Printable.Of(realm)}")}.");
+            else
+                foreach (var line in json ? hints.Select(Json) : Printable.Columns([ColumnHeads, .. hints.Select(Row)]))
+                    await Console.Out.WriteLineAsync(line);
             if (hints.Count > 0 && hints[0].Total > hints.Count)
                 await Console.Error.WriteLineAsync($"{hints[0].Total - hints.Count} more: raise --limit, or choose by --realm, --dead or --waiting.");
             return ExitCode.Done;
         });
 
-    public static Task<int> RetryAsync(string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
-        RunAsync(settings, async (store, cancellationToken) =>
+    public static Task<int> RetryAsync(CommandHost host, string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
+        RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var renewed = await store.RetryAsync(realm, users, allDead, cancellationToken);
-            await Console.Out.WriteLineAsync($"{renewed.Count} hints are due now; the running service takes them up at once.");
+            await Console.Out.WriteLineAsync($"{renewed.Count} hints are due now; the running service evaluates them at once.");
             return await ReportMissingAsync(users.Except(renewed, StringComparer.Ordinal));
         });
 
-    public static Task<int> DropAsync(string[] settings, string realm, IReadOnlyCollection<string> users) =>
-        RunAsync(settings, async (store, cancellationToken) =>
+    public static Task<int> DropAsync(CommandHost host, string[] settings, string realm, IReadOnlyCollection<string> users) =>
+        RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var dropped = await store.DropAsync(realm, users, cancellationToken);
             foreach (var hint in dropped)
@@ -39,7 +42,8 @@ internal static class HintsCommand
             return await ReportMissingAsync(users.Except(dropped.Select(hint => hint.KeycloakId), StringComparer.Ordinal));
         });
 
-    private static Task<int> RunAsync(string[] settings, Func<HintListStore, CancellationToken, Task<int>> work) => DatabaseSession.RunAsync(
+    private static Task<int> RunAsync(CommandHost host, string[] settings, Func<HintListStore, CancellationToken, Task<int>> work) => DatabaseSession.RunAsync(
+        host,
         settings,
         [StorageOptions.Section],
         (services, cancellationToken) => work(services.GetRequiredService<HintListStore>(), cancellationToken));
@@ -64,9 +68,9 @@ internal static class HintsCommand
     ];
 
     private static string DroppedLine(ListedHint hint) =>
-        $"Dropped the {hint.State} hint of user {Printable.Of(hint.KeycloakId)} in realm {Printable.Of(hint.Realm)}: what {Printable.Of(hint.Cause)}, "
-        + $"heard by {Printable.Of(hint.Source)} at {Printable.Of(hint.HintedAt)}, changed is not looked at until the next event or reconciliation; "
-        + "a deletion is closed by neither.";
+        $"Dropped the {hint.State} hint of user {Printable.Of(hint.KeycloakId)} in realm {Printable.Of(hint.Realm)}, written for "
+        + $"{Printable.Of(hint.Cause)} by {Printable.Of(hint.Source)} at {Printable.Of(hint.HintedAt)}. The change is not evaluated until the "
+        + "user's next event or a reconciliation; the account of a deleted user may stay open.";
 
     private static string Json(ListedHint hint) => JsonSerializer.Serialize(
         new HintResult(
@@ -77,7 +81,7 @@ internal static class HintsCommand
 /// <summary>A line of `hints list --json`.</summary>
 /// <param name="State">`waiting` or `dead`.</param>
 /// <param name="Kind">`changed`, `deleted` or `seen`.</param>
-/// <param name="DueAt">When it is tried next; of a dead one, when it would have been.</param>
+/// <param name="DueAt">When it is tried next; for a dead hint, when that would have been.</param>
 internal sealed record HintResult(
     string Realm,
     string KeycloakId,

@@ -16,17 +16,17 @@ internal static class HintsSyntax
         Description = "A Keycloak id, exactly. Repeatable.", HelpName = "ID", Required = true,
     };
 
-    private static readonly Option<bool> Dead = new("--dead") { Description = "Only dead ones, which nobody tries any more." };
+    private static readonly Option<bool> Dead = new("--dead") { Description = "Only dead hints, which are not retried." };
 
-    private static readonly Option<bool> Waiting = new("--waiting") { Description = "Only waiting ones." };
+    private static readonly Option<bool> Waiting = new("--waiting") { Description = "Only waiting hints." };
 
-    private static readonly Option<bool> AllDead = new("--all-dead") { Description = "All dead ones." };
+    private static readonly Option<bool> AllDead = new("--all-dead") { Description = "All dead hints." };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a hint on standard output." };
+    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per hint on standard output." };
 
     private static readonly Option<int> Limit = new("--limit")
     {
-        Description = "How many at most.",
+        Description = "The greatest number shown.",
         HelpName = "N",
         DefaultValueFactory = _ => 100,
         Validators =
@@ -39,42 +39,42 @@ internal static class HintsSyntax
         },
     };
 
-    public static Command Command(Func<ParseResult, string[]> settings) => new("hints", HelpText.Hints)
+    public static Command Command(CommandHost host) => new("hints", "Show hints, which are users waiting to be evaluated, and repair dead ones. Needs PostgreSQL only.")
     {
-        List(settings), Retry(settings), Drop(settings),
+        List(host), Retry(host), Drop(host),
     };
 
-    private static Command List(Func<ParseResult, string[]> settings)
+    private static Command List(CommandHost host)
     {
-        var command = new Command("list", HelpText.HintsList) { Realm, Dead, Waiting, Limit, Json };
+        var command = new Command("list", "Show hints: dead ones first, then the oldest first.") { Realm, Dead, Waiting, Limit, Json };
         command.Validators.Add(result =>
         {
             if (result.GetValue(Dead) && result.GetValue(Waiting))
                 result.AddError("--dead and --waiting exclude each other; without either both are shown.");
         });
         command.SetAction((parsed, _) => HintsCommand.ListAsync(
-            settings(parsed), parsed.GetValue(Realm), State(parsed), parsed.GetValue(Limit), parsed.GetValue(Json)));
+            host, host.Settings(parsed), parsed.GetValue(Realm), State(parsed), parsed.GetValue(Limit), parsed.GetValue(Json)));
         return command;
     }
 
-    private static Command Retry(Func<ParseResult, string[]> settings)
+    private static Command Retry(CommandHost host)
     {
-        var command = new Command("retry", HelpText.HintsRetry) { Realm, Users, AllDead };
+        var command = new Command("retry", "Retry hints at once, as if they were new, after their cause was removed.") { Realm, Users, AllDead };
         command.Validators.Add(result =>
         {
             if (result.GetValue(AllDead) == result.GetValue(Users) is { Length: > 0 })
-                result.AddError("Say whose hints: --user ID, as often as needed, or --all-dead.");
+                result.AddError("Name the hints: --user ID, as often as needed, or --all-dead.");
         });
         command.SetAction((parsed, _) => HintsCommand.RetryAsync(
-            settings(parsed), parsed.GetValue(Realm), parsed.GetValue(Users) ?? [], parsed.GetValue(AllDead)));
+            host, host.Settings(parsed), parsed.GetValue(Realm), parsed.GetValue(Users) ?? [], parsed.GetValue(AllDead)));
         return command;
     }
 
-    private static Command Drop(Func<ParseResult, string[]> settings)
+    private static Command Drop(CommandHost host)
     {
-        var command = new Command("drop", HelpText.HintsDrop) { ExactRealm, ExactUsers };
+        var command = new Command("drop", "Delete hints of users that need no evaluation. Prints what is lost, and writes an audit row for each.") { ExactRealm, ExactUsers };
         command.SetAction((parsed, _) => HintsCommand.DropAsync(
-            settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers)));
+            host, host.Settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers)));
         return command;
     }
 

@@ -8,18 +8,16 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
 
-/// <summary>Reconciles realms one after the other and says what it found.</summary>
+/// <summary>Reconciles realms one after the other and reports each.</summary>
 internal static class ReconcileCommand
 {
-    public static async Task<int> RunAsync(ReconcileArguments arguments, TextWriter output, TextWriter error)
+    public static async Task<int> RunAsync(CommandHost host, ReconcileArguments arguments, TextWriter output, TextWriter error)
     {
-        var builder = Program.Compose(arguments.Settings);
-        builder.Services.AddSingleton(LogTarget.Command);
-        await using var app = builder.Build();
+        await using var app = host.BuildCommand(arguments.Settings);
         ConfigurationCheck.Run(app.Services);
         var realms = Realms(arguments, app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
 
-        using var stop = new StopSignal(() => error.WriteLine("Stopping; once more ends it at once."));
+        using var stop = new StopSignal(() => error.WriteLine("Stopping after this page; signal again to end at once."));
         await PrepareSchemaAsync(app.Services, stop.Token);
         var report = new ReconcileReport(arguments, output, error);
         var exitCode = ExitCode.Done;
@@ -77,6 +75,6 @@ internal static class ReconcileCommand
         else if (!await migrator.IsCurrentAsync(cancellationToken))
             throw new MigrationException("The schema is not migrated: run `KeycloakCreditBridge migrate` first.");
         if (await services.GetRequiredService<AdoptionMarkStore>().IsDueAsync(cancellationToken))
-            throw new MigrationException($"Nobody can be provisioned yet: {AdoptionMarkStore.Remedy}.");
+            throw new MigrationException($"No account can be created yet: {AdoptionMarkStore.Remedy}.");
     }
 }

@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
 
-/// <summary>Shows how far a run is, on standard error: a bar on a terminal, now and then a line otherwise, nothing beside JSON.</summary>
+/// <summary>Shows the progress of a run on standard error: a bar on a terminal, otherwise a line now and then; nothing with --json.</summary>
 internal static class ReconcileDisplay
 {
     public static async Task<ReconcileOutcome> ShowAsync(
@@ -58,10 +58,10 @@ internal static class ReconcileDisplay
         public void Report(ReconcileProgress value)
         {
             _task ??= context.AddTask(value.Realm);
-            // Short, so that a terminal of 80 columns has room for the bar.
+            // Short, so that the bar fits a terminal of 80 columns.
             _task.Description = Markup.Escape($"{value.Realm}: {value.Counts.Seen} seen, {value.Counts.Missing} missing");
             _task.IsIndeterminate = value.Expected is null;
-            // People may come while it runs: the bar is never fuller than full.
+            // Users may be created while it runs; the bar never exceeds its maximum.
             _task.MaxValue = Math.Max(1, Math.Max(value.Expected ?? 0, value.Counts.Seen));
             _task.Value = value.Counts.Seen;
         }

@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
 
-/// <summary>Says how a realm's run ended: the result on standard output, what went wrong on standard error.</summary>
+/// <summary>Prints how a realm's run ended: the result on standard output, problems on standard error.</summary>
 internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter output, TextWriter error)
 {
     public void Write(ReconcileOutcome outcome)
@@ -19,17 +19,17 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         if (outcome.Reason is { } reason)
             error.WriteLine($"{outcome.Realm}: {Verdict(outcome.Status)}: {reason}");
         if (outcome.Status == ReconcileStatus.Stopped && outcome.RunId is not null)
-            error.WriteLine($"{outcome.Realm}: the same {arguments.Command} command within a day goes on behind {outcome.Counts.Seen} users.");
+            error.WriteLine($"{outcome.Realm}: the same {arguments.Command} command within a day resumes after {outcome.Counts.Seen} users.");
     }
 
     private string Text(ReconcileOutcome outcome)
     {
-        var (seen, missing, provisioned, failed, gone, closed) = outcome.Counts;
+        var (seen, missing, provisioned, failed, deleted, closed) = outcome.Counts;
         var by = outcome.Mode is { } mode and not (ReconcileMode.Users or ReconcileMode.Auto) ? $" by {ReconcileRunStore.Text(mode)}" : "";
         var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
-            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {gone} gone, {closed} closed, {failed} failed, {seconds} s";
+            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {deleted} deleted, {closed} closed, {failed} failed, {seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)
@@ -53,12 +53,12 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
     };
 }
 
-/// <summary>A line of `--json`: one a realm.</summary>
+/// <summary>A line of `--json`: one per realm.</summary>
 /// <param name="Status">`done`, `failed`, `stopped`, `cancelled` or `already running`.</param>
 /// <param name="Mode">How the realm was read.</param>
 /// <param name="Run">The row in `reconcile_runs`.</param>
-/// <param name="Reason">Why it did not get to the end.</param>
-/// <param name="Problems">What was wrong with single users.</param>
+/// <param name="Reason">Why it did not finish.</param>
+/// <param name="Problems">Problems of single users.</param>
 internal sealed record ReconcileResult(
     string Realm,
     string Status,

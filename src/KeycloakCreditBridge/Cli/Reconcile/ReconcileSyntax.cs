@@ -8,6 +8,18 @@ namespace KeycloakCreditBridge.Cli.Reconcile;
 /// <summary>The options of `reconcile` and `backfill`.</summary>
 internal static class ReconcileSyntax
 {
+    private const string ReconcileDescription =
+        """
+        Find Keycloak users without an account and create their accounts. Safe at any time, also beside the running service. One run per
+        realm at a time; a stopped or failed run is resumed by the same command within a day.
+        """;
+
+    private const string BackfillDescription =
+        """
+        Like reconcile, and re-evaluate users that have their accounts: for the first start on an existing realm, after a change of rules, or
+        for one user with --user. Nothing is ever granted twice.
+        """;
+
     private static readonly string[] InstantFormats =
         ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
 
@@ -19,7 +31,7 @@ internal static class ReconcileSyntax
 
     private static readonly Option<DateTimeOffset?> Since = new("--since")
     {
-        Description = "Only users created since this date or instant (UTC unless it says otherwise): 2026-01-31, 2026-01-31T08:00:00Z.",
+        Description = "Only users created since this date or instant (UTC without an offset): 2026-01-31, 2026-01-31T08:00:00Z.",
         HelpName = "WHEN",
         CustomParser = ParseInstant,
     };
@@ -34,30 +46,31 @@ internal static class ReconcileSyntax
     {
         Description =
             "How the realm is read: counts (only where Keycloak counts other users than are on record), windows (by creation), list (by name), " +
-            "database (Keycloak's, if it is configured), auto (completely, in the cheapest way that the server allows).",
+            "database (Keycloak's, if it is configured), auto (completely, in the cheapest way that the server supports).",
         DefaultValueFactory = _ => "auto",
     }.AcceptOnlyFromAmong("auto", "counts", "windows", "list", "database");
 
     private static readonly Option<int?> AllowClosing = new("--allow-closing")
     {
-        Description = "Close up to so many accounts of users whom Keycloak does not have any more, also where that is more than Reconciliation:ClosingShare.",
+        Description = "Close up to N accounts of deleted users, even where that exceeds Reconciliation:ClosingShare.",
         HelpName = "N",
     };
 
-    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count what is missing and write nothing." };
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count missing accounts and write nothing." };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object a realm on standard output, no progress." };
+    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per realm on standard output, no progress." };
 
-    public static Command Reconcile(Func<ParseResult, string[]> settings) => Command("reconcile", HelpText.Reconcile, reEvaluate: false, settings);
+    public static Command Reconcile(CommandHost host) => Command("reconcile", ReconcileDescription, reEvaluate: false, host);
 
-    public static Command Backfill(Func<ParseResult, string[]> settings) => Command("backfill", HelpText.Backfill, reEvaluate: true, settings);
+    public static Command Backfill(CommandHost host) => Command("backfill", BackfillDescription, reEvaluate: true, host);
 
-    private static Command Command(string name, string description, bool reEvaluate, Func<ParseResult, string[]> settings)
+    private static Command Command(string name, string description, bool reEvaluate, CommandHost host)
     {
         var command = new Command(name, description) { Realm, Since, User, Mode, AllowClosing, DryRun, Json };
         command.SetAction((parsed, _) => ReconcileCommand.RunAsync(
+            host,
             new ReconcileArguments(
-                settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(Since), parsed.GetValue(User) ?? [],
+                host.Settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(Since), parsed.GetValue(User) ?? [],
                 parsed.GetValue(DryRun), parsed.GetValue(Json), reEvaluate,
                 Enum.Parse<ReconcileMode>(parsed.GetValue(Mode)!, ignoreCase: true), parsed.GetValue(AllowClosing)),
             Console.Out,
@@ -75,7 +88,7 @@ internal static class ReconcileSyntax
             return instant;
         }
 
-        result.AddError($"--since {text} is no date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
+        result.AddError($"--since {text} is not a date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
         return null;
     }
 }

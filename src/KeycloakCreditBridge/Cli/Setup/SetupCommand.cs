@@ -8,20 +8,18 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Setup;
 
-/// <summary>What `setup keycloak` was told.</summary>
+/// <summary>The arguments of `setup keycloak`.</summary>
 internal sealed record SetupArguments(
     string[] Settings, Administrator Administrator, TimeSpan Retention, bool NoWebhook, bool DryRun, bool Yes, bool Undo);
 
 /// <summary>Gives Keycloak's realms what the bridge needs, or takes it back. Needs Keycloak only.</summary>
 internal static class SetupCommand
 {
-    /// <exception cref="ConfigurationException">Something has to be put right first; no realm was changed.</exception>
-    /// <exception cref="KeycloakException">Keycloak did not answer; the same command goes on from there.</exception>
-    public static async Task<int> RunAsync(SetupArguments arguments)
+    /// <exception cref="ConfigurationException">Something has to be corrected first; no realm was changed.</exception>
+    /// <exception cref="KeycloakException">Keycloak did not answer; the same command resumes.</exception>
+    public static async Task<int> RunAsync(CommandHost host, SetupArguments arguments)
     {
-        var builder = Program.Compose(arguments.Settings);
-        builder.Services.AddSingleton(LogTarget.Command);
-        await using var app = builder.Build();
+        await using var app = host.BuildCommand(arguments.Settings);
         ConfigurationCheck.Run(app.Services, [KeycloakOptions.Section, IntakeOptions.Section]);
         using var stop = new StopSignal(() => { });
 
@@ -42,14 +40,14 @@ internal static class SetupCommand
         return ExitCode.Done;
     }
 
-    // All realms are planned before any is changed, so that a mistake shows while nothing has happened yet.
+    // All realms are planned before any is changed, so that a mistake shows before anything has changed.
     private static async Task<List<RealmPlan>> PlanAsync(IServiceProvider services, SetupArguments arguments, CancellationToken cancellationToken)
     {
         var options = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var intake = services.GetRequiredService<IOptions<IntakeOptions>>().Value;
         var clients = services.GetRequiredService<IHttpClientFactory>();
         var token = new AdministratorToken(clients, options, arguments.Administrator);
-        var wish = new SetupOptions(
+        var wanted = new SetupOptions(
             arguments.Retention, intake.Webhook.Url.Length == 0 ? null : new Uri(intake.Webhook.Url), !arguments.NoWebhook,
             intake.Poll.Enabled ? intake.Poll.IdleInterval : null);
         List<RealmPlan> planned = [];
@@ -59,7 +57,7 @@ internal static class SetupCommand
             var setup = new RealmSetup(new AdminSession(clients, options, realm.Name, token.GetAsync), options);
             try
             {
-                planned.Add(arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wish, cancellationToken));
+                planned.Add(arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wanted, cancellationToken));
             }
             catch (ConfigurationException exception)
             {
@@ -79,7 +77,7 @@ internal static class SetupCommand
         if (yes)
             return true;
         if (Console.IsInputRedirected)
-            throw new ConfigurationException(["Nothing was changed, as nobody can be asked here: say --yes to make these changes."]);
+            throw new ConfigurationException(["Nothing was changed, because standard input is not a terminal: add --yes to make these changes."]);
         Console.Write("Make these changes? [y/N] ");
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }

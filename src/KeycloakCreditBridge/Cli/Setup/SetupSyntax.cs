@@ -7,43 +7,51 @@ namespace KeycloakCreditBridge.Cli.Setup;
 /// <summary>The command `setup` and its options.</summary>
 internal static class SetupSyntax
 {
+    private const string SetupKeycloak =
+        """
+        Give each configured realm of Keycloak what the bridge needs: a client with the configured secret and the roles view-users and
+        view-events, stored events, and the webhook if Phase Two's plugin is installed. Shows the changes, asks, and leaves alone what is
+        right already. Needs an administrator's credentials once and stores them nowhere. Safe to run again at any time.
+        """;
+
     private static readonly Option<int> Retention = new("--retention")
     {
-        Description = "Days that events are kept at least; what is kept longer stays so.",
+        Description = "Minimum days that events are kept; a longer setting in Keycloak stays.",
         HelpName = "DAYS",
         DefaultValueFactory = _ => 30,
         Validators = { CheckDays },
     };
 
-    private static readonly Option<bool> NoWebhook = new("--no-webhook") { Description = "Polling alone, though Keycloak has the webhook plugin." };
+    private static readonly Option<bool> NoWebhook = new("--no-webhook") { Description = "Use polling only, even if Keycloak has the webhook plugin." };
 
     private static readonly Option<bool> DryRun = new("--dry-run")
     {
-        Description = "Show the plan and end: with 0 when there is nothing to do, otherwise with 1.",
+        Description = "Show the plan and end, with 0 when there is nothing to do, otherwise with 1.",
     };
 
-    private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask; needed where nobody can answer." };
+    private static readonly Option<bool> Yes = new("--yes") { Description = "Do not ask for confirmation; needed without a terminal." };
 
-    private static readonly Option<bool> Undo = new("--undo") { Description = "Take back what setup made, and nothing else." };
+    private static readonly Option<bool> Undo = new("--undo") { Description = "Remove what setup created, and nothing else." };
 
-    /// <summary>Stands in for Intake:Webhook:Url.</summary>
+    /// <summary>Replaces Intake:Webhook:Url.</summary>
     public static Option<string?> NewWebhookUrl() => new("--webhook-url")
     {
         Description = "The address at which Keycloak reaches the bridge, such as http://bridge:8080, instead of Intake:Webhook:Url.", HelpName = "URL",
     };
 
-    public static Command Command(Func<ParseResult, string[]> settings)
+    public static Command Command(CommandHost host)
     {
         var webhookUrl = NewWebhookUrl();
-        var keycloak = new Command("keycloak", HelpText.SetupKeycloak) { webhookUrl, NoWebhook, Retention, DryRun, Yes, Undo };
+        var keycloak = new Command("keycloak", SetupKeycloak) { webhookUrl, NoWebhook, Retention, DryRun, Yes, Undo };
         AdministratorSyntax.AddTo(keycloak);
         keycloak.SetAction((parsed, _) => SetupCommand.RunAsync(
+            host,
             new SetupArguments(
-                [.. settings(parsed), .. Setting(parsed.GetValue(webhookUrl))],
-                AdministratorSyntax.Parse(parsed) ?? throw new ConfigurationException(["Say who sets Keycloak up: --admin-user NAME, or --admin-client ID."]),
+                [.. host.Settings(parsed), .. Setting(parsed.GetValue(webhookUrl))],
+                AdministratorSyntax.Parse(parsed) ?? throw new ConfigurationException(["Name an administrator of Keycloak: --admin-user NAME, or --admin-client ID."]),
                 TimeSpan.FromDays(parsed.GetValue(Retention)), parsed.GetValue(NoWebhook), parsed.GetValue(DryRun), parsed.GetValue(Yes),
                 parsed.GetValue(Undo))));
-        return new Command("setup", HelpText.Setup) { keycloak };
+        return new Command("setup", "Prepare Keycloak for the bridge.") { keycloak };
     }
 
     /// <summary>The option as a setting that wins over others.</summary>

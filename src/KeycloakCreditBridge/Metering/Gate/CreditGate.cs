@@ -10,14 +10,14 @@ using Npgsql;
 namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>
-/// Says whether a user may go on spending. A user without account is looked for in Keycloak and provisioned while the caller waits, so that
-/// nobody is turned away for being new.
+/// Decides whether a user may spend. A user without an account is read from Keycloak and provisioned while the caller waits, so that a new
+/// user is not refused.
 /// </summary>
 internal sealed partial class CreditGate(
     GateStore store,
     FirstRead firstRead,
     HintWriter hints,
-    NegativeCache strangers,
+    NegativeCache unknownUsers,
     SchemaGate schema,
     MeteringMetrics metrics,
     IOptions<MeteringOptions> options,
@@ -28,7 +28,7 @@ internal sealed partial class CreditGate(
 {
     private readonly string[] _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
 
-    /// <param name="userId">Keycloak's id of the user or the account's; null when the call names none.</param>
+    /// <param name="userId">The user's Keycloak id or account id; null when the call names none.</param>
     public async Task<GateVerdict> DecideAsync(string? userId, CancellationToken cancellationToken)
     {
         var verdict = await EvaluateAsync(userId, cancellationToken);
@@ -36,7 +36,7 @@ internal sealed partial class CreditGate(
         return verdict;
     }
 
-    /// <param name="account">What the user has; null where there is no account, and none may be opened.</param>
+    /// <param name="account">The account; null where there is none and none may be opened.</param>
     public GateVerdict Decide(GatedAccount? account)
     {
         var verdict = account is null ? UnknownUser() : Evaluate(account);
@@ -51,7 +51,7 @@ internal sealed partial class CreditGate(
             return ByRule(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
         if (UserIds.ProblemWith(userId) is { } problem)
             return ByRule(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
-        // Before accounts are adopted somebody's may stand under another id, and would be opened a second time.
+        // Until accounts are adopted an account may stand under another id, and would be opened a second time.
         if (!schema.IsOpen)
             return Undecided();
         using var budget = new CancellationTokenSource(rules.Budget, clock);
@@ -71,20 +71,20 @@ internal sealed partial class CreditGate(
     {
         if (await FindAsync(userId, inTime) is { } account)
             return Evaluate(account);
-        if (credits.Value.FirstRead == FirstReadMode.NotFound || strangers.Contains(userId))
+        if (credits.Value.FirstRead == FirstReadMode.NotFound || unknownUsers.Contains(userId))
             return UnknownUser();
         if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
             return Undecided();
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
-        strangers.Add(userId);
+        unknownUsers.Add(userId);
         return UnknownUser();
     }
 
-    // A connection that hangs takes its time to notice that nobody waits any more.
+    // A hanging connection notices a cancellation late.
     private Task<GatedAccount?> FindAsync(string userId, CancellationToken inTime) => store.FindAsync(userId, _realms, inTime).WaitAsync(inTime);
 
-    // Whoever hung up is told nothing any more.
+    // A caller that has disconnected needs no answer.
     private static bool IsTimeout(Exception exception, CancellationToken caller) =>
         exception is TimeoutException || (exception is OperationCanceledException && !caller.IsCancellationRequested);
 
@@ -101,42 +101,42 @@ internal sealed partial class CreditGate(
         : "You have no credits left.";
 
     private GateVerdict Undecided() =>
-        ByRule(options.Value.Gate.Undecided, "undecided", "Nobody can say now whether you have credits: try again in a moment.");
+        ByRule(options.Value.Gate.Undecided, "undecided", "Your credits cannot be checked right now: try again in a moment.");
 
     private GateVerdict UnknownUser() => ByRule(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
 
-    private static GateVerdict ByRule(GateDecision decision, string reason, string words) => new(decision == GateDecision.Allow, reason, words);
+    private static GateVerdict ByRule(GateDecision decision, string reason, string message) => new(decision == GateDecision.Allow, reason, message);
 
-    /// <summary>Whether Keycloak knows the user, who has an account then unless the rules give none; null when it could not say in time.</summary>
+    /// <summary>Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time.</summary>
     private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
-        List<string> silent = [];
+        List<string> unanswered = [];
         foreach (var realm in _realms)
         {
             try
             {
-                // What was begun goes on behind a caller who is answered.
+                // Provisioning continues after the caller is answered.
                 if (await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime))
                     return true;
             }
             catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
             {
                 LogUndecided(exception.Message);
-                silent.Add(realm);
+                unanswered.Add(realm);
             }
         }
 
-        if (silent.Count == 0)
+        if (unanswered.Count == 0)
             return false;
-        await hints.WriteAsync([.. silent.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))], CancellationToken.None)
+        await hints.WriteAsync([.. unanswered.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))], CancellationToken.None)
             .WaitAsync(options.Value.Gate.Budget, clock, cancellationToken);
         return null;
     }
 
-    [LoggerMessage(EventId = 855, Level = LogLevel.Warning, Message = "The gate could not decide about a user: {Reason}")]
+    [LoggerMessage(EventId = 855, Level = LogLevel.Warning, Message = "The gate could not check a user and applies Metering:Gate:Undecided: {Reason}")]
     private partial void LogUndecided(string reason);
 }
 
-/// <param name="Reason">A word for metrics.</param>
-/// <param name="Message">Why not, for the person who is refused.</param>
+/// <param name="Reason">The reason as a metric tag.</param>
+/// <param name="Message">The reason for the refused user.</param>
 internal sealed record GateVerdict(bool IsAllowed, string Reason, string? Message);

@@ -9,8 +9,8 @@ using Microsoft.AspNetCore.Http.HttpResults;
 namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>
-/// Tells gateways by an answer's status whether the bearer of a token may go on spending: 200, 402 without credits, 403 where the account may
-/// not pay. Whatever they append to the path, and whichever method they use, is theirs.
+/// Answers gateways by status whether the bearer of a token may spend: 200, 402 without credits, 403 where the account may not pay. Any
+/// method and any path below <see cref="Path"/> is accepted.
 /// </summary>
 internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore store, BalanceCache cache, CreditGate gate)
 {
@@ -21,14 +21,14 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
     private const string Reason = "X-Credits-Reason";
 
     /// <summary>
-    /// Refuses paths that lead out of <see cref="Path"/> again: a gateway that appends its client's path would take another route's 200 for
-    /// a yes.
+    /// Refuses paths that lead out of <see cref="Path"/>: a gateway that appends its client's path would take another route's 200 as
+    /// permission.
     /// </summary>
     public static Task RejectEscapingPathsAsync(HttpContext context, RequestDelegate next)
     {
         var asked = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         return asked.StartsWith(Path, StringComparison.OrdinalIgnoreCase) && !context.Request.Path.StartsWithSegments(Path)
-            ? TypedResults.Problem("This path leads elsewhere.", statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(context)
+            ? TypedResults.Problem("The path leads out of /authz: remove the dot segments.", statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(context)
             : next(context);
     }
 
@@ -47,7 +47,7 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
 
         if (verdict.IsAllowed)
             return TypedResults.Ok();
-        // Gateways that make their own answers of a status can take the words from here.
+        // For gateways that replace the body by their own.
         headers[Reason] = verdict.Message;
         return Refusal(verdict, balance);
     }
@@ -77,7 +77,7 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
             verdict.Message, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden, extensions: more);
     }
 
-    // Headers hold visible ASCII alone; an id that holds anything else is percent-encoded.
+    // Headers hold visible ASCII only; an id with other characters is percent-encoded.
     private static string HeaderValue(string accountId) => accountId.All(letter => letter is > ' ' and < '\x7f' and not '%')
         ? accountId
         : Uri.EscapeDataString(accountId);

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Metering.Gate;
 
-/// <summary>Reads what the gate looks at.</summary>
+/// <summary>Reads accounts for the gate.</summary>
 internal sealed class GateStore(NpgsqlDataSource dataSource)
 {
     private const string FindSql =
@@ -20,7 +20,7 @@ internal sealed class GateStore(NpgsqlDataSource dataSource)
             @UserId)
         """;
 
-    /// <summary>The account of a user, who may be named by Keycloak's id or by the account's; null without one.</summary>
+    /// <summary>The account of a user, named by Keycloak id or account id; null without one.</summary>
     public async Task<GatedAccount?> FindAsync(string userId, string[] realms, CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<GatedAccount>(
             FindSql,
@@ -31,5 +31,5 @@ internal sealed class GateStore(NpgsqlDataSource dataSource)
             cancellationToken)).SingleOrDefault();
 }
 
-/// <summary>What is decided by.</summary>
+/// <summary>The facts that decide.</summary>
 internal sealed record GatedAccount(string Status, decimal CreditsRemaining, bool Unlimited, DateTimeOffset? PeriodEnd);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering.Gate;
 
-/// <summary>LiteLLM's generic guardrail: asked before each call of a model, whom it answers 200 whatever is decided.</summary>
+/// <summary>LiteLLM's generic guardrail, called before each model call. Every decision is answered with 200.</summary>
 internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOptions> options)
 {
     public async Task<IResult> DecideAsync(HttpContext context)
@@ -29,7 +29,7 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
         return request?.RequestData is not null;
     }
 
-    // The rest of the body, prompts and tools above all, is of no concern here and may be long.
+    // The rest of the body, prompts and tools above all, is not read and may be long.
     private static GuardrailRequest? RequestIn(ReadOnlySpan<byte> body)
     {
         try
@@ -42,7 +42,7 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
         }
     }
 
-    private static ProblemHttpResult Problem(int status, string words) => TypedResults.Problem(words, statusCode: status);
+    private static ProblemHttpResult Problem(int status, string message) => TypedResults.Problem(message, statusCode: status);
 }
 
 internal sealed record GuardrailRequest([property: JsonPropertyName("request_data")] GuardrailUser? RequestData);

@@ -5,7 +5,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
-/// <summary>Charges accounts for usage that has happened.</summary>
+/// <summary>Charges accounts for reported usage.</summary>
 internal static class ChargeStore
 {
     private const string AccountsSql =
@@ -27,8 +27,8 @@ internal static class ChargeStore
         typeof(ChargeStore), "ChargeStore.Charge.sql", ("suppress_notify", BalanceInvalidationStore.SuppressNotify));
 
     /// <summary>
-    /// The accounts of these users, of whom each may be named by Keycloak's id or by the account's. Until the transaction ends nobody else
-    /// moves their balances or changes their ids.
+    /// The accounts of these users, each named by Keycloak id or account id. They stay locked until the transaction ends, so that no other
+    /// writer changes their balances or ids.
     /// </summary>
     public static Task<IReadOnlyList<MeteredAccount>> AccountsAsync(
         NpgsqlTransaction transaction, string[] userIds, string[] realms, CancellationToken cancellationToken) =>
@@ -40,7 +40,7 @@ internal static class ChargeStore
             ],
             cancellationToken);
 
-    /// <summary>Charges accounts that the transaction holds for what was not charged before. Each record at most once in a batch.</summary>
+    /// <summary>Charges locked accounts for records that were not charged before. A batch holds each record at most once.</summary>
     public static async Task<ChargeResult> ChargeAsync(
         NpgsqlTransaction transaction, IReadOnlyList<Charge> charges, bool clamp, DateTimeOffset now, CancellationToken cancellationToken) =>
         (await transaction.Connection!.QueryPreparedAsync<ChargeResult>(
@@ -61,12 +61,12 @@ internal static class ChargeStore
             cancellationToken))[0];
 }
 
-/// <param name="UserId">As the gateway named the user.</param>
+/// <param name="UserId">The id by which the gateway named the user.</param>
 internal sealed record MeteredAccount(string UserId, string AccountId, string Tier);
 
 /// <summary>A record with its price.</summary>
-/// <param name="IsFree">Whatever it used; one that costs nothing need not be.</param>
+/// <param name="IsFree">Free by rule; a price of zero alone does not make it free.</param>
 internal sealed record Charge(UsageRecord Record, string AccountId, decimal Credits, bool IsFree);
 
-/// <param name="Records">Records that were charged now; the others were before.</param>
+/// <param name="Records">Records charged now; the others were charged before.</param>
 internal sealed record ChargeResult(long Records, decimal Credits);

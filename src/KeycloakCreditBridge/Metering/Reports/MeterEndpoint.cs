@@ -7,8 +7,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>
-/// Takes reports of usage. It answers 200 when the report is committed and prices it later; 503 only when nothing was stored, so that the
-/// gateway sends it again.
+/// Receives usage reports. It answers 200 when the report is committed, which is priced later, and 503 only when nothing was stored, so that
+/// the gateway sends it again.
 /// </summary>
 internal sealed partial class MeterEndpoint(
     UsageReportStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
@@ -29,7 +29,7 @@ internal sealed partial class MeterEndpoint(
         {
             if (!gate.IsOpen)
                 return NotStored(context);
-            // Goes on when the gateway hangs up: what is stored without an answer is only sent again.
+            // Continues when the gateway disconnects: a report stored without an answer is only delivered again.
             await store.AddAsync(body.Bytes, clock.GetUtcNow(), CancellationToken.None);
             return TypedResults.Ok();
         }
@@ -46,6 +46,6 @@ internal sealed partial class MeterEndpoint(
         return TypedResults.Problem("The report could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
     }
 
-    [LoggerMessage(EventId = 854, Level = LogLevel.Error, Message = "A report of usage is answered with 503, because it cannot be stored: {Reason}")]
+    [LoggerMessage(EventId = 854, Level = LogLevel.Error, Message = "A usage report was answered with 503 because it could not be stored; the gateway has to send it again: {Reason}")]
     private partial void LogNotStored(string reason);
 }

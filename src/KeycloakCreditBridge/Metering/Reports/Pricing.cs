@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
-/// <summary>Says what a call costs in credits. Pure: the same record, tier and settings give the same price.</summary>
+/// <summary>Prices calls in credits. Pure: the same record, tier and settings give the same price.</summary>
 internal sealed class Pricing(IOptions<MeteringOptions> options)
 {
     private const int Decimals = 6;
@@ -11,7 +11,7 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
 
     private readonly Dictionary<string, decimal> _models = ModelsOf(options.Value.Prices);
 
-    /// <summary>Whether the call costs nothing whatever it used.</summary>
+    /// <summary>Whether the call is free by rule.</summary>
     public bool IsFree(UsageRecord record) => record.CacheHit && options.Value.Prices.CacheHits == CacheHitPrice.Free;
 
     /// <param name="tier">The account's tier.</param>
@@ -20,10 +20,10 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
         if (IsFree(record))
             return 0m;
         var prices = options.Value.Prices;
-        // A gateway that knows no price for a model says zero.
+        // A gateway without a price for a model reports zero.
         var known = prices.From == PriceSource.ResponseCost && record.Cost is > 0m;
         var price = known ? record.Cost!.Value * prices.Markups.GetValueOrDefault(tier, 1m) : record.Tokens * PerToken(record, tier);
-        // Rounded to nothing, calls that are small enough would be free however many they are.
+        // Rounding to zero would make any number of small calls free.
         return price is > 0m and < MinPrice ? MinPrice : decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
     }
 

@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Hosting;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
-/// <summary>Has the metrics show how many reports wait. Looked up now and then, not for every scrape.</summary>
+/// <summary>Feeds the metrics of waiting reports. The database is read now and then, not for every scrape.</summary>
 internal sealed partial class UsageBacklogGauge(
     UsageReportStore store, SchemaGate gate, MeteringMetrics metrics, TimeProvider clock, ILogger<UsageBacklogGauge> logger) : BackgroundService
 {
@@ -27,6 +27,6 @@ internal sealed partial class UsageBacklogGauge(
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(EventId = 857, Level = LogLevel.Debug, Message = "The number of reports that wait is not known: {Reason}")]
+    [LoggerMessage(EventId = 857, Level = LogLevel.Debug, Message = "The number of waiting reports could not be read: {Reason}")]
     private partial void LogUnknown(string reason);
 }

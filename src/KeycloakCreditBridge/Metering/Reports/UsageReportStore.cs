@@ -4,7 +4,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
-/// <summary>Keeps reports of gateways until everything in them is charged or refused.</summary>
+/// <summary>Keeps gateway reports until each record in them is charged or refused.</summary>
 internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
 {
     private const string AddSql =
@@ -40,15 +40,15 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
 
     private const string BacklogSql = "select count(*) as waiting, min(due_at) as first_due_at from usage_batches";
 
-    /// <summary>Forgets at most <paramref name="limit"/> records that were charged before then, and returns how many.</summary>
+    /// <summary>Deletes at most <paramref name="limit"/> records charged before then, and returns how many.</summary>
     public Task<int> PurgeAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
         PurgeAsync(PurgeSql, before, limit, cancellationToken);
 
-    /// <summary>The same with records that were refused.</summary>
+    /// <summary>The same for refused records.</summary>
     public Task<int> PurgeRefusalsAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
         PurgeAsync(PurgeRefusalsSql, before, limit, cancellationToken);
 
-    /// <summary>How many reports wait.</summary>
+    /// <summary>Counts waiting reports.</summary>
     public async Task<ReportBacklog> BacklogAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -64,7 +64,7 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>The next report that is due and in nobody's hands, or null; it is in the transaction's hands until that ends.</summary>
+    /// <summary>The next report that is due and not claimed, or null. The claim lasts until the transaction ends.</summary>
     public static async Task<UsageReport?> ClaimAsync(NpgsqlTransaction transaction, DateTimeOffset now, CancellationToken cancellationToken) =>
         await transaction.Connection!.QuerySingleOrDefaultAsync<UsageReport>(
             new CommandDefinition(ClaimSql, new { Now = now.UtcDateTime }, transaction, cancellationToken: cancellationToken));
@@ -73,12 +73,12 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
         transaction.Connection!.ExecuteAsync(
             new CommandDefinition(CompleteSql, new { batch.Id }, transaction, cancellationToken: cancellationToken));
 
-    /// <summary>Whether a report that this process had is still there and in nobody's hands; it is in the transaction's then.</summary>
+    /// <summary>Claims a report again whose claim was rolled back; false when it is processed or claimed by another process.</summary>
     public static async Task<bool> ReclaimAsync(NpgsqlTransaction transaction, UsageReport batch, CancellationToken cancellationToken) =>
         await transaction.Connection!.ExecuteScalarAsync(
             new CommandDefinition(ReclaimSql, new { batch.Id }, transaction, cancellationToken: cancellationToken)) is not null;
 
-    /// <summary>Keeps some records of a report for later, as a report of their own that is as old.</summary>
+    /// <summary>Keeps some records of a report for later, as a report of their own with the same age.</summary>
     public static Task PostponeAsync(
         NpgsqlTransaction transaction, UsageReport batch, IEnumerable<UsageRecord> records, DateTimeOffset dueAt, CancellationToken cancellationToken) =>
         transaction.Connection!.ExecuteAsync(new CommandDefinition(
@@ -103,9 +103,6 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <param name="FirstDueAt">When the first of them is to be charged; later than now where all of them wait for an account.</param>
-internal sealed record ReportBacklog(long Waiting, DateTimeOffset? FirstDueAt);
-
-/// <summary>A report of a gateway.</summary>
-/// <param name="Attempts">How often it was tried without everything in it being settled.</param>
+/// <summary>A gateway report.</summary>
+/// <param name="Attempts">How often it was tried and not completed.</param>
 internal sealed record UsageReport(long Id, byte[] Body, DateTimeOffset ReceivedAt, int Attempts);

@@ -9,14 +9,14 @@ using Npgsql;
 namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>
-/// Charges what gateways reported. A report is claimed, priced, charged and settled in one transaction; who has no account yet is looked for
-/// in Keycloak, and pays later.
+/// Charges reported usage. A report is claimed, priced, charged and completed in one transaction. A user without an account is read from
+/// Keycloak and charged later.
 /// </summary>
 internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
     Pricing pricing,
     HintWriter hints,
-    BalanceInvalidator announcer,
+    BalanceInvalidator invalidator,
     MeteringMetrics metrics,
     SchemaGate gate,
     IOptions<MeteringOptions> options,
@@ -28,7 +28,7 @@ internal sealed partial class UsageWorker(
     private static readonly TimeSpan MaxErrorDelay = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(30);
 
-    // Longer than Keycloak is away: what was used was used, also by people whom nobody could look for meanwhile.
+    // Longer than any outage of Keycloak, so that usage of new users is charged after it.
     private static readonly TimeSpan MaxWaitForAccount = TimeSpan.FromDays(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -39,13 +39,13 @@ internal sealed partial class UsageWorker(
 
         void Failed(Exception exception, bool isNew)
         {
-            announcer.InvalidateAll();
+            invalidator.InvalidateAll();
             if (isNew)
                 LogInterrupted(exception, exception.Message);
         }
     }
 
-    /// <summary>Settles the next report that is due; false when there is none.</summary>
+    /// <summary>Processes the next report that is due; false when there is none.</summary>
     internal async Task<bool> WorkAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -60,11 +60,11 @@ internal sealed partial class UsageWorker(
             {
                 outcome = await ProcessAsync(transaction, batch, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
-                announcer.Invalidate(outcome.Accounts);
+                invalidator.Invalidate(outcome.Accounts);
             }
             catch (Exception exception) when (IsCausedByReport(exception))
             {
-                announcer.InvalidateAll();
+                invalidator.InvalidateAll();
                 LogNotCharged(batch.Id, exception.Message);
                 outcome = Outcome.None(exception.Message);
             }
@@ -77,7 +77,7 @@ internal sealed partial class UsageWorker(
         return true;
     }
 
-    // A database that is away says nothing about a report. Anything else would meet it again and again, and all that stand behind it.
+    // An unreachable database is not the fault of the report. Any other failure would repeat and block all later reports.
     private static bool IsCausedByReport(Exception exception) => exception switch
     {
         OperationCanceledException => false,
@@ -87,7 +87,7 @@ internal sealed partial class UsageWorker(
         _ => true,
     };
 
-    // Until the record at fault stands alone: the others are charged.
+    // Halves the report until the bad record stands alone and the others are charged.
     private async Task SplitAsync(UsageReport batch, string error, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -122,8 +122,8 @@ internal sealed partial class UsageWorker(
             .Select(record => Price(record, accounts[record.UserId]))];
         UsageRecord[] unknown = [.. records.Where(record => !accounts.ContainsKey(record.UserId))];
         List<RefusedRecord> refused = [.. usage.Refused];
-        var isOver = now - batch.ReceivedAt >= MaxWaitForAccount;
-        if (isOver)
+        var isExpired = now - batch.ReceivedAt >= MaxWaitForAccount;
+        if (isExpired)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
             await UsageReportStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
@@ -134,7 +134,7 @@ internal sealed partial class UsageWorker(
         if (refused.Count > 0)
             await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
-        return new Outcome(charged, charges.Count - charged.Records, refused, isOver ? [] : HintsFor(unknown, realms), null)
+        return new Outcome(charged, charges.Count - charged.Records, refused, isExpired ? [] : HintsFor(unknown, realms), null)
         {
             Accounts = [.. charges.Select(charge => charge.AccountId).Distinct()],
         };
@@ -162,22 +162,22 @@ internal sealed partial class UsageWorker(
     private sealed record Outcome(
         ChargeResult Charged, long Duplicates, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Hints, string? Error)
     {
-        /// <summary>Whose balances may have changed.</summary>
+        /// <summary>Accounts whose balances may have changed.</summary>
         public IReadOnlyCollection<string> Accounts { get; init; } = [];
 
         public static Outcome None(string error) => new(new ChargeResult(0, 0m), 0, [], [], error);
     }
 
-    [LoggerMessage(EventId = 850, Level = LogLevel.Error, Message = "Charging is interrupted and goes on by itself: {Reason}")]
+    [LoggerMessage(EventId = 850, Level = LogLevel.Error, Message = "Charging usage is interrupted and retried: {Reason}")]
     private partial void LogInterrupted(Exception exception, string reason);
 
-    [LoggerMessage(EventId = 851, Level = LogLevel.Information, Message = "Charging goes on.")]
+    [LoggerMessage(EventId = 851, Level = LogLevel.Information, Message = "Charging usage continues.")]
     private partial void LogRecovered();
 
-    [LoggerMessage(EventId = 852, Level = LogLevel.Warning, Message = "Report {Id} of a gateway could not be charged as a whole, its parts are tried: {Reason}")]
+    [LoggerMessage(EventId = 852, Level = LogLevel.Warning, Message = "Usage report {Id} could not be charged as a whole and is split: {Reason}")]
     private partial void LogNotCharged(long id, string reason);
 
     [LoggerMessage(EventId = 853, Level = LogLevel.Warning,
-        Message = "Refused {Count} records of usage, which are kept in usage_refusals; the first: {Reason}")]
+        Message = "Refused {Count} usage records, which are kept in usage_refusals; correct the cause and retry them. The first: {Reason}")]
     private partial void LogRefused(int count, string reason);
 }

@@ -67,9 +67,9 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         Assert.Contains("the account of that id is somebody else's", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
         Assert.Contains("service account of a client", (await ShowAsync(bundle, "robot")).Output, StringComparison.Ordinal);
         Assert.Contains(@"dead after 10 tries (bad\u{A}luck)", (await ShowAsync(bundle, "stuck")).Output, StringComparison.Ordinal);
-        var nobody = await ShowAsync(bundle, "nobody");
-        Assert.Equal((1, ""), (nobody.ExitCode, nobody.Output));
-        Assert.Contains("nobody", nobody.Error, StringComparison.Ordinal);
+        var unknown = await ShowAsync(bundle, "unknown");
+        Assert.Equal((1, ""), (unknown.ExitCode, unknown.Output));
+        Assert.Contains("unknown", unknown.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -38,6 +38,16 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task List_says_that_there_are_no_hints()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+
+        Assert.Equal((0, "There are no waiting or dead hints.\n", ""), await RunAsync(database, "list"));
+        Assert.Equal((0, "There are no dead hints in realm demo.\n", ""), await RunAsync(database, "list", "--dead", "--realm", "demo"));
+        Assert.Equal((0, "", ""), await RunAsync(database, "list", "--json"));
+    }
+
+    [Fact]
     public async Task Retry_makes_a_dead_hint_due_under_a_new_version_and_wakes_the_workers()
     {
         await using var database = await PrepareAsync();
@@ -80,7 +90,7 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         var (exitCode, output, error) = await RunAsync(database, "drop", "--realm", "demo", "--user", "ben", "--user", "BEN");
 
         Assert.Equal(1, exitCode);
-        Assert.Contains("not looked at until", Assert.Single(Lines(output)), StringComparison.Ordinal);
+        Assert.Contains("not evaluated until", Assert.Single(Lines(output)), StringComparison.Ordinal);
         Assert.Contains("no hint of user BEN", Assert.Single(Lines(error)), StringComparison.Ordinal);
         Assert.Equal(3, await database.ScalarAsync<int>("select count(*)::int from user_hints"));
         var audit = await database.QueryAsync<string>(

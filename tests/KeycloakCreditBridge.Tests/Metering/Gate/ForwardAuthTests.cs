@@ -81,11 +81,11 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     public async Task While_the_database_is_away_the_answer_is_503_with_Retry_After()
     {
         await using var scene = await CreditsFixture.StartAsync(postgres);
-        var person = new EmulatedUser(EmulatedUser.NewId(), "ana");
-        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(person);
+        var user = new EmulatedUser(EmulatedUser.NewId(), "ana");
+        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
         await AskAsync(scene, scene.TokenOf("u1"));
         // Whose token has no name is looked for in Keycloak.
-        var claims = scene.Claims(person.Id);
+        var claims = scene.Claims(user.Id);
         claims.Remove("preferred_username");
         scene.Keycloak.Faults.Fail("*/users/*", 1_000, 500);
         using var answer = await AskAsync(scene, scene.Sign(claims));
@@ -113,9 +113,9 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     public async Task An_account_id_that_no_header_can_hold_is_percent_encoded()
     {
         await using var scene = await CreditsFixture.StartAsync(postgres, ("Provisioning:AccountId", "{username}"));
-        var person = new EmulatedUser(EmulatedUser.NewId(), "ana né");
-        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(person);
-        using var answer = await AskAsync(scene, scene.TokenOf(person.Id));
+        var user = new EmulatedUser(EmulatedUser.NewId(), "ana né");
+        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
+        using var answer = await AskAsync(scene, scene.TokenOf(user.Id));
         Assert.Equal("ana%20n%C3%A9", Header(answer, "X-Credits-User"));
     }
 

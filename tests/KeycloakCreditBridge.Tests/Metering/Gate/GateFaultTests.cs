@@ -101,7 +101,7 @@ public sealed class GateFaultTests(PostgresFixture postgres)
         await connection.ExecuteAsync("lock table user_credits in access exclusive mode");
         var asked = scene.AskAsync(id);
         Assert.Same(asked, await Task.WhenAny(asked, Task.Delay(TimeSpan.FromSeconds(12), Token)));
-        Assert.StartsWith("Nobody can say now", (string?)(await asked)["blocked_reason"], StringComparison.Ordinal);
+        Assert.StartsWith("Your credits cannot be checked right now", (string?)(await asked)["blocked_reason"], StringComparison.Ordinal);
         await held.RollbackAsync(Token);
     }
 

@@ -115,7 +115,7 @@ public sealed class GateTests(PostgresFixture postgres)
         scene.Keycloak.Server.Faults.Fail("*", 1_000, 500);
 
         Assert.Equal("NONE", (string?)(await scene.AskAsync(known))["action"]);
-        Assert.Equal("BLOCKED", (string?)(await scene.AskAsync("somebody"))["action"]);
+        Assert.Equal("BLOCKED", (string?)(await scene.AskAsync("unknown"))["action"]);
     }
 
     [Fact]

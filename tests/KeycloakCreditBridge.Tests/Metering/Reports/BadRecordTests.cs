@@ -5,7 +5,7 @@ using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 
 namespace KeycloakCreditBridge.Tests.Metering.Reports;
 
-/// <summary>A report holds records of many people: what one of them holds takes nothing from the others.</summary>
+/// <summary>A report holds records of many users: a bad record must not affect the others.</summary>
 public sealed class BadRecordTests(PostgresFixture postgres)
 {
     private const string Cost = "\"response_cost\":0.25";

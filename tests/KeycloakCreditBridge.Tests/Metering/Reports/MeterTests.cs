@@ -31,15 +31,15 @@ public sealed class MeterTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres);
         await using var second = await BridgeFixture.Build(scene.Database, scene.Keycloak, ("Metering:ApiKeys:0", Key)).StartAsync();
-        var people = await Task.WhenAll(Enumerable.Range(0, 10).Select(number => scene.AddUserAsync($"person{number}")));
-        JsonObject[] records = [.. Enumerable.Range(0, 50).Select(number => Record($"r{number:D2}", people[number % 10], 0.01m))];
+        var users = await Task.WhenAll(Enumerable.Range(0, 10).Select(number => scene.AddUserAsync($"user{number}")));
+        JsonObject[] records = [.. Enumerable.Range(0, 50).Select(number => Record($"r{number:D2}", users[number % 10], 0.01m))];
 
         await Task.WhenAll(Enumerable.Range(0, 20).Select(round => scene.ReportAsync(
             [.. records.OrderBy(record => HashCode.Combine((string?)record["id"], round)), records[round]])));
 
         Assert.Equal(50, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
-        foreach (var person in people)
-            Assert.Equal(4.95m, await scene.BalanceAsync(person));
+        foreach (var user in users)
+            Assert.Equal(4.95m, await scene.BalanceAsync(user));
     }
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class RetentionTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres);
         var id = await scene.AddUserAsync("ana");
-        Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", "nobody", 1m).ToJsonString())).Status);
+        Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", "unknown", 1m).ToJsonString())).Status);
         await Eventually.TrueAsync(
             () => scene.Database.ScalarAsync<bool>("select exists (select from usage_batches where attempts > 0)"), "the record waits for its account");
         await scene.Database.ExecuteAsync("update usage_batches set due_at = now() + interval '1 hour'");
@@ -62,9 +62,9 @@ public sealed class RetentionTests(PostgresFixture postgres)
         await scene.Database.ExecuteAsync(
             "insert into usage_batches (body, received_at, due_at) select convert_to(@Body, 'UTF8'), t, t from (select now() - interval '1 hour' as t) t",
             new { Body = Record("r2", id, 1m).ToJsonString() });
-        var (waiting, behind) = await BacklogAsync(scene);
+        var (waiting, lag) = await BacklogAsync(scene);
         Assert.Equal(2m, waiting);
-        Assert.True(behind >= 3_600m);
+        Assert.True(lag >= 3_600m);
         await held.RollbackAsync(TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(async () => await scene.BalanceAsync(id) == 4m, "the report is charged");
     }
