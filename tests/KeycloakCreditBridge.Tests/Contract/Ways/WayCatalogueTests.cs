@@ -11,11 +11,11 @@ public sealed class WayCatalogueTests
         """;
 
     [Fact]
-    public void The_table_of_the_README_is_the_catalogue()
+    public void The_table_of_the_documents_is_the_catalogue()
     {
         var table = string.Join('\n', [Header, .. WayCatalogue.All.Select(way => way.Row)]) + "\n";
-        var readme = File.ReadAllText(Path.Combine(Repository.Top, "README.md"));
-        Assert.True(readme.Contains(table, StringComparison.Ordinal), $"README.md does not have this table of ways:\n{table}");
+        var page = File.ReadAllText(Path.Combine(Repository.Top, "docs", "how-users-are-found.md"));
+        Assert.True(page.Contains(table, StringComparison.Ordinal), $"docs/how-users-are-found.md does not have this table of ways:\n{table}");
     }
 
     [Fact]

@@ -20,12 +20,12 @@ public sealed class WebhookSettingsTests
     }
 
     [Fact]
-    public void Every_format_and_scheme_is_explained_in_the_README()
+    public void Every_format_and_scheme_is_explained_in_the_documents()
     {
-        var readme = File.ReadAllText(Path.Combine(Repository.Top, "README.md"));
+        var page = File.ReadAllText(Path.Combine(Repository.Top, "docs", "webhooks.md"));
         Assert.All(
             [.. Enum.GetNames<WebhookFormat>(), .. Enum.GetNames<WebhookAuthentication>()],
-            name => Assert.Contains($"`{name}`", readme, StringComparison.Ordinal));
+            name => Assert.Contains($"`{name}`", page, StringComparison.Ordinal));
     }
 
     private static List<string> Validate(params RealmOptions[] realms) =>

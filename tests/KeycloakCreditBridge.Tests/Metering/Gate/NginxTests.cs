@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Metering.Gate;
 
-/// <summary>The README's configuration, in a real nginx.</summary>
+/// <summary>The configuration in docs/llm-gateways.md, in a real nginx.</summary>
 public sealed class NginxTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -47,9 +47,9 @@ public sealed class NginxTests(PostgresFixture postgres)
 
     private static async Task<string> ConfigureAsync(string folder, Uri url, Uri bridge)
     {
-        var readme = await File.ReadAllTextAsync(Path.Combine(Repository.Top, "README.md"), Token);
+        var page = await File.ReadAllTextAsync(Path.Combine(Repository.Top, "docs", "llm-gateways.md"), Token);
         var application = FreePort.Next();
-        var snippet = readme.Split("```nginx\n")[1].Split("```")[0]
+        var snippet = page.Split("```nginx\n")[1].Split("```")[0]
             .Replace("http://application:3000", $"http://127.0.0.1:{application}", StringComparison.Ordinal)
             .Replace("http://bridge:8080", bridge.AbsoluteUri.TrimEnd('/'), StringComparison.Ordinal);
         var temporary = string.Concat(((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(name => $"{name}_temp_path {folder}/{name};\n"));

@@ -4,13 +4,12 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace KeycloakCreditBridge.Tests.Operations;
+namespace KeycloakCreditBridge.Tests.Documents;
 
-/// <summary>What the README and the compose file say is what the program does.</summary>
-public sealed partial class ReadmeTests
+/// <summary>The tables of settings and metrics, and the compose file, agree with the program.</summary>
+public sealed partial class ReferenceTests
 {
     private static readonly string Top = Repository.Top;
-    private static readonly string Readme = File.ReadAllText(Path.Combine(Top, "README.md"));
 
     [Fact]
     public void The_configuration_table_has_every_setting_with_its_default_and_no_other()
@@ -19,12 +18,12 @@ public sealed partial class ReadmeTests
         var settings = services.GetServices<BoundSection>()
             .SelectMany(section => Settings(section.Name, section.Type, Activator.CreateInstance(section.Type)))
             .ToDictionary(setting => setting.Key, setting => setting.Default, StringComparer.Ordinal);
-        var rows = ConfigurationRow().Matches(Readme)
+        var rows = ConfigurationRow().Matches(Page("configuration.md"))
             .Where(row => !row.Groups["key"].Value.StartsWith("Serilog", StringComparison.Ordinal))
             .ToDictionary(row => row.Groups["key"].Value, row => row.Groups["default"].Value, StringComparer.Ordinal);
         Assert.Equal(settings.Keys.Order(StringComparer.Ordinal), rows.Keys.Order(StringComparer.Ordinal));
         foreach (var (key, expected) in settings.Where(setting => setting.Value is not null))
-            Assert.True(rows[key] == expected, $"README.md says that {key} is '{rows[key]}' by default; it is '{expected}'.");
+            Assert.True(rows[key] == expected, $"docs/configuration.md says that {key} is '{rows[key]}' by default; it is '{expected}'.");
     }
 
     [Fact]
@@ -48,7 +47,7 @@ public sealed partial class ReadmeTests
             .Any(made => made.GetParameters().Any(parameter => parameter.ParameterType == typeof(Meter) || parameter.ParameterType == typeof(IMeterFactory))));
         foreach (var type in makers)
             _ = ActivatorUtilities.GetServiceOrCreateInstance(services, type);
-        var documented = InstrumentRow().Matches(Readme).SelectMany(row => Names(row.Groups["names"].Value));
+        var documented = InstrumentRow().Matches(Page("metrics.md")).SelectMany(row => Names(row.Groups["names"].Value));
         Assert.Equal(names.Distinct().Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
 
@@ -62,6 +61,8 @@ public sealed partial class ReadmeTests
         using var services = Program.Compose(settings).Services.BuildServiceProvider();
         Assert.Empty(ConfigurationCheck.Problems(services));
     }
+
+    private static string Page(string name) => File.ReadAllText(Path.Combine(Top, "docs", name));
 
     private static IEnumerable<(string Key, string? Default)> Settings(string path, Type type, object? value)
     {
