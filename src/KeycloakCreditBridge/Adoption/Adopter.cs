@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Storage;

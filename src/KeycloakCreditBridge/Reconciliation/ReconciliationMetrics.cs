@@ -17,10 +17,12 @@ internal sealed class ReconciliationMetrics
     {
         _runs = meter.CreateCounter<long>("bridge.reconciliation.runs", "{run}", "Reconciliations that ended, by status.");
         _seen = meter.CreateCounter<long>("bridge.reconciliation.seen", "{user}", "Users that reconciliations read.");
-        _missing = meter.CreateCounter<long>("bridge.reconciliation.missing", "{user}", "Users that reconciliations found without an account.");
+        _missing = meter.CreateCounter<long>(
+            "bridge.reconciliation.missing", "{user}", "Users that reconciliations found without a complete record.");
         _provisioned = meter.CreateCounter<long>("bridge.reconciliation.provisioned", "{account}", "Accounts that reconciliations opened.");
-        _failed = meter.CreateCounter<long>("bridge.reconciliation.failed", "{user}", "Users that reconciliations could not look at.");
-        _closed = meter.CreateCounter<long>("bridge.reconciliation.closed", "{user}", "Users on record whom Keycloak does not have any more.");
+        _failed = meter.CreateCounter<long>(
+            "bridge.reconciliation.failed", "{user}", "Users that reconciliations could not read or write.");
+        _closed = meter.CreateCounter<long>("bridge.reconciliation.closed", "{user}", "Users on record that were deleted from Keycloak.");
         _duration = meter.CreateHistogram<double>("bridge.reconciliation.duration", "s", "How long reconciliations took, by status.");
     }
 

@@ -23,13 +23,17 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<ReconcileRunStore>();
         builder.Services.AddSingleton<RunNoteStore>();
         builder.Services.AddSingleton<CompleteRunStore>();
+        builder.Services.AddSingleton<RequestedRunStore>();
         builder.AddScans();
         builder.Services.AddSingleton<UserReview>();
         builder.Services.AddSingleton<SingleUserReview>();
         builder.Services.AddSingleton<AccountCloser>();
+        builder.Services.AddSingleton<ScanChoice>();
+        builder.Services.AddSingleton<ListThrottle>();
+        builder.Services.AddSingleton<RunDueCheck>();
+        builder.Services.AddSingleton<RunSteps>();
         builder.Services.AddSingleton<Reconciler>();
         builder.AddSchedule();
-        builder.Services.AddSingleton<RequestedRunStore>();
         builder.Services.AddSingleton<RunEndpoints>();
         builder.Services.AddHostedService<WaitingRunScheduler>();
     }
@@ -45,6 +49,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<WindowReader>();
         builder.Services.AddSingleton<OversizedWindow>();
         builder.Services.AddSingleton<ListScan>();
+        builder.Services.AddSingleton<UnexplainedCountStore>();
         builder.Services.AddSingleton<OutsideCreatedWindowsCounter>();
         builder.Services.AddSingleton<OutsideCreatedWindowsReader>();
         builder.Services.AddSingleton<OutsideCreatedWindowsScan>();
@@ -53,7 +58,6 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<KnownStreamStore>();
         builder.Services.AddSingleton<RealmComparison>();
         builder.Services.AddSingleton<DatabaseScan>();
-        builder.Services.AddSingleton<ScanChoice>();
     }
 
     private static void AddSchedule(this IHostApplicationBuilder builder)
@@ -70,7 +74,6 @@ internal static class ReconciliationModule
             });
         });
         builder.Services.AddSingleton<ReconciliationSchedule>();
-        builder.Services.AddSingleton<ListThrottle>();
         builder.Services.AddSingleton<QuartzHost>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuartzHost>());
         builder.Services.AddHostedService<LostEventsListener>();

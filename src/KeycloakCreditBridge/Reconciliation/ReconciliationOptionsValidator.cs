@@ -31,7 +31,7 @@ internal sealed class ReconciliationOptionsValidator : IValidateOptions<Reconcil
         if (CronProblem(cron) is { } reason)
         {
             problems.Add(
-                $"Reconciliation:{name} is '{cron}', which is no schedule: {reason}. " +
+                $"Reconciliation:{name} is '{cron}', which is not a schedule: {reason}. " +
                 $"Give seconds, minutes, hours, day of month, month and day of week, such as {example}.");
         }
     }

@@ -1,21 +1,21 @@
 namespace KeycloakCreditBridge.Reconciliation;
 
-/// <summary>What to look for.</summary>
-/// <param name="Trigger">Who asked, see <see cref="RunTriggers"/>.</param>
-/// <param name="Since">Only users created since; users whose creation Keycloak does not tell are always looked at.</param>
+/// <summary>What a run is asked to do.</summary>
+/// <param name="Trigger">What asked for it, see <see cref="RunTriggers"/>.</param>
+/// <param name="Since">Only users created since; users without a creation time are always read.</param>
 /// <param name="UserIds">Only these users, by id, user name or e-mail address; without it the whole realm is read.</param>
-/// <param name="DryRun">Count what is missing, write nothing but the run itself.</param>
-/// <param name="Rejudge">Converge every user seen, and not only those without a complete record.</param>
+/// <param name="DryRun">Count what is missing, and write nothing but the run itself.</param>
+/// <param name="ReEvaluate">Converge every user seen, and not only those without a complete record.</param>
 /// <param name="Mode">How the realm is read.</param>
 /// <param name="AllowClosing">How many accounts may be closed, if that is more than the configured share.</param>
-/// <param name="WaitingRun">The run that was announced for this; null when none was.</param>
+/// <param name="WaitingRun">The waiting row in `reconcile_runs` that this carries out; null when there is none.</param>
 internal sealed record RunRequest(
     string Realm,
     string Trigger,
     DateTimeOffset? Since = null,
     IReadOnlyList<string>? UserIds = null,
     bool DryRun = false,
-    bool Rejudge = false,
+    bool ReEvaluate = false,
     ReconcileMode Mode = ReconcileMode.Auto,
     int? AllowClosing = null,
     long? WaitingRun = null);
@@ -26,13 +26,13 @@ internal enum ReconcileMode
     /// <summary>Completely, in the cheapest way that the server allows.</summary>
     Auto,
 
-    /// <summary>By counts where they say something, otherwise as <see cref="Auto"/>.</summary>
+    /// <summary>By counts where they are conclusive, otherwise as <see cref="Auto"/>.</summary>
     Quick,
 
-    /// <summary>Only users whose window of creation counts more or fewer users than are on record.</summary>
+    /// <summary>Only users whose created window counts more or fewer users than are on record.</summary>
     Counts,
 
-    /// <summary>By windows of creation, and then whom they do not show.</summary>
+    /// <summary>By created windows, and then the users that no window shows.</summary>
     Windows,
 
     /// <summary>Page by page, by user name.</summary>
@@ -45,7 +45,13 @@ internal enum ReconcileMode
     Users,
 }
 
-/// <summary>Who asks for a reconciliation.</summary>
+internal static class ReconcileModes
+{
+    /// <summary>As `reconcile_runs.mode` and the command line spell it.</summary>
+    public static string Text(this ReconcileMode mode) => mode.ToString().ToLowerInvariant();
+}
+
+/// <summary>What asks for a run.</summary>
 internal static class RunTriggers
 {
     /// <summary>By counts, every few minutes.</summary>
@@ -54,10 +60,10 @@ internal static class RunTriggers
     /// <summary>Completely, once a day.</summary>
     public const string Daily = "daily";
 
-    /// <summary>The realm was never reconciled to the end.</summary>
+    /// <summary>The realm was never read completely.</summary>
     public const string First = "first";
 
-    /// <summary>The poller found that events may have been lost.</summary>
+    /// <summary>The intake: events may be lost, or a change in the realm has no events of its own.</summary>
     public const string Asked = "asked";
 
     public const string Command = "command";

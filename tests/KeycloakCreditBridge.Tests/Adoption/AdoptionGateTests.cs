@@ -121,7 +121,7 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
                 await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
         });
         await Task.WhenAll(
-            [.. writers, scene.ApplyAsync(), ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { Rejudge = true }, null, Token)]);
+            [.. writers, scene.ApplyAsync(), ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { ReEvaluate = true }, null, Token)]);
 
         Assert.Equal((30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
         await scene.ApplyAsync();

@@ -152,7 +152,7 @@ public sealed class CommandTests(PostgresFixture postgres)
 
         Assert.Equal((0, 0, 0), (dry.ExitCode, real.ExitCode, json.ExitCode));
         Assert.Contains("dry run", dry.Output, StringComparison.Ordinal);
-        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 deleted, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
+        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal((25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));

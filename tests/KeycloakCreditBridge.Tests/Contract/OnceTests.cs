@@ -40,7 +40,7 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
         var bridges = await Task.WhenAll(urls.Select(url => scene.StartAnotherBridgeAsync(("Urls", url.ToString()))));
 
         var reconcile = new RunRequest(scene.Realm, RunTriggers.Command);
-        var backfill = reconcile with { Rejudge = true };
+        var backfill = reconcile with { ReEvaluate = true };
         Task[] work =
         [
             DeliverAsync(scene.Realm, urls, ids),

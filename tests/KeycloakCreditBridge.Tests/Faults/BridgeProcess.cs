@@ -63,7 +63,9 @@ internal sealed class BridgeProcess : IAsyncDisposable
     /// <summary>As a rolling restart that may take its time.</summary>
     public Task<bool> TerminateAsync() => TerminateAsync(Patience);
 
-    /// <summary>Stops it as a machine that swaps or is moved: it does nothing at all, and keeps its connections. Returns once it hangs.</summary>
+    /// <summary>
+    /// Stops it as a machine that swaps or is moved: it does nothing at all, and keeps its connections. Returns once it hangs.
+    /// </summary>
     public async Task HangAsync()
     {
         await _process.SignalAsync("STOP");

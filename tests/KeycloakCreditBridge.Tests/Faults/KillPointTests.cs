@@ -9,8 +9,8 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>
-/// The real executable kills itself at each step of each way of reading a realm, and runs on: what stands then is what a twin has that
-/// nothing happened to.
+/// The real executable is killed at each step of each way of reading a realm, and the run resumes: the result equals that of an untouched
+/// twin.
 /// </summary>
 public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<ChangedRealmFixture>
 {
@@ -40,7 +40,7 @@ public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<Ch
         await using var database = await realm.CopyAsync();
 
         var settings = realm.SettingsOf(database);
-        settings["CREDIT_BRIDGE_KILL_AT"] = step;
+        KillPoint.Plant(settings, step);
         var (exitCode, _, error) = await CommandProcess.RunAsync(
             settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", EmulatorFixture.Realm);
         Assert.True(exitCode == Killed, $"It ended with {exitCode}: {error}");
@@ -51,16 +51,19 @@ public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<Ch
         Assert.Equal(await realm.BooksOfTwinAsync(mode), await ChangedRealmFixture.BooksAsync(database));
         Assert.Equal(3, await database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'closed'"));
         Assert.Equal(68, await database.ScalarAsync<int>("select count(*)::int from user_credits"));
-        // Counts that ended in one part compare anew; the others go on where they were, and see nobody again.
+        // Counts that ended in one part compare anew; the others resume where they were, and see no user again.
         if ((mode is ("windows" or "list") && step == "saved:2") || (mode != "counts" && step is ("scanned" or "closed")))
-            Assert.Equal(["2 runs, 65 seen"], await database.QueryAsync<string>("select count(*) || ' runs, ' || (array_agg(seen order by id desc))[1] || ' seen' from reconcile_runs"));
+            Assert.Equal(
+                ["2 runs, 65 seen"],
+                await database.QueryAsync<string>(
+                    "select count(*) || ' runs, ' || (array_agg(seen order by id desc))[1] || ' seen' from reconcile_runs"));
     }
 }
 
-/// <summary>The real executable kills itself while it lists a realm for people whom no window of creation shows.</summary>
+/// <summary>The real executable is killed while it lists a realm for users that no created window shows.</summary>
 public sealed class OutsideCreatedWindowsKillTests(PostgresFixture postgres)
 {
-    private const int People = 55;
+    private const int UserCount = 55;
     private const int NewOnAPage = 7;
 
     [Theory]
@@ -69,29 +72,32 @@ public sealed class OutsideCreatedWindowsKillTests(PostgresFixture postgres)
     [InlineData("saved:7")]
     public async Task A_run_killed_in_the_list_resumes_there(string step)
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
-        for (var number = 0; number < People; number++)
-            bundle.Realm.AddUser(new EmulatedUser($"undated-{number}", $"undated-{number}"));
-        var settings = BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
-        settings["CREDIT_BRIDGE_KILL_AT"] = step;
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
+        for (var number = 0; number < UserCount; number++)
+            fixture.Realm.AddUser(new EmulatedUser($"no-date-{number}", $"no-date-{number}"));
+        var settings = BridgeFixture.Settings(fixture.Database.ConnectionString, fixture.Keycloak.Server.Url);
+        KillPoint.Plant(settings, step);
 
-        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", "windows", "--realm", EmulatorFixture.Realm);
+        var (exitCode, _, error) = await CommandProcess.RunAsync(
+            settings, "reconcile", "--mode", "windows", "--realm", EmulatorFixture.Realm);
 
         Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
-        var reached = await bundle.Database.ScalarAsync<long>("select position from reconcile_runs where phase <> ''");
-        Assert.InRange(reached, 1, People - 1);
-        await bundle.Database.ExecuteAsync("delete from leases");
-        bundle.Keycloak.Server.Requests.Reset();
-        Assert.Equal(ReconcileStatus.Done, (await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows))).Status);
+        var reached = await fixture.Database.ScalarAsync<long>("select position from reconcile_runs where phase <> ''");
+        Assert.InRange(reached, 1, UserCount - 1);
+        await fixture.Database.ExecuteAsync("delete from leases");
+        fixture.Keycloak.Server.Requests.Reset();
+        Assert.Equal(ReconcileStatus.Done, (await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows))).Status);
 
         // Besides it is asked what it can do.
-        Assert.InRange(bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"], 1, ((People - (int)reached) / NewOnAPage) + 3);
-        await bundle.AssertAllUsersHaveAccountsAsync();
-        Assert.Equal(People, await bundle.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
+        Assert.InRange(
+            fixture.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"], 1, ((UserCount - (int)reached) / NewOnAPage) + 3);
+        await fixture.AssertAllUsersHaveAccountsAsync();
+        Assert.Equal(
+            UserCount, await fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 }
 
-/// <summary>A realm of 60 people on record, of whom three have gone since, and to whom eight have come.</summary>
+/// <summary>A realm with 60 users on record, of which three were deleted since, and eight new ones.</summary>
 public sealed class ChangedRealmFixture(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string BooksSql =
@@ -107,25 +113,25 @@ public sealed class ChangedRealmFixture(PostgresFixture postgres) : IAsyncLifeti
         """;
 
     private readonly Dictionary<string, IReadOnlyList<string>> _twins = new(StringComparer.Ordinal);
-    private ReconciliationFixture _bundle = null!;
+    private ReconciliationFixture _fixture = null!;
     private KeycloakTables _tables = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconciliationFixture.StartAsync(postgres, users: 60);
+        _fixture = await ReconciliationFixture.StartAsync(postgres, users: 60);
         _tables = await KeycloakTables.CreateAsync(postgres);
-        await using (var bridge = _bundle.NewBridge())
+        await using (var bridge = _fixture.NewBridge())
             await RunAsync(bridge, ReconciliationFixture.By(ReconcileMode.Windows));
         await ChangeAsync();
-        await _tables.CopyAsync(_bundle.Keycloak);
+        await _tables.CopyAsync(_fixture.Keycloak);
     }
 
-    /// <summary>Who was on record before the change.</summary>
-    internal Task<TestDatabase> CopyAsync() => postgres.CopyDatabaseAsync(_bundle.Database);
+    /// <summary>The records before the change.</summary>
+    internal Task<TestDatabase> CopyAsync() => postgres.CopyDatabaseAsync(_fixture.Database);
 
     internal Dictionary<string, string?> SettingsOf(TestDatabase database)
     {
-        var settings = BridgeFixture.Settings(database.ConnectionString, _bundle.Keycloak.Server.Url);
+        var settings = BridgeFixture.Settings(database.ConnectionString, _fixture.Keycloak.Server.Url);
         settings[_tables.Setting.Key] = _tables.Setting.Value;
         return settings;
     }
@@ -151,18 +157,18 @@ public sealed class ChangedRealmFixture(PostgresFixture postgres) : IAsyncLifeti
     public async ValueTask DisposeAsync()
     {
         await _tables.DisposeAsync();
-        await _bundle.DisposeAsync();
+        await _fixture.DisposeAsync();
     }
 
     // At both ends and between.
     private async Task ChangeAsync()
     {
-        var people = await _bundle.UserIdsAsync();
-        foreach (var gone in (string[])[people[0], people[30], people[59]])
-            _bundle.Realm.RemoveUser(gone);
+        var users = await _fixture.UserIdsAsync();
+        foreach (var deleted in (string[])[users[0], users[30], users[59]])
+            _fixture.Realm.RemoveUser(deleted);
         for (var number = 0; number < 8; number++)
         {
-            _bundle.Realm.AddUser(new EmulatedUser($"new-{number}", $"user00000{number}5-new")
+            _fixture.Realm.AddUser(new EmulatedUser($"new-{number}", $"user00000{number}5-new")
             {
                 CreatedTimestamp = number < 4 ? 1_500_000_000_000 + number : DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + number,
             });

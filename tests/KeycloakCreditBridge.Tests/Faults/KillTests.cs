@@ -61,7 +61,8 @@ public sealed class KillTests
         await using var scene = await FaultFixture.CreateAsync();
         // Its pauses after faults are multiples of this.
         await using var bridge = await BridgeProcess.StartAsync(
-            scene.BridgeUrl, new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Intake:Poll:IdleInterval"] = "00:00:01" });
+            scene.BridgeUrl,
+            new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Intake:Poll:IdleInterval"] = "00:00:01" });
         for (var round = 0; round < 3; round++)
         {
             var users = Task.WhenAll(Enumerable.Range(0, 40).Select(number => scene.CreateUserAsync($"user-{round}-{number}")));

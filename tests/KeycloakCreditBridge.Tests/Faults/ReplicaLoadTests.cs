@@ -33,9 +33,11 @@ public sealed class ReplicaLoadTests
         await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
         await Eventually.TrueAsync(async () => await scene.CountAsync("leases where name = 'poll:demo'") == 1, "the first one polls");
         var killedOwner = await scene.Database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'");
-        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
         scene.Keycloak.Faults.Hang("/admin/realms/demo/users/count", 1);
-        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
         await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
         await killed.KillAsync();
         var killedAt = DateTimeOffset.UtcNow;
@@ -43,10 +45,12 @@ public sealed class ReplicaLoadTests
         var ana = await scene.CreateUserAsync("ana");
 
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select owner <> @KilledOwner from leases where name = 'poll:demo'", new { KilledOwner = killedOwner }),
+            () => scene.Database.ScalarAsync<bool>(
+                "select owner <> @KilledOwner from leases where name = 'poll:demo'", new { KilledOwner = killedOwner }),
             "the other polls");
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @User)", new { User = ana }), "ana has an account");
+            () => scene.Database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @User)", new { User = ana }),
+            "ana has an account");
         await Eventually.TrueAsync(
             async () => await scene.Database.ScalarAsync<bool>(
                 "select exists (select from reconcile_runs where status = 'done' and ended_at > @KilledAt)", new { KilledAt = killedAt }),
@@ -69,7 +73,8 @@ public sealed class ReplicaLoadTests
         string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
         var urls = types.ToDictionary(type => type, _ => FaultFixture.NewUrl());
         foreach (var (type, url) in urls)
-            await scene.Admin.CreateWebhookAsync(FaultFixture.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultFixture.Secret, [$"access.{type}"], Token);
+            await scene.Admin.CreateWebhookAsync(
+                FaultFixture.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultFixture.Secret, [$"access.{type}"], Token);
         await using var first = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
         await using var second = await BridgeProcess.StartAsync(urls[types[0]], settings);
         await using var third = await BridgeProcess.StartAsync(urls[types[1]], settings);
@@ -78,13 +83,15 @@ public sealed class ReplicaLoadTests
         var busy = new[]
         {
             ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.List), over.Token),
-            ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Windows, Rejudge: true), over.Token),
+            ReconcileAsync(
+                settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Windows, ReEvaluate: true), over.Token),
             ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
             DeductAsync(scene, users, over.Token),
             DeductAsync(scene, users, over.Token),
         };
         await RaiseAsync(scene, types, users);
-        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "everybody has an account");
+        await Eventually.TrueAsync(
+            async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "everybody has an account");
         await over.CancelAsync();
         var done = await Task.WhenAll(busy);
         Assert.All(done, count => Assert.NotEqual(0, count));

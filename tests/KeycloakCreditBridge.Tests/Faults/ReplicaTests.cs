@@ -43,12 +43,14 @@ public sealed class ReplicaTests
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         scene.Keycloak.Faults.Delay("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
         await HintAsync(scene, users, "changed");
-        await Eventually.TrueAsync(() => scene.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
+        await Eventually.TrueAsync(
+            () => scene.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
         await hung.HangAsync();
 
         await using (var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly))
         {
-            await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 20 && await scene.HintsAsync() == 0, "the other takes the hints over");
+            await Eventually.TrueAsync(
+                async () => await scene.AccountsAsync() == 20 && await scene.HintsAsync() == 0, "the other takes the hints over");
             // The answers that wait for the hung one are wrong by now.
             scene.Keycloak.Realm(FaultFixture.Realm).RemoveUser(users[0]);
             foreach (var user in users[1..])
@@ -56,7 +58,8 @@ public sealed class ReplicaTests
             await HintAsync(scene, users[..1], "deleted");
             await HintAsync(scene, users[1..], "changed");
             await Eventually.TrueAsync(
-                async () => await scene.CountAsync("user_credits where status = 'held'") == 19 && await scene.HintsAsync() == 0, "they are held");
+                async () => await scene.CountAsync("user_credits where status = 'held'") == 19 && await scene.HintsAsync() == 0,
+                "they are held");
             Assert.True(await other.TerminateAsync());
         }
 
@@ -82,7 +85,8 @@ public sealed class ReplicaTests
             await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly);
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
             await transaction.CommitAsync(Token);
-            await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is settled");
+            await Eventually.TrueAsync(
+                async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is settled");
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 0, "both have ended");
             Assert.True(await other.TerminateAsync());
         }
@@ -106,7 +110,8 @@ public sealed class ReplicaTests
         scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 1000, TimeSpan.FromSeconds(5));
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1, "the first run is under way");
+            async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1,
+            "the first run is under way");
         await hung.HangAsync();
         scene.Keycloak.Faults.Reset();
         var owner = await scene.Database.ScalarAsync<string>("select owner from reconcile_runs");
@@ -132,7 +137,8 @@ public sealed class ReplicaTests
         var books = await BooksAsync(scene);
         await hung.WakeAsync();
         var last = await scene.CreateUserAsync("last");
-        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");
+        await Eventually.TrueAsync(
+            async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");
         Assert.Equal(books, (await BooksAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
     }
 

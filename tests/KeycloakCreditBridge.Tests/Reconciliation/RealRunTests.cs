@@ -10,13 +10,13 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation;
 
-/// <summary>What may happen to a run while it reads a real realm, in which somebody has no creation and somebody an absurd one.</summary>
+/// <summary>What may happen to a run while it reads a real realm, in which one user has no creation time and one an absurd one.</summary>
 public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFixture postgres)
 {
-    private const int People = 60;
-    private const int Newcomers = 8;
+    private const int UserCount = 60;
+    private const int NewUserCount = 8;
 
-    private const string AddPeopleSql =
+    private const string AddUsersSql =
         """
         insert into user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
         select p.id, p.id || '@example.com', p.id || '@example.com', false, true, r.id, 'person-' || p.number,
@@ -25,7 +25,7 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
         where r.name = @Realm
         """;
 
-    private const string PeopleSql =
+    private const string UserIdsSql =
         """
         select u.id from user_entity u join realm r on r.id = u.realm_id
         where r.name = @Realm and u.service_account_client_link is null
@@ -44,14 +44,15 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
         await using var scene = await SceneAsync();
         var settings = await SettingsAsync(scene);
         await RunAsync(settings, scene.Database, "windows");
-        foreach (var gone in (await UserIdsAsync(scene)).Take(3))
-            await scene.Admin.DeleteUserAsync(scene.Realm, gone, Token);
-        await AddUsersAsync(scene, People + 1, People + Newcomers);
+        foreach (var deleted in (await UserIdsAsync(scene)).Take(3))
+            await scene.Admin.DeleteUserAsync(scene.Realm, deleted, Token);
+        await AddUsersAsync(scene, UserCount + 1, UserCount + NewUserCount);
         await using var killed = await postgres.CopyDatabaseAsync(scene.Database);
 
         settings["Storage:ConnectionString"] = killed.ConnectionString;
-        settings["CREDIT_BRIDGE_KILL_AT"] = step;
-        var (exitCode, _, error) = await CommandProcess.RunAsync(settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", scene.Realm);
+        KillPoint.Plant(settings, step);
+        var (exitCode, _, error) = await CommandProcess.RunAsync(
+            settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", scene.Realm);
         Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
         await killed.ExecuteAsync("delete from leases");
         await RunAsync(settings, killed, mode);
@@ -59,7 +60,9 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
 
         Assert.Equal(await ChangedRealmFixture.BooksAsync(scene.Database), await ChangedRealmFixture.BooksAsync(killed));
         Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(killed));
-        Assert.Equal(People + Newcomers, await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
+        Assert.Equal(
+            UserCount + NewUserCount,
+            await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
     }
 
     [Theory]
@@ -69,14 +72,14 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     {
         await using var scene = await SceneAsync();
         var settings = await SettingsAsync(scene);
-        var people = await UserIdsAsync(scene);
+        var users = await UserIdsAsync(scene);
 
-        var changing = ChangeAsync(scene, [.. people.Take(10)]);
+        var changing = ChangeAsync(scene, [.. users.Take(10)]);
         do
             await RunAsync(settings, scene.Database, mode);
         while (!changing.IsCompleted);
         await changing;
-        Assert.Empty(people.Skip(10).Except(await ActiveAsync(scene.Database)));
+        Assert.Empty(users.Skip(10).Except(await ActiveAsync(scene.Database)));
         await RunAsync(settings, scene.Database, mode);
 
         Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(scene.Database));
@@ -106,7 +109,7 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     private async Task<ContractFixture> SceneAsync()
     {
         var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
-        await AddUsersAsync(scene, 1, People);
+        await AddUsersAsync(scene, 1, UserCount);
         return scene;
     }
 
@@ -122,8 +125,9 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     private static async Task RunAsync(Dictionary<string, string?> settings, TestDatabase database, string mode)
     {
         await using var bridge = BridgeFixture.Build(
-            new Dictionary<string, string?>(settings, StringComparer.OrdinalIgnoreCase) { ["Storage:ConnectionString"] = database.ConnectionString });
-        var request = ReconciliationFixture.By(mode) with { Realm = settings["Keycloak:Realms:0:Name"]!, AllowClosing = People };
+            new Dictionary<string, string?>(
+                settings, StringComparer.OrdinalIgnoreCase) { ["Storage:ConnectionString"] = database.ConnectionString });
+        var request = ReconciliationFixture.By(mode) with { Realm = settings["Keycloak:Realms:0:Name"]!, AllowClosing = UserCount };
         var outcome = await ReconciliationFixture.RunAsync(bridge, request, null, Token);
         Assert.True(outcome.Status == ReconcileStatus.Done, outcome.Reason);
     }
@@ -134,12 +138,12 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     private async Task AddUsersAsync(ContractFixture scene, int first, int last)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
-        await connection.ExecuteAsync(AddPeopleSql, new { scene.Realm, First = first, Last = last });
+        await connection.ExecuteAsync(AddUsersSql, new { scene.Realm, First = first, Last = last });
     }
 
     private async Task<string[]> UserIdsAsync(ContractFixture scene)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
-        return [.. await connection.QueryAsync<string>(PeopleSql, new { scene.Realm })];
+        return [.. await connection.QueryAsync<string>(UserIdsSql, new { scene.Realm })];
     }
 }

@@ -40,8 +40,9 @@ public sealed class ReconciliationContractTests(PostgresFixture postgres, Keyclo
         var id = await world.Admin.CreateUserAsync(world.Realm, Named("by-id"), Token);
         await world.Admin.CreateUserAsync(world.Realm, Named("by-name"), Token);
         await world.Admin.CreateUserAsync(world.Realm, Named("by-address"), Token);
-        await world.Admin.CreateUserAsync(world.Realm, Named("nobody-else"), Token);
-        var robot = (await world.Admin.FindUserAsync(world.Realm, $"service-account-{DemoRealm.ClientId}", Token))!["id"]!.GetValue<string>();
+        await world.Admin.CreateUserAsync(world.Realm, Named("other-user"), Token);
+        var robot = (
+            await world.Admin.FindUserAsync(world.Realm, $"service-account-{DemoRealm.ClientId}", Token))!["id"]!.GetValue<string>();
 
         var outcome = await world.RunAsync(new RunRequest(
             world.Realm, RunTriggers.Command, UserIds: [id, "By-Name", "by-address@example.com", robot, "../users"]));
@@ -59,7 +60,7 @@ public sealed class ReconciliationContractTests(PostgresFixture postgres, Keyclo
     public async Task A_client_that_may_not_see_users_is_told_so_and_no_user_is_taken_for_deleted(KeycloakKind kind)
     {
         await using var world = await WorldAsync(kind);
-        await world.Admin.CreateUserAsync(world.Realm, Named("somebody"), Token);
+        await world.Admin.CreateUserAsync(world.Realm, Named("some-user"), Token);
         await world.Admin.SetServiceAccountRolesAsync(world.Realm, DemoRealm.ClientId, ["query-users"], Token);
 
         var outcome = await world.RunAsync(new RunRequest(world.Realm, RunTriggers.Command));
@@ -74,7 +75,8 @@ public sealed class ReconciliationContractTests(PostgresFixture postgres, Keyclo
         var world = new World(KeycloakAdmin.Of(server), $"reconcile-{Guid.NewGuid():n}", await postgres.CreateDatabaseAsync());
         await world.Admin.ImportRealmAsync(world.Realm, DemoRealm.Json(BridgeFixture.Secret, server.SendsWebhooks), Token);
         world.Bridge = BridgeFixture.Build(
-            BridgeFixture.Settings(world.Database.ConnectionString, server.Url), ("Keycloak:Realms:0:Name", world.Realm), ("Keycloak:ClientId", DemoRealm.ClientId));
+            BridgeFixture.Settings(world.Database.ConnectionString, server.Url), ("Keycloak:Realms:0:Name", world.Realm),
+            ("Keycloak:ClientId", DemoRealm.ClientId));
         return world;
     }
 

@@ -24,15 +24,16 @@ internal sealed class ReconciliationFixture : IAsyncDisposable
 
     public EmulatedRealm Realm => Keycloak.Server.Realm(EmulatorFixture.Realm);
 
-    public static async Task<ReconciliationFixture> StartAsync(PostgresFixture postgres, int users = 0, ServerModel model = ServerModel.V26_7)
+    public static async Task<ReconciliationFixture> StartAsync(
+        PostgresFixture postgres, int users = 0, ServerModel model = ServerModel.V26_7)
     {
-        var bundle = new ReconciliationFixture();
-        bundle.Database = await postgres.CreateDatabaseAsync();
-        bundle.Keycloak = await EmulatorFixture.StartAsync(model);
-        bundle.Bridge = bundle.NewBridge();
+        var fixture = new ReconciliationFixture();
+        fixture.Database = await postgres.CreateDatabaseAsync();
+        fixture.Keycloak = await EmulatorFixture.StartAsync(model);
+        fixture.Bridge = fixture.NewBridge();
         if (users > 0)
-            bundle.Realm.AddUsers(users);
-        return bundle;
+            fixture.Realm.AddUsers(users);
+        return fixture;
     }
 
     /// <summary>Another process's bridge on the same database.</summary>
@@ -47,17 +48,19 @@ internal sealed class ReconciliationFixture : IAsyncDisposable
 
     public Task<string[]> AccountsAsync() => ReadAsync("select user_id from user_credits order by user_id");
 
-    /// <summary>Ids of the people that Keycloak has, in the order of its list.</summary>
+    /// <summary>Ids of the users that Keycloak has, in the order of its list.</summary>
     public async Task<string[]> UserIdsAsync()
     {
-        var people = await Keycloak.ListAsync($"{EmulatorFixture.Users}?briefRepresentation=true&max=100000", await Keycloak.AdminTokenAsync());
-        return [.. people.Select(person => (string)person!["id"]!)];
+        var users = await Keycloak.ListAsync(
+            $"{EmulatorFixture.Users}?briefRepresentation=true&max=100000", await Keycloak.AdminTokenAsync());
+        return [.. users.Select(person => (string)person!["id"]!)];
     }
 
     public async Task AssertAllUsersHaveAccountsAsync() =>
         Assert.Equal((await UserIdsAsync()).Order(StringComparer.Ordinal), await AccountsAsync());
 
-    public async Task<string> StatusOfLatestRunAsync() => (await ReadAsync("select status from reconcile_runs order by id desc limit 1"))[0];
+    public async Task<string> StatusOfLatestRunAsync() =>
+        (await ReadAsync("select status from reconcile_runs order by id desc limit 1"))[0];
 
     public async ValueTask DisposeAsync()
     {

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
 
@@ -24,12 +23,12 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
 
     private string Text(ReconcileOutcome outcome)
     {
-        var (seen, missing, provisioned, failed, deleted, closed) = outcome.Counts;
-        var by = outcome.Mode is { } mode and not (ReconcileMode.Users or ReconcileMode.Auto) ? $" by {ReconcileRunStore.Text(mode)}" : "";
+        var (seen, missing, provisioned, failed, notShown, closed) = outcome.Counts;
+        var by = outcome.Mode is { } mode and not (ReconcileMode.Users or ReconcileMode.Auto) ? $" by {mode.Text()}" : "";
         var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
-            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {deleted} deleted, {closed} closed, {failed} failed, {seconds} s";
+            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {notShown} not shown, {closed} closed, {failed} failed, {seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)
@@ -37,8 +36,8 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         var counts = outcome.Counts;
         return JsonSerializer.Serialize(
             new ReconcileResult(
-                outcome.Realm, Verdict(outcome.Status), outcome.Mode is { } mode ? ReconcileRunStore.Text(mode) : null, arguments.DryRun, outcome.RunId,
-                counts.Seen, counts.Missing, counts.Provisioned, counts.Gone, counts.Closed, counts.Failed,
+                outcome.Realm, Verdict(outcome.Status), outcome.Mode is { } mode ? mode.Text() : null, arguments.DryRun, outcome.RunId,
+                counts.Seen, counts.Missing, counts.Provisioned, counts.NotShown, counts.Closed, counts.Failed,
                 Math.Round(outcome.Elapsed.TotalSeconds, 3), outcome.Reason, outcome.Problems),
             ReconcileJson.Default.ReconcileResult);
     }
@@ -68,7 +67,7 @@ internal sealed record ReconcileResult(
     long Seen,
     long Missing,
     long Provisioned,
-    long Deleted,
+    long NotShown,
     long Closed,
     long Failed,
     double Seconds,

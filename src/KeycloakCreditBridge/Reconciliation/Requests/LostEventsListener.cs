@@ -5,7 +5,7 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
-/// <summary>Has a realm reconciled where the intake says that events of it may have been lost.</summary>
+/// <summary>Schedules a run at once when the intake says that events of a realm may be lost.</summary>
 internal sealed partial class LostEventsListener(
     LostEventsSignal requests, QuartzHost quartz, TimeProvider clock, ILogger<LostEventsListener> logger) : BackgroundService
 {

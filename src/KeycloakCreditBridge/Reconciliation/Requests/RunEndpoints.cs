@@ -30,7 +30,8 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
         if (!options.Value.Enabled)
         {
             throw new RequestRefusedException(
-                StatusCodes.Status409Conflict, "Reconciliation:Enabled is false here: ask a replica that reconciles, or use the command reconcile.");
+                StatusCodes.Status409Conflict,
+                "Reconciliation:Enabled is false on this replica: ask a replica that reconciles, or use the command `reconcile`.");
         }
 
         var scheduler = await quartz.WaitAsync(context.RequestAborted);
@@ -42,14 +43,15 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
     public async Task<IResult> ListAsync(HttpContext context) =>
         TypedResults.Ok(await store.LatestAsync(Caller.Of(context).Realm, MostRuns, context.RequestAborted));
 
-    public async Task<IResult> ShowAsync(HttpContext context, long id) => TypedResults.Ok(await FindAsync(Caller.Of(context).Realm, id, context));
+    public async Task<IResult> ShowAsync(HttpContext context, long id) =>
+        TypedResults.Ok(await FindAsync(Caller.Of(context).Realm, id, context));
 
     public async Task<IResult> CancelAsync(HttpContext context, long id)
     {
         var realm = Caller.Of(context).Realm;
-        var isAtWork = await store.CancelAsync(realm, id, clock.GetUtcNow(), context.RequestAborted);
+        var isCancelled = await store.CancelAsync(realm, id, clock.GetUtcNow(), context.RequestAborted);
         var run = await FindAsync(realm, id, context);
-        return isAtWork
+        return isCancelled
             ? TypedResults.Ok(run)
             : throw new RequestRefusedException(StatusCodes.Status409Conflict, $"The run has ended: it is {run.Status}.");
     }
@@ -59,6 +61,6 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
         ?? throw new RequestRefusedException(StatusCodes.Status404NotFound, $"Realm {realm} has no run {id}.");
 }
 
-/// <summary>What a reconciliation is asked for with.</summary>
+/// <summary>The body of a request for a run.</summary>
 internal sealed record RunShape(
-    string? Mode, DateTimeOffset? Since, string[]? UserIds, bool? DryRun, bool? Rejudge, int? AllowClosing);
+    string? Mode, DateTimeOffset? Since, string[]? UserIds, bool? DryRun, bool? ReEvaluate, int? AllowClosing);

@@ -4,19 +4,19 @@ using KeycloakCreditBridge.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
-/// <summary>The routes of reconciliations, for administrators of a realm and for that realm.</summary>
+/// <summary>The routes of runs. An administrator of a realm sees and starts runs of that realm.</summary>
 internal static class RunRoutes
 {
     public static void MapRuns(this IEndpointRouteBuilder api)
     {
         var runs = api.MapGroup("/admin/reconciliations").RequireToken(CallerRoles.Admin);
         runs.MapPost("", (HttpContext context, RunEndpoints endpoints) => endpoints.StartAsync(context))
-            .AnswersAccepted<RunView>("Has the realm reconciled; the header Location has the run's address.").TakesJson<RunShape>();
+            .AnswersAccepted<RunView>("Starts a run over the realm; the header Location has its address.").TakesJson<RunShape>();
         runs.MapGet("", (HttpContext context, RunEndpoints endpoints) => endpoints.ListAsync(context))
-            .Answers<RunView[]>("The realm's latest runs, newest first.");
+            .Answers<RunView[]>("Lists the realm's latest runs, newest first.");
         runs.MapGet("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.ShowAsync(context, id))
-            .Answers<RunView>("How far a run is.");
+            .Answers<RunView>("Shows how far a run is.");
         runs.MapDelete("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.CancelAsync(context, id))
-            .Answers<RunView>("Has a run end behind the part that it is at.");
+            .Answers<RunView>("Cancels a run: it ends after its current part.");
     }
 }

@@ -8,12 +8,12 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>
-/// Settles users whom a complete reading did not show: each is asked for by id, and only who Keycloak does not know is taken for deleted.
-/// Where that would be more of a realm than is configured nobody is closed, and an operator is asked: a realm that was restored from an
-/// old backup, or a bridge that talks to the wrong Keycloak, looks the same.
+/// Closes the accounts of users that a complete scan did not show. Each is read by id, and only users that Keycloak does not know count as
+/// deleted. Above the configured share no account is closed and an operator is asked: a realm restored from an old backup, or a bridge that
+/// talks to the wrong Keycloak, looks the same.
 /// </summary>
 internal sealed partial class AccountCloser(
-    MissingFromScanStore absentees,
+    MissingFromScanStore missing,
     UserByIdReader reader,
     GrantPolicy policy,
     Provisioner provisioner,
@@ -23,39 +23,41 @@ internal sealed partial class AccountCloser(
 {
     private const int BatchUsers = 500;
 
-    /// <summary>How many are under suspicion, and whether an operator must say so before they are looked at.</summary>
-    public async Task<(long Gone, string? Question)> CheckShareAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken)
+    /// <summary>How many users were not shown, and the question to the operator where they are too many to close.</summary>
+    public async Task<(long NotShown, string? Question)> CheckShareAsync(
+        ReconcileRun run, RunRequest request, CancellationToken cancellationToken)
     {
-        var (absent, known) = await absentees.CountAsync(run.Id, request.Realm, cancellationToken);
+        var (notShown, known) = await missing.CountAsync(run.Id, request.Realm, cancellationToken);
         var share = options.Value.ClosingShare;
         var allowed = Math.Max(request.AllowClosing ?? 0, Math.Ceiling(share * known));
-        if (request.DryRun || absent <= allowed)
-            return (absent, null);
-        LogAsking(request.Realm, absent, known);
+        if (request.DryRun || notShown <= allowed)
+            return (notShown, null);
+        LogTooMany(request.Realm, notShown, known);
         var percent = (100 * share).ToString("0.##", CultureInfo.InvariantCulture);
-        return (absent, $"Keycloak did not show {absent} of the {known} users on record, which is more than {percent} %: none of their accounts was closed. "
-            + $"If they were really deleted, run reconcile --realm {request.Realm} --allow-closing {absent}.");
+        return (notShown, $"Keycloak did not show {notShown} of the {known} users on record, "
+            + $"which is more than {percent} %: none of their accounts was closed. "
+            + $"If they were really deleted, run reconcile --realm {request.Realm} --allow-closing {notShown}.");
     }
 
-    /// <summary>Settles some of them; null when none is left.</summary>
+    /// <summary>Closes some of them; null when none is left.</summary>
     public async Task<ReviewResult?> CloseNextAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken)
     {
-        var batch = await absentees.NextAsync(run.Id, BatchUsers, cancellationToken);
+        var batch = await missing.NextAsync(run.Id, BatchUsers, cancellationToken);
         if (batch.Count == 0)
             return null;
         var readAt = clock.GetUtcNow();
         var asked = await reader.ReadAsync(request.Realm, batch, cancellationToken);
         var result = await provisioner.ConvergeAsync(
             asked.NotFound.Select(id => policy.EvaluateDeleted(request.Realm, id, readAt, HintSources.Reconciliation)), cancellationToken);
-        KillPoint.Reach(KillPoint.Closed);
-        await absentees.RemoveAsync(run.Id, batch, cancellationToken);
+        await missing.RemoveAsync(run.Id, batch, cancellationToken);
         return new ReviewResult(
             new ReconcileCounts(Closed: asked.NotFound.Count - result.Refusals.Count, Failed: result.Refusals.Count + asked.Problems.Count),
-            [.. asked.Problems, .. result.Refusals.Select(refusal => $"User {refusal.DesiredState.KeycloakId} is gone and could not be closed: {refusal.Reason}")]);
+            [.. asked.Problems, .. result.Refusals.Select(refusal => 
+                $"User {refusal.DesiredState.KeycloakId} was deleted, and its account could not be closed: {refusal.Reason}")]);
     }
 
     [LoggerMessage(EventId = 545, Level = LogLevel.Warning,
-        Message = "Realm {Realm}: Keycloak did not show {Absent} of {Known} users on record. That is too many to close their accounts unasked: " +
-            "see reconcile --allow-closing.")]
-    private partial void LogAsking(string realm, long absent, long known);
+        Message = "Realm {Realm}: Keycloak did not show {NotShown} of {Known} users on record, which is too many to close their accounts. "
+            + "If they were really deleted, run reconcile --allow-closing.")]
+    private partial void LogTooMany(string realm, long notShown, long known);
 }

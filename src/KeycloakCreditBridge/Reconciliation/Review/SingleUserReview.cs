@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Provisioning.Subjects;
 
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
-/// <summary>Finds the users that an operator named by id, user name or e-mail address, and reviews them.</summary>
+/// <summary>Finds a user that an operator named by id, user name or e-mail address, and reviews it.</summary>
 internal sealed class SingleUserReview(KeycloakClient client, SubjectReader reader, UserReview review, HintWriter hints, TimeProvider clock)
 {
     public async Task<ReviewResult> ReviewAsync(RunRequest request, string named, CancellationToken cancellationToken)
@@ -16,11 +16,14 @@ internal sealed class SingleUserReview(KeycloakClient client, SubjectReader read
         {
             var problem = found.Count == 0
                 ? $"No user of realm {request.Realm} has the id, user name or e-mail address '{named}'."
-                : $"'{named}' names several users of realm {request.Realm}, give one's id: {string.Join(", ", found.Select(user => user.Id))}";
-            // Somebody on record who left without a word: the worker asks Keycloak once more, and closes the account.
-            if (found.Count == 0 && !request.DryRun && UserIds.ProblemWith(named) is null && await review.IsOnRecordAsync(request.Realm, named, cancellationToken))
+                : $"'{named}' names several users of realm {request.Realm}, give the id of one: "
+                    + $"{string.Join(", ", found.Select(user => user.Id))}";
+            // A user on record that was deleted without an event: the worker asks Keycloak again and closes the account.
+            if (found.Count == 0 && !request.DryRun && UserIds.ProblemWith(named) is null
+                && await review.IsOnRecordAsync(request.Realm, named, cancellationToken))
             {
-                await hints.WriteAsync([new UserHint(request.Realm, named, HintKind.Deleted, "BACKFILL", HintSources.Backfill)], cancellationToken);
+                await hints.WriteAsync(
+                    [new UserHint(request.Realm, named, HintKind.Deleted, "BACKFILL", HintSources.Backfill)], cancellationToken);
                 problem += " It is on record: the running bridge will close its account.";
             }
 
@@ -29,7 +32,7 @@ internal sealed class SingleUserReview(KeycloakClient client, SubjectReader read
 
         return await reader.ReadAsync(request.Realm, found[0].Id, cancellationToken) is { } subject
             ? await review.ReviewReadAsync(request, [subject], readAt, cancellationToken)
-            : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} is gone from realm {request.Realm} by now."]);
+            : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} was deleted from realm {request.Realm} meanwhile."]);
     }
 
     private async Task<IReadOnlyList<KeycloakUser>> FindAsync(string realm, string named, CancellationToken cancellationToken)

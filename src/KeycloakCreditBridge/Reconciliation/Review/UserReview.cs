@@ -5,14 +5,14 @@ using KeycloakCreditBridge.Reconciliation.Scans;
 
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
-/// <summary>Compares users with what is on record and converges those that differ.</summary>
+/// <summary>Compares users with their records and converges those that differ.</summary>
 internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader reader, GrantPolicy policy, Provisioner provisioner)
 {
     private const int StatementUsers = 2_000;
 
-    /// <summary>Reviews users as a reading of the realm shows them, without what only a reading of each shows.</summary>
-    /// <param name="request">What is asked for.</param>
-    /// <param name="users">People, and service accounts if the reading shows them.</param>
+    /// <summary>Reviews users as a scan shows them. Where the rules need more, each is read by id first.</summary>
+    /// <param name="request">The request of the run.</param>
+    /// <param name="users">Users, and service accounts if the scan shows them.</param>
     /// <param name="readAt">When Keycloak was asked for them.</param>
     /// <param name="cancellationToken">Ends the review between statements.</param>
     public async Task<ReviewResult> ReviewAsync(
@@ -25,62 +25,69 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
             if (subject.CreatedAt < request.Since)
                 continue;
             if (subject.KeycloakId.Contains('\0', StringComparison.Ordinal))
-                problems.Add($"User {subject.KeycloakId.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which cannot be stored.");
+                problems.Add(
+                    $"User {subject.KeycloakId.Replace("\0", "\\0", StringComparison.Ordinal)} has a zero character in the id, which " +
+                    "cannot be stored.");
             else
                 subjects.Add(subject);
         }
 
         IReadOnlyCollection<Subject> needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
-            ? [.. subjects.Where(user => user.IsServiceAccount), .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken)]
+            ? [
+                .. subjects.Where(user => user.IsServiceAccount),
+                .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken),
+            ]
             : subjects;
         var result = ReviewResult.Empty;
         // No statement takes long, however many users a page or a moment has.
         foreach (var some in needed.Chunk(StatementUsers))
             result += await ReviewReadAsync(request, some, readAt, cancellationToken);
         return new ReviewResult(
-            result.Counts with { Seen = users.Count(user => !user.IsServiceAccount), Failed = result.Counts.Failed + problems.Count }, [.. problems, .. result.Problems]);
+            result.Counts with { Seen = users.Count(user => !user.IsServiceAccount), Failed = result.Counts.Failed + problems.Count },
+            [.. problems, .. result.Problems]);
     }
 
-    /// <summary>Whether a user of this id was ever judged.</summary>
+    /// <summary>Whether a user of this id is on record.</summary>
     public async Task<bool> IsOnRecordAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
         (await accounts.KnownAsync(realm, keycloakId, cancellationToken)).Count > 0;
 
-    /// <summary>Reviews users of whom everything was read that the rules look at.</summary>
+    /// <summary>Reviews users that were read as fully as the rules need.</summary>
     public async Task<ReviewResult> ReviewReadAsync(
         RunRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         if (subjects.Count == 0)
             return ReviewResult.Empty;
-        var source = request.Rejudge ? HintSources.Backfill : HintSources.Reconciliation;
-        DesiredState[] judgements = [.. subjects.Select(subject => policy.Evaluate(subject, readAt, source))];
-        var differences = await accounts.DifferencesAsync(judgements, cancellationToken);
+        var source = request.ReEvaluate ? HintSources.Backfill : HintSources.Reconciliation;
+        DesiredState[] states = [.. subjects.Select(subject => policy.Evaluate(subject, readAt, source))];
+        var differences = await accounts.DifferencesAsync(states, cancellationToken);
         var counts = new ReconcileCounts(Seen: subjects.Count, Missing: differences.Count(difference => difference.Missing));
         if (request.DryRun)
             return new ReviewResult(counts, []);
 
         var differing = differences.Select(difference => difference.KeycloakId).ToHashSet(StringComparer.Ordinal);
         var result = await provisioner.ConvergeAsync(
-            judgements.Where(judgement => request.Rejudge || differing.Contains(judgement.KeycloakId)), cancellationToken);
+            states.Where(state => request.ReEvaluate || differing.Contains(state.KeycloakId)), cancellationToken);
         return new ReviewResult(
             counts with { Provisioned = result.Opened, Failed = result.Refusals.Count },
-            [.. result.Refusals.Select(refusal => $"User {refusal.DesiredState.KeycloakId} was refused by the database: {refusal.Reason}")]);
+            [.. result.Refusals.Select(refusal => $"User {refusal.DesiredState.KeycloakId} could not be stored: {refusal.Reason}")]);
     }
 
-    // Reading everybody in full would take hours in a large realm: of those whom a listing shows unchanged nothing is asked.
+    // Reading every user in full would take hours in a large realm: users that the listing shows unchanged are skipped.
     private async Task<IReadOnlyCollection<Subject>> ReadAsync(
         RunRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
     {
         var rules = policy.RulesOf(request.Realm);
         var template = rules.AccountId;
-        var settled = request.Rejudge || listed.Count == 0
+        var settled = request.ReEvaluate || listed.Count == 0
             ? []
             : await accounts.UnchangedAsync(
-                request.Realm, [.. listed.Select(person => (person, template.NeedsAttributes ? null : template.Of(person), rules.BriefFingerprintOf(person)))],
+                request.Realm,
+                [.. listed.Select(user => (user, template.NeedsAttributes ? null : template.Of(user), rules.BriefFingerprintOf(user)))],
                 cancellationToken);
         var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
-        // Who is gone since the page was read is nobody to review.
+        // A user that was deleted since the page was read needs no review.
         var asked = await reader.ReadAsync(
-            request.Realm, [.. listed.Select(person => person.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);
+            request.Realm, [.. listed.Select(user => user.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);
         problems.AddRange(asked.Problems);
         return asked.Found;
     }
@@ -93,5 +100,6 @@ internal sealed record ReviewResult(ReconcileCounts Counts, IReadOnlyList<string
 
     public static ReviewResult operator +(ReviewResult left, ReviewResult right) => Add(left, right);
 
-    public static ReviewResult Add(ReviewResult left, ReviewResult right) => new(left.Counts + right.Counts, [.. left.Problems, .. right.Problems]);
+    public static ReviewResult Add(ReviewResult left, ReviewResult right) =>
+        new(left.Counts + right.Counts, [.. left.Problems, .. right.Problems]);
 }

@@ -1,15 +1,20 @@
 namespace KeycloakCreditBridge.Reconciliation.Runs;
 
-/// <summary>A run in this process: what it was asked for, how far it is, and what it tells of that.</summary>
-internal sealed class ActiveRun(RunRequest request, IProgress<ReconcileProgress> progress, TimeProvider clock, long startedAt)
+/// <summary>A run in this process: its request, how far it is, and what it reports.</summary>
+internal sealed class ActiveRun(RunRequest request, IProgress<ReconcileProgress> progress, TimeProvider clock)
 {
+    private readonly long _startedAt = clock.GetTimestamp();
     private long? _seenBefore;
+    private ReconcileRun? _run;
 
     public RunRequest Request => request;
 
-    public long StartedAt => startedAt;
-
-    public ReconcileRun? Run { get; set; }
+    /// <summary>Its row in `reconcile_runs`; there is none before <see cref="Begin"/>.</summary>
+    public ReconcileRun Run
+    {
+        get => _run ?? throw new InvalidOperationException("The run has not begun.");
+        set => _run = value;
+    }
 
     public long? Expected { get; set; }
 
@@ -18,34 +23,41 @@ internal sealed class ActiveRun(RunRequest request, IProgress<ReconcileProgress>
 
     public List<string> Problems { get; } = [];
 
-    /// <summary>Begins a run. One that goes on at its start counts anew.</summary>
+    /// <summary>Begins a run. One that resumes at its start counts anew.</summary>
     public void Begin(ReconcileRun run)
     {
         Run = run;
-        if (!run.IsContinued)
+        if (!run.IsResumed)
             StartOver();
     }
 
-    /// <summary>All of the realm is read again.</summary>
+    /// <summary>The whole realm is read again.</summary>
     public void StartOver()
     {
-        // Those who were read until now were read in this time too.
-        _seenBefore -= Run!.Counts.Seen;
+        // The users read until now were read in this time too.
+        _seenBefore -= Run.Counts.Seen;
         Run = Run with { Counts = Run.Counts.StartOver(request.DryRun) };
     }
 
-    /// <summary>Tells whoever asked for the run how far it is.</summary>
     public void Report() => progress.Report(CurrentProgress());
 
-    /// <summary>How far the run is.</summary>
     public ReconcileProgress CurrentProgress()
     {
-        var counts = Run!.Counts;
+        var counts = Run.Counts;
         _seenBefore ??= counts.Seen;
-        var perSecond = (counts.Seen - _seenBefore.Value) / Math.Max(0.001, clock.GetElapsedTime(startedAt).TotalSeconds);
+        var perSecond = (counts.Seen - _seenBefore.Value) / Math.Max(0.001, clock.GetElapsedTime(_startedAt).TotalSeconds);
         TimeSpan? left = Expected is { } expected && perSecond >= 1
             ? TimeSpan.FromSeconds(Math.Max(0, expected - counts.Seen) / perSecond)
             : null;
         return new ReconcileProgress(request.Realm, Expected, counts, perSecond, left);
     }
+
+    public ReconcileOutcome End(ReconcileStatus status, string? reason = null, Exception? error = null) => new(
+        request.Realm, status, _run?.Id, _run?.Counts ?? new ReconcileCounts(), clock.GetElapsedTime(_startedAt),
+        Question is null ? Problems : [Question, .. Problems], reason, error, _run?.Mode)
+    {
+        NeedsOperator = Question is not null,
+    };
+
+    public ReconcileOutcome Fail(Exception exception) => End(ReconcileStatus.Failed, exception.Message.ReplaceLineEndings(" "), exception);
 }

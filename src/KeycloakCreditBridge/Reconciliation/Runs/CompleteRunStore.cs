@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Runs;
 
-/// <summary>When realms were last read from one end to the other.</summary>
+/// <summary>When realms were last read completely.</summary>
 internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
 {
     private const string LatestSql =
@@ -19,7 +19,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             where realm = @Realm and status = 'done' and mode not in ('users', 'counts') and since is null and not dry_run)
         """;
 
-    // Of one that was interrupted only the time that reading takes counts: its rate is that of the process that ended it.
+    // Of an interrupted run only the reading time counts: its rate is that of the process that ended it.
     private const string LastListSql =
         """
         select ended_at, least(ended_at - started_at, seen * interval '1 second' / nullif(per_second, 0)) as took from reconcile_runs
@@ -28,7 +28,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
         limit 1
         """;
 
-    /// <summary>Whether all of the realm's users were ever read: counts alone say nothing of a realm that is not on record.</summary>
+    /// <summary>Whether the realm was ever read completely. Counts do not: without records every count differs.</summary>
     public async Task<bool> HasCompleteRunAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -36,7 +36,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             new CommandDefinition(HasCompleteRunSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
-    /// <summary>The end of the latest run over the whole realm; null when there was none.</summary>
+    /// <summary>When the latest run over the whole realm ended; null when there was none.</summary>
     public async Task<DateTimeOffset?> LatestAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -44,7 +44,7 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
             new CommandDefinition(LatestSql, new { Realm = realm }, cancellationToken: cancellationToken));
     }
 
-    /// <summary>The latest list of all of the realm; null when there was none.</summary>
+    /// <summary>The latest run that listed the whole realm; null when there was none.</summary>
     public async Task<PastRun?> LastListAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -53,5 +53,5 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <summary>A run that came to its end.</summary>
+/// <summary>A run that reached its end.</summary>
 internal sealed record PastRun(DateTimeOffset EndedAt, TimeSpan Took);

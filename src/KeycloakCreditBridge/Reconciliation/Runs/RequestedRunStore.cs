@@ -4,24 +4,26 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Runs;
 
-/// <summary>Runs that were asked for over HTTP: announced, followed and cancelled.</summary>
+/// <summary>Runs that wait for a replica: enqueued, shown and cancelled.</summary>
 internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
 {
     private const string EnqueueSql =
         """
-        insert into reconcile_runs (realm, mode, trigger, since, dry_run, re_evaluate, user_ids, allow_closing, status, owner, started_at, updated_at)
-        values (@Realm, @Mode, @Trigger, @Since::timestamptz, @DryRun, @Rejudge, @UserIds::text[], @AllowClosing::int, 'waiting', '', @Now, @Now)
+        insert into reconcile_runs (realm, mode, trigger, since, dry_run, re_evaluate, user_ids, allow_closing, status, owner, started_at,
+            updated_at)
+        values (@Realm, @Mode, @Trigger, @Since::timestamptz, @DryRun, @ReEvaluate, @UserIds::text[], @AllowClosing::int, 'waiting', '',
+            @Now, @Now)
         returning id
         """;
 
-    // Whose process is gone or was stopped, and, after a while, whom a fault ended that may be over by now: the latest of its kind, and none
-    // that the schedule repeats, or a long fault would leave a run for each of its hours. What was read since by another complete reading is
-    // not read again; what was asked for over HTTP is, but its failure is an answer.
+    // Runs whose process died or was stopped; after a while also failed runs, since the fault may be over. Of failed runs only the latest
+    // of a trigger, and none of the schedule: a long fault would leave one for each of its hours. A later complete scan replaces all but
+    // runs over HTTP.
     private const string RequeueInterruptedSql =
         $"""
         update reconcile_runs r
         set status = 'waiting', owner = '', ended_at = updated_at, updated_at = @Now
-        where realm = any (@Realms::text[]) and {Reconciliation.Runs.ReconcileRunStore.ResumedByService} and not cancel_asked and started_at > @NotBefore
+        where realm = any (@Realms::text[]) and {ReconcileRunStore.ResumedByService} and not cancel_asked and started_at > @NotBefore
             and (status = 'running' and not exists (select from leases l where l.name = 'reconcile:' || r.realm and l.held_until > @Now)
                 or status = 'stopped'
                 or status = 'failed' and trigger not in ('http', 'schedule') and updated_at < @FailedBefore
@@ -39,19 +41,20 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         where id = @Id and status = 'waiting'
         """;
 
-    private const string AllWaitingSql = "select id, realm from reconcile_runs where realm = any (@Realms::text[]) and status = 'waiting' order by id";
+    private const string AllWaitingSql =
+        "select id, realm from reconcile_runs where realm = any (@Realms::text[]) and status = 'waiting' order by id";
 
     private const string Columns =
         """
-        id, realm, mode, trigger, status, since, dry_run, re_evaluate, expected, seen, missing, provisioned, failed, gone, closed, error,
-            cancel_asked, started_at, updated_at, ended_at, per_second, seconds_left
+        id, realm, mode, trigger, status, since, dry_run, re_evaluate, expected, seen, missing, provisioned, failed,
+            not_shown, closed, error, cancel_asked, started_at, updated_at, ended_at, per_second, seconds_left
         """;
 
     private const string FindSql = $"select {Columns} from reconcile_runs where realm = @Realm and id = @Id::bigint";
 
     private const string LatestSql = $"select {Columns} from reconcile_runs where realm = @Realm order by id desc limit @Most::int";
 
-    // A run that waits has nobody who would end it.
+    // No process would end a waiting run.
     private const string CancelSql =
         """
         update reconcile_runs
@@ -61,12 +64,13 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         """;
 
     private const string EndSql =
-        "update reconcile_runs set status = 'cancelled', error = @Reason, ended_at = @Now, updated_at = @Now where id = @Run and status = 'waiting'";
+        "update reconcile_runs set status = 'cancelled', error = @Reason, ended_at = @Now, updated_at = @Now where id = @Run and status " +
+        "= 'waiting'";
 
-    /// <summary>How the schedule names a run that was announced.</summary>
+    /// <summary>How the schedule names a waiting run.</summary>
     public static string TriggerName(long run) => run.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Puts a run on record that is to begin as soon as a replica can.</summary>
+    /// <summary>Records a run that begins as soon as a replica can.</summary>
     public async Task<long> EnqueueAsync(RunRequest request, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -75,11 +79,11 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
             new
             {
                 request.Realm,
-                Mode = Reconciliation.Runs.ReconcileRunStore.Text(request.Mode),
+                Mode = request.Mode.Text(),
                 request.Trigger,
                 request.Since,
                 request.DryRun,
-                request.Rejudge,
+                request.ReEvaluate,
                 UserIds = request.UserIds?.ToArray(),
                 request.AllowClosing,
                 Now = now,
@@ -87,21 +91,22 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
             cancellationToken: cancellationToken));
     }
 
-    /// <summary>Puts runs of these realms back on record as waiting that the service began and did not bring to their end.</summary>
+    /// <summary>Sets interrupted runs of these realms back to waiting, if the service began them.</summary>
     /// <param name="realms">The realms' names.</param>
-    /// <param name="now">The time by which a lease has ended or not.</param>
-    /// <param name="notBefore">Runs that began earlier are left: so much has changed since.</param>
-    /// <param name="failedBefore">Runs that failed later are left alone for now.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="now">A lease that ended before this is free.</param>
+    /// <param name="notBefore">Runs that began earlier are too old to resume.</param>
+    /// <param name="failedBefore">Runs that failed later wait longer.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
     public async Task RequeueInterruptedAsync(
         string[] realms, DateTimeOffset now, DateTimeOffset notBefore, DateTimeOffset failedBefore, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(
-            RequeueInterruptedSql, new { Realms = realms, Now = now, NotBefore = notBefore, FailedBefore = failedBefore }, cancellationToken: cancellationToken));
+            RequeueInterruptedSql, new { Realms = realms, Now = now, NotBefore = notBefore, FailedBefore = failedBefore },
+            cancellationToken: cancellationToken));
     }
 
-    /// <summary>What a run that waits is to do; null when it was cancelled.</summary>
+    /// <summary>The request of a waiting run; null when it was cancelled.</summary>
     public async Task<RunRequest?> FindWaitingAsync(string name, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -110,7 +115,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
         return waiting?.ToRequest();
     }
 
-    /// <summary>Runs of these realms that wait, the oldest first.</summary>
+    /// <summary>Waiting runs of these realms, the oldest first.</summary>
     public async Task<IReadOnlyList<(long Run, string Realm)>> WaitingAsync(string[] realms, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -133,7 +138,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
             new CommandDefinition(LatestSql, new { Realm = realm, Most = most }, cancellationToken: cancellationToken))];
     }
 
-    /// <summary>Has a run end behind the part that it is at; false when it has ended.</summary>
+    /// <summary>Cancels a run: it ends after its current part. False when it has ended already.</summary>
     public async Task<bool> CancelAsync(string realm, long id, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -141,7 +146,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
             new CommandDefinition(CancelSql, new { Realm = realm, Id = id, Now = now }, cancellationToken: cancellationToken)) == 1;
     }
 
-    /// <summary>Ends a run that waits and that nobody needs any more.</summary>
+    /// <summary>Ends a waiting run that is no longer needed.</summary>
     public async Task EndAsync(long run, string reason, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -164,25 +169,27 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
 
         public bool DryRun { get; init; }
 
-        public bool Rejudge { get; init; }
+        public bool ReEvaluate { get; init; }
 
         public string[]? UserIds { get; init; }
 
         public int? AllowClosing { get; init; }
 
         public RunRequest ToRequest() => new(
-            Realm, Trigger, Since, UserIds, DryRun, Rejudge, Enum.Parse<ReconcileMode>(Mode, ignoreCase: true), AllowClosing, Id);
+            Realm, Trigger, Since, UserIds, DryRun, ReEvaluate, Enum.Parse<ReconcileMode>(Mode, ignoreCase: true), AllowClosing, Id);
     }
 }
 
 /// <summary>A run as the API shows it.</summary>
 /// <param name="Mode">How the realm is read; `auto` until the run begins.</param>
 /// <param name="Status">`waiting`, `running`, `done`, `failed`, `stopped` or `cancelled`.</param>
-/// <param name="Expected">How many people the realm had at the start.</param>
-/// <param name="CancelAsked">It ends behind the part that it is at.</param>
-/// <param name="PerSecond">Users seen a second since its process began or continued it.</param>
-/// <param name="SecondsLeft">How long the rest took at this rate when that was last saved; null where it cannot be said.</param>
+/// <param name="Expected">How many users the realm had at the start.</param>
+/// <param name="NotShown">Users on record that Keycloak did not show.</param>
+/// <param name="CancelAsked">It ends after its current part.</param>
+/// <param name="PerSecond">Users seen a second since its process began or resumed it.</param>
+/// <param name="SecondsLeft">How long the rest takes at this rate, when last saved; null where that is not known.</param>
 internal sealed record RunView(
-    long Id, string Realm, string Mode, string Trigger, string Status, DateTimeOffset? Since, bool DryRun, bool Rejudge, long? Expected, long Seen,
-    long Missing, long Provisioned, long Failed, long Gone, long Closed, string? Error, bool CancelAsked, DateTimeOffset StartedAt,
+    long Id, string Realm, string Mode, string Trigger, string Status, DateTimeOffset? Since, bool DryRun, bool ReEvaluate, long? Expected,
+    long Seen,
+    long Missing, long Provisioned, long Failed, long NotShown, long Closed, string? Error, bool CancelAsked, DateTimeOffset StartedAt,
     DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt, long? PerSecond, long? SecondsLeft);

@@ -3,26 +3,27 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Runs;
 
-/// <summary>Removes what runs noted of users whom they saw or missed, once nobody will continue them.</summary>
+/// <summary>Removes the notes of runs about users that they saw or missed, once the runs cannot be resumed.</summary>
 internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
 {
     // In parts, so that no statement takes long however many users a realm has.
     private const int Part = 20_000;
 
-    private const string Forgotten =
+    private const string NotResumable =
         """
         run_id is not null and run_id not in (
-            select id from reconcile_runs where status in ('running', 'waiting') or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz)
+            select id from reconcile_runs
+            where status in ('running', 'waiting') or status in ('failed', 'stopped') and started_at > @NotBefore::timestamptz)
         """;
 
-    // One look at the index for each run, however many notes it has.
+    // One index lookup a run, however many notes it has.
     private const string RunsOfSeenSql =
         $"""
         with recursive noted (run_id) as (
             select min(run_id) from reconcile_seen
             union all
             select (select min(s.run_id) from reconcile_seen s where s.run_id > noted.run_id) from noted where noted.run_id is not null)
-        select run_id from noted where {Forgotten}
+        select run_id from noted where {NotResumable}
         """;
 
     private const string RunsOfAbsentSql =
@@ -31,41 +32,46 @@ internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
             select min(run_id) from reconcile_absent
             union all
             select (select min(a.run_id) from reconcile_absent a where a.run_id > noted.run_id) from noted where noted.run_id is not null)
-        select run_id from noted where {Forgotten}
+        select run_id from noted where {NotResumable}
         """;
 
-    // Each part begins where the one before ended: what that removed is not looked at again.
+    // Each part begins where the previous one ended, and does not scan what that removed.
     private const string EndOfSeenSql =
         """
         select max(keycloak_id) from (
-            select keycloak_id from reconcile_seen where run_id = @RunId::bigint and keycloak_id > @After::text order by keycloak_id limit @Part::int) p
+            select keycloak_id from reconcile_seen where run_id = @RunId::bigint and keycloak_id > @After::text
+                order by keycloak_id limit @Part::int) p
         """;
 
     private const string EndOfAbsentSql =
         """
         select max(keycloak_id) from (
-            select keycloak_id from reconcile_absent where run_id = @RunId::bigint and keycloak_id > @After::text order by keycloak_id limit @Part::int) p
+            select keycloak_id from reconcile_absent where run_id = @RunId::bigint and keycloak_id > @After::text
+                order by keycloak_id limit @Part::int) p
         """;
 
-    private const string ForgetSeenSql =
+    private const string PurgeSeenSql =
         "delete from reconcile_seen where run_id = @RunId::bigint and keycloak_id > @After::text and keycloak_id <= @End::text";
 
-    private const string ForgetAbsentSql =
+    private const string PurgeAbsentSql =
         "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id > @After::text and keycloak_id <= @End::text";
 
-    /// <param name="notBefore">Interrupted runs that began later may be continued yet.</param>
+    /// <summary>Removes them in parts.</summary>
+    /// <param name="notBefore">Interrupted runs that began later may still be resumed.</param>
     /// <param name="cancellationToken">Ends it between parts.</param>
     public async Task PurgeAsync(DateTimeOffset notBefore, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await PurgeAsync(connection, RunsOfSeenSql, EndOfSeenSql, ForgetSeenSql, notBefore, cancellationToken);
-        await PurgeAsync(connection, RunsOfAbsentSql, EndOfAbsentSql, ForgetAbsentSql, notBefore, cancellationToken);
+        await PurgeAsync(connection, RunsOfSeenSql, EndOfSeenSql, PurgeSeenSql, notBefore, cancellationToken);
+        await PurgeAsync(connection, RunsOfAbsentSql, EndOfAbsentSql, PurgeAbsentSql, notBefore, cancellationToken);
     }
 
     private static async Task PurgeAsync(
-        NpgsqlConnection connection, string runsSql, string endSql, string forgetSql, DateTimeOffset notBefore, CancellationToken cancellationToken)
+        NpgsqlConnection connection, string runsSql, string endSql, string purgeSql, DateTimeOffset notBefore,
+        CancellationToken cancellationToken)
     {
-        var runs = await connection.QueryAsync<long>(new CommandDefinition(runsSql, new { NotBefore = notBefore }, cancellationToken: cancellationToken));
+        var runs = await connection.QueryAsync<long>(
+            new CommandDefinition(runsSql, new { NotBefore = notBefore }, cancellationToken: cancellationToken));
         foreach (var run in runs)
         {
             var after = "";
@@ -73,7 +79,7 @@ internal sealed class RunNoteStore(NpgsqlDataSource dataSource)
                 new CommandDefinition(endSql, new { RunId = run, After = after, Part }, cancellationToken: cancellationToken)) is { } end)
             {
                 await connection.ExecuteAsync(
-                    new CommandDefinition(forgetSql, new { RunId = run, After = after, End = end }, cancellationToken: cancellationToken));
+                    new CommandDefinition(purgeSql, new { RunId = run, After = after, End = end }, cancellationToken: cancellationToken));
                 after = end;
             }
         }

@@ -8,12 +8,26 @@ using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 namespace KeycloakCreditBridge.Reconciliation.Runs;
 
-/// <summary>Chooses how a realm is read: the cheapest way that the server allows and that sees what is asked for.</summary>
+/// <summary>Chooses how a run reads the realm: the cheapest way that the server allows and that sees what is asked for.</summary>
 internal sealed class ScanChoice(
-    KeycloakClient client, KeycloakDatabase keycloakDatabase, CompleteRunStore runs, CountScan counts, WindowScan windows, ListScan list, DatabaseScan database)
+    KeycloakClient client, KeycloakDatabase keycloakDatabase, CompleteRunStore runs, CountScan counts, WindowScan windows, ListScan list,
+    DatabaseScan database)
 {
-    /// <exception cref="KeycloakProtocolException">The server cannot do what is asked for.</exception>
-    public async Task<ReconcileMode> ChooseAsync(RunRequest request, CancellationToken cancellationToken)
+    /// <summary>Chooses once a run. A choice that fails is recorded with the run, which it ends.</summary>
+    public async Task<ScanPlan> ChooseAsync(RunRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var mode = await ModeAsync(request, cancellationToken);
+            return new ScanPlan(mode, ScanOf(mode), Error: null);
+        }
+        catch (KeycloakException exception)
+        {
+            return new ScanPlan(request.Mode, Scan: null, exception);
+        }
+    }
+
+    private async Task<ReconcileMode> ModeAsync(RunRequest request, CancellationToken cancellationToken)
     {
         if (request.UserIds is not null)
             return ReconcileMode.Users;
@@ -25,23 +39,31 @@ internal sealed class ScanChoice(
         if (request.Mode is ReconcileMode.Windows or ReconcileMode.Counts && !hasWindows)
         {
             throw new KeycloakProtocolException(
-                request.Realm, $"This Keycloak cannot find users by creation, which {ReconcileRunStore.Text(request.Mode)} needs (26.6 and later can): use --mode list.");
+                request.Realm,
+                $"This Keycloak cannot filter users by creation time, which --mode {request.Mode.Text()} needs: use --mode list, or " +
+                "Keycloak 26.6 or later.");
         }
 
         if (!hasWindows)
             return keycloakDatabase.IsConfigured ? ReconcileMode.Database : ReconcileMode.List;
-        // Counts of a realm of which nobody is on record all differ, and judging people again needs to see them.
-        return request.Mode is ReconcileMode.Counts or ReconcileMode.Quick && !request.Rejudge && await runs.HasCompleteRunAsync(request.Realm, cancellationToken)
+        // Where no user is on record all counts differ, and re-evaluating users needs to see them.
+        return request.Mode is ReconcileMode.Counts or ReconcileMode.Quick && !request.ReEvaluate
+            && await runs.HasCompleteRunAsync(request.Realm, cancellationToken)
             ? ReconcileMode.Counts
             : request.Mode == ReconcileMode.Quick && keycloakDatabase.IsConfigured ? ReconcileMode.Database : ReconcileMode.Windows;
     }
 
-    public IScan ScanFor(ReconcileMode mode) => mode switch
+    private IScan? ScanOf(ReconcileMode mode) => mode switch
     {
         ReconcileMode.Counts => counts,
         ReconcileMode.Windows => windows,
         ReconcileMode.List => list,
         ReconcileMode.Database => database,
-        _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "No way of reading a realm."),
+        _ => null,
     };
 }
+
+/// <summary>How a run reads the realm.</summary>
+/// <param name="Scan">Null where single users are read.</param>
+/// <param name="Error">Why no scan could be chosen; null when one was.</param>
+internal sealed record ScanPlan(ReconcileMode Mode, IScan? Scan, KeycloakException? Error);

@@ -5,10 +5,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
-/// <summary>Whom the bridge has on record, counted as Keycloak counts.</summary>
+/// <summary>Users on record, counted as Keycloak counts.</summary>
 internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
 {
-    // Federated users without import are in none of Keycloak's counts, and the creation that Keycloak tells of them is made up.
+    // Federated users without import are in none of Keycloak's counts, and their creation time is made up.
     private const string Counted = "realm = @Realm::text and user_state <> 'deleted' and keycloak_id not like 'f:%'";
 
     private const string Dated = $"{Counted} and created_at >= '1970-01-01 00:00:00+00'";
@@ -17,7 +17,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
 
     private const string CountSql = $"select count(*) from keycloak_users where {InWindow}";
 
-    // Both in one question: where to halve a window, and how many users of record the first half has.
+    // One query for both: where to halve a window, and how many users on record its first half has.
     private const string MiddleSql =
         $"""
         select m.created_at, (select count(*) from keycloak_users where {InWindow} and created_at < m.created_at) as before
@@ -27,24 +27,28 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     private const string NotAbsent =
         "not exists (select from reconcile_absent a where a.run_id = @RunId::bigint and a.keycloak_id = keycloak_users.keycloak_id)";
 
-    // Who was provisioned from a token is dated when Keycloak was asked for them.
+    // A user provisioned from a token gets its creation time from the hint that waits.
     private const string OutsideCreatedWindows =
         $"""
         {Counted} and (created_at is null or created_at < '1970-01-01 00:00:00+00') and user_state <> 'service_account'
-            and not exists (select from user_hints h where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id and h.state = 'waiting')
+            and not exists (
+                select from user_hints h
+                where h.realm = @Realm::text and h.keycloak_id = keycloak_users.keycloak_id and h.state = 'waiting')
         """;
 
-    // Whom this run found gone does not count any more.
+    // Users that this run did not see no longer count.
     private const string CountOutsideCreatedWindowsSql =
         $"""
-        select (select count(*) from keycloak_users where {OutsideCreatedWindows} and {NotAbsent}) as undated,
+        select (select count(*) from keycloak_users where {OutsideCreatedWindows} and {NotAbsent}) as users,
             (select count(*) from keycloak_users
-                where realm = @Realm::text and user_state = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as services
+                where realm = @Realm::text and user_state = 'service_account' and created_at >= '1970-01-01 00:00:00+00' and {NotAbsent}) as
+                    services
         """;
 
     private const string OutsideCreatedWindowsAfterSql =
         $"""
-        select keycloak_id from keycloak_users where {OutsideCreatedWindows} and keycloak_id > @After::text order by keycloak_id limit @Most::int
+        select keycloak_id from keycloak_users where {OutsideCreatedWindows} and keycloak_id > @After::text
+            order by keycloak_id limit @Most::int
         """;
 
     private const string FederatedAfterSql =
@@ -55,7 +59,8 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         """;
 
     private const string CountKnownSql =
-        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state <> 'deleted'";
+        "select count(*) from keycloak_users where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state <> " +
+        "'deleted'";
 
     private const string ServiceAccountsSql =
         """
@@ -67,7 +72,7 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     public Task<long> CountAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) =>
         QuerySingleAsync<long>(CountSql, Of(realm, window), cancellationToken);
 
-    /// <summary>The middle one of a window's users by creation; null when it has fewer than it had.</summary>
+    /// <summary>The middle one of a window's users by creation time; null when the window has fewer users by now.</summary>
     /// <param name="realm">The realm's name.</param>
     /// <param name="window">Must have users on record.</param>
     /// <param name="half">Half of how many it has.</param>
@@ -79,15 +84,18 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         return QuerySingleAsync<WindowMiddle>(MiddleSql, parameters, cancellationToken);
     }
 
-    /// <summary>People whom no window shows, and service accounts, which windows show and the count of a realm's people leaves out.</summary>
-    public Task<RecordedOutsideCreatedWindows> CountOutsideCreatedWindowsAsync(string realm, long runId, CancellationToken cancellationToken) =>
-        QuerySingleAsync<RecordedOutsideCreatedWindows>(CountOutsideCreatedWindowsSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
+    /// <summary>Users that no window shows, and service accounts, which windows show and the count of a realm leaves out.</summary>
+    public Task<RecordedOutsideCreatedWindows> CountOutsideCreatedWindowsAsync(
+        string realm, long runId, CancellationToken cancellationToken) =>
+        QuerySingleAsync<RecordedOutsideCreatedWindows>(
+            CountOutsideCreatedWindowsSql, new { Realm = realm, RunId = runId }, cancellationToken)!;
 
-    /// <summary>Ids of people whom no window shows, some at a time.</summary>
-    public Task<IReadOnlyList<string>> OutsideCreatedWindowsAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
+    /// <summary>Ids of users that no window shows, some at a time.</summary>
+    public Task<IReadOnlyList<string>> OutsideCreatedWindowsAfterAsync(
+        string realm, string after, int most, CancellationToken cancellationToken) =>
         AfterAsync(OutsideCreatedWindowsAfterSql, realm, after, most, cancellationToken);
 
-    /// <summary>Ids of people of a federation without import, some at a time.</summary>
+    /// <summary>Ids of federated users without import, some at a time.</summary>
     public Task<IReadOnlyList<string>> FederatedAfterAsync(string realm, string after, int most, CancellationToken cancellationToken) =>
         AfterAsync(FederatedAfterSql, realm, after, most, cancellationToken);
 
@@ -105,7 +113,8 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
-    /// What a window is on record. Who was created behind the calendar is there at its end, and in no other window than one that has all of them.
+    /// A window in terms of the records. Users created beyond the calendar are recorded at its end, and only a window that has all of them
+    /// counts them.
     /// </summary>
     public static (DateTimeOffset From, DateTimeOffset To) Bounds(CreatedWindow window)
     {
@@ -122,7 +131,8 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
         return new { Realm = realm, From = from, To = to };
     }
 
-    private async Task<IReadOnlyList<string>> AfterAsync(string sql, string realm, string after, int most, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> AfterAsync(
+        string sql, string realm, string after, int most, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return [.. await connection.QueryAsync<string>(
@@ -141,6 +151,6 @@ internal sealed class KnownUserStore(NpgsqlDataSource dataSource)
 /// <param name="Before">How many of the window were created before.</param>
 internal sealed record WindowMiddle(DateTimeOffset CreatedAt, long Before);
 
-/// <param name="Undated">People on record without a creation that can be asked for.</param>
+/// <param name="Users">Users on record without a usable creation time.</param>
 /// <param name="Services">Service accounts on record with one.</param>
-internal sealed record RecordedOutsideCreatedWindows(long Undated, long Services);
+internal sealed record RecordedOutsideCreatedWindows(long Users, long Services);

@@ -3,15 +3,19 @@ using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
-/// <summary>Tells people from service accounts, which lists with a filter show too.</summary>
+/// <summary>Tells users from service accounts, which lists with a filter show too.</summary>
 internal sealed class ListedUserReader(KeycloakClient client, KnownUserStore known)
 {
     /// <summary>Users of a list that shows no service accounts.</summary>
     public static IReadOnlyList<Subject> WithoutServiceAccounts(string realm, IReadOnlyList<KeycloakUser> users) =>
         [.. users.Select(user => Subject.From(realm, user, isPerson: true))];
 
-    /// <summary>Asks about names that may be a service account's, unless it is on record: no id changes from one to the other.</summary>
-    public async Task<IReadOnlyList<Subject>> ReadAsync(string realm, IReadOnlyList<KeycloakUser> users, CancellationToken cancellationToken)
+    /// <summary>
+    /// Asks Keycloak about names that may be a service account's. A recorded service account needs no question: an id never changes its
+    /// kind.
+    /// </summary>
+    public async Task<IReadOnlyList<Subject>> ReadAsync(
+        string realm, IReadOnlyList<KeycloakUser> users, CancellationToken cancellationToken)
     {
         string[] doubtful = [.. users.Where(user => KeycloakClient.HasServiceAccountName(user.Username)).Select(user => user.Id)];
         var services = doubtful.Length == 0 ? [] : await known.ServiceAccountsAsync(realm, doubtful, cancellationToken);

@@ -6,12 +6,12 @@ using Npgsql;
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
 /// <summary>
-/// Users on record whom a complete reading did not show. That is a suspicion: nobody is closed before Keycloak was asked for them by id.
-/// Who was looked at since the reading began is under none.
+/// Users on record that a complete scan did not show. No account is closed before Keycloak was asked for the user by id. Users that were
+/// read since the scan began are left out.
 /// </summary>
 internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
 {
-    // Some look at everybody of a realm.
+    // Some statements read every user of a realm.
     private const int LongSeconds = 600;
 
     private const string AddInWindowSql =
@@ -61,7 +61,7 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
         on conflict do nothing
         """;
 
-    // Two questions, each with an index of its own: there may be few of them among millions.
+    // Two queries, each with an index of its own: there may be few such users among millions.
     private const string AddUnseenOutsideCreatedWindowsSql =
         """
         insert into reconcile_absent (run_id, keycloak_id)
@@ -72,7 +72,8 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
                 and u.keycloak_id not like 'f:%'
             union all
             select f.keycloak_id, f.checked_at, f.user_state from keycloak_users f
-            where @Federated::boolean and f.realm = @Realm::text and f.keycloak_id >= 'f:' and f.keycloak_id < 'f;' and f.user_state <> 'deleted'
+            where @Federated::boolean and f.realm = @Realm::text and f.keycloak_id >= 'f:' and f.keycloak_id < 'f;'
+                and f.user_state <> 'deleted'
                 and (@Since::timestamptz is null or f.created_at is null or f.created_at >= @Since)) k
         where k.user_state <> 'service_account' and k.checked_at < @StartedAt::timestamptz
             and not exists (select from reconcile_seen s where s.run_id = @RunId::bigint and s.keycloak_id = k.keycloak_id)
@@ -88,9 +89,9 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
 
     private const string CountSql =
         """
-        select a.absent, case when a.absent > 0 then (
+        select a.not_shown, case when a.not_shown > 0 then (
                 select count(*) from keycloak_users where realm = @Realm::text and user_state <> 'deleted') else 0 end as known
-        from (select count(*) as absent from reconcile_absent where run_id = @RunId::bigint) a
+        from (select count(*) as not_shown from reconcile_absent where run_id = @RunId::bigint) a
         """;
 
     private const string NextSql =
@@ -98,11 +99,13 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
         select keycloak_id from reconcile_absent where run_id = @RunId::bigint order by keycloak_id limit @Most::int
         """;
 
-    private const string RemoveSql = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any (@KeycloakIds::text[])";
+    private const string RemoveSql =
+        "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any (@KeycloakIds::text[])";
 
-    /// <summary>Notes who is on record in a window that was read completely, and was not shown.</summary>
+    /// <summary>Notes users on record in a completely read window that it did not show.</summary>
     public Task AddInWindowAsync(
-        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt, CancellationToken cancellationToken)
+        ReconcileRun run, string realm, CreatedWindow window, IReadOnlyList<Subject> shown, DateTimeOffset readAt,
+        CancellationToken cancellationToken)
     {
         var (from, to) = KnownUserStore.Bounds(window);
         return ExecuteAsync(
@@ -111,32 +114,37 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
             cancellationToken);
     }
 
-    /// <summary>Notes whom a part of a listing showed.</summary>
+    /// <summary>Notes the users that a part of a listing showed.</summary>
     public Task AddSeenAsync(long runId, IReadOnlyList<Subject> shown, CancellationToken cancellationToken) =>
-        ExecuteAsync(AddSeenSql, new { RunId = runId, KeycloakIds = Ids(shown.Where(subject => !subject.IsServiceAccount)) }, cancellationToken);
+        ExecuteAsync(
+            AddSeenSql, new { RunId = runId, KeycloakIds = Ids(shown.Where(subject => !subject.IsServiceAccount)) }, cancellationToken);
 
-    /// <summary>Notes who is on record in a window, and not among those whom its listing showed.</summary>
-    public Task AddUnseenInWindowAsync(ReconcileRun run, string realm, CreatedWindow window, DateTimeOffset readAt, CancellationToken cancellationToken)
+    /// <summary>Notes users on record in a window that its listing did not show.</summary>
+    public Task AddUnseenInWindowAsync(
+        ReconcileRun run, string realm, CreatedWindow window, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
         var (from, to) = KnownUserStore.Bounds(window);
-        return ExecuteAsync(AddUnseenInWindowSql, new { RunId = run.Id, Realm = realm, ReadAt = readAt, From = from, To = to }, cancellationToken);
+        return ExecuteAsync(
+            AddUnseenInWindowSql, new { RunId = run.Id, Realm = realm, ReadAt = readAt, From = from, To = to }, cancellationToken);
     }
 
-    /// <summary>Takes back the notes of a listing.</summary>
-    public Task ClearSeenAsync(long runId, CancellationToken cancellationToken) => ExecuteAsync(ClearSeenSql, new { RunId = runId }, cancellationToken);
+    /// <summary>Removes the notes of a listing.</summary>
+    public Task ClearSeenAsync(long runId, CancellationToken cancellationToken) =>
+        ExecuteAsync(ClearSeenSql, new { RunId = runId }, cancellationToken);
 
-    /// <summary>How many people the run's listing has shown, as Keycloak counts.</summary>
+    /// <summary>How many users the run's listing has shown, as Keycloak counts.</summary>
     public async Task<long> CountSeenAsync(long runId, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        return await connection.ExecuteScalarAsync<long>(new CommandDefinition(CountSeenSql, new { RunId = runId }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
+        return await connection.ExecuteScalarAsync<long>(
+            new CommandDefinition(CountSeenSql, new { RunId = runId }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Notes who is on record, should have been shown by the run's listing, and was not.</summary>
+    /// <summary>Notes users on record that the run's listing should have shown and did not.</summary>
     /// <param name="run">The run.</param>
-    /// <param name="request">What it was asked for.</param>
-    /// <param name="scope">Whom it should have shown.</param>
-    /// <param name="federated">Whether it shows people of a federation without import.</param>
+    /// <param name="request">Its request.</param>
+    /// <param name="scope">The users that it should have shown.</param>
+    /// <param name="federated">Whether it shows federated users without import.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
     public Task AddUnseenAsync(
         ReconcileRun run, RunRequest request, MissingScope scope, bool federated, CancellationToken cancellationToken) =>
@@ -145,7 +153,7 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
             new { RunId = run.Id, request.Realm, run.StartedAt, request.Since, Federated = federated },
             cancellationToken);
 
-    /// <summary>Notes users whom the reading itself found missing.</summary>
+    /// <summary>Notes users that the scan itself found missing.</summary>
     public Task AddAsync(long runId, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken) =>
         ExecuteAsync(AddSql, new { RunId = runId, KeycloakIds = keycloakIds.ToArray() }, cancellationToken);
 
@@ -154,10 +162,11 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.QuerySingleAsync<MissingShare>(
-            new CommandDefinition(CountSql, new { RunId = runId, Realm = realm }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
+            new CommandDefinition(
+                CountSql, new { RunId = runId, Realm = realm }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Some of those who are noted.</summary>
+    /// <summary>Some of the noted users.</summary>
     public async Task<IReadOnlyList<string>> NextAsync(long runId, int most, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -165,31 +174,36 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
             new CommandDefinition(NextSql, new { RunId = runId, Most = most }, cancellationToken: cancellationToken))];
     }
 
-    /// <summary>Takes back notes that were followed.</summary>
+    /// <summary>Removes notes that are done.</summary>
     public Task RemoveAsync(long runId, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken) =>
         ExecuteAsync(RemoveSql, new { RunId = runId, KeycloakIds = keycloakIds.ToArray() }, cancellationToken);
 
     // An id with a zero character is on no record.
     private static string[] Ids(IEnumerable<Subject> subjects) =>
-        [.. subjects.Select(subject => subject.KeycloakId).Where(id => !id.Contains('\0', StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];
+        [
+            .. subjects.Select(subject => subject.KeycloakId)
+                .Where(id => !id.Contains('\0', StringComparison.Ordinal))
+                .Distinct(StringComparer.Ordinal),
+        ];
 
     private async Task ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(sql, parameters, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(
+            new CommandDefinition(sql, parameters, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 }
 
-/// <summary>Whom a listing should have shown.</summary>
+/// <summary>The users that a listing should have shown.</summary>
 internal enum MissingScope
 {
-    /// <summary>All people on record.</summary>
+    /// <summary>All users on record.</summary>
     Listed,
 
-    /// <summary>Those whom no window shows: without a creation that can be asked for, or federated without import.</summary>
+    /// <summary>Users that no window shows: without a usable creation time, or federated without import.</summary>
     OutsideCreatedWindows,
 }
 
-/// <param name="Absent">Users whom the run did not see.</param>
+/// <param name="NotShown">Users that the run did not see.</param>
 /// <param name="Known">Users on record in the realm.</param>
-internal sealed record MissingShare(long Absent, long Known);
+internal sealed record MissingShare(long NotShown, long Known);

@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Reconciliation.Runs;
-using Npgsql;
 using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
@@ -7,53 +6,40 @@ namespace KeycloakCreditBridge.Reconciliation.Schedule;
 /// <summary>Reconciles the realm that its key names.</summary>
 [DisallowConcurrentExecution]
 internal sealed partial class ReconcileJob(
-    Reconciler reconciler,
-    RequestedRunStore requested,
-    CompleteRunStore complete,
-    ListThrottle rest,
-    IHostApplicationLifetime lifetime,
-    TimeProvider clock,
+    Reconciler reconciler, RequestedRunStore requested, IHostApplicationLifetime lifetime, TimeProvider clock,
     ILogger<ReconcileJob> logger) : IJob
 {
     public const string Group = "reconcile";
 
-    private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(30);
 
     public static JobKey KeyOf(string realm) => new(realm, Group);
 
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
-        var realm = context.JobDetail.Key.Name;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-        if (await FindWorkAsync(realm, context.Trigger.Key, either.Token) is not { } request)
+        if (await FindRequestAsync(context.JobDetail.Key.Name, context.Trigger.Key, either.Token) is not { } request)
             return;
-        LogStarted(realm, request.Trigger);
-        var outcome = await reconciler.RunAsync(request, new Progress(clock, Log), either.Token);
+        var outcome = await reconciler.RunAsync(
+            request, new Progress(clock, _ => LogStarted(request.Realm, request.Trigger), Log), either.Token);
         foreach (var problem in outcome.Problems)
-            LogProblem(realm, problem);
+            LogProblem(request.Realm, problem);
         Log(outcome);
-        await FollowAsync(context, request, outcome, either.IsCancellationRequested);
+        await KeepIfUndoneAsync(context, request, outcome, either.IsCancellationRequested);
     }
 
-    // Who was asked for once is not dropped because another run was at work, the database did not answer, or this replica stops.
-    private async Task FollowAsync(IJobExecutionContext context, RunRequest request, ReconcileOutcome outcome, bool stops)
-    {
-        var (key, now) = (context.Trigger.Key, clock.GetUtcNow());
-        if (key.Group == RunTriggers.Schedule || outcome is not { RunId: null, Status: not ReconcileStatus.Cancelled })
-            return;
-        if (!stops)
-            await ReconciliationSchedule.RetryAsync(context.Scheduler, key, context.JobDetail.Key, now + AgainAfter, CancellationToken.None);
-        // A scheduler that shuts down takes nothing more: what is on record as waiting is taken up by any replica.
-        else if (request.WaitingRun is null)
-            await requested.EnqueueAsync(request, now, CancellationToken.None);
-    }
-
-    // Who stops has nothing to do any more; what was asked for waits for the next start.
-    private async Task<RunRequest?> FindWorkAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken)
+    // A run over HTTP is described by its row; everything else follows from the trigger. A stopping replica leaves the rest to the next
+    // start.
+    private async Task<RunRequest?> FindRequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken)
     {
         try
         {
-            return await RequestAsync(realm, trigger, cancellationToken) is { } request && !await IsNeedlessAsync(request, cancellationToken) ? request : null;
+            return trigger.Group switch
+            {
+                RunTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
+                RunTriggers.Schedule => new RunRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
+                _ => new RunRequest(realm, trigger.Group),
+            };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -61,39 +47,24 @@ internal sealed partial class ReconcileJob(
         }
     }
 
-    // What was asked for over HTTP stands in its run; everything else follows from who asks.
-    private async Task<RunRequest?> RequestAsync(string realm, TriggerKey trigger, CancellationToken cancellationToken) => trigger.Group switch
+    // A single request is kept when another run was at work, the database did not answer, or this replica stops.
+    private async Task KeepIfUndoneAsync(IJobExecutionContext context, RunRequest request, ReconcileOutcome outcome, bool isStopping)
     {
-        RunTriggers.Http => await requested.FindWaitingAsync(trigger.Name, cancellationToken),
-        RunTriggers.Schedule => new RunRequest(realm, trigger.Group, Mode: ReconcileMode.Quick),
-        _ => new RunRequest(realm, trigger.Group),
-    };
-
-    private async Task<bool> IsNeedlessAsync(RunRequest request, CancellationToken cancellationToken)
-    {
-        try
+        var isSettled = outcome is { RunId: not null } or { Status: ReconcileStatus.Cancelled or ReconcileStatus.NotDue };
+        if (isSettled || context.Trigger.Key.Group == RunTriggers.Schedule)
+            return;
+        var now = clock.GetUtcNow();
+        if (!isStopping)
         {
-            // Replicas that start together may each have asked for it.
-            if (request.Trigger == RunTriggers.First)
-                return await complete.HasCompleteRunAsync(request.Realm, cancellationToken) && await EndAsync(request, cancellationToken);
-            // One that is on record as waiting is done: no time of the schedule comes for it again.
-            if (request.Trigger != RunTriggers.Schedule || request.WaitingRun is not null || await rest.UntilAsync(request, cancellationToken) is not { } until)
-                return false;
-            LogResting(request.Realm, until);
-            return true;
+            await ReconciliationSchedule.RetryAsync(
+                context.Scheduler, context.Trigger.Key, context.JobDetail.Key, now + RetryAfter, CancellationToken.None);
         }
-        catch (NpgsqlException)
+        // A scheduler that shuts down takes nothing more, but any replica takes up a waiting row. The next scheduled run replaces a first
+        // run.
+        else if (request is { WaitingRun: null, Trigger: not RunTriggers.First })
         {
-            // The run finds it too, says so, and is done again later.
-            return false;
+            await requested.EnqueueAsync(request, now, CancellationToken.None);
         }
-    }
-
-    private async Task<bool> EndAsync(RunRequest needless, CancellationToken cancellationToken)
-    {
-        if (needless.WaitingRun is { } run)
-            await requested.EndAsync(run, "The realm was read meanwhile.", clock.GetUtcNow(), cancellationToken);
-        return true;
     }
 
     private void Log(ReconcileProgress progress) => LogProgress(
@@ -102,27 +73,37 @@ internal sealed partial class ReconcileJob(
     private void Log(ReconcileOutcome outcome)
     {
         var (seen, missing, provisioned, failed, _, closed) = outcome.Counts;
-        var seconds = Math.Round(outcome.Elapsed.TotalSeconds, 1);
-        if (outcome.Status == ReconcileStatus.Done)
-            LogDone(outcome.Realm, outcome.Mode, seen, missing, provisioned, closed, failed, seconds);
-        else if (outcome.Status == ReconcileStatus.Failed)
-            LogFailed(outcome.Realm, seen, outcome.Reason);
-        else
-            LogNotDone(outcome.Realm, outcome.Status, outcome.Reason);
+        switch (outcome.Status)
+        {
+            case ReconcileStatus.Done:
+                var seconds = Math.Round(outcome.Elapsed.TotalSeconds, 1);
+                LogDone(outcome.Realm, outcome.Mode, seen, missing, provisioned, closed, failed, seconds);
+                break;
+            case ReconcileStatus.Failed:
+                LogFailed(outcome.Realm, seen, outcome.Reason);
+                break;
+            case ReconcileStatus.NotDue:
+                LogNotDue(outcome.Realm, outcome.Reason);
+                break;
+            default:
+                LogNotDone(outcome.Realm, outcome.Status, outcome.Reason);
+                break;
+        }
     }
 
-    private sealed class Progress(TimeProvider clock, Action<ReconcileProgress> log) : IProgress<ReconcileProgress>
+    private sealed class Progress(
+        TimeProvider clock, Action<ReconcileProgress> logStart, Action<ReconcileProgress> log) : IProgress<ReconcileProgress>
     {
         private static readonly TimeSpan Every = TimeSpan.FromSeconds(30);
 
-        private long _loggedAt = clock.GetTimestamp();
+        private long? _loggedAt;
 
         public void Report(ReconcileProgress value)
         {
-            if (clock.GetElapsedTime(_loggedAt) < Every)
+            if (_loggedAt is { } last && clock.GetElapsedTime(last) < Every)
                 return;
+            (_loggedAt is null ? logStart : log)(value);
             _loggedAt = clock.GetTimestamp();
-            log(value);
         }
     }
 
@@ -130,7 +111,8 @@ internal sealed partial class ReconcileJob(
     private partial void LogStarted(string realm, string trigger);
 
     [LoggerMessage(EventId = 511, Level = LogLevel.Information,
-        Message = "Reconciled realm {Realm} by {Mode}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Closed} closed, {Failed} failed, {Seconds} s.")]
+        Message = "Reconciled realm {Realm} by {Mode}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Closed} closed, "
+            + "{Failed} failed, {Seconds} s.")]
     private partial void LogDone(
         string realm, ReconcileMode? mode, long seen, long missing, long provisioned, long closed, long failed, double seconds);
 
@@ -138,15 +120,16 @@ internal sealed partial class ReconcileJob(
         Message = "Reconciling realm {Realm}: {Seen} of {Expected} users seen, {Missing} missing, {PerSecond} users/s, {Left} left.")]
     private partial void LogProgress(string realm, long seen, long? expected, long missing, long perSecond, TimeSpan? left);
 
-    [LoggerMessage(EventId = 516, Level = LogLevel.Information,
-        Message = "Realm {Realm} is not listed again before {Until:u}: listing takes this Keycloak long.")]
-    private partial void LogResting(string realm, DateTimeOffset until);
+    [LoggerMessage(EventId = 516, Level = LogLevel.Information, Message = "Realm {Realm} is not reconciled now: {Reason}")]
+    private partial void LogNotDue(string realm, string? reason);
 
     [LoggerMessage(EventId = 512, Level = LogLevel.Error,
-        Message = "Reconciling realm {Realm} failed behind {Seen} users, the next run goes on from there: {Reason}")]
+        Message = "Reconciling realm {Realm} failed after {Seen} users, the next run resumes from there: {Reason}")]
     private partial void LogFailed(string realm, long seen, string? reason);
 
-    [LoggerMessage(EventId = 513, Level = LogLevel.Information, Message = "Did not reconcile realm {Realm} to the end ({Status}): {Reason}")]
+    [LoggerMessage(
+        EventId = 513, Level = LogLevel.Information,
+        Message = "Reconciling realm {Realm} did not reach its end ({Status}): {Reason}")]
     private partial void LogNotDone(string realm, ReconcileStatus status, string? reason);
 
     [LoggerMessage(EventId = 514, Level = LogLevel.Warning, Message = "Realm {Realm}: {Problem}")]

@@ -5,11 +5,11 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
-/// <summary>Brings the stored schedule, which all replicas share, to what the configuration says, and adds single runs to it.</summary>
+/// <summary>Brings the stored schedule, which all replicas share, into line with the configuration, and adds single runs to it.</summary>
 internal sealed class ReconciliationSchedule(
     CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
 {
-    private const string Again = " again";
+    private const string RetrySuffix = " again";
 
     public async Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken)
     {
@@ -21,25 +21,30 @@ internal sealed class ReconciliationSchedule(
         await scheduler.DeleteJobs([.. stored.Where(key => !realms.Contains(key.Name))], cancellationToken);
     }
 
-    /// <summary>Has a realm reconciled once, as soon as a replica can. Asked again before that, it is still once; asked while it runs, it is twice.</summary>
+    /// <summary>
+    /// Schedules one run as soon as a replica can. Requests before it begins share it; a request while it runs adds one more.
+    /// </summary>
+    /// <param name="scheduler">The running scheduler.</param>
+    /// <param name="realm">The realm's name.</param>
     /// <param name="trigger">Why, see <see cref="RunTriggers"/>.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
     public static async Task RunOnceAsync(IScheduler scheduler, string realm, string trigger, CancellationToken cancellationToken)
     {
         var key = new TriggerKey(realm, trigger);
-        // A run that has begun may be past what this one is asked for: then one more follows it.
+        // A run that has begun may have read already what this one is asked for: then one more follows it.
         if (await scheduler.GetTriggerState(key, cancellationToken) is not (TriggerState.None or TriggerState.Normal))
             key = new TriggerKey($"{realm} once more", trigger);
         await scheduler.ScheduleTrigger(Once(key, realm), TriggerConflict.Keep, cancellationToken);
     }
 
-    /// <summary>Has a run that was announced done as soon as a replica can.</summary>
+    /// <summary>Schedules a waiting run as soon as a replica can.</summary>
     public static async Task RunWaitingAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
     {
         var key = new TriggerKey(RequestedRunStore.TriggerName(run), RunTriggers.Http);
         await scheduler.ScheduleTrigger(Once(key, realm), TriggerConflict.Keep, cancellationToken);
     }
 
-    /// <summary>The same for a run that nobody may have scheduled yet; false when somebody has.</summary>
+    /// <summary>The same for a run that may be scheduled already; false when it is.</summary>
     public static async Task<bool> TryRunWaitingAsync(IScheduler scheduler, string realm, long run, CancellationToken cancellationToken)
     {
         var key = new TriggerKey(RequestedRunStore.TriggerName(run), RunTriggers.Http);
@@ -53,23 +58,26 @@ internal sealed class ReconciliationSchedule(
         return true;
     }
 
-    /// <summary>Has what a trigger asked for done later, as it could not be done now.</summary>
-    public static async Task RetryAsync(IScheduler scheduler, TriggerKey asked, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
+    /// <summary>Schedules a later try of a run that could not be done now.</summary>
+    public static async Task RetryAsync(
+        IScheduler scheduler, TriggerKey fired, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        var later = TriggerBuilder.Create().WithIdentity(RetryKey(asked)).ForJob(job).StartAt(at).Build();
+        var later = TriggerBuilder.Create().WithIdentity(RetryKey(fired)).ForJob(job).StartAt(at).Build();
         await scheduler.ScheduleTrigger(later, TriggerConflict.Keep, cancellationToken);
     }
 
-    // The trigger that fired is deleted behind its run: the next one needs another name.
-    private static TriggerKey RetryKey(TriggerKey asked) =>
-        new(asked.Name.EndsWith(Again, StringComparison.Ordinal) ? asked.Name[..^Again.Length] : asked.Name + Again, asked.Group);
+    // The trigger that fired is deleted after its run: the next one needs another name.
+    private static TriggerKey RetryKey(TriggerKey fired) =>
+        new(
+            fired.Name.EndsWith(RetrySuffix, StringComparison.Ordinal) ? fired.Name[..^RetrySuffix.Length] : fired.Name + RetrySuffix,
+            fired.Group);
 
     private async Task ApplyAsync(IScheduler scheduler, string realm, CancellationToken cancellationToken)
     {
         var job = JobBuilder.Create<ReconcileJob>().WithIdentity(ReconcileJob.KeyOf(realm)).StoreDurably().Build();
         await scheduler.AddJob(job, AddJobOptions.Replacing, cancellationToken);
 
-        // A stored trigger that says the same stays: it remembers whether a time passed while no replica ran.
+        // An equal stored trigger stays: it remembers whether a time passed while no replica ran.
         foreach (var (group, cron) in new[] { (RunTriggers.Schedule, options.Value.Cron), (RunTriggers.Daily, options.Value.CompleteCron) })
         {
             var key = new TriggerKey(realm, group);
@@ -77,7 +85,7 @@ internal sealed class ReconciliationSchedule(
                 await scheduler.ScheduleTrigger(Trigger(key, job.Key, cron), TriggerConflict.Replace, cancellationToken);
         }
 
-        // A replica that starts beside one that is at it asks for nothing more.
+        // A first run that is scheduled or at work is kept.
         if (!await runs.HasCompleteRunAsync(realm, cancellationToken))
             await scheduler.ScheduleTrigger(Once(new TriggerKey(realm, RunTriggers.First), realm), TriggerConflict.Keep, cancellationToken);
     }

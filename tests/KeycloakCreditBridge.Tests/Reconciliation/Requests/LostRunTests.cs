@@ -30,20 +30,23 @@ public sealed class LostRunTests(PostgresFixture postgres)
     {
         await using var scene = await FaultFixture.CreateAsync();
         await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
-        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") == 1, "the first run is over");
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("reconcile_runs where status = 'done'") == 1, "the first run is over");
         await using (var connection = await scene.Database.DataSource.OpenConnectionAsync(Token))
         {
             // The run is on record, and the scheduler does not take it.
             await using var held = await connection.BeginTransactionAsync(Token);
             await connection.ExecuteAsync("select 1 from quartz.qrtz_locks for update");
             var asked = EnqueueAsync(scene);
-            await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'waiting'") == 1, "the run is announced");
+            await Eventually.TrueAsync(
+                async () => await scene.CountAsync("reconcile_runs where status = 'waiting'") == 1, "the run is enqueued");
             await killed.KillAsync();
             await Assert.ThrowsAsync<HttpRequestException>(() => asked);
         }
 
         await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.Settings);
-        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where trigger = 'http' and status = 'done'") == 1, "the run is done");
+        await Eventually.TrueAsync(
+            async () => await scene.CountAsync("reconcile_runs where trigger = 'http' and status = 'done'") == 1, "the run is done");
         Assert.True(await next.TerminateAsync());
         Assert.Equal(1, await scene.CountAsync("reconcile_runs where trigger = 'http'"));
         Assert.Equal(2, next.Log.Split(Begun).Length);
@@ -54,15 +57,18 @@ public sealed class LostRunTests(PostgresFixture postgres)
     {
         await using var scene = await FaultFixture.CreateAsync();
         for (var number = 0; number < 40; number++)
-            scene.Keycloak.Realm(FaultFixture.Realm).AddUser(new EmulatedUser($"user-{number}", $"user{number}") { CreatedTimestamp = 1_600_000_000_000 + (number * 86_400_000L) });
+            scene.Keycloak.Realm(FaultFixture.Realm).AddUser(
+                new EmulatedUser($"user-{number}", $"user{number}") { CreatedTimestamp = 1_600_000_000_000 + (number * 86_400_000L) });
         var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Reconciliation:WindowUsers"] = "10" };
-        await using (var killed = BridgeProcess.Launch(
-            scene.BridgeUrl, new Dictionary<string, string>(settings, StringComparer.Ordinal) { ["CREDIT_BRIDGE_KILL_AT"] = "saved:3" }))
+        var killedSettings = new Dictionary<string, string>(settings, StringComparer.Ordinal);
+        KillPoint.Plant(killedSettings, "saved:3");
+        await using (var killed = BridgeProcess.Launch(scene.BridgeUrl, killedSettings))
         {
             await Eventually.TrueAsync(
-                async () => await scene.CountAsync("pg_namespace where nspname = 'quartz'") == 1 && await scene.CountAsync("reconcile_runs where position > 0") == 1
+                async () => await scene.CountAsync("pg_namespace where nspname = 'quartz'") == 1
+                    && await scene.CountAsync("reconcile_runs where position > 0") == 1
                     && await killed.StatusAsync("health/live") is null,
-                "the run has begun and its process is gone");
+                "the run has begun and its process has died");
         }
 
         await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
@@ -72,39 +78,45 @@ public sealed class LostRunTests(PostgresFixture postgres)
         Assert.Equal(1, await scene.CountAsync("reconcile_runs where seen = 40"));
         Assert.Equal(1, await scene.CountAsync("reconcile_runs"));
         Assert.Equal(40, await scene.AccountsAsync());
-        Assert.Contains("Continuing run", next.Log, StringComparison.Ordinal);
+        Assert.Contains("resumes after", next.Log, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_failed_run_is_retried_after_a_while_and_a_run_of_a_command_is_not()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 15);
-        var store = bundle.Bridge.Services.GetRequiredService<RequestedRunStore>();
-        await bundle.Database.ExecuteAsync(
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 15);
+        var store = fixture.Bridge.Services.GetRequiredService<RequestedRunStore>();
+        await fixture.Database.ExecuteAsync(
             """
             insert into reconcile_runs (realm, mode, trigger, status, dry_run, re_evaluate, owner, started_at, updated_at)
             select @Realm, r.mode, r.trigger, r.status, false, false, '', @Now - r.ago, @Now - r.ago
-            from (values ('windows', 'command', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '2 days'), ('counts', 'schedule', 'failed', interval '1 hour'),
-                ('windows', 'http', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '1 hour'), ('counts', 'http', 'stopped', interval '0'),
+            from (values ('windows', 'command', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '2 days'),
+                ('counts', 'schedule', 'failed', interval '1 hour'),
+                ('windows', 'http', 'failed', interval '1 hour'), ('windows', 'daily', 'failed', interval '1 hour'),
+                    ('counts', 'http', 'stopped', interval '0'),
                 ('windows', 'asked', 'failed', interval '1 minute')) r (mode, trigger, status, ago)
             """,
             new { EmulatorFixture.Realm, Now });
 
-        await store.RequeueInterruptedAsync([EmulatorFixture.Realm], Now, Now - Reconciler.ContinuedFor, Now - TimeSpan.FromMinutes(5), Token);
+        await store.RequeueInterruptedAsync(
+            [EmulatorFixture.Realm], Now, Now - Reconciler.ResumableFor, Now - TimeSpan.FromMinutes(5), Token);
 
-        Assert.Equal(["daily windows", "http counts"], await bundle.Database.QueryAsync<string>("select trigger || ' ' || mode from reconcile_runs where status = 'waiting' order by id"));
+        Assert.Equal(
+            ["daily windows", "http counts"],
+            await fixture.Database.QueryAsync<string>(
+                "select trigger || ' ' || mode from reconcile_runs where status = 'waiting' order by id"));
     }
 
     [Fact]
     public async Task Replicas_that_start_together_have_a_run_that_waits_done_once()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 15);
-        var run = await EnqueueAsync(bundle.Bridge);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 15);
+        var run = await EnqueueAsync(fixture.Bridge);
 
-        await using var one = BridgeFixture.Build(bundle.Database, bundle.Keycloak, Enabled);
-        await using var two = BridgeFixture.Build(bundle.Database, bundle.Keycloak, Enabled);
+        await using var one = BridgeFixture.Build(fixture.Database, fixture.Keycloak, Enabled);
+        await using var two = BridgeFixture.Build(fixture.Database, fixture.Keycloak, Enabled);
         await Task.WhenAll(one.StartAsync(), two.StartAsync());
-        await DoneAsync(bundle, run);
+        await DoneAsync(fixture, run);
         await Task.WhenAll(one.StopAsync(), two.StopAsync());
 
         Assert.Single(one.Log.All.Concat(two.Log.All), line => line.Contains(Begun, StringComparison.Ordinal));
@@ -115,34 +127,35 @@ public sealed class LostRunTests(PostgresFixture postgres)
     public async Task A_running_replica_takes_up_a_run_that_another_enqueued_and_lost()
     {
         var clock = new ManualTimeProvider(TimeProvider.System.GetUtcNow());
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 15);
-        var settings = BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url);
-        var atStart = await EnqueueAsync(bundle.Bridge);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 15);
+        var settings = BridgeFixture.Settings(fixture.Database.ConnectionString, fixture.Keycloak.Server.Url);
+        var atStart = await EnqueueAsync(fixture.Bridge);
         await using var bridge = BridgeFixture.Build(settings, clock, Enabled);
         await bridge.StartAsync();
         await TakenUpAsync(atStart);
 
-        var later = await EnqueueAsync(bundle.Bridge);
+        var later = await EnqueueAsync(fixture.Bridge);
 
         await TakenUpAsync(later);
         await clock.AdvanceUntilDoneAsync(bridge.StopAsync(), Step, Token);
 
-        // A clock that runs ahead ends the lease of a run that goes on.
+        // A clock that runs ahead ends the lease of a run at work.
         async Task TakenUpAsync(long run)
         {
             await Eventually.TrueAsync(
                 () =>
                 {
                     clock.Advance(Step);
-                    return bundle.Database.ScalarAsync<bool>("select status <> 'waiting' from reconcile_runs where id = @run", new { run });
+                    return fixture.Database.ScalarAsync<bool>(
+                        "select status <> 'waiting' from reconcile_runs where id = @run", new { run });
                 },
                 "the run is taken up");
-            await DoneAsync(bundle, run);
+            await DoneAsync(fixture, run);
         }
     }
 
-    private static Task DoneAsync(ReconciliationFixture bundle, long run) => Eventually.TrueAsync(
-        () => bundle.Database.ScalarAsync<bool>("select status = 'done' and seen = 15 from reconcile_runs where id = @run", new { run }),
+    private static Task DoneAsync(ReconciliationFixture fixture, long run) => Eventually.TrueAsync(
+        () => fixture.Database.ScalarAsync<bool>("select status = 'done' and seen = 15 from reconcile_runs where id = @run", new { run }),
         "the run is done");
 
     // What the endpoint does first; then its process ends.

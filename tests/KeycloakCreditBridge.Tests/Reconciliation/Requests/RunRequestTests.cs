@@ -30,7 +30,8 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.Accepted, started.Status);
         var run = await EndedAsync((long)started.Json["id"]!);
-        Assert.Equal(("done", "list", "http", 25), ((string)run["status"]!, (string)run["mode"]!, (string)run["trigger"]!, (int)run["seen"]!));
+        Assert.Equal(
+            ("done", "list", "http", 25), ((string)run["status"]!, (string)run["mode"]!, (string)run["trigger"]!, (int)run["seen"]!));
         Assert.True((int)run["per_second"]! > 0 && (int)run["seconds_left"]! == 0);
         Assert.Equal(25, await _scene.Database.ScalarAsync<int>("select count(*)::int from user_credits where realm = 'demo'"));
         var runs = (await _scene.GetAsync(Runs, _admin)).Json.AsArray();
@@ -41,7 +42,8 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task Only_the_named_users_are_read()
     {
         _scene.Keycloak.Realm(CreditsFixture.Realm).AddUsers(3);
-        var started = await _scene.PostAsync(Runs, _admin, new JsonObject { ["user_ids"] = new JsonArray("user0000001", "nobody"), ["dry_run"] = true });
+        var started = await _scene.PostAsync(
+            Runs, _admin, new JsonObject { ["user_ids"] = new JsonArray("user0000001", "unknown"), ["dry_run"] = true });
         var run = await EndedAsync((long)started.Json["id"]!);
         Assert.Equal((1, 1, true), ((int)run["seen"]!, (int)run["failed"]!, (bool)run["dry_run"]!));
     }
@@ -54,7 +56,8 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
         _scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 1_000, TimeSpan.FromSeconds(1));
         var started = await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true });
         var id = (long)started.Json["id"]!;
-        await Eventually.TrueAsync(async () => (int)(await _scene.GetAsync($"{Runs}/{id}", _admin)).Json["seen"]! > 0, "the run is under way");
+        await Eventually.TrueAsync(
+            async () => (int)(await _scene.GetAsync($"{Runs}/{id}", _admin)).Json["seen"]! > 0, "the run is under way");
 
         var cancelled = await _scene.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null);
 
@@ -64,7 +67,8 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.InRange((int)run["seen"]!, 1, 199);
         Assert.Equal(HttpStatusCode.Conflict, (await _scene.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null)).Status);
         _scene.Keycloak.Faults.Reset();
-        var next = await EndedAsync((long)(await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true })).Json["id"]!);
+        var next = await EndedAsync(
+            (long)(await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true })).Json["id"]!);
         Assert.Equal(200, (int)next["seen"]!);
     }
 
@@ -94,7 +98,8 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     private Task FirstRunsAreOverAsync() => Eventually.TrueAsync(
-        () => _scene.Database.ScalarAsync<bool>("select count(*) = 2 from reconcile_runs where trigger = 'first' and status = 'done'"), "the first runs are over");
+        () => _scene.Database.ScalarAsync<bool>("select count(*) = 2 from reconcile_runs where trigger = 'first' and status = 'done'"),
+        "the first runs are over");
 
     private async Task<JsonNode> EndedAsync(long id)
     {

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation.Review;
 
-/// <summary>Accounts of users who were deleted without an event.</summary>
+/// <summary>Accounts of users that were deleted without an event.</summary>
 public sealed class AccountCloserTests(PostgresFixture postgres)
 {
     private const string UsersPath = $"/{EmulatorFixture.Users}";
@@ -16,15 +16,15 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     [MemberData(nameof(Complete))]
     public async Task A_user_missing_from_a_complete_scan_and_unknown_to_Keycloak_is_closed(string mode)
     {
-        await using var bundle = await StartAsync();
-        var gone = await RemoveAsync(bundle, 1);
+        await using var fixture = await StartAsync();
+        var deleted = await RemoveAsync(fixture, 1);
 
-        var outcome = await bundle.RunAsync(ReconciliationFixture.By(mode));
+        var outcome = await fixture.RunAsync(ReconciliationFixture.By(mode));
 
-        Assert.Equal((ReconcileStatus.Done, 1L, 1L), (outcome.Status, outcome.Counts.Gone, outcome.Counts.Closed));
-        Assert.Equal(gone, await bundle.Database.QueryAsync<string>(Closed));
-        Assert.Equal(1, await bundle.Database.ScalarAsync<int>("select closed::int from reconcile_runs order by id desc limit 1"));
-        Assert.Equal(0, (await bundle.RunAsync(ReconciliationFixture.By(mode))).Counts.Gone);
+        Assert.Equal((ReconcileStatus.Done, 1L, 1L), (outcome.Status, outcome.Counts.NotShown, outcome.Counts.Closed));
+        Assert.Equal(deleted, await fixture.Database.QueryAsync<string>(Closed));
+        Assert.Equal(1, await fixture.Database.ScalarAsync<int>("select closed::int from reconcile_runs order by id desc limit 1"));
+        Assert.Equal(0, (await fixture.RunAsync(ReconciliationFixture.By(mode))).Counts.NotShown);
     }
 
     [Theory]
@@ -33,31 +33,31 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     [InlineData("Counts")]
     public async Task More_than_the_share_are_closed_only_when_an_operator_allows_it(string mode)
     {
-        await using var bundle = await StartAsync();
-        var gone = await RemoveAsync(bundle, 5);
+        await using var fixture = await StartAsync();
+        var deleted = await RemoveAsync(fixture, 5);
 
-        var asked = await bundle.RunAsync(ReconciliationFixture.By(mode));
-        Assert.Equal((true, 5L, 0L), (asked.NeedsOperator, asked.Counts.Gone, asked.Counts.Closed));
+        var asked = await fixture.RunAsync(ReconciliationFixture.By(mode));
+        Assert.Equal((true, 5L, 0L), (asked.NeedsOperator, asked.Counts.NotShown, asked.Counts.Closed));
         Assert.Contains("--allow-closing 5", asked.Problems[0], StringComparison.Ordinal);
-        Assert.Empty(await bundle.Database.QueryAsync<string>(Closed));
+        Assert.Empty(await fixture.Database.QueryAsync<string>(Closed));
 
-        var tooFew = await bundle.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 4 });
+        var tooFew = await fixture.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 4 });
         Assert.True(tooFew.NeedsOperator);
-        var allowed = await bundle.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 5 });
+        var allowed = await fixture.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 5 });
 
         Assert.Equal((false, 5L), (allowed.NeedsOperator, allowed.Counts.Closed));
-        Assert.Equal(gone, await bundle.Database.QueryAsync<string>(Closed));
+        Assert.Equal(deleted, await fixture.Database.QueryAsync<string>(Closed));
     }
 
     [Theory]
     [MemberData(nameof(Complete))]
     public async Task A_dry_run_counts_them_and_closes_none(string mode)
     {
-        await using var bundle = await StartAsync();
-        await RemoveAsync(bundle, 5);
-        var outcome = await bundle.RunAsync(ReconciliationFixture.By(mode) with { DryRun = true, AllowClosing = 5 });
-        Assert.Equal((5L, 0L, false), (outcome.Counts.Gone, outcome.Counts.Closed, outcome.NeedsOperator));
-        Assert.Empty(await bundle.Database.QueryAsync<string>(Closed));
+        await using var fixture = await StartAsync();
+        await RemoveAsync(fixture, 5);
+        var outcome = await fixture.RunAsync(ReconciliationFixture.By(mode) with { DryRun = true, AllowClosing = 5 });
+        Assert.Equal((5L, 0L, false), (outcome.Counts.NotShown, outcome.Counts.Closed, outcome.NeedsOperator));
+        Assert.Empty(await fixture.Database.QueryAsync<string>(Closed));
     }
 
     [Theory]
@@ -67,23 +67,23 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     [InlineData("List", true)]
     public async Task A_user_that_Keycloak_returns_by_id_is_never_closed(string mode, bool truncated)
     {
-        await using var bundle = await StartAsync();
-        await RemoveAsync(bundle, 1);
+        await using var fixture = await StartAsync();
+        await RemoveAsync(fixture, 1);
         // The listing breaks off behind some of it: by an error, or by an answer that is cut.
-        var broken = await bundle.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 100 }, progress =>
+        var broken = await fixture.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 100 }, progress =>
         {
             if (progress.Counts.Seen < 30)
                 return;
             if (truncated)
-                bundle.Keycloak.Server.Faults.Truncate(UsersPath, 100);
+                fixture.Keycloak.Server.Faults.Truncate(UsersPath, 100);
             else
-                bundle.Keycloak.Server.Faults.Fail(UsersPath, 100, 500);
+                fixture.Keycloak.Server.Faults.Fail(UsersPath, 100, 500);
         });
         Assert.Equal((ReconcileStatus.Failed, 0L), (broken.Status, broken.Counts.Closed));
-        Assert.Empty(await bundle.Database.QueryAsync<string>(Closed));
+        Assert.Empty(await fixture.Database.QueryAsync<string>(Closed));
 
-        bundle.Keycloak.Server.Faults.Reset();
-        var continued = await bundle.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 100 });
+        fixture.Keycloak.Server.Faults.Reset();
+        var continued = await fixture.RunAsync(ReconciliationFixture.By(mode) with { AllowClosing = 100 });
 
         Assert.Equal((broken.RunId, ReconcileStatus.Done, 1L), (continued.RunId, continued.Status, continued.Counts.Closed));
         Assert.Equal(100, continued.Counts.Seen);
@@ -92,44 +92,44 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     [Fact]
     public async Task Deleted_users_without_a_creation_time_are_found_by_the_counts()
     {
-        await using var bundle = await StartAsync();
-        bundle.Realm.AddUser(new("undated", "undated"));
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
-        bundle.Realm.RemoveUser("undated");
+        await using var fixture = await StartAsync();
+        fixture.Realm.AddUser(new("no-date", "no-date"));
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        fixture.Realm.RemoveUser("no-date");
 
-        var outcome = await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
+        var outcome = await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
 
         Assert.Equal(1, outcome.Counts.Closed);
-        Assert.Equal(["undated"], await bundle.Database.QueryAsync<string>(Closed));
+        Assert.Equal(["no-date"], await fixture.Database.QueryAsync<string>(Closed));
     }
 
     [Fact]
     public async Task A_user_that_returns_under_the_same_id_gets_the_account_back()
     {
-        await using var bundle = await StartAsync();
-        bundle.Realm.AddUser(new("ana", "ana") { CreatedTimestamp = 1_500_000_000_000 });
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
-        bundle.Realm.RemoveUser("ana");
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
-        bundle.Realm.AddUser(new("ana", "ana") { CreatedTimestamp = 1_500_000_000_000 });
+        await using var fixture = await StartAsync();
+        fixture.Realm.AddUser(new("ana", "ana") { CreatedTimestamp = 1_500_000_000_000 });
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        fixture.Realm.RemoveUser("ana");
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
+        fixture.Realm.AddUser(new("ana", "ana") { CreatedTimestamp = 1_500_000_000_000 });
 
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
 
-        Assert.Equal("active", await bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = 'ana'"));
+        Assert.Equal("active", await fixture.Database.ScalarAsync<string>("select status from user_credits where user_id = 'ana'"));
     }
 
-    private static async Task<string[]> RemoveAsync(ReconciliationFixture bundle, int count)
+    private static async Task<string[]> RemoveAsync(ReconciliationFixture fixture, int count)
     {
-        var gone = (await bundle.UserIdsAsync()).Take(count).Order(StringComparer.Ordinal).ToArray();
-        foreach (var id in gone)
-            bundle.Realm.RemoveUser(id);
-        return gone;
+        var deleted = (await fixture.UserIdsAsync()).Take(count).Order(StringComparer.Ordinal).ToArray();
+        foreach (var id in deleted)
+            fixture.Realm.RemoveUser(id);
+        return deleted;
     }
 
     private async Task<ReconciliationFixture> StartAsync()
     {
-        var bundle = await ReconciliationFixture.StartAsync(postgres, users: 101);
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
-        return bundle;
+        var fixture = await ReconciliationFixture.StartAsync(postgres, users: 101);
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        return fixture;
     }
 }

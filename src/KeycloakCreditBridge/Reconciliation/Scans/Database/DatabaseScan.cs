@@ -6,9 +6,8 @@ using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 
 /// <summary>
-/// Reads a realm from Keycloak's database beside everybody on record, both in the order of their ids, so that memory does not grow with
-/// the realm; where an id is all that counts, only the buckets that differ. Only who differs is looked at more closely. Federated users
-/// without import are in no database: the list shows them.
+/// Merges a realm's users in Keycloak's database with the records, both in id order, so that memory does not grow with the realm. Where the
+/// rules need only ids, only differing buckets are read. Federated users without import are in no database: the list shows them.
 /// </summary>
 internal sealed class DatabaseScan(
     KeycloakDatabaseStore keycloak,
@@ -16,13 +15,13 @@ internal sealed class DatabaseScan(
     RealmComparison comparison,
     UserByIdReader reader,
     OutsideCreatedWindowsScan undated,
-    MissingFromScanStore absentees,
+    MissingFromScanStore missing,
     GrantPolicy policy,
     TimeProvider clock) : IScan
 {
     private const int BatchUsers = 1_000;
 
-    // How far a run is, is saved at least so often.
+    // The run saves its place at least this often.
     private const int PartUsers = 50_000;
 
     public int MaxConcurrentReviews => 2;
@@ -33,8 +32,9 @@ internal sealed class DatabaseScan(
         await keycloak.CheckAsync(cancellationToken);
         if (run.Reached.Phase.Length == 0)
         {
-            // Keycloak sorts the realm for this look, which takes it as long as summing up takes PostgreSQL. Who is not on record yet is by then.
-            var looking = MayHaveUncountedAsync(request.Realm, cancellationToken);
+            // Keycloak sorts the realm for this check, which takes as long as PostgreSQL needs for its sums. Missing users are on record by
+            // then.
+            var checking = MayHaveUncountedAsync(request.Realm, cancellationToken);
             var reached = run.Reached;
             await foreach (var part in MergeAsync(run, request, cancellationToken))
             {
@@ -42,7 +42,7 @@ internal sealed class DatabaseScan(
                 yield return part;
             }
 
-            if (!await looking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
+            if (!await checking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
             {
                 await foreach (var part in undated.ReadFederatedAsync(run, request.Realm, reached, cancellationToken))
                     yield return part;
@@ -54,9 +54,10 @@ internal sealed class DatabaseScan(
             yield return part;
     }
 
-    // Without a federation there is nobody whom the tables do not have.
+    // Without a federation the tables have every user.
     private async Task<bool> MayHaveUncountedAsync(string realm, CancellationToken cancellationToken) =>
-        await keycloak.HasFederationAsync(realm, cancellationToken) is not false && await undated.HasUncountedAsync(realm, cancellationToken);
+        await keycloak.HasFederationAsync(realm, cancellationToken) is not false
+            && await undated.HasUncountedAsync(realm, cancellationToken);
 
     private async IAsyncEnumerable<ScannedPart> MergeAsync(
         ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -68,19 +69,20 @@ internal sealed class DatabaseScan(
         var compared = part.NeedsAll || request.Since is not null
             ? new ComparedRealm(await keycloak.CountAsync(request.Realm, cancellationToken), 0, null)
             : await comparison.CompareAsync(request.Realm, cancellationToken);
-        // What this run mended before it was interrupted is the same on both sides by now.
+        // What this run corrected before it was interrupted is equal on both sides by now.
         var startsOver = compared.Differing is not null;
         if (startsOver)
             (after, position) = ("", ScanPosition.Start);
         yield return new ScannedPart([], readAt, position, startsOver) { Unchanged = compared.Unchanged, Expected = compared.Users };
 
-        await using var records = known.CopyAsync(request.Realm, after, compared.Differing, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using var records = known.CopyAsync(
+            request.Realm, after, compared.Differing, cancellationToken).GetAsyncEnumerator(cancellationToken);
         var hasRecord = await records.MoveNextAsync();
         await foreach (var user in keycloak.CopyAsync(request.Realm, after, compared.Differing, cancellationToken))
         {
             while (hasRecord && string.CompareOrdinal(records.Current.KeycloakId, user.Id) < 0)
             {
-                await AddAbsentAsync(part, records.Current, run, readAt, cancellationToken);
+                await AddMissingAsync(part, records.Current, run, readAt, cancellationToken);
                 hasRecord = await records.MoveNextAsync();
             }
 
@@ -97,20 +99,21 @@ internal sealed class DatabaseScan(
         }
 
         for (; hasRecord; hasRecord = await records.MoveNextAsync())
-            await AddAbsentAsync(part, records.Current, run, readAt, cancellationToken);
+            await AddMissingAsync(part, records.Current, run, readAt, cancellationToken);
         yield return await EndAsync(part, run, readAt, position, cancellationToken);
     }
 
-    // Rules that look at the address or the name may judge somebody otherwise whose record stands.
-    private bool NeedsAll(RunRequest request) => request.Rejudge || !policy.RulesOf(request.Realm).NeedsIdAlone;
+    // Rules on addresses or names may evaluate a user differently although its record is consistent.
+    private bool NeedsAll(RunRequest request) => request.ReEvaluate || !policy.RulesOf(request.Realm).NeedsIdAlone;
 
-    private async Task AddAbsentAsync(Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)
+    private async Task AddMissingAsync(
+        Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
-        part.AddAbsent(record, readAt);
-        if (part.Absent.Count < BatchUsers)
+        part.AddMissing(record, readAt);
+        if (part.Missing.Count < BatchUsers)
             return;
-        await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
-        part.Absent.Clear();
+        await missing.AddAsync(run.Id, part.Missing, cancellationToken);
+        part.Missing.Clear();
     }
 
     private async Task<ScannedPart> EndAsync(
@@ -119,9 +122,9 @@ internal sealed class DatabaseScan(
         var deleted = part.Linked.Count == 0 ? [] : await known.DeletedAsync(part.Realm, [.. part.Linked], cancellationToken);
         part.Users.RemoveAll(user => deleted.Contains(user.KeycloakId));
         var asked = await reader.ReadAsync(part.Realm, [.. part.Doubtful, .. deleted], cancellationToken);
-        part.Absent.AddRange(asked.NotFound.Except(deleted));
-        if (part.Absent.Count > 0)
-            await absentees.AddAsync(run.Id, part.Absent, cancellationToken);
+        part.Missing.AddRange(asked.NotFound.Except(deleted));
+        if (part.Missing.Count > 0)
+            await missing.AddAsync(run.Id, part.Missing, cancellationToken);
         return new ScannedPart([.. part.Users, .. asked.Found], readAt, position) { Unchanged = part.Unchanged, Problems = asked.Problems };
     }
 
@@ -131,12 +134,12 @@ internal sealed class DatabaseScan(
 
         public List<Subject> Users { get; } = [];
 
-        public List<string> Absent { get; } = [];
+        public List<string> Missing { get; } = [];
 
-        /// <summary>On record otherwise than Keycloak's table has them, which came from a directory: only Keycloak knows how they are.</summary>
+        /// <summary>Directory users whose record differs from Keycloak's table: only Keycloak knows their state.</summary>
         public List<string> Doubtful { get; } = [];
 
-        /// <summary>New on record, or deleted there, and from a directory.</summary>
+        /// <summary>Directory users without a record, or with a deleted one.</summary>
         public List<string> Linked { get; } = [];
 
         public string Realm => request.Realm;
@@ -156,7 +159,9 @@ internal sealed class DatabaseScan(
                 return;
             }
 
-            if (user.FederationLink is not null && record is { State: "account" or "held" } recorded && recorded.State != DispositionOf(user))
+            if (
+                user.FederationLink is not null && record is { State: "account" or "held" } recorded
+                    && recorded.State != DispositionOf(user))
             {
                 Doubtful.Add(user.Id);
                 return;
@@ -167,11 +172,13 @@ internal sealed class DatabaseScan(
             Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
         }
 
-        // Who was looked at since, is older than asked for or is in no database, is not gone for not being shown.
-        public void AddAbsent(KnownUser record, DateTimeOffset readAt)
+        // A user that was read since, is older than requested, or is in no database counts as shown.
+        public void AddMissing(KnownUser record, DateTimeOffset readAt)
         {
-            if (record.CheckedAt < readAt.UtcDateTime && !(record.CreatedAt < request.Since) && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
-                Absent.Add(record.KeycloakId);
+            if (
+                record.CheckedAt < readAt.UtcDateTime && !(record.CreatedAt < request.Since)
+                    && !record.KeycloakId.StartsWith("f:", StringComparison.Ordinal))
+                Missing.Add(record.KeycloakId);
         }
 
         private static string DispositionOf(StoredUser user) => user.IsService ? "service_account" : user.Enabled ? "account" : "held";

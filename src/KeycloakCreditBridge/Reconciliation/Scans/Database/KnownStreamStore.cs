@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 
-/// <summary>Everybody of a realm who is on record, one after the other.</summary>
+/// <summary>The recorded users of a realm, one after the other.</summary>
 internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
 {
     // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
@@ -16,7 +16,8 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             case k.user_state
                 when 'account' then c.user_id is not null and k.reason is null
                     and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})
-                when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active' and c.status_reason is distinct from 'deleted'
+                when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active'
+                    and c.status_reason is distinct from 'deleted'
                 else true end as stands
         from keycloak_users k
         left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
@@ -31,9 +32,9 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         where realm = @Realm::text and keycloak_id = any (@KeycloakIds::text[]) and user_state = 'deleted'
         """;
 
-    // Summed up as Keycloak's users are, see UserDigest, and beside them the accounts as they should be less the accounts as they are: nothing
-    // where they agree. Who is left out, and whom the account belies, adds what no user of Keycloak's does. An account that an operator holds
-    // agrees with nobody: its bucket is read.
+    // Sums as UserDigest makes them of Keycloak's users, and beside them the accounts as they should be minus the accounts as they are:
+    // zero where they agree. Excluded users, and accounts that contradict their record, add what no Keycloak user adds. A bucket with an
+    // account that an operator holds never agrees, and is read.
     private const string DigestSql =
         $"""
         select s.bucket, sum(s.users) as sum, sum(s.accounts) as accounts
@@ -41,40 +42,46 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             select {UserDigest.Mask} & hashtextextended(k.keycloak_id, 0) as bucket,
                 sum(hashtextextended(k.keycloak_id, case
                     when k.reason is not null then 0 when k.user_state = 'account' then {UserDigest.Enabled}
-                    when k.user_state = 'held' then {UserDigest.Disabled} when k.user_state = 'service_account' then {UserDigest.Service} else 0 end
-                    + {UserDigest.KindCount} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.NoCreationTime}))) as users,
+                    when k.user_state = 'held' then {UserDigest.Disabled} when k.user_state = 'service_account' then {UserDigest.Service}
+                        else 0 end
+                    + {UserDigest.KindCount} * coalesce((date_part('epoch', k.created_at) * 1000)::bigint, {UserDigest.NoCreationTime}))) as
+                        users,
                 coalesce(sum(hashtextextended(k.account_id, hashtextextended(k.keycloak_id, case k.user_state
-                    when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter (where k.user_state in ('account', 'held')), 0) as accounts
+                    when 'account' then {UserDigest.Enabled} else {UserDigest.Disabled} end))) filter
+                        (where k.user_state in ('account', 'held')), 0) as accounts
             from keycloak_users k
             where k.realm = @Realm::text and k.user_state <> 'deleted' and k.keycloak_id not like 'f:%'
             group by 1
             union all
-            select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0, -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
-                when c.status = 'active' then {UserDigest.Enabled} when c.status_reason in {StatusReasons.OwnHolds} then {UserDigest.Disabled} else 0 end)))
+            select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0,
+                -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
+                    when c.status = 'active' then {UserDigest.Enabled}
+                    when c.status_reason in {StatusReasons.OwnHolds} then {UserDigest.Disabled} else 0 end)))
             from user_credits c
             where c.realm = @Realm and (c.status = 'active' or c.status_reason is distinct from 'deleted') and c.keycloak_id not like 'f:%'
             group by 1) s
         group by 1
         """;
 
-    // The few who are on record wait, sent, for as long as it takes to open accounts for the many who are not.
+    // The stream waits while accounts are opened for users that are not on record.
     private const string ReadingAll =
         "set local enable_seqscan = on; set local work_mem = '64MB'; set local idle_in_transaction_session_timeout = 0";
 
-    // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
+    // One pass without sorting: PostgreSQL expects a bucket for each row, and would sort them for its workers.
     private const string Summing = $"{ReadingAll}; set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
 
-    /// <summary>Everybody but federated users without import, summed up.</summary>
+    /// <summary>Sums over all users but federated ones without import.</summary>
     public async Task<IReadOnlyList<KnownDigest>> DigestAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(Summing, transaction: transaction, cancellationToken: cancellationToken));
         return [.. await connection.QueryAsync<KnownDigest>(
-            new CommandDefinition(DigestSql, new { Realm = realm }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
+            new CommandDefinition(
+                DigestSql, new { Realm = realm }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
     }
 
-    /// <summary>Which of these Keycloak did not know any more when it was asked.</summary>
+    /// <summary>Which of these are recorded as deleted.</summary>
     public async Task<HashSet<string>> DeletedAsync(string realm, string[] keycloakIds, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -85,16 +92,17 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
 
     /// <summary>In the order of their ids' bytes.</summary>
     /// <param name="realm">The realm's name.</param>
-    /// <param name="after">Only users behind this id.</param>
-    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for everybody.</param>
+    /// <param name="after">Only users after this id.</param>
+    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for all users.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<KnownUser> CopyAsync(
         string realm, string after, IReadOnlyList<long>? buckets, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var select = CopySql.Replace("@Realm", Literal(realm), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal)
+        var select = CopySql.Replace("@Realm", Literal(realm), StringComparison.Ordinal).Replace(
+            "@After", Literal(after), StringComparison.Ordinal)
             .Replace("@Buckets", UserDigest.Literal(buckets), StringComparison.Ordinal);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // For this one statement, which reads everybody, and not row by row.
+        // Settings for this one statement, which reads every user.
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(ReadingAll, transaction: transaction, cancellationToken: cancellationToken));
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
@@ -123,8 +131,9 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
 /// <param name="CheckedAt">When Keycloak was asked last.</param>
 /// <param name="CreatedAt">When Keycloak says the user was created.</param>
 /// <param name="IsConsistent">Whether the account is as the user_state says.</param>
-internal readonly record struct KnownUser(string KeycloakId, string State, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool IsConsistent);
+internal readonly record struct KnownUser(
+    string KeycloakId, string State, DateTime CheckedAt, DateTimeOffset? CreatedAt, bool IsConsistent);
 
-/// <summary>What is on record of a bucket of <see cref="UserDigest"/>.</summary>
-/// <param name="Accounts">Not zero where accounts are not as the record of their owners says.</param>
+/// <summary>The records of a bucket of <see cref="UserDigest"/>.</summary>
+/// <param name="Accounts">Not zero where accounts contradict the records of their owners.</param>
 internal sealed record KnownDigest(long Bucket, decimal Sum, decimal Accounts);

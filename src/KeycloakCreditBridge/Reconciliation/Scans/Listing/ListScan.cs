@@ -4,13 +4,13 @@ using KeycloakCreditBridge.Keycloak.Admin;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
 /// <summary>
-/// Reads a realm's people by user name. Keycloak sorts the realm for each page, and a page may miss who was moved while it was read: a
-/// listing that shows fewer people than Keycloak counts is read once more, and nobody is taken for gone before they agree.
+/// Reads a realm by user name. Keycloak sorts the realm for each page, and a page may miss users that moved while it was read. A listing
+/// with fewer users than Keycloak counts is read again, and no user is taken for deleted before they agree.
 /// </summary>
 internal sealed partial class ListScan(
     KeycloakClient client,
-    UserListing people,
-    MissingFromScanStore absentees,
+    UserListing users,
+    MissingFromScanStore missing,
     ILogger<ListScan> logger) : IScan
 {
     private const int MostPasses = 3;
@@ -18,9 +18,10 @@ internal sealed partial class ListScan(
     public IAsyncEnumerable<ScannedPart> ReadAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken) =>
         ReadAsync(run, request, run.Reached, MissingScope.Listed, cancellationToken);
 
-    /// <summary>Reads from a place on, and notes whom of <paramref name="scope"/> it did not show.</summary>
+    /// <summary>Reads from a place on, and notes users of <paramref name="scope"/> that it did not show.</summary>
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, RunRequest request, ScanPosition from, MissingScope scope, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, ScanPosition from, MissingScope scope,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var realm = request.Realm;
         for (var pass = 1; ; pass++)
@@ -28,23 +29,23 @@ internal sealed partial class ListScan(
             var isAgain = pass > 1;
             var imports = false;
             var before = await client.CountUsersAsync(realm, cancellationToken);
-            await foreach (var part in people.ReadAsync(realm, from, cancellationToken))
+            await foreach (var part in users.ReadAsync(realm, from, cancellationToken))
             {
-                await absentees.AddSeenAsync(run.Id, part.Users, cancellationToken);
+                await missing.AddSeenAsync(run.Id, part.Users, cancellationToken);
                 imports |= part.Imports;
                 yield return part with { StartedOver = part.StartedOver || isAgain };
                 isAgain = false;
             }
 
-            var seen = await absentees.CountSeenAsync(run.Id, cancellationToken);
-            // Who came or went meanwhile is in one of the counts only; whom the list itself had imported is in the second.
+            var seen = await missing.CountSeenAsync(run.Id, cancellationToken);
+            // A user created or deleted meanwhile is in one of the counts only; users that the list itself had imported are in the second.
             var after = await client.CountUsersAsync(realm, cancellationToken);
             var counted = imports ? after : Math.Min(before, after);
             if (seen == 0)
                 await client.CheckUserAccessAsync(realm, cancellationToken);
             if (seen >= counted)
             {
-                await absentees.AddUnseenAsync(run, request, scope, people.ShowsFederated(realm), cancellationToken);
+                await missing.AddUnseenAsync(run, request, scope, users.ShowsFederated(realm), cancellationToken);
                 yield break;
             }
 
@@ -60,11 +61,11 @@ internal sealed partial class ListScan(
     }
 
     [LoggerMessage(EventId = 540, Level = LogLevel.Information,
-        Message = "Realm {Realm} counts {Counted} people, and its list showed {Seen}: it is read once more.")]
+        Message = "Realm {Realm} counts {Counted} users, and its list showed {Seen}: it is read again.")]
     private partial void LogAgain(string realm, long counted, long seen);
 
     [LoggerMessage(EventId = 541, Level = LogLevel.Warning,
-        Message = "Realm {Realm} counts {Counted} people, and its list keeps showing {Seen}: nobody is taken for gone. " +
-            "Fine-grained permissions that hide users from the bridge would explain it.")]
+        Message = "Realm {Realm} counts {Counted} users, and its list keeps showing {Seen}: no account is closed. "
+            + "Check whether fine-grained permissions hide users from the bridge.")]
     private partial void LogHidden(string realm, long counted, long seen);
 }

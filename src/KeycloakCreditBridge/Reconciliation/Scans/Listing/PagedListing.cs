@@ -5,15 +5,15 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Listing;
 
 /// <summary>
-/// Reads users page by page. Keycloak pages by offset, so a user removed meanwhile moves the ones behind it out of the next page: pages
-/// overlap, and a page that shows nobody of the one before is not taken for its continuation.
+/// Reads users page by page. Keycloak pages by offset, so a user deleted meanwhile moves later users out of the next page. Pages therefore
+/// overlap, and a page without any user of the previous one does not count as its continuation.
 /// </summary>
 internal sealed class PagedListing(IOptions<ReconciliationOptions> options, TimeProvider clock)
 {
     internal delegate Task<IReadOnlyList<KeycloakUser>> PageSource(int first, int max, CancellationToken cancellationToken);
 
     /// <summary>Reads to the end, which is an empty page.</summary>
-    /// <param name="source">Asks for a page.</param>
+    /// <param name="source">Reads a page.</param>
     /// <param name="rows">How many rows were read before.</param>
     /// <param name="tail">Ids of the last of them.</param>
     /// <param name="cancellationToken">Ends the reading between pages.</param>
@@ -39,7 +39,7 @@ internal sealed class PagedListing(IOptions<ReconciliationOptions> options, Time
 
             var startedOver = after < 0 && mustContinue;
             IReadOnlyList<KeycloakUser> fresh = after < 0 ? users : Fresh(users, tail, after);
-            // A short page is the last one, or one of a server that hides users: only then the next need not show anybody of it.
+            // A short page is the last one, or the server hides users: only then the next need not overlap it.
             mustContinue = users.Count >= size;
             tail = [.. users.TakeLast(overlap).Select(user => user.Id)];
             yield return new ListedPage(fresh, readAt, first + users.Count, tail, startedOver);
@@ -47,7 +47,7 @@ internal sealed class PagedListing(IOptions<ReconciliationOptions> options, Time
         }
     }
 
-    // Where the part begins that the page before may have shown; -1 when the page shows nobody of it.
+    // Where the overlap with the previous page begins; -1 when there is none.
     private static int IndexAfterTail(IReadOnlyList<KeycloakUser> users, IReadOnlyList<string> tail)
     {
         var known = tail.ToHashSet(StringComparer.Ordinal);
@@ -60,7 +60,7 @@ internal sealed class PagedListing(IOptions<ReconciliationOptions> options, Time
         return -1;
     }
 
-    // What stands before the first known user was seen earlier; between the known ones may stand users that came meanwhile.
+    // Users before the first known one were seen earlier; between the known ones there may be new users.
     private static List<KeycloakUser> Fresh(IReadOnlyList<KeycloakUser> users, IReadOnlyList<string> tail, int after)
     {
         var known = tail.ToHashSet(StringComparer.Ordinal);
@@ -68,10 +68,10 @@ internal sealed class PagedListing(IOptions<ReconciliationOptions> options, Time
     }
 }
 
-/// <param name="Fresh">The users that no page before has shown.</param>
+/// <param name="Fresh">The users that no earlier page has shown.</param>
 /// <param name="ReadAt">When Keycloak was asked.</param>
 /// <param name="Rows">How many rows stand before the next page.</param>
 /// <param name="Tail">Ids of the last of them.</param>
-/// <param name="StartedOver">The place was lost: this is the first page of the listing again.</param>
+/// <param name="StartedOver">The place was lost: this is the first page again.</param>
 internal sealed record ListedPage(
     IReadOnlyList<KeycloakUser> Fresh, DateTimeOffset ReadAt, long Rows, IReadOnlyList<string> Tail, bool StartedOver);

@@ -1,15 +1,14 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
-using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 
 /// <summary>
-/// People whom no window shows: imported without a creation time, or federated without import. Those on record are asked for by id where
-/// they are few. The counts tell whether there are any that are not on record; then the whole realm is listed.
+/// Users that no window shows: imported without a creation time, or federated without import. Those on record are read by id where they are
+/// few. If the counts tell of others, the whole realm is listed.
 /// </summary>
 internal sealed partial class OutsideCreatedWindowsScan(
     KeycloakClient client,
@@ -17,17 +16,17 @@ internal sealed partial class OutsideCreatedWindowsScan(
     OutsideCreatedWindowsCounter count,
     OutsideCreatedWindowsReader records,
     ListScan list,
-    ReconcileRunStore runs,
+    UnexplainedCountStore unexplainedCounts,
     IOptions<KeycloakOptions> keycloak,
     ILogger<OutsideCreatedWindowsScan> logger)
 {
     private const int MostTries = 3;
-    private const int MostNewcomers = 20;
+    private const int MaxNewUsers = 20;
 
-    /// <summary>Reads all of them, as a complete reading does.</summary>
-    /// <param name="run">The run; one that was listing them when it was interrupted goes on with that.</param>
-    /// <param name="request">What is asked for.</param>
-    /// <param name="behind">The place behind all windows.</param>
+    /// <summary>Reads all of them, as a complete scan does.</summary>
+    /// <param name="run">The run; one that was interrupted while listing them resumes there.</param>
+    /// <param name="request">Its request.</param>
+    /// <param name="behind">The place after all windows.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<ScannedPart> ReadAllAsync(
         ReconcileRun run, RunRequest request, ScanPosition behind, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -37,7 +36,9 @@ internal sealed partial class OutsideCreatedWindowsScan(
             var counts = await count.AskAsync(run, request.Realm, cancellationToken);
             await foreach (var part in ReadRecordsAsync(run, request, behind, counts, cancellationToken))
                 yield return part;
-            if (!await MustListAsync(run, request.Realm, counts, cancellationToken) && !await MustListFederatedAsync(request.Realm, cancellationToken))
+            if (
+                !await MustListAsync(run, request.Realm, counts, cancellationToken)
+                    && !await MustListFederatedAsync(request.Realm, cancellationToken))
             {
                 await foreach (var part in ReadFederatedAsync(run, request.Realm, behind, cancellationToken))
                     yield return part;
@@ -47,24 +48,28 @@ internal sealed partial class OutsideCreatedWindowsScan(
 
         await foreach (var part in ListAsync(run, request, cancellationToken))
             yield return part;
-        await runs.SaveUnexplainedAsync(run, await count.UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
+        await unexplainedCounts.SaveAsync(
+            run, await count.UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
     }
 
     /// <summary>Reads them if the counts do not explain how many there are.</summary>
-    /// <param name="run">The run; one that was listing them when it was interrupted goes on with that.</param>
-    /// <param name="request">What is asked for.</param>
-    /// <param name="behind">The place behind all windows.</param>
-    /// <param name="counts">What was just counted, if it was.</param>
+    /// <param name="run">The run; one that was interrupted while listing them resumes there.</param>
+    /// <param name="request">Its request.</param>
+    /// <param name="behind">The place after all windows.</param>
+    /// <param name="counts">The counts, if they were just read.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<ScannedPart> ReadIfCountsDifferAsync(
-        ReconcileRun run, RunRequest request, ScanPosition behind, OutsideCreatedWindowsCounts? counts, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, RunRequest request, ScanPosition behind, OutsideCreatedWindowsCounts? counts,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (run.Reached.Phase.Length == 0)
         {
             counts ??= await count.AskAsync(run, request.Realm, cancellationToken);
             var unexplained = await count.UnexplainedAsync(run, request.Realm, counts, cancellationToken);
-            await runs.SaveUnexplainedAsync(run, unexplained, cancellationToken);
-            if (unexplained == 0 || (request.AllowClosing is null && unexplained == await runs.LastUnexplainedAsync(run, cancellationToken)))
+            await unexplainedCounts.SaveAsync(run, unexplained, cancellationToken);
+            if (
+                unexplained == 0
+                    || (request.AllowClosing is null && unexplained == await unexplainedCounts.LastAsync(run, cancellationToken)))
                 yield break;
             await foreach (var part in ReadRecordsAsync(run, request, behind, counts, cancellationToken))
                 yield return part;
@@ -74,22 +79,25 @@ internal sealed partial class OutsideCreatedWindowsScan(
 
         await foreach (var part in ListAsync(run, request, cancellationToken))
             yield return part;
-        await runs.SaveUnexplainedAsync(run, await count.UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
+        await unexplainedCounts.SaveAsync(
+            run, await count.UnexplainedAsync(run, request.Realm, null, cancellationToken), cancellationToken);
     }
 
-    /// <summary>Lists the whole realm for people whom no window, count or table has.</summary>
+    /// <summary>Lists the whole realm for users that no window, count or table has.</summary>
     public async IAsyncEnumerable<ScannedPart> ListAsync(
         ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var first = run.Reached.Phase.Length == 0;
-        await foreach (var part in list.ReadAsync(run, request, first ? ScanPosition.Start : run.Reached, MissingScope.OutsideCreatedWindows, cancellationToken))
+        await foreach (
+            var part in list.ReadAsync(
+                run, request, first ? ScanPosition.Start : run.Reached, MissingScope.OutsideCreatedWindows, cancellationToken))
         {
             yield return part with { StartedOver = part.StartedOver || first };
             first = false;
         }
     }
 
-    /// <summary>Reads people of a federation without import who are on record, where the list has none: it notes nobody of them as gone then.</summary>
+    /// <summary>Reads recorded federated users without import by id where the realm was not listed.</summary>
     public IAsyncEnumerable<ScannedPart> ReadFederatedAsync(
         ReconcileRun run, string realm, ScanPosition position, CancellationToken cancellationToken) =>
         keycloak.Value.Realm(realm).FederatedUsers == FederatedUsers.All
@@ -97,26 +105,28 @@ internal sealed partial class OutsideCreatedWindowsScan(
             : AsyncEnumerable.Empty<ScannedPart>();
 
     private IAsyncEnumerable<ScannedPart> ReadRecordsAsync(
-        ReconcileRun run, RunRequest request, ScanPosition behind, OutsideCreatedWindowsCounts counts, CancellationToken cancellationToken) =>
-        OutsideCreatedWindowsReader.AreFew(counts.OnRecord.Undated, counts.Users)
+        ReconcileRun run, RunRequest request, ScanPosition behind, OutsideCreatedWindowsCounts counts,
+        CancellationToken cancellationToken) =>
+        OutsideCreatedWindowsReader.AreFew(counts.OnRecord.Users, counts.Users)
             ? records.ReadAsync(run, request.Realm, behind, cancellationToken)
             : AsyncEnumerable.Empty<ScannedPart>();
 
-    private async Task<bool> MustListAsync(ReconcileRun run, string realm, OutsideCreatedWindowsCounts before, CancellationToken cancellationToken)
+    private async Task<bool> MustListAsync(
+        ReconcileRun run, string realm, OutsideCreatedWindowsCounts before, CancellationToken cancellationToken)
     {
-        // Nobody asked for them by id.
-        if (!OutsideCreatedWindowsReader.AreFew(before.OnRecord.Undated, before.Users))
+        // They were not read by id.
+        if (!OutsideCreatedWindowsReader.AreFew(before.OnRecord.Users, before.Users))
             return true;
         var unexplained = await count.UnexplainedAsync(run, realm, null, cancellationToken);
-        await runs.SaveUnexplainedAsync(run, unexplained, cancellationToken);
-        // A difference that a list did not explain the last time is not explained by another one.
-        if (unexplained == 0 || unexplained == await runs.LastUnexplainedAsync(run, cancellationToken))
+        await unexplainedCounts.SaveAsync(run, unexplained, cancellationToken);
+        // A difference that the last list did not explain is not explained by another one.
+        if (unexplained == 0 || unexplained == await unexplainedCounts.LastAsync(run, cancellationToken))
             return false;
         LogUnexplained(realm, unexplained);
         return true;
     }
 
-    /// <summary>Whether the list has more people than the count: federated ones, which a federation without import, or before the import, has.</summary>
+    /// <summary>Whether the list shows users that no count has: of a federation without import, or before their import.</summary>
     public async Task<bool> HasUncountedAsync(string realm, CancellationToken cancellationToken)
     {
         if (keycloak.Value.Realm(realm).FederatedUsers != FederatedUsers.All)
@@ -124,9 +134,9 @@ internal sealed partial class OutsideCreatedWindowsScan(
         for (var attempt = 1; ; attempt++)
         {
             var counted = await client.CountUsersAsync(realm, cancellationToken);
-            var behind = await client.ListUsersAsync(realm, (int)counted, MostNewcomers, cancellationToken);
-            // Who registers between the two moves others behind the count; a whole page of these says nothing.
-            var isUnclear = behind.Count == MostNewcomers;
+            var behind = await client.ListUsersAsync(realm, (int)counted, MaxNewUsers, cancellationToken);
+            // A user that registers between the two moves others past the count; a whole page of these proves nothing.
+            var isUnclear = behind.Count == MaxNewUsers;
             if (await HasFederatedAsync(realm, behind, cancellationToken) || (isUnclear && attempt == MostTries))
                 return true;
             if (!isUnclear)
@@ -134,7 +144,7 @@ internal sealed partial class OutsideCreatedWindowsScan(
         }
     }
 
-    /// <summary>The same, where that decides.</summary>
+    /// <summary>The same, and logs it: the realm is listed then.</summary>
     public async Task<bool> MustListFederatedAsync(string realm, CancellationToken cancellationToken)
     {
         if (!await HasUncountedAsync(realm, cancellationToken))
@@ -143,7 +153,7 @@ internal sealed partial class OutsideCreatedWindowsScan(
         return true;
     }
 
-    // Who was imported before is counted; who is imported by this look at them is on no record yet.
+    // A user imported earlier is counted; a user imported by this very request is not on record yet.
     private async Task<bool> HasFederatedAsync(string realm, IReadOnlyList<KeycloakUser> users, CancellationToken cancellationToken)
     {
         string[] linked = [.. users.Where(user => user.FederationLink is not null).Select(user => user.Id)];
@@ -152,10 +162,10 @@ internal sealed partial class OutsideCreatedWindowsScan(
     }
 
     [LoggerMessage(EventId = 542, Level = LogLevel.Information,
-        Message = "Realm {Realm} counts {Unexplained} people more than its windows show and are on record: the whole realm is listed.")]
+        Message = "Realm {Realm} counts {Unexplained} more users than its windows and the records explain: the whole realm is listed.")]
     private partial void LogUnexplained(string realm, long unexplained);
 
     [LoggerMessage(EventId = 543, Level = LogLevel.Information,
-        Message = "Realm {Realm} has people whom no count has, of a federation: the whole realm is listed.")]
+        Message = "Realm {Realm} has federated users that no count includes: the whole realm is listed.")]
     private partial void LogUncounted(string realm);
 }

@@ -5,9 +5,8 @@ using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
-/// Finds whom windows of creation count more or fewer of than are on record, by halving the windows that differ: a few missing among a
-/// million are found in as many counts as a million has binary digits, times the few. It cannot see somebody missing where somebody else
-/// of the same window is gone, nor who was disabled: a complete reading does.
+/// Finds created windows that count more or fewer users than are on record, by halving those that differ: k missing users among N are found
+/// in about k * log2(N) counts. It sees neither a missing and a deleted user of the same window nor a disabled user: a complete scan does.
 /// </summary>
 internal sealed class CountScan(
     KeycloakClient client,
@@ -16,13 +15,13 @@ internal sealed class CountScan(
     WindowScan windows,
     OutsideCreatedWindowsCounter undatedCount,
     OutsideCreatedWindowsScan undated,
-    MissingFromScanStore absentees,
+    MissingFromScanStore missing,
     TimeProvider clock) : IScan
 {
     // Listing as many costs Keycloak about as much as counting twice.
     private const int LeafUsers = 100;
 
-    // Where so large a part differs, halving finds nothing that needs no listing.
+    // Where so large a part differs, halving saves no listing.
     private const int DenseShare = 8;
 
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
@@ -31,11 +30,14 @@ internal sealed class CountScan(
         var failed = new FailedWindows(request.Realm);
         var reached = run.Reached.Phase.Length == 0 ? run.Reached.Number : 0;
         var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Unbounded);
-        // Nothing differs most of the time: then these are all questions, and asked at once.
-        var (counting, knowing) = (undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
+        // Usually nothing differs and these are all the questions, so they are asked at the same time.
+        var (counting, knowing) = (
+            undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
         await Task.WhenAll(counting, knowing);
         var (counts, inAll) = (await counting, await knowing);
-        var whole = new ComparedWindow(all, all == CreatedWindow.All ? counts.InCreatedWindows : await client.CountCreatedAsync(request.Realm, all, cancellationToken), inAll);
+        var whole = new ComparedWindow(
+            all, all == CreatedWindow.All ? counts.InCreatedWindows : await client.CountCreatedAsync(request.Realm, all, cancellationToken),
+            inAll);
         await foreach (var part in CompareAsync(run, request.Realm, whole, failed, cancellationToken))
             yield return part;
         await foreach (var (part, _) in windows.NarrowAsync(run, request.Realm, failed, cancellationToken))
@@ -43,15 +45,16 @@ internal sealed class CountScan(
         var just = whole.Differs ? null : counts;
         await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
             yield return part;
-        // The next counts find what could not be read by themselves, and whatever else differs then.
+        // The next counts find the unread windows by themselves.
         if (!failed.IsEmpty)
             yield return new ScannedPart([], clock.GetUtcNow(), ScanPosition.Start);
         failed.ThrowIfAny();
     }
 
-    // From the past on: what lies before a part was compared.
+    // From the past on: everything before a part was compared.
     private async IAsyncEnumerable<ScannedPart> CompareAsync(
-        ReconcileRun run, string realm, ComparedWindow all, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, string realm, ComparedWindow all, FailedWindows failed,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Stack<ComparedWindow> differing = [];
         Push(all);
@@ -64,10 +67,12 @@ internal sealed class CountScan(
             }
             else if (next.IsLeaf)
             {
-                if (await failed.TryAsync(next.Window, reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken)) is not { } read)
+                if (
+                    await failed.TryAsync(
+                        next.Window, reader.ReadAsync(realm, next.Window, next.Counted, cancellationToken)) is not { } read)
                     continue;
                 if (read.IsComplete)
-                    await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
+                    await missing.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
                 yield return new ScannedPart(read.Users, read.ReadAt, At(read.Window.To + 1));
             }
             else
@@ -85,20 +90,22 @@ internal sealed class CountScan(
         }
     }
 
-    // Behind the last window nothing is worth to be continued: comparing anew costs less than what a run that fails there would miss.
+    // After the last window a run does not resume: comparing anew costs less than what a run that fails there would miss.
     private static ScanPosition At(long next) => ScanPosition.Start with { Number = next is > 0 and < CreatedWindow.Unbounded ? next : 0 };
 
-    // Keycloak is asked for one half: the other is what is left.
+    // Keycloak counts one half: the other is the rest.
     private async Task<(ComparedWindow Before, ComparedWindow Behind)> HalveAsync(
         string realm, ComparedWindow window, CancellationToken cancellationToken)
     {
         var (from, to) = window.Window;
-        // Who was on record is gone from it by now: the window is compared anew.
+        // Users on record have left the window meanwhile: it is compared anew.
         if (await known.MiddleAsync(realm, window.Window, window.Known / 2, cancellationToken) is not { } middle)
-            return (window with { Known = await known.CountAsync(realm, window.Window, cancellationToken) }, window with { Counted = 0, Known = 0 });
+            return (
+                window with { Known = await known.CountAsync(realm, window.Window, cancellationToken) },
+                window with { Counted = 0, Known = 0 });
         var cut = middle.CreatedAt.ToUnixTimeMilliseconds();
         var knownBefore = middle.Before;
-        // All of the first half share the window's first millisecond: that one alone is the first half.
+        // The whole first half shares the window's first millisecond: that millisecond alone is the first half.
         if (cut == from)
         {
             cut = from + 1;

@@ -6,19 +6,20 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
-/// A window that cannot be cut into ones that fit a request: an import gave thousands of users the same moment. It is read page by page,
-/// from its start again when the run is interrupted.
+/// A window too large for one request that cannot be cut: an import gave thousands of users the same creation time. It is read page by
+/// page, and from its start again when the run was interrupted.
 /// </summary>
 internal sealed class OversizedWindow(
-    KeycloakClient client, PagedListing listing, ListedUserReader persons, MissingFromScanStore absentees, IOptions<ReconciliationOptions> options)
+    KeycloakClient client, PagedListing listing, ListedUserReader persons, MissingFromScanStore missing,
+    IOptions<ReconciliationOptions> options)
 {
     private const int MostUsers = 20_000;
     private const int MostWindows = 10;
 
-    /// <summary>Whether so many users are too many for one request.</summary>
+    /// <summary>Whether a window of so many users is too large for one request.</summary>
     public bool IsOversized(long counted) => counted > Math.Min(MostUsers, MostWindows * options.Value.WindowUsers);
 
-    /// <summary>Reads it, and notes who is on record in it and was not shown.</summary>
+    /// <summary>Reads it, and notes users on record in it that it did not show.</summary>
     /// <param name="run">The run.</param>
     /// <param name="realm">The realm's name.</param>
     /// <param name="window">The window.</param>
@@ -27,7 +28,7 @@ internal sealed class OversizedWindow(
     public async IAsyncEnumerable<ScannedPart> ReadAsync(
         ReconcileRun run, string realm, CreatedWindow window, long counted, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await absentees.ClearSeenAsync(run.Id, cancellationToken);
+        await missing.ClearSeenAsync(run.Id, cancellationToken);
         var services = 0;
         DateTimeOffset? startedAt = null;
         PagedListing.PageSource source = (first, max, token) => client.ListCreatedAsync(realm, window, first, max, token);
@@ -36,12 +37,12 @@ internal sealed class OversizedWindow(
             startedAt ??= page.ReadAt;
             var users = await persons.ReadAsync(realm, page.Fresh, cancellationToken);
             services = users.Count(user => user.IsServiceAccount) + (page.StartedOver ? 0 : services);
-            await absentees.AddSeenAsync(run.Id, users, cancellationToken);
+            await missing.AddSeenAsync(run.Id, users, cancellationToken);
             yield return new ScannedPart(users, page.ReadAt, ScanPosition.Start);
         }
 
-        if (startedAt is { } readAt && await absentees.CountSeenAsync(run.Id, cancellationToken) + services >= counted)
-            await absentees.AddUnseenInWindowAsync(run, realm, window, readAt, cancellationToken);
-        await absentees.ClearSeenAsync(run.Id, cancellationToken);
+        if (startedAt is { } readAt && await missing.CountSeenAsync(run.Id, cancellationToken) + services >= counted)
+            await missing.AddUnseenInWindowAsync(run, realm, window, readAt, cancellationToken);
+        await missing.ClearSeenAsync(run.Id, cancellationToken);
     }
 }

@@ -19,7 +19,9 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
 
     public bool IsAtEnd { get; private set; }
 
-    /// <summary>The next window and how many users Keycloak counts in it: many more than asked for only where they share a millisecond.</summary>
+    /// <summary>
+    /// The next window and how many users Keycloak counts in it: many more than asked for only where they share a millisecond.
+    /// </summary>
     public async Task<(CreatedWindow Window, long Counted)> NextAsync(CancellationToken cancellationToken)
     {
         var wasTooWide = false;
@@ -39,7 +41,7 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
             if (counted > users + (users / 2) && window.To != all.To)
                 await CheckFilterAsync(window, counted, cancellationToken);
 
-            // Few where more were too many: a crowd of one moment stands right behind.
+            // Few here and too many in a wider one: many users of one moment follow.
             if (counted >= Math.Max(1, users / 2) || wasTooWide || window.To == all.To)
             {
                 IsAtEnd = window.To == all.To;
@@ -52,7 +54,7 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
         }
     }
 
-    // A server that ignores the filter, as an older one behind the same address does, counts everybody in any window.
+    // A server that ignores the filter, such as an older one at the same address, counts every user in any window.
     private async Task CheckFilterAsync(CreatedWindow window, long counted, CancellationToken cancellationToken)
     {
         var behind = await client.CountCreatedAsync(realm, window with { From = window.To + 1, To = all.To }, cancellationToken);
@@ -60,6 +62,7 @@ internal sealed class WindowPlan(KeycloakClient client, string realm, int users,
         if (counted + behind <= both + (both / 2))
             return;
         client.ForgetCapabilities(realm);
-        throw new KeycloakProtocolException(realm, "Keycloak counts the same users in every window of creation: it cannot filter by it any more. Try again.");
+        throw new KeycloakProtocolException(
+            realm, "Keycloak counts the same users in every created window: it no longer filters by creation time. Try again.");
     }
 }

@@ -2,12 +2,12 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
-/// <summary>Reads the users of a window of creation in one request, and proves by the count that they are all.</summary>
+/// <summary>Reads the users of a created window in one request, and verifies by the count that they are all.</summary>
 internal sealed class WindowReader(KeycloakClient client, ListedUserReader persons, TimeProvider clock)
 {
     private const int MostTries = 3;
 
-    // Who is created between the count and the list.
+    // For users created between the count and the list.
     private const int Room = 100;
 
     /// <param name="realm">The realm's name.</param>
@@ -31,6 +31,6 @@ internal sealed class WindowReader(KeycloakClient client, ListedUserReader perso
 /// <param name="Counted">How many users Keycloak counts in it.</param>
 /// <param name="Users">Its users, service accounts among them.</param>
 /// <param name="ReadAt">When Keycloak was asked for them.</param>
-/// <param name="IsComplete">Whether they are as many as Keycloak counts: otherwise nobody may be taken for gone.</param>
+/// <param name="IsComplete">Whether they are as many as Keycloak counts: otherwise no user may be taken for deleted.</param>
 internal sealed record ReadWindow(
     CreatedWindow Window, long Counted, IReadOnlyList<Provisioning.Policy.Subject> Users, DateTimeOffset ReadAt, bool IsComplete);

@@ -6,19 +6,19 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Reconciliation.Scans.Windows;
 
 /// <summary>
-/// Reads a realm by windows of creation, several at once and in order, and then whom windows do not show. A window costs Keycloak the same
-/// wherever it lies and whatever the realm's size, and its place does not move when users come and go.
+/// Reads a realm by created windows, several at a time and in order, and then the users that no window shows. A window costs Keycloak the
+/// same in any place and realm, and created or deleted users do not move it.
 /// </summary>
 internal sealed class WindowScan(
     KeycloakClient client,
     WindowReader reader,
     OversizedWindow crowded,
     OutsideCreatedWindowsScan undated,
-    MissingFromScanStore absentees,
+    MissingFromScanStore missing,
     IOptions<ReconciliationOptions> options,
     TimeProvider clock) : IScan
 {
-    // A window that fails is cut into so many, so often: what is left of one as large as they come holds a user or two.
+    // A window that fails is cut into this many parts, this often: the rest of the largest one holds a user or two.
     private const int Parts = 8;
     private const int MostRounds = 4;
 
@@ -44,12 +44,12 @@ internal sealed class WindowScan(
         failed.ThrowIfAny();
     }
 
-    /// <summary>Reads windows that could not be read in narrower ones, until those are left that hold next to nobody but the users at fault.</summary>
-    /// <returns>What they show, and all that are still to be read should the run be interrupted.</returns>
+    /// <summary>Reads failed windows in narrower ones, until the rest holds little more than the users at fault.</summary>
+    /// <returns>The users, and all windows still to be read should the run be interrupted.</returns>
     public async IAsyncEnumerable<(ScannedPart Part, IReadOnlyList<string> Left)> NarrowAsync(
         ReconcileRun run, string realm, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // What an earlier run left behind may be readable by now, however narrow it is.
+        // A window that an earlier run could not read may be readable by now, however narrow it is.
         for (var round = 0; round < MostRounds && (failed.AreWide || (round == 0 && !failed.IsEmpty)); round++)
         {
             var left = failed.Tail;
@@ -68,19 +68,20 @@ internal sealed class WindowScan(
         if (run.Reached.Number >= CreatedWindow.Unbounded)
             yield break;
         var from = Math.Max(run.Reached.Number, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0));
-        var hasSeen = run.IsContinued;
-        await foreach (var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Unbounded), failed, cancellationToken))
+        var hasSeen = run.IsResumed;
+        await foreach (
+            var part in ReadAsync(run, request.Realm, new CreatedWindow(from, CreatedWindow.Unbounded), failed, cancellationToken))
         {
             hasSeen |= part.Users.Count > 0 || !failed.IsEmpty;
             yield return part;
         }
 
-        // Nobody at all: the realm has no users, or the bridge has lost the right to see them.
+        // No user at all: the realm has none, or the bridge has lost the right to see them.
         if (!hasSeen)
             await client.CheckUserAccessAsync(request.Realm, cancellationToken);
     }
 
-    /// <summary>Reads whom a stretch of time shows.</summary>
+    /// <summary>Reads the users created in a stretch of time.</summary>
     /// <param name="run">The run.</param>
     /// <param name="realm">The realm's name.</param>
     /// <param name="all">The stretch.</param>
@@ -91,7 +92,8 @@ internal sealed class WindowScan(
         ReadAsync(run, realm, all, options.Value.WindowUsers, failed, cancellationToken);
 
     private async IAsyncEnumerable<ScannedPart> ReadAsync(
-        ReconcileRun run, string realm, CreatedWindow all, int users, FailedWindows failed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ReconcileRun run, string realm, CreatedWindow all, int users, FailedWindows failed,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var plan = new WindowPlan(client, realm, users, all, clock.GetUtcNow().ToUnixTimeMilliseconds());
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -118,13 +120,14 @@ internal sealed class WindowScan(
                 if (crowded.IsOversized(read.Counted))
                 {
                     var position = new ScanPosition("", read.Window.From, failed.Tail);
-                    await using var pages = crowded.ReadAsync(run, realm, read.Window, read.Counted, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                    await using var pages = crowded.ReadAsync(
+                        run, realm, read.Window, read.Counted, cancellationToken).GetAsyncEnumerator(cancellationToken);
                     while (await failed.TryAsync(read.Window, pages.MoveNextAsync().AsTask()))
                         yield return pages.Current with { Reached = position };
                 }
 
                 if (read.IsComplete)
-                    await absentees.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
+                    await missing.AddInWindowAsync(run, realm, read.Window, read.Users, read.ReadAt, cancellationToken);
                 yield return new ScannedPart(read.Users, read.ReadAt, Behind(read.Window, failed));
             }
         }

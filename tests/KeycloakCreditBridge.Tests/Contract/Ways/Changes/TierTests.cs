@@ -159,7 +159,7 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
 
     private static async Task BackfillAsync(ContractFixture scene)
     {
-        var request = new RunRequest(scene.Realm, RunTriggers.Command) { Rejudge = true };
+        var request = new RunRequest(scene.Realm, RunTriggers.Command) { ReEvaluate = true };
         await Eventually.TrueAsync(
             async () => (await scene.Bridge.Services.GetRequiredService<Reconciler>().RunAsync(request, new Progress<ReconcileProgress>(), Token)).Status == ReconcileStatus.Done,
             "everybody is looked at again");

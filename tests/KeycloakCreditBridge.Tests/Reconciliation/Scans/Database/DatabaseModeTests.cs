@@ -12,24 +12,25 @@ namespace KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
 /// <summary>A realm read from Keycloak's own database.</summary>
 public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
 {
-    private ReconciliationFixture _bundle = null!;
+    private ReconciliationFixture _fixture = null!;
     private KeycloakTables _tables = null!;
     private BridgeFixture _bridge = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconciliationFixture.StartAsync(postgres, users: 120);
-        _bundle.Realm.AddUser(new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot", CreatedTimestamp = 5 });
-        _bundle.Realm.AddUser(new EmulatedUser("undated", "undated"));
+        _fixture = await ReconciliationFixture.StartAsync(postgres, users: 120);
+        _fixture.Realm.AddUser(
+            new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot", CreatedTimestamp = 5 });
+        _fixture.Realm.AddUser(new EmulatedUser("no-date", "no-date"));
         _tables = await KeycloakTables.CreateAsync(postgres);
-        _bridge = BridgeFixture.Build(_bundle.Database, _bundle.Keycloak, _tables.Setting);
+        _bridge = BridgeFixture.Build(_fixture.Database, _fixture.Keycloak, _tables.Setting);
     }
 
     public async ValueTask DisposeAsync()
     {
         await _bridge.DisposeAsync();
         await _tables.DisposeAsync();
-        await _bundle.DisposeAsync();
+        await _fixture.DisposeAsync();
     }
 
     [Fact]
@@ -38,7 +39,7 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
         var outcome = await RunAsync(ReconcileMode.Auto);
         Assert.Equal((ReconcileStatus.Done, ReconcileMode.Database), (outcome.Status, outcome.Mode));
         Assert.Equal(new ReconcileCounts(Seen: 121, Missing: 121, Provisioned: 121), outcome.Counts);
-        await _bundle.AssertAllUsersHaveAccountsAsync();
+        await _fixture.AssertAllUsersHaveAccountsAsync();
         Assert.Equal(new ReconcileCounts(Seen: 121), (await RunAsync(ReconcileMode.Auto)).Counts);
     }
 
@@ -46,18 +47,18 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_user_that_was_created_deleted_disabled_or_lost_the_account_is_found()
     {
         await RunAsync(ReconcileMode.Database);
-        var people = await _bundle.UserIdsAsync();
-        var (gone, disabled, broken) = (people[3], people[50], people[100]);
-        _bundle.Realm.RemoveUser(gone);
-        _bundle.Realm.ChangeUser(disabled, user => user with { Enabled = false });
-        _bundle.Realm.AddUser(new EmulatedUser("0-first", "first"));
-        _bundle.Realm.AddUser(new EmulatedUser("z-last", "last"));
-        await _bundle.Database.ExecuteAsync("delete from user_credits where user_id = @broken", new { broken });
+        var users = await _fixture.UserIdsAsync();
+        var (deleted, disabled, broken) = (users[3], users[50], users[100]);
+        _fixture.Realm.RemoveUser(deleted);
+        _fixture.Realm.ChangeUser(disabled, user => user with { Enabled = false });
+        _fixture.Realm.AddUser(new EmulatedUser("0-first", "first"));
+        _fixture.Realm.AddUser(new EmulatedUser("z-last", "last"));
+        await _fixture.Database.ExecuteAsync("delete from user_credits where user_id = @broken", new { broken });
 
         var outcome = await RunAsync(ReconcileMode.Database);
 
-        Assert.Equal((122L, 3L, 1L, 1L), (outcome.Counts.Seen, outcome.Counts.Provisioned, outcome.Counts.Gone, outcome.Counts.Closed));
-        Assert.Equal(["closed", "held", "active", "active", "active"], await StatusesAsync(gone, disabled, broken, "0-first", "z-last"));
+        Assert.Equal((122L, 3L, 1L, 1L), (outcome.Counts.Seen, outcome.Counts.Provisioned, outcome.Counts.NotShown, outcome.Counts.Closed));
+        Assert.Equal(["closed", "held", "active", "active", "active"], await StatusesAsync(deleted, disabled, broken, "0-first", "z-last"));
         Assert.Equal(new ReconcileCounts(Seen: 122), (await RunAsync(ReconcileMode.Database)).Counts);
     }
 
@@ -65,21 +66,22 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task More_than_the_share_are_closed_only_when_an_operator_allows_it()
     {
         await RunAsync(ReconcileMode.Database);
-        foreach (var gone in (await _bundle.UserIdsAsync())[..5])
-            _bundle.Realm.RemoveUser(gone);
+        foreach (var deleted in (await _fixture.UserIdsAsync())[..5])
+            _fixture.Realm.RemoveUser(deleted);
         var asked = await RunAsync(ReconcileMode.Database);
-        Assert.Equal((true, 5L, 0L), (asked.NeedsOperator, asked.Counts.Gone, asked.Counts.Closed));
+        Assert.Equal((true, 5L, 0L), (asked.NeedsOperator, asked.Counts.NotShown, asked.Counts.Closed));
         var allowed = await ReconciliationFixture.RunAsync(
-            _bridge, ReconciliationFixture.By(ReconcileMode.Database) with { AllowClosing = 5 }, null, TestContext.Current.CancellationToken);
+            _bridge, ReconciliationFixture.By(ReconcileMode.Database) with { AllowClosing = 5 }, null,
+            TestContext.Current.CancellationToken);
         Assert.Equal((false, 5L), (allowed.NeedsOperator, allowed.Counts.Closed));
     }
 
     [Fact]
     public async Task Federated_users_without_import_are_found_by_the_list()
     {
-        _bundle.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
+        _fixture.Realm.AddToDirectory(new EmulatedUser("f:component:ana", "ana"));
         Assert.Equal(122, (await RunAsync(ReconcileMode.Database)).Counts.Provisioned);
-        await _bundle.AssertAllUsersHaveAccountsAsync();
+        await _fixture.AssertAllUsersHaveAccountsAsync();
     }
 
     [Fact]
@@ -97,8 +99,8 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
         await RunAsync(ReconcileMode.Database);
         await _tables.ExecuteAsync("delete from user_entity where username = 'user0000007'");
         var outcome = await RunAsItIsAsync();
-        Assert.Equal((1L, 0L), (outcome.Counts.Gone, outcome.Counts.Closed));
-        Assert.Equal(0, await _bundle.Database.ScalarAsync<int>("select count(*)::int from user_credits where status <> 'active'"));
+        Assert.Equal((1L, 0L), (outcome.Counts.NotShown, outcome.Counts.Closed));
+        Assert.Equal(0, await _fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits where status <> 'active'"));
     }
 
     [Theory]
@@ -116,25 +118,27 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
         var outcome = await RunAsync(ReconcileMode.Auto);
         Assert.Equal(ReconcileStatus.Failed, outcome.Status);
         Assert.Contains(named, outcome.Reason, StringComparison.Ordinal);
-        Assert.Empty(await _bundle.AccountsAsync());
+        Assert.Empty(await _fixture.AccountsAsync());
         await Assert.ThrowsAsync<ConfigurationException>(_bridge.StartAsync);
     }
 
     [Fact]
     public async Task Users_are_evaluated_from_the_database_and_none_is_read_by_id()
     {
-        await _tables.CopyAsync(_bundle.Keycloak);
-        var people = await _bundle.UserIdsAsync();
+        await _tables.CopyAsync(_fixture.Keycloak);
+        var users = await _fixture.UserIdsAsync();
         await _bridge.StartAsync();
-        _bundle.Keycloak.Server.Requests.Reset();
+        _fixture.Keycloak.Server.Requests.Reset();
 
         await _bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
-            [.. people.Append("nobody").Select(id => new UserHint(EmulatorFixture.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook))],
+            [.. users.Append("unknown").Select(id =>
+                new UserHint(EmulatorFixture.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook))],
             TestContext.Current.CancellationToken);
 
-        await Eventually.TrueAsync(async () => (await _bundle.AccountsAsync()).Length == people.Length, "everybody has an account");
-        Assert.Equal(0, _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
-        await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 1 from user_hints"), "who is not there yet is awaited");
+        await Eventually.TrueAsync(async () => (await _fixture.AccountsAsync()).Length == users.Length, "every user has an account");
+        Assert.Equal(0, _fixture.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"]);
+        await Eventually.TrueAsync(
+            () => _fixture.Database.ScalarAsync<bool>("select count(*) = 1 from user_hints"), "the unknown user is awaited");
         await _bridge.StopAsync();
     }
 
@@ -142,13 +146,13 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_directory_user_is_evaluated_by_Keycloaks_answer_and_not_by_its_table()
     {
         await RunAsync(ReconcileMode.Database);
-        var people = await _bundle.UserIdsAsync();
-        var (disabled, removed) = (people[3], people[5]);
-        _bundle.Realm.ChangeUser(disabled, user => user with { Enabled = false, FederationLink = "directory" });
-        _bundle.Realm.ChangeUser(removed, user => user with { FederationLink = "directory" });
-        await _tables.CopyAsync(_bundle.Keycloak);
+        var users = await _fixture.UserIdsAsync();
+        var (disabled, removed) = (users[3], users[5]);
+        _fixture.Realm.ChangeUser(disabled, user => user with { Enabled = false, FederationLink = "directory" });
+        _fixture.Realm.ChangeUser(removed, user => user with { FederationLink = "directory" });
+        await _tables.CopyAsync(_fixture.Keycloak);
         await _tables.ExecuteAsync("update user_entity set enabled = true");
-        _bundle.Realm.RemoveUser(removed);
+        _fixture.Realm.RemoveUser(removed);
         await _bridge.StartAsync();
         await _bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
             [
@@ -156,7 +160,8 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
                 new UserHint(EmulatorFixture.Realm, removed, HintKind.Deleted, "DELETE", HintSources.Webhook),
             ],
             TestContext.Current.CancellationToken);
-        await Eventually.TrueAsync(() => _bundle.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are settled");
+        await Eventually.TrueAsync(
+            () => _fixture.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are settled");
         Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
 
         Assert.Equal(ReconcileStatus.Done, (await RunAsItIsAsync()).Status);
@@ -169,11 +174,12 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task Since_leaves_older_users_alone()
     {
         await RunAsync(ReconcileMode.Database);
-        _bundle.Realm.RemoveUser((await _bundle.UserIdsAsync())[3]);
-        await _tables.CopyAsync(_bundle.Keycloak);
+        _fixture.Realm.RemoveUser((await _fixture.UserIdsAsync())[3]);
+        await _tables.CopyAsync(_fixture.Keycloak);
         var outcome = await ReconciliationFixture.RunAsync(
-            _bridge, ReconciliationFixture.By(ReconcileMode.Database) with { Since = DateTimeOffset.UtcNow.AddHours(1) }, null, TestContext.Current.CancellationToken);
-        Assert.Equal((ReconcileStatus.Done, 0L), (outcome.Status, outcome.Counts.Gone));
+            _bridge, ReconciliationFixture.By(ReconcileMode.Database) with { Since = DateTimeOffset.UtcNow.AddHours(1) }, null,
+            TestContext.Current.CancellationToken);
+        Assert.Equal((ReconcileStatus.Done, 0L), (outcome.Status, outcome.Counts.NotShown));
     }
 
     [Fact]
@@ -216,23 +222,26 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
 
     private async Task<ReconcileOutcome> RunAsync(ReconcileMode mode)
     {
-        await _tables.CopyAsync(_bundle.Keycloak);
+        await _tables.CopyAsync(_fixture.Keycloak);
         return await ReconciliationFixture.RunAsync(_bridge, ReconciliationFixture.By(mode), null, TestContext.Current.CancellationToken);
     }
 
     // With the tables as they are.
     private Task<ReconcileOutcome> RunAsItIsAsync() =>
-        ReconciliationFixture.RunAsync(_bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
+        ReconciliationFixture.RunAsync(
+            _bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
 
     private async Task<string[]> StatusesAsync(params string[] accounts)
     {
         List<string> found = [];
         foreach (var account in accounts)
-            found.Add(await _bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = @account", new { account }) ?? "none");
+            found.Add(
+                await _fixture.Database.ScalarAsync<string>("select status from user_credits where user_id = @account", new { account })
+                    ?? "none");
         return [.. found];
     }
 
-    private Task<string?> WrittenAsync() => _bundle.Database.ScalarAsync<string>(
+    private Task<string?> WrittenAsync() => _fixture.Database.ScalarAsync<string>(
         """
         select (select sum(xmin::text::bigint) from user_credits) || ' ' || (select sum(xmin::text::bigint) from keycloak_users)
             || ' ' || (select count(*) from credit_transactions) || ' ' || (select count(*) from audit_logs)

@@ -3,47 +3,48 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
 
-/// <summary>A realm that Keycloak's database shows in several parts of 1,000 who are missing: what becomes of a run between them.</summary>
+/// <summary>A realm that Keycloak's database shows in several parts of 1,000 missing users: what happens to a run between them.</summary>
 public sealed class DatabaseRunTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const int Users = 2_500;
 
-    private ReconciliationFixture _bundle = null!;
+    private ReconciliationFixture _fixture = null!;
     private KeycloakTables _tables = null!;
     private BridgeFixture _bridge = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconciliationFixture.StartAsync(postgres, Users);
+        _fixture = await ReconciliationFixture.StartAsync(postgres, Users);
         _tables = await KeycloakTables.CreateAsync(postgres);
-        _bridge = BridgeFixture.Build(_bundle.Database, _bundle.Keycloak, _tables.Setting);
-        await _tables.CopyAsync(_bundle.Keycloak);
+        _bridge = BridgeFixture.Build(_fixture.Database, _fixture.Keycloak, _tables.Setting);
+        await _tables.CopyAsync(_fixture.Keycloak);
     }
 
     public async ValueTask DisposeAsync()
     {
         await _bridge.DisposeAsync();
         await _tables.DisposeAsync();
-        await _bundle.DisposeAsync();
+        await _fixture.DisposeAsync();
     }
 
     [Fact]
     public async Task A_part_that_failed_is_read_again_though_the_part_behind_it_was_done()
     {
-        var first = (await _bundle.UserIdsAsync()).Min(StringComparer.Ordinal);
-        await _bundle.Database.ExecuteAsync(
+        var first = (await _fixture.UserIdsAsync()).Min(StringComparer.Ordinal);
+        await _fixture.Database.ExecuteAsync(
             $"""
-            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no memory' using errcode = '53200'; end $$;
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no memory' using errcode = '53200'; end
+                $$;
             create trigger refuse before insert on user_credits for each row when (new.user_id = '{first}') execute function refuse()
             """);
         var failed = await RunAsync();
         Assert.Equal(ReconcileStatus.Failed, failed.Status);
-        await _bundle.Database.ExecuteAsync("drop trigger refuse on user_credits");
+        await _fixture.Database.ExecuteAsync("drop trigger refuse on user_credits");
 
         var next = await RunAsync();
 
         Assert.Equal(ReconcileStatus.Done, next.Status);
-        await _bundle.AssertAllUsersHaveAccountsAsync();
+        await _fixture.AssertAllUsersHaveAccountsAsync();
     }
 
     [Fact]
@@ -60,9 +61,9 @@ public sealed class DatabaseRunTests(PostgresFixture postgres) : IAsyncLifetime
 
         async Task<int> PagesOfANewRunAsync()
         {
-            _bundle.Keycloak.Server.Requests.Reset();
+            _fixture.Keycloak.Server.Requests.Reset();
             Assert.Equal(new ReconcileCounts(Seen: Users), (await RunAsync()).Counts);
-            return _bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"];
+            return _fixture.Keycloak.Server.Requests["GET /admin/realms/{realm}/users"];
         }
     }
 
@@ -82,9 +83,10 @@ public sealed class DatabaseRunTests(PostgresFixture postgres) : IAsyncLifetime
 
         Assert.Equal((stopped.RunId, ReconcileStatus.Done), (continued.RunId, continued.Status));
         Assert.Equal(new ReconcileCounts(Seen: Users, Missing: Users, Provisioned: Users), continued.Counts);
-        await _bundle.AssertAllUsersHaveAccountsAsync();
+        await _fixture.AssertAllUsersHaveAccountsAsync();
     }
 
     private Task<ReconcileOutcome> RunAsync() =>
-        ReconciliationFixture.RunAsync(_bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
+        ReconciliationFixture.RunAsync(
+            _bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
 }

@@ -13,7 +13,8 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
         """
         create table realm (id varchar(36) primary key, name varchar(255) unique);
         create table user_entity (
-            id varchar(36) primary key, email varchar(255), email_verified boolean not null default false, enabled boolean not null default false,
+            id varchar(36) primary key, email varchar(255), email_verified boolean not null default false,
+                enabled boolean not null default false,
             federation_link varchar(255), realm_id varchar(255), username varchar(255), created_timestamp bigint,
             service_account_client_link varchar(255));
         create table component (id varchar(36) primary key, realm_id varchar(36), provider_type varchar(255));
@@ -44,11 +45,11 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
     {
         var admin = await keycloak.AdminTokenAsync();
         // A filter on a field shows service accounts too; the plain list leaves them out.
-        var people = await ListAsync(keycloak, admin, "");
+        var users = await ListAsync(keycloak, admin, "");
         var all = await ListAsync(keycloak, admin, "&enabled=true");
         await ExecuteAsync("truncate user_entity");
-        await AddAsync(people, service: null);
-        var ids = people.Select(user => (string)user["id"]!).ToHashSet(StringComparer.Ordinal);
+        await AddAsync(users, service: null);
+        var ids = users.Select(user => (string)user["id"]!).ToHashSet(StringComparer.Ordinal);
         await AddAsync([.. all.Where(user => !ids.Contains((string)user["id"]!))], service: "client");
     }
 
@@ -65,7 +66,8 @@ internal sealed class KeycloakTables(TestDatabase database) : IAsyncDisposable
 
     private Task<int> AddAsync(JsonNode[] users, string? service) => ExecuteAsync(
         """
-        insert into user_entity (id, username, email, email_verified, enabled, created_timestamp, federation_link, realm_id, service_account_client_link)
+        insert into user_entity (id, username, email, email_verified, enabled, created_timestamp, federation_link, realm_id,
+            service_account_client_link)
         select u.*, 'realm-id', @Service
         from unnest(@Ids, @Usernames, @Emails, @Verified, @Enabled, @Created, @Links) as u
         """,

@@ -12,17 +12,18 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
 {
     private const int Users = 120;
 
-    private ReconciliationFixture _bundle = null!;
+    private ReconciliationFixture _fixture = null!;
     private KeycloakTables _tables = null!;
     private BridgeFixture _bridge = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconciliationFixture.StartAsync(postgres, Users);
-        _bundle.Realm.AddUser(new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot", CreatedTimestamp = 5 });
-        _bundle.Realm.ChangeUser((await _bundle.UserIdsAsync())[7], user => user with { Enabled = false });
+        _fixture = await ReconciliationFixture.StartAsync(postgres, Users);
+        _fixture.Realm.AddUser(
+            new EmulatedUser("robot", "service-account-robot") { ServiceAccountClientId = "robot", CreatedTimestamp = 5 });
+        _fixture.Realm.ChangeUser((await _fixture.UserIdsAsync())[7], user => user with { Enabled = false });
         _tables = await KeycloakTables.CreateAsync(postgres);
-        _bridge = BridgeFixture.Build(_bundle.Database, _bundle.Keycloak, _tables.Setting);
+        _bridge = BridgeFixture.Build(_fixture.Database, _fixture.Keycloak, _tables.Setting);
         await RunAsync();
     }
 
@@ -30,7 +31,7 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     {
         await _bridge.DisposeAsync();
         await _tables.DisposeAsync();
-        await _bundle.DisposeAsync();
+        await _fixture.DisposeAsync();
     }
 
     [Fact]
@@ -54,8 +55,8 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [InlineData("update user_credits set realm = null, keycloak_id = null where user_id = @id")]
     public async Task A_user_that_differs_from_the_record_is_read_with_the_few_of_its_bucket(string change)
     {
-        var id = (await _bundle.UserIdsAsync())[50];
-        await _bundle.Database.ExecuteAsync(change, new { id });
+        var id = (await _fixture.UserIdsAsync())[50];
+        await _fixture.Database.ExecuteAsync(change, new { id });
 
         var compared = await CompareAsync();
 
@@ -70,8 +71,8 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [InlineData("'9999-12-31 23:59:59.999+00'")]
     public async Task A_creation_time_that_differs_from_the_record_is_corrected(string recorded)
     {
-        var id = (await _bundle.UserIdsAsync())[50];
-        await _bundle.Database.ExecuteAsync($"update keycloak_users set created_at = {recorded} where keycloak_id = @id", new { id });
+        var id = (await _fixture.UserIdsAsync())[50];
+        await _fixture.Database.ExecuteAsync($"update keycloak_users set created_at = {recorded} where keycloak_id = @id", new { id });
         Assert.Single((await CompareAsync()).Differing!);
         Assert.Equal(Users, (await RunAsync()).Counts.Seen);
         Assert.Empty((await CompareAsync()).Differing!);
@@ -85,7 +86,7 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [InlineData(long.MaxValue)]
     public async Task A_creation_of_any_kind_is_the_same_on_both_sides(long? created)
     {
-        _bundle.Realm.AddUser(new EmulatedUser("odd", "odd") { CreatedTimestamp = created });
+        _fixture.Realm.AddUser(new EmulatedUser("odd", "odd") { CreatedTimestamp = created });
         await RunAsync();
         Assert.Empty((await CompareAsync()).Differing!);
     }
@@ -93,17 +94,19 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [Fact]
     public async Task An_account_that_an_operator_holds_is_read_and_left_as_it_is()
     {
-        var id = (await _bundle.UserIdsAsync())[50];
-        await _bundle.Database.ExecuteAsync("update user_credits set status = 'held', status_reason = 'fraud' where user_id = @id", new { id });
+        var id = (await _fixture.UserIdsAsync())[50];
+        await _fixture.Database.ExecuteAsync(
+            "update user_credits set status = 'held', status_reason = 'fraud' where user_id = @id", new { id });
         Assert.Single((await CompareAsync()).Differing!);
         Assert.Equal(new ReconcileCounts(Seen: Users), (await RunAsync()).Counts);
-        Assert.Equal("fraud", await _bundle.Database.ScalarAsync<string>("select status_reason from user_credits where user_id = @id", new { id }));
+        Assert.Equal(
+            "fraud", await _fixture.Database.ScalarAsync<string>("select status_reason from user_credits where user_id = @id", new { id }));
     }
 
     [Fact]
     public async Task Every_user_is_read_where_much_differs()
     {
-        await _bundle.Database.ExecuteAsync("delete from keycloak_users");
+        await _fixture.Database.ExecuteAsync("delete from keycloak_users");
         Assert.Null((await CompareAsync()).Differing);
     }
 
@@ -112,7 +115,8 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
 
     private async Task<ReconcileOutcome> RunAsync()
     {
-        await _tables.CopyAsync(_bundle.Keycloak);
-        return await ReconciliationFixture.RunAsync(_bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
+        await _tables.CopyAsync(_fixture.Keycloak);
+        return await ReconciliationFixture.RunAsync(
+            _bridge, ReconciliationFixture.By(ReconcileMode.Database), null, TestContext.Current.CancellationToken);
     }
 }

@@ -5,26 +5,26 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation.Scans.OutsideCreatedWindows;
 
-/// <summary>Hints that were given up, and the users whom they are of.</summary>
+/// <summary>Dead-lettered hints and their users.</summary>
 public sealed class DeadLetteredHintTests(PostgresFixture postgres)
 {
     [Fact]
     public async Task A_user_without_a_creation_time_is_read_although_its_hint_was_dead_lettered()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 20);
-        bundle.Realm.AddUser(new EmulatedUser("undated", "undated"));
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
-        await bundle.Database.ExecuteAsync(
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 20);
+        fixture.Realm.AddUser(new EmulatedUser("no-date", "no-date"));
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        await fixture.Database.ExecuteAsync(
             """
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state)
-            values (@Realm, 'undated', 1, 'webhook', 'UPDATE', 'changed', now(), now(), 'dead')
+            values (@Realm, 'no-date', 1, 'webhook', 'UPDATE', 'changed', now(), now(), 'dead')
             """,
             new { EmulatorFixture.Realm });
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
-        bundle.Realm.ChangeUser("undated", user => user with { Enabled = false });
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        fixture.Realm.ChangeUser("no-date", user => user with { Enabled = false });
 
-        await bundle.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
+        await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Windows));
 
-        Assert.Equal("held", await bundle.Database.ScalarAsync<string>("select status from user_credits where user_id = 'undated'"));
+        Assert.Equal("held", await fixture.Database.ScalarAsync<string>("select status from user_credits where user_id = 'no-date'"));
     }
 }

@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http;
 namespace KeycloakCreditBridge.Tests.Reconciliation.Scans.Windows;
 
 /// <summary>
-/// A server that found users by creation is replaced by one that ignores the filter and answers everybody in any window, as Keycloak did before
-/// 26.6. It may do so for the question too by which the bridge finds out.
+/// A server that found users by creation is replaced by one that ignores the filter and answers every user in any window, as Keycloak did
+/// before 26.6. It may do so for the question too by which the bridge finds out.
 /// </summary>
 public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetime
 {
@@ -17,7 +17,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    private ReconciliationFixture _bundle = null!;
+    private ReconciliationFixture _fixture = null!;
     private KeycloakProxy _front = null!;
     private BridgeFixture _bridge = null!;
     private int _counts;
@@ -28,9 +28,9 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
 
     public async ValueTask InitializeAsync()
     {
-        _bundle = await ReconciliationFixture.StartAsync(postgres, Users);
-        _front = await KeycloakProxy.StartAsync(_bundle.Keycloak.Server.Url, MeetAsync);
-        _bridge = BridgeFixture.Build(BridgeFixture.Settings(_bundle.Database.ConnectionString, _front.Url));
+        _fixture = await ReconciliationFixture.StartAsync(postgres, Users);
+        _front = await KeycloakProxy.StartAsync(_fixture.Keycloak.Server.Url, MeetAsync);
+        _bridge = BridgeFixture.Build(BridgeFixture.Settings(_fixture.Database.ConnectionString, _front.Url));
         Assert.Equal(ReconcileMode.Windows, (await RunAsync(ReconcileMode.Auto)).Mode);
         _counts = 0;
     }
@@ -39,7 +39,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
     {
         await _bridge.DisposeAsync();
         await _front.DisposeAsync();
-        await _bundle.DisposeAsync();
+        await _fixture.DisposeAsync();
     }
 
     [Theory]
@@ -50,27 +50,28 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
     public async Task It_ends_a_run_soon_and_closes_no_account(string mode, bool malformedToo)
     {
         (_ignores, _ignoresMalformed) = (true, malformedToo);
-        _bundle.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
+        _fixture.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
 
         var outcome = await RunAsync(Enum.Parse<ReconcileMode>(mode));
 
         Assert.Equal((ReconcileStatus.Failed, 0L), (outcome.Status, outcome.Counts.Closed));
-        Assert.Contains("it cannot filter by it any more", outcome.Reason, StringComparison.Ordinal);
+        Assert.Contains("it no longer filters by creation time", outcome.Reason, StringComparison.Ordinal);
         Assert.InRange(_counts, 1, 60);
-        Assert.Equal(Users, await _bundle.Database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'active'"));
+        Assert.Equal(Users, await _fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'active'"));
     }
 
     [Fact]
     public async Task The_next_run_finds_out_and_lists_every_user()
     {
         (_ignores, _ignoresMalformed) = (true, true);
-        _bundle.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
+        _fixture.Realm.AddUser(new EmulatedUser("newest", "newest") { CreatedTimestamp = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
         Assert.Equal(ReconcileStatus.Failed, (await RunAsync(ReconcileMode.Auto)).Status);
 
         var next = await RunAsync(ReconcileMode.Auto);
 
-        Assert.Equal((ReconcileStatus.Done, ReconcileMode.List, 1L, 0L), (next.Status, next.Mode, next.Counts.Provisioned, next.Counts.Closed));
-        await _bundle.AssertAllUsersHaveAccountsAsync();
+        Assert.Equal(
+            (ReconcileStatus.Done, ReconcileMode.List, 1L, 0L), (next.Status, next.Mode, next.Counts.Provisioned, next.Counts.Closed));
+        await _fixture.AssertAllUsersHaveAccountsAsync();
     }
 
     private async Task<ReconcileOutcome> RunAsync(ReconcileMode mode)
@@ -78,7 +79,8 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
         // A plan that finds no end is stopped.
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(Patience);
-        return await ReconciliationFixture.RunAsync(_bridge, ReconciliationFixture.By(mode) with { AllowClosing = Users }, null, patience.Token);
+        return await ReconciliationFixture.RunAsync(
+            _bridge, ReconciliationFixture.By(mode) with { AllowClosing = Users }, null, patience.Token);
     }
 
     private Task<bool> MeetAsync(HttpContext context)
@@ -89,7 +91,9 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
         if (_ignores && (_ignoresMalformed || query["createdAfter"] != Malformed))
         {
             context.Request.QueryString = QueryString.Create(
-                query.Where(value => value.Key is not ("createdAfter" or "createdBefore")).Select(value => KeyValuePair.Create(value.Key, value.Value)));
+                query.Where(
+                    value =>
+                        value.Key is not ("createdAfter" or "createdBefore")).Select(value => KeyValuePair.Create(value.Key, value.Value)));
         }
 
         return Task.FromResult(false);

@@ -1,0 +1,38 @@
+using System.Collections;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+/// <summary>
+/// Steps of a run at which a bridge is killed, as by a power failure: `reviewed`, or `reviewed:3` for the third time. They are planted from
+/// outside, by a startup hook that recognises the statements which the bridge sends to PostgreSQL.
+/// </summary>
+internal static class KillPoint
+{
+    public const string Variable = "CREDIT_BRIDGE_KILL_AT";
+
+    /// <summary>The run has stored how far it is; the only step after its statement, the others come before theirs.</summary>
+    public const string Saved = "saved";
+
+    private const string Save = "update reconcile_runs set phase =";
+
+    /// <summary>By step, a part of the statement that marks it.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Statements = new Dictionary<string, string>
+    {
+        // A part of the realm was read, and nothing was done about it.
+        ["read"] = "as missing from wanted",
+        // Its users are converged; the run does not know yet.
+        ["reviewed"] = Save,
+        [Saved] = Save,
+        // Everything was read; no account was closed.
+        ["scanned"] = "as not_shown from reconcile_absent",
+        // A batch of accounts is closed; the run does not know yet.
+        ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
+    };
+
+    /// <summary>Has a bridge with this environment killed at a step.</summary>
+    public static void Plant(IDictionary environment, string step)
+    {
+        environment[Variable] = step;
+        environment["DOTNET_STARTUP_HOOKS"] = typeof(KillPoint).Assembly.Location;
+    }
+}
