@@ -1,3 +1,6 @@
+using Npgsql;
+using Quartz;
+
 namespace KeycloakCreditBridge.Hosting;
 
 internal static class HostingModule
@@ -10,5 +13,23 @@ internal static class HostingModule
         builder.Services.AddSingleton<LeaseStore>();
         builder.Services.AddSingleton<SchemaGate>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaGate>());
+        builder.AddQuartzHost();
+    }
+
+    private static void AddQuartzHost(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddQuartz(quartz =>
+        {
+            quartz.ConfigureScheduler(scheduler => scheduler.InstanceName = "credit-bridge");
+            quartz.UsePersistentStore(store =>
+            {
+                store.UsePostgres(postgres => postgres.DataSourceFactory = services => services.GetRequiredService<NpgsqlDataSource>());
+                store.ConfigureStore(options => options.TablePrefix = "quartz.qrtz_");
+                store.UseClustering();
+                store.ProvisionSchema();
+            });
+        });
+        builder.Services.AddSingleton<QuartzHost>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<QuartzHost>());
     }
 }

@@ -1,5 +1,3 @@
-using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Reconciliation.Schedule;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -11,17 +9,17 @@ namespace KeycloakCreditBridge.Hosting;
 /// </summary>
 internal sealed partial class QuartzHost(
     ISchedulerFactory schedulers,
-    ReconciliationSchedule schedule,
+    IEnumerable<IScheduledJobs> jobs,
     SchemaGate gate,
-    IOptions<ReconciliationOptions> options,
+    IOptions<QuartzHostOptions> options,
     TimeProvider clock,
     ILogger<QuartzHost> logger) : BackgroundService
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(5);
 
     private readonly TaskCompletionSource<IScheduler> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Ends when the schedule runs; never where <see cref="ReconciliationOptions.Enabled"/> is false.</summary>
+    /// <summary>Ends when the schedule runs; never where this replica runs none.</summary>
     public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => _started.Task.WaitAsync(cancellationToken);
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -31,7 +29,7 @@ internal sealed partial class QuartzHost(
             return;
         try
         {
-            // Jobs end after the page at hand. One that waits for a PostgreSQL that hangs must not hold up the end: its run is continued.
+            // Jobs end after the part at hand. A job that waits for a PostgreSQL that hangs must not hold up the end: its work is resumed.
             await (await _started.Task).Shutdown(waitForJobsToComplete: true, cancellationToken).AsTask().WaitAsync(cancellationToken);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
@@ -44,49 +42,55 @@ internal sealed partial class QuartzHost(
     {
         if (!options.Value.Enabled)
         {
-            LogDisabled();
+            LogDisabled(string.Join(", ", jobs.Select(job => job.Name)), options.Value.Setting);
             return;
         }
 
         await gate.WaitAsync(stoppingToken);
-        string? reported = null;
-        while (true)
+        await new BackgroundLoop(clock, MaxRetryDelay, Failed).RetryAsync(BeginAsync, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
         {
-            try
-            {
-                var scheduler = await schedulers.GetScheduler(stoppingToken);
-                await schedule.ApplyAsync(scheduler, stoppingToken);
-                await scheduler.Start(stoppingToken);
-                LogStarted(options.Value.Cron, options.Value.CompleteCron);
-                _started.SetResult(scheduler);
-                return;
-            }
-            catch (SchedulerException) when (stoppingToken.IsCancellationRequested)
-            {
-                // Quartz wraps the cancellation of what it was at.
-                return;
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
-                if (reason != reported)
-                    LogWaiting(reason);
-                reported = reason;
-                await Task.Delay(RetryAfter, clock, stoppingToken);
-            }
+            if (isNew)
+                LogWaiting(exception.GetBaseException().Message.ReplaceLineEndings(" "));
         }
     }
 
-    [LoggerMessage(EventId = 520, Level = LogLevel.Information, Message = "Realms are reconciled by schedule (UTC): by counts {Cron}, completely {CompleteCron}.")]
-    private partial void LogStarted(string cron, string completeCron);
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        var scheduler = await schedulers.GetScheduler(cancellationToken);
+        foreach (var job in jobs)
+            await job.ApplyAsync(scheduler, cancellationToken);
+        await scheduler.Start(cancellationToken);
+        _started.SetResult(scheduler);
+    }
 
     [LoggerMessage(EventId = 521, Level = LogLevel.Information,
-        Message = "Reconciliation:Enabled is false: this replica reconciles only by command.")]
-    private partial void LogDisabled();
+        Message = "{Setting} is false: this replica runs no schedule ({Jobs}); other replicas and commands still do the work.")]
+    private partial void LogDisabled(string jobs, string setting);
 
     [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
 
-    [LoggerMessage(EventId = 523, Level = LogLevel.Warning, Message = "The schedule was left before it had ended: {Reason}")]
+    [LoggerMessage(EventId = 523, Level = LogLevel.Warning, Message = "The scheduler was abandoned before it had shut down: {Reason}")]
     private partial void LogNotShutDown(string reason);
+}
+
+/// <summary>Jobs that a room adds to the stored schedule, which all replicas share.</summary>
+internal interface IScheduledJobs
+{
+    /// <summary>What the log calls them.</summary>
+    string Name { get; }
+
+    /// <summary>Brings the stored jobs into line with the configuration, before the scheduler starts.</summary>
+    Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken);
+}
+
+/// <summary>Set by the room whose settings say whether this replica runs the schedule.</summary>
+internal sealed class QuartzHostOptions
+{
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>The setting behind <see cref="Enabled"/>, for the log.</summary>
+    public string Setting { get; set; } = "";
 }

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hosting;
 
 namespace KeycloakCreditBridge.Periods;
 
@@ -10,6 +11,6 @@ internal static class PeriodsModule
         builder.Services.AddSingleton<PeriodStore>();
         builder.Services.AddSingleton<PeriodsMetrics>();
         builder.Services.AddSingleton<PeriodReset>();
-        builder.Services.AddHostedService<PeriodSchedule>();
+        builder.Services.AddSingleton<IScheduledJobs, PeriodSchedule>();
     }
 }

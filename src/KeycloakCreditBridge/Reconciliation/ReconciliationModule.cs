@@ -9,8 +9,7 @@ using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
-using Npgsql;
-using Quartz;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
@@ -62,20 +61,12 @@ internal static class ReconciliationModule
 
     private static void AddSchedule(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddQuartz(quartz =>
+        builder.Services.AddOptions<QuartzHostOptions>().Configure<IOptions<ReconciliationOptions>>((host, reconciliation) =>
         {
-            quartz.ConfigureScheduler(scheduler => scheduler.InstanceName = "credit-bridge");
-            quartz.UsePersistentStore(store =>
-            {
-                store.UsePostgres(postgres => postgres.DataSourceFactory = services => services.GetRequiredService<NpgsqlDataSource>());
-                store.ConfigureStore(options => options.TablePrefix = "quartz.qrtz_");
-                store.UseClustering();
-                store.ProvisionSchema();
-            });
+            host.Enabled = reconciliation.Value.Enabled;
+            host.Setting = $"{ReconciliationOptions.Section}:{nameof(ReconciliationOptions.Enabled)}";
         });
-        builder.Services.AddSingleton<ReconciliationSchedule>();
-        builder.Services.AddSingleton<QuartzHost>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<QuartzHost>());
+        builder.Services.AddSingleton<IScheduledJobs, ReconciliationSchedule>();
         builder.Services.AddHostedService<LostEventsListener>();
     }
 }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using Microsoft.Extensions.Options;
@@ -6,10 +7,13 @@ using Quartz;
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
 /// <summary>Brings the stored schedule, which all replicas share, into line with the configuration, and adds single runs to it.</summary>
-internal sealed class ReconciliationSchedule(
-    CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options)
+internal sealed partial class ReconciliationSchedule(
+    CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options, ILogger<ReconciliationSchedule> logger)
+    : IScheduledJobs
 {
     private const string RetrySuffix = " again";
+
+    public string Name => "reconciliation";
 
     public async Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken)
     {
@@ -19,6 +23,7 @@ internal sealed class ReconciliationSchedule(
 
         var stored = await scheduler.GetJobKeys(GroupMatcher<JobKey>.GroupEquals(ReconcileJob.Group), cancellationToken);
         await scheduler.DeleteJobs([.. stored.Where(key => !realms.Contains(key.Name))], cancellationToken);
+        LogApplied(options.Value.Cron, options.Value.CompleteCron);
     }
 
     /// <summary>
@@ -109,4 +114,8 @@ internal sealed class ReconciliationSchedule(
         MisfirePolicy.FireOnce => CronTriggerMisfireInstruction.FireAndProceed,
         _ => CronTriggerMisfireInstruction.DoNothing,
     };
+
+    [LoggerMessage(EventId = 520, Level = LogLevel.Information,
+        Message = "Realms are reconciled by schedule (UTC): by counts {Cron}, completely {CompleteCron}.")]
+    private partial void LogApplied(string cron, string completeCron);
 }
