@@ -19,7 +19,7 @@ internal static class KillPoint
     public static readonly IReadOnlyDictionary<string, string> Statements = new Dictionary<string, string>
     {
         // A part of the realm was read, and nothing was done about it.
-        ["read"] = "as missing from wanted",
+        ["read"] = "not w.present as missing",
         // Its users are converged; the run does not know yet.
         ["reviewed"] = Save,
         [Saved] = Save,
