@@ -2,13 +2,11 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>What stands in PostgreSQL about people.</summary>
+/// <summary>What PostgreSQL has on record of users.</summary>
 internal static class AccountRecords
 {
-    // No index serves audit rows of one user, and with the bridge's settings PostgreSQL would compile at length for the scan instead.
-    private const string PageSql =
+    private const string RecordSql =
         """
-        set jit = off;
         select
             (select c.status from user_credits c where c.user_id = @Id) as status,
             (select c.source from user_credits c where c.user_id = @Id) as source,
@@ -24,17 +22,17 @@ internal static class AccountRecords
         database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @Id)", new { Id = id });
 
     public static async Task<AccountRecord> RecordOfAsync(this TestDatabase database, string id) =>
-        (await database.QueryAsync<AccountRecord>(PageSql, new { Id = id }))[0];
+        (await database.QueryAsync<AccountRecord>(RecordSql, new { Id = id }))[0];
 
     /// <summary>Waits for an account, and sees that it was opened once and completely.</summary>
-    /// <param name="sources">Who may have led to the person.</param>
+    /// <param name="sources">What may have led to the user.</param>
     public static async Task AssertOpenedAsync(this TestDatabase database, string id, params string[] sources)
     {
         await Eventually.TrueAsync(() => database.HasAccountAsync(id), "the account is opened");
-        var page = await database.RecordOfAsync(id);
-        Assert.Contains(page.Source, sources);
-        var ledger = $"purchase signup 5.00 5.00 trial initial_allocation {page.Source}";
-        Assert.Equal(new AccountRecord("active", page.Source, 5m, ledger, "credit.create success", "account"), page);
+        var record = await database.RecordOfAsync(id);
+        Assert.Contains(record.Source, sources);
+        var ledger = $"purchase signup 5.00 5.00 trial initial_allocation {record.Source}";
+        Assert.Equal(new AccountRecord("active", record.Source, 5m, ledger, "credit.create success", "account"), record);
     }
 
     /// <summary>Waits until an account has a status, and returns what then stands there.</summary>
@@ -45,5 +43,5 @@ internal static class AccountRecords
     }
 }
 
-/// <summary>Everything about one person. Several rows of a kind are joined by commas.</summary>
-internal sealed record AccountRecord(string? Status, string? Source, decimal? Balance, string? Ledger, string? Audit, string? Disposition);
+/// <summary>Everything about one user. Several rows of a kind are joined by commas.</summary>
+internal sealed record AccountRecord(string? Status, string? Source, decimal? Balance, string? Ledger, string? Audit, string? UserState);

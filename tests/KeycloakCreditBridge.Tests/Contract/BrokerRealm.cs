@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>Another realm of the same server as identity provider of a scene's realm, with one person in it.</summary>
+/// <summary>Another realm of the same server as identity provider of a scene's realm, with one user in it.</summary>
 internal sealed class BrokerRealm
 {
     private readonly ContractFixture _scene;
@@ -11,18 +11,18 @@ internal sealed class BrokerRealm
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Alias => $"partner-{_name}";
+    private string Alias => $"broker-{_name}";
 
-    /// <param name="scene">Where the person will arrive.</param>
-    /// <param name="name">Who has a password at the partner.</param>
-    /// <param name="syncMode">IMPORT takes the person's data at the first login only, FORCE at each.</param>
+    /// <param name="scene">Where the user will arrive.</param>
+    /// <param name="name">The user with a password at the broker.</param>
+    /// <param name="syncMode">IMPORT takes the user's data at the first login only, FORCE at each.</param>
     public static async Task<BrokerRealm> CreateAsync(ContractFixture scene, string name, string syncMode = "IMPORT")
     {
-        var partner = new BrokerRealm(scene, name);
-        await scene.Admin.ImportRealmAsync(partner._realm, """{"enabled":true}""", Token);
-        await scene.Admin.AddIdentityProviderAsync(scene.Realm, partner.Alias, partner._realm, Token, syncMode);
-        await scene.Admin.CreateUserAsync(partner._realm, ContractFixture.Named(name), Token);
-        return partner;
+        var broker = new BrokerRealm(scene, name);
+        await scene.Admin.ImportRealmAsync(broker._realm, """{"enabled":true}""", Token);
+        await scene.Admin.AddIdentityProviderAsync(scene.Realm, broker.Alias, broker._realm, Token, syncMode);
+        await scene.Admin.CreateUserAsync(broker._realm, ContractFixture.Named(name), Token);
+        return broker;
     }
 
     public Task LoginAsync() =>

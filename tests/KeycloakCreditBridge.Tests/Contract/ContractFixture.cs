@@ -15,7 +15,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>By what the bridge of a scene hears of people. Servers without the webhook plugin are only ever polled.</summary>
+/// <summary>How the bridge of a scene hears of users. Servers without the webhook plugin are only ever polled.</summary>
 internal enum EventDelivery
 {
     WebhooksAndPolling,
@@ -99,13 +99,13 @@ internal sealed class ContractFixture : IAsyncDisposable
         KeycloakFixture servers, PostgresFixture postgres, KeycloakKind kind, EventDelivery hearing = EventDelivery.WebhooksAndPolling) =>
         await CreateAsync(await servers.GetAsync(kind), postgres, hearing);
 
-    /// <summary>The same on a server of the test's own, and with people who stand in the realm's file already.</summary>
+    /// <summary>The same on a server of the test's own, and with users in the realm's file.</summary>
     public static async Task<ContractFixture> CreateAsync(
-        IKeycloakServer server, PostgresFixture postgres, EventDelivery hearing = EventDelivery.WebhooksAndPolling, params string[] people)
+        IKeycloakServer server, PostgresFixture postgres, EventDelivery hearing = EventDelivery.WebhooksAndPolling, params string[] users)
     {
         var scene = new ContractFixture(server, await postgres.CreateDatabaseAsync(), hearing);
         var file = JsonNode.Parse(DemoRealm.Json(Secret, server.SendsWebhooks))!;
-        foreach (var name in people)
+        foreach (var name in users)
             file["users"]!.AsArray().Add(new JsonObject { ["username"] = name, ["email"] = Named(name).Email, ["enabled"] = true });
         await scene.Admin.ImportRealmAsync(scene.Realm, file.ToJsonString(), Token);
         if (server.SendsWebhooks && hearing is EventDelivery.Webhooks or EventDelivery.WebhooksAndPolling)
@@ -153,31 +153,31 @@ internal sealed class ContractFixture : IAsyncDisposable
         return answer.IsSuccessStatusCode;
     }
 
-    /// <summary>Registers somebody by the form and returns the id.</summary>
+    /// <summary>Registers a user by the form and returns the id.</summary>
     public async Task<string> RegisterAsync(string name)
     {
         await Browser.RegisterAsync(Realm, Named(name), Token);
         return await IdOfAsync(name);
     }
 
-    /// <summary>Creates somebody as an administrator and returns the id.</summary>
+    /// <summary>Creates a user as an administrator and returns the id.</summary>
     public Task<string> CreateUserAsync(string name) => Admin.CreateUserAsync(Realm, Named(name), Token);
 
     /// <summary>
-    /// Creates somebody as an administrator and returns the id when the bridge has heard of it by every way there is, and so of all that
+    /// Creates a user as an administrator and returns the id when the bridge has heard of it by every way there is, and so of all that
     /// happened before.
     /// </summary>
     public async Task<string> CreateKnownAsync(string name)
     {
         var id = await CreateUserAsync(name);
         await Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll);
-        // What is looked at later must not be owed to the slower way.
+        // A later reading must not be owed to the slower way.
         if (_hearing is EventDelivery.Polling or EventDelivery.WebhooksAndPolling)
             await Eventually.TrueAsync(() => Database.ScalarAsync<bool>(PolledSql, new { Id = id }), "the creation was polled");
         return id;
     }
 
-    /// <summary>Has the emulator's realm get somebody, of whom it then tells by these events, and returns the id.</summary>
+    /// <summary>Adds a user to the emulator's realm, raises these events for it, and returns the id.</summary>
     public async Task<string> EmulateArrivalAsync(string name, params string[] events)
     {
         var id = EmulatedUser.NewId();
@@ -203,16 +203,16 @@ internal sealed class ContractFixture : IAsyncDisposable
         Assert.Equal((ReconcileStatus.Done, null), (outcome!.Status, outcome.Reason));
     }
 
-    /// <summary>Waits until the bridge looks at somebody again.</summary>
-    /// <param name="id">Who is looked at.</param>
+    /// <summary>Waits until the bridge evaluates a user again.</summary>
+    /// <param name="id">The user's id.</param>
     /// <param name="after">What <see cref="CheckedAtAsync"/> said before.</param>
     public Task WaitForReevaluationAsync(string id, DateTime after) =>
-        Eventually.TrueAsync(async () => await CheckedAtAsync(id) > after, "the user is looked at again");
+        Eventually.TrueAsync(async () => await CheckedAtAsync(id) > after, "the user is evaluated again");
 
     public Task<DateTime> CheckedAtAsync(string id) =>
         Database.ScalarAsync<DateTime>("select checked_at from keycloak_users where keycloak_id = @Id", new { Id = id });
 
-    /// <summary>Imports people into the living realm and returns their ids.</summary>
+    /// <summary>Imports users into the running realm and returns their ids.</summary>
     /// <param name="created">When each was created, says the file; null when it does not say.</param>
     public async Task<string[]> ImportUsersAsync(long? created, params string[] names)
     {
@@ -220,7 +220,7 @@ internal sealed class ContractFixture : IAsyncDisposable
         return await Task.WhenAll(names.Select(IdOfAsync));
     }
 
-    /// <summary>Lets somebody of another realm sign in for the first time and returns the id that this gives here.</summary>
+    /// <summary>Lets a user of another realm sign in for the first time and returns the id that this gives here.</summary>
     public async Task<string> ArriveThroughBrokerAsync(string name)
     {
         var partner = await BrokerRealm.CreateAsync(this, name);

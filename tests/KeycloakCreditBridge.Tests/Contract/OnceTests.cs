@@ -34,8 +34,8 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
     public async Task Everything_at_once_on_two_bridges_grants_each_user_once()
     {
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Polling);
-        // Nobody listens yet: all of them are news to both bridges, by every way, at the same time.
-        var ids = await Task.WhenAll(Enumerable.Range(0, Users).Select(number => scene.CreateUserAsync($"person-{number}")));
+        // No bridge runs yet: all of them are new to both bridges, by every way, at the same time.
+        var ids = await Task.WhenAll(Enumerable.Range(0, Users).Select(number => scene.CreateUserAsync($"user-{number}")));
         Uri[] urls = [scene.BridgeUrl, new($"http://127.0.0.1:{FreePort.Next()}/")];
         var bridges = await Task.WhenAll(urls.Select(url => scene.StartAnotherBridgeAsync(("Urls", url.ToString()))));
 
@@ -63,7 +63,7 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
             await scene.Database.ScalarAsync<string>(CountsSql));
     }
 
-    // Every person is told of twice to each bridge.
+    // Every user is reported twice to each bridge.
     private static async Task DeliverAsync(string realm, Uri[] bridges, string[] ids)
     {
         using var http = new HttpClient();
@@ -88,7 +88,7 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
         return answer.IsSuccessStatusCode;
     }
 
-    // Only one run of a realm is at work at a time: whoever comes second waits for its turn.
+    // Only one run of a realm is at work at a time: the second one waits for its turn.
     private static async Task RunAsync(BridgeFixture bridge, RunRequest request)
     {
         var reconciler = bridge.Services.GetRequiredService<Reconciler>();

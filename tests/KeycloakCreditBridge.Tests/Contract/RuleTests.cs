@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>The rules of who gets an account and under which id, from Keycloak to the ledger.</summary>
+/// <summary>Which users get an account and under which id, from Keycloak to the ledger.</summary>
 public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static readonly string[] Heard = [HintSources.Webhook, HintSources.Poll];
@@ -18,8 +18,8 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         await using var scene = await StartAsync(kind, ("Provisioning:AccountId", "{email}"));
         var id = await scene.CreateUserAsync("mover");
         await Eventually.TrueAsync(() => scene.Database.HasAccountAsync("mover@example.com"), "the account is opened");
-        await scene.UpdateUserAsync(id, new JsonObject { ["email"] = "moved@example.com" });
-        await Eventually.TrueAsync(() => scene.Database.HasAccountAsync("moved@example.com"), "the account is renamed");
+        await scene.UpdateUserAsync(id, new JsonObject { ["email"] = "renamed@example.com" });
+        await Eventually.TrueAsync(() => scene.Database.HasAccountAsync("renamed@example.com"), "the account is renamed");
 
         Assert.Equal(
             ["credit.create success, credit.rename success 5.00"],
@@ -37,7 +37,7 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         var id = await scene.CreateUserAsync("careful");
         await Eventually.TrueAsync(
             () => scene.Database.ScalarAsync<bool>("select exists (select from keycloak_users where keycloak_id = @id and reason = 'email_not_verified')", new { id }),
-            "the user is left out");
+            "the user is excluded");
         Assert.False(await scene.Database.HasAccountAsync(id));
 
         await scene.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });
@@ -50,7 +50,7 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:IdentityProviders:0", "partner-guest"));
         var other = await scene.CreateUserAsync("other");
         await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
-        await Eventually.TrueAsync(async () => (await scene.Database.RecordOfAsync(other)).Disposition == "excluded", "the other one is left out");
+        await Eventually.TrueAsync(async () => (await scene.Database.RecordOfAsync(other)).UserState == "excluded", "the other one is excluded");
     }
 
     [Theory, EveryKeycloak]

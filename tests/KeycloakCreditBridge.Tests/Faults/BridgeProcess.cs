@@ -54,7 +54,7 @@ internal sealed class BridgeProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>As the power failing: nothing is written, nobody is told.</summary>
+    /// <summary>As if the power failed: nothing is written or sent.</summary>
     public Task KillAsync() => _process.EndAsync("KILL", Patience);
 
     /// <summary>As a rolling restart: false when it took longer than <paramref name="patience"/>.</summary>
@@ -64,7 +64,7 @@ internal sealed class BridgeProcess : IAsyncDisposable
     public Task<bool> TerminateAsync() => TerminateAsync(Patience);
 
     /// <summary>
-    /// Stops it as a machine that swaps or is moved: it does nothing at all, and keeps its connections. Returns once it hangs.
+    /// Stops it as a machine that swaps or migrates: it does nothing at all, and keeps its connections. Returns once it hangs.
     /// </summary>
     public async Task HangAsync()
     {

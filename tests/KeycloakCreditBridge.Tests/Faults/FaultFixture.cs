@@ -71,7 +71,7 @@ internal sealed class FaultFixture : IAsyncDisposable
     /// <summary>How many rows a table has, or those of it behind `where`.</summary>
     public Task<int> CountAsync(string rows) => Database.ScalarAsync<int>($"select count(*)::int from {rows}");
 
-    /// <summary>The settings as those take them who allow for one without a value.</summary>
+    /// <summary>The settings in the form that allows values to be absent.</summary>
     public static Dictionary<string, string?> Optional(Dictionary<string, string> settings) =>
         settings.ToDictionary(setting => setting.Key, string? (setting) => setting.Value, StringComparer.OrdinalIgnoreCase);
 

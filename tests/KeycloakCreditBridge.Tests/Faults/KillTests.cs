@@ -26,7 +26,7 @@ public sealed class KillTests
         Assert.Equal(1, await scene.HintsAsync());
         await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 1, "the account is opened");
-        await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "the hint is settled");
+        await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "the hint is completed");
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class KillTests
             await scene.Postgres.StartAgainAsync(TestContext.Current.CancellationToken);
         }
 
-        await Eventually.TrueAsync(async () => await AccountsOrNoneAsync(scene) == 120, "everybody has an account");
+        await Eventually.TrueAsync(async () => await AccountsOrNoneAsync(scene) == 120, "every user has an account");
         await Eventually.TrueAsync(async () => await scene.HintsAsync() == 0, "no hint is left");
     }
 
@@ -98,7 +98,7 @@ public sealed class KillTests
         Assert.True(await stopped.TerminateAsync(TimeSpan.FromSeconds(10)), $"It did not stop:\n{stopped.Log}");
         await users;
         await using var next = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
-        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 60, "everybody has an account");
+        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == 60, "every user has an account");
     }
 
     private static async Task SetStandbyAsync(FaultFixture scene, string name)
@@ -107,7 +107,7 @@ public sealed class KillTests
         await scene.Database.ExecuteAsync("select pg_reload_conf()");
     }
 
-    // The server takes a setting over some time after it was told to.
+    // The server takes a setting over some time after the command.
     private static Task CommitsWaitAsync(FaultFixture scene)
     {
         const string Commit = "select pg_logical_emit_message(true, 'tests', '')";

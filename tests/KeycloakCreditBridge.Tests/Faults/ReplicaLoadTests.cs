@@ -11,12 +11,12 @@ public sealed class ReplicaLoadTests
 {
     private const string DeductSql =
         """
-        with moved as (
+        with charged as (
             update user_credits set credits_remaining = credits_remaining - 0.01, updated_at = now()
             where user_id = @User
             returning user_id, credits_remaining)
         insert into credit_transactions (user_id, amount, balance_after, transaction_type)
-        select user_id, -0.01, credits_remaining, 'usage' from moved
+        select user_id, -0.01, credits_remaining, 'usage' from charged
         """;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -41,7 +41,7 @@ public sealed class ReplicaLoadTests
         await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
         await killed.KillAsync();
         var killedAt = DateTimeOffset.UtcNow;
-        // Its webhook goes to nobody.
+        // Its webhook goes to no bridge.
         var ana = await scene.CreateUserAsync("ana");
 
         await Eventually.TrueAsync(
@@ -69,7 +69,7 @@ public sealed class ReplicaLoadTests
             ["Reconciliation:WindowUsers"] = "200",
         };
         var users = Enumerable.Range(0, Users).Select(_ => EmulatedUser.NewId()).ToArray();
-        // Every event is told to the first one, and to another by its type.
+        // Every event is sent to the first one, and to another by its type.
         string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
         var urls = types.ToDictionary(type => type, _ => FaultFixture.NewUrl());
         foreach (var (type, url) in urls)
@@ -91,7 +91,7 @@ public sealed class ReplicaLoadTests
         };
         await RaiseAsync(scene, types, users);
         await Eventually.TrueAsync(
-            async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "everybody has an account");
+            async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "every user has an account");
         await over.CancelAsync();
         var done = await Task.WhenAll(busy);
         Assert.All(done, count => Assert.NotEqual(0, count));
@@ -139,9 +139,9 @@ public sealed class ReplicaLoadTests
 
     private static async Task<int> DeductAsync(FaultFixture scene, string[] users, CancellationToken over)
     {
-        var moved = 0;
+        var charged = 0;
         for (var turn = 0; !over.IsCancellationRequested; turn++)
-            moved += await scene.Database.ExecuteAsync(DeductSql, new { User = users[turn % users.Length] });
-        return moved;
+            charged += await scene.Database.ExecuteAsync(DeductSql, new { User = users[turn % users.Length] });
+        return charged;
     }
 }

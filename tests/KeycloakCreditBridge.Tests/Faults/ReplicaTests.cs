@@ -18,7 +18,7 @@ public sealed class ReplicaTests
         from unnest(@Users) as u (id)
         """;
 
-    private const string BooksSql =
+    private const string RecordsSql =
         """
         select concat_ws(' ', 'account', user_id, status, credits_remaining, updated_at) from user_credits
         union all
@@ -38,7 +38,7 @@ public sealed class ReplicaTests
     public async Task A_replica_that_hangs_with_a_claim_and_wakes_up_does_nothing_twice()
     {
         await using var scene = await FaultFixture.CreateAsync();
-        // Reported to nobody, as no bridge runs yet.
+        // Not reported, as no bridge runs yet.
         var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => scene.CreateUserAsync($"user-{number}")));
         await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
         scene.Keycloak.Faults.Delay("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
@@ -54,7 +54,7 @@ public sealed class ReplicaTests
             // The answers that wait for the hung one are wrong by now.
             scene.Keycloak.Realm(FaultFixture.Realm).RemoveUser(users[0]);
             foreach (var user in users[1..])
-                scene.Keycloak.Realm(FaultFixture.Realm).ChangeUser(user, person => person with { Enabled = false });
+                scene.Keycloak.Realm(FaultFixture.Realm).ChangeUser(user, user => user with { Enabled = false });
             await HintAsync(scene, users[..1], "deleted");
             await HintAsync(scene, users[1..], "changed");
             await Eventually.TrueAsync(
@@ -86,7 +86,7 @@ public sealed class ReplicaTests
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
             await transaction.CommitAsync(Token);
             await Eventually.TrueAsync(
-                async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is settled");
+                async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is completed");
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 0, "both have ended");
             Assert.True(await other.TerminateAsync());
         }
@@ -123,23 +123,23 @@ public sealed class ReplicaTests
         Assert.Equal(100, await scene.AccountsAsync());
         Assert.Equal(1, await scene.Database.ScalarAsync<int>(
             "select count(*)::int from reconcile_runs where status = 'done' and seen = 100 and owner <> @Owner", new { Owner = owner }));
-        var books = await BooksAsync(scene);
+        var records = await RecordsAsync(scene);
         await hung.WakeAsync();
         await Eventually.TrueAsync(
             () => hung.Log.Contains("Reconciling realm demo failed", StringComparison.Ordinal), "the woken one notices and ends");
-        Assert.Equal(books, await BooksAsync(scene));
+        Assert.Equal(records, await RecordsAsync(scene));
     }
 
-    // Whoever is opened next is opened behind the batch that the worker hung in.
+    // The next account is opened behind the batch that the worker hung in.
     private static async Task AssertWakesUpAndChangesNothingAsync(FaultFixture scene, BridgeProcess hung)
     {
         var before = await scene.AccountsAsync();
-        var books = await BooksAsync(scene);
+        var records = await RecordsAsync(scene);
         await hung.WakeAsync();
         var last = await scene.CreateUserAsync("last");
         await Eventually.TrueAsync(
             async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");
-        Assert.Equal(books, (await BooksAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
+        Assert.Equal(records, (await RecordsAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
     }
 
     private static async Task HintAsync(FaultFixture scene, string[] users, string kind) =>
@@ -147,5 +147,5 @@ public sealed class ReplicaTests
 
     private static Task<int> WaitingAsync(FaultFixture scene) => scene.Database.WaitingAsync("hint_version)");
 
-    private static Task<IReadOnlyList<string>> BooksAsync(FaultFixture scene) => scene.Database.QueryAsync<string>(BooksSql);
+    private static Task<IReadOnlyList<string>> RecordsAsync(FaultFixture scene) => scene.Database.QueryAsync<string>(RecordsSql);
 }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Provisioning;
 
-/// <summary>A database and the rules of a test's own: the test says what Keycloak shows, each time a second later.</summary>
+/// <summary>A database and the rules of a test's own: the test says what Keycloak shows, each reading a second later.</summary>
 internal sealed class AccountFixture : IAsyncDisposable
 {
     public const string Realm = "shop";
@@ -44,7 +44,7 @@ internal sealed class AccountFixture : IAsyncDisposable
         SignupGrant = new SignupGrantOptions { OncePer = OncePer.Email, EmailKey = new string('k', 32) },
     };
 
-    /// <summary>Somebody with a verified address, as Keycloak shows them.</summary>
+    /// <summary>A user with a verified address, as Keycloak shows it.</summary>
     public static Subject User(string id, string? email = null, bool enabled = true, string realm = Realm) =>
         new(realm, id, enabled, false, Start) { Username = id, Email = email, EmailVerified = email is not null };
 
@@ -54,22 +54,22 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     public DesiredState EvaluateDeleted(string id, string realm = Realm) => _policy.EvaluateDeleted(realm, id, NextReading(), HintSources.Webhook);
 
-    /// <summary>Converges people to what Keycloak shows of them, all in one batch.</summary>
-    public Task<ConvergeResult> ReadAsync(params Subject[] people) => ConvergeAsync([.. people.Select(person => Evaluate(person))]);
+    /// <summary>Converges users to what Keycloak shows of them, all in one batch.</summary>
+    public Task<ConvergeResult> ReadAsync(params Subject[] users) => ConvergeAsync([.. users.Select(user => Evaluate(user))]);
 
     public Task<ConvergeResult> DeleteAsync(params string[] ids) => ConvergeAsync([.. ids.Select(id => EvaluateDeleted(id))]);
 
     /// <summary>Converges as one more replica does.</summary>
-    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] judgements) =>
+    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
         new Provisioner(
             new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
-            NullLogger<Provisioner>.Instance).ConvergeAsync(judgements, Token);
+            NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
 
-    /// <summary>Ids of those who are on record otherwise than Keycloak shows them.</summary>
-    public async Task<string[]> DifferencesAsync(params Subject[] people)
+    /// <summary>Ids of users whose records differ from what Keycloak shows.</summary>
+    public async Task<string[]> DifferencesAsync(params Subject[] users)
     {
-        DesiredState[] judgements = [.. people.Select(person => Evaluate(person))];
-        var differences = await new AccountReviewStore(Database.DataSource).DifferencesAsync(judgements, Token);
+        DesiredState[] states = [.. users.Select(user => Evaluate(user))];
+        var differences = await new AccountReviewStore(Database.DataSource).DifferencesAsync(states, Token);
         return [.. differences.Select(difference => difference.KeycloakId).Order(StringComparer.Ordinal)];
     }
 

@@ -5,11 +5,11 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
-/// <summary>Locks what is on record of a batch before it is converged, where one statement does not see enough of it.</summary>
+/// <summary>Locks the records of a batch before it is converged, where one statement does not see enough of them.</summary>
 internal static class BatchLockStore
 {
-    // A rename between a statement's snapshot and its writing would leave the old id on record, and a tier that is followed is followed once.
-    // Of people of other realms nothing is locked here: their rows are locked behind their accounts, everywhere.
+    // A rename between a statement's snapshot and its writing would leave the old id on record, and a followed tier is switched once.
+    // Rows of users of other realms are not locked here: every writer locks those after their accounts.
     private const string LockUsersSql =
         """
         select w.follows_tier is true and k.checked_at <= w.read_at and k.tier is distinct from w.mapped_tier as differs
@@ -20,7 +20,7 @@ internal static class BatchLockStore
         for no key update of k
         """;
 
-    // All accounts of the batch, of which converging locks some and following Keycloak others: in two runs the order of all would be lost.
+    // All accounts of the batch at once: converging locks some and the tier switch others, and in two passes the order of all is lost.
     private const string LockAccountsSql =
         """
         select 1 as locked
@@ -33,10 +33,10 @@ internal static class BatchLockStore
         for no key update of c
         """;
 
-    /// <summary>Whether a user is to be locked.</summary>
-    public static bool NeedsLock(DesiredState judgement) => judgement.Renames || judgement.FollowsTiers;
+    /// <summary>Whether a user's record is locked first.</summary>
+    public static bool NeedsLock(DesiredState state) => state.Renames || state.FollowsTiers;
 
-    /// <summary>Locks known users, and then the accounts of all where the tier of one of them may be switched.</summary>
+    /// <summary>Locks the records, and then all accounts if the tier of one of them may be switched.</summary>
     public static async Task LockAsync(NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
     {
         DesiredState[] locked = [.. batch.Where(NeedsLock)];

@@ -9,8 +9,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>
-/// Converges accounts to judgements. Webhook, poller, scan and operator all end here. A user that the database refuses is named and
-/// left out; the others of its batch are done.
+/// Converges accounts to their desired states. Webhook, poller, scan and operator all end here. A user that the database refuses is
+/// reported, and the rest of its batch is converged.
 /// </summary>
 internal sealed partial class Provisioner(
     AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
@@ -22,27 +22,27 @@ internal sealed partial class Provisioner(
 
     private readonly ConcurrentDictionary<(string Realm, string Value), bool> _unknownTiers = new();
 
-    /// <summary>Converges a batch; of several judgements of one user the newest counts.</summary>
-    /// <exception cref="NpgsqlException">The database did not confirm: nobody knows what was done, and repeating is harmless.</exception>
-    public async Task<ConvergeResult> ConvergeAsync(IEnumerable<DesiredState> judgements, CancellationToken cancellationToken)
+    /// <summary>Converges a batch; of several states of one user the newest counts.</summary>
+    /// <exception cref="NpgsqlException">The database did not confirm: what was done is unknown, and repeating is harmless.</exception>
+    public async Task<ConvergeResult> ConvergeAsync(IEnumerable<DesiredState> states, CancellationToken cancellationToken)
     {
-        DesiredState[] batch = [.. judgements
+        DesiredState[] batch = [.. states
             .GroupBy(item => (item.Realm, item.KeycloakId))
             .Select(ofOneUser => ofOneUser.MaxBy(item => item.ReadAt)!)];
-        var work = new BatchProgress();
+        var progress = new BatchProgress();
         foreach (var part in Parts(batch))
-            await ConvergeAsync(part, work, cancellationToken);
-        if (!work.IsAnyDone && work.Suspects is [var (_, first), ..])
+            await ConvergeAsync(part, progress, cancellationToken);
+        if (!progress.IsAnyDone && progress.Suspects is [var (_, first), ..])
             ExceptionDispatchInfo.Throw(first);
-        work.Refusals.AddRange(work.Suspects.Select(suspect => new Refusal(suspect.Judgement, suspect.Exception.Message)));
-        Log(work.Changes);
+        progress.Refusals.AddRange(progress.Suspects.Select(suspect => new Refusal(suspect.State, suspect.Exception.Message)));
+        Log(progress.Changes);
         WarnOfUnknownTiers(batch);
-        var result = new ConvergeResult(work.Changes, work.Refusals);
+        var result = new ConvergeResult(progress.Changes, progress.Refusals);
         metrics.Converged(result);
         return result;
     }
 
-    // Who is gone comes first where another may have come in their place, and of several who name one account each is looked at alone.
+    // Deleted users come first where another user may inherit from them. Of several users with one account id each is converged alone.
     private static IEnumerable<DesiredState[]> Parts(DesiredState[] batch)
     {
         var named = new HashSet<string>(StringComparer.Ordinal);
@@ -52,7 +52,7 @@ internal sealed partial class Provisioner(
         return [.. new[] { byPart[Part.Deleted].ToArray(), [.. byPart[Part.Other]] }.Where(part => part.Length > 0), .. byPart[Part.Rival].Chunk(1)];
     }
 
-    // A transaction of its own: a hint is settled by converging, so whoever ends between the two leaves it to be done again.
+    // A transaction of its own: converging completes the hint, so a process that ends between the two leaves the hint to be repeated.
     private async Task RenameAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
         DesiredState[] renaming = [.. batch.Where(item => item.Renames && item.AccountId is not null)];
@@ -61,41 +61,41 @@ internal sealed partial class Provisioner(
     }
 
     // Halves a refused batch until the users at fault stand alone: 999 of 1,000 are done in a few round trips.
-    private async Task ConvergeAsync(DesiredState[] batch, BatchProgress work, CancellationToken cancellationToken)
+    private async Task ConvergeAsync(DesiredState[] batch, BatchProgress progress, CancellationToken cancellationToken)
     {
         try
         {
-            work.Done(await TryAsync(batch, cancellationToken));
+            progress.Done(await TryAsync(batch, cancellationToken));
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
         {
             if (batch.Length == 1)
             {
-                work.Refused(batch[0], exception.MessageText);
+                progress.Refused(batch[0], exception.MessageText);
                 return;
             }
 
             var middle = batch.Length / 2;
-            await ConvergeAsync(batch[..middle], work, cancellationToken);
-            await ConvergeAsync(batch[middle..], work, cancellationToken);
+            await ConvergeAsync(batch[..middle], progress, cancellationToken);
+            await ConvergeAsync(batch[middle..], progress, cancellationToken);
         }
         catch (NpgsqlException exception) when (PostgresErrors.MayConcernOneRow(exception))
         {
             if (batch.Length == 1)
             {
-                work.Suspect(batch[0], exception);
+                progress.Suspect(batch[0], exception);
                 return;
             }
 
-            // Halves would wait for the same lock or the same large account, half after half. In no order, so that where the first few fail
-            // and the rest is left for later, others are the first then.
+            // Halves would wait for the same lock or the same large account, half after half. The order is random: where the first few fail
+            // and the rest is postponed, others come first the next time.
             RandomNumberGenerator.Shuffle(batch.AsSpan());
-            foreach (var judgement in batch)
-                await ConvergeAsync([judgement], work, cancellationToken);
+            foreach (var state in batch)
+                await ConvergeAsync([state], progress, cancellationToken);
         }
     }
 
-    // Where account ids or tiers can change, people who are new to several batches at once can meet in a circle of locks. PostgreSQL undoes one.
+    // Where account ids or tiers can change, new users in several batches at once can deadlock. PostgreSQL undoes one of the batches.
     private async Task<IReadOnlyList<AccountChange>> TryAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -112,7 +112,7 @@ internal sealed partial class Provisioner(
         }
     }
 
-    /// <summary>What came of a batch so far. Whom the database fails for is at fault only where it does others.</summary>
+    /// <summary>The result of a batch so far. A user for which the database fails is at fault only where the database serves others.</summary>
     private sealed class BatchProgress
     {
         private int _suspectsInARow;
@@ -121,7 +121,7 @@ internal sealed partial class Provisioner(
 
         public List<Refusal> Refusals { get; } = [];
 
-        public List<(DesiredState Judgement, NpgsqlException Exception)> Suspects { get; } = [];
+        public List<(DesiredState State, NpgsqlException Exception)> Suspects { get; } = [];
 
         public bool IsAnyDone { get; private set; }
 
@@ -131,17 +131,17 @@ internal sealed partial class Provisioner(
             (IsAnyDone, _suspectsInARow) = (true, 0);
         }
 
-        public void Refused(DesiredState judgement, string reason)
+        public void Refused(DesiredState state, string reason)
         {
-            Refusals.Add(new Refusal(judgement, reason));
+            Refusals.Add(new Refusal(state, reason));
             (IsAnyDone, _suspectsInARow) = (true, 0);
         }
 
-        public void Suspect(DesiredState judgement, NpgsqlException exception)
+        public void Suspect(DesiredState state, NpgsqlException exception)
         {
             if (++_suspectsInARow == MaxSuspectsInARow)
                 ExceptionDispatchInfo.Throw(exception);
-            Suspects.Add((judgement, exception));
+            Suspects.Add((state, exception));
         }
     }
 
@@ -152,7 +152,7 @@ internal sealed partial class Provisioner(
         Rival,
     }
 
-    // A line for each of a million accounts would drown everything else: the ledger has them one by one.
+    // A line for each of a million accounts would bury all other lines. The ledger has every account.
     private void Log(List<AccountChange> changes)
     {
         if (changes.Count > MaxLogLines)
@@ -176,36 +176,36 @@ internal sealed partial class Provisioner(
         }
     }
 
-    // Once for each value: somebody has it in Keycloak for as long as nobody corrects it there.
+    // Once for each value: it stays in Keycloak until it is corrected there.
     private void WarnOfUnknownTiers(DesiredState[] batch)
     {
-        foreach (var judgement in batch)
+        foreach (var state in batch)
         {
-            if (judgement.TierFromKeycloak?.Unknown is { } value && _unknownTiers.Count < MaxUnknownTiers && _unknownTiers.TryAdd((judgement.Realm, value), true))
-                LogUnknownTier(judgement.Realm, value, judgement.KeycloakId);
+            if (state.TierFromKeycloak?.Unknown is { } value && _unknownTiers.Count < MaxUnknownTiers && _unknownTiers.TryAdd((state.Realm, value), true))
+                LogUnknownTier(state.Realm, value, state.KeycloakId);
         }
     }
 
-    [LoggerMessage(EventId = 406, Level = LogLevel.Information, Message = "Account {AccountId} follows Keycloak from tier {From} to {Tier}.")]
+    [LoggerMessage(EventId = 406, Level = LogLevel.Information, Message = "Account {AccountId} followed Keycloak from tier {From} to {Tier}.")]
     private partial void LogSwitched(string accountId, string from, string? tier);
 
-    [LoggerMessage(EventId = 407, Level = LogLevel.Information, Message = "{Switched} accounts follow Keycloak to another tier.")]
+    [LoggerMessage(EventId = 407, Level = LogLevel.Information, Message = "{Switched} accounts followed Keycloak to another tier.")]
     private partial void LogManySwitched(int switched);
 
     [LoggerMessage(EventId = 408, Level = LogLevel.Warning,
-        Message = "Realm {Realm}: the attribute of Provisioning:TierFrom says '{Value}' of user {KeycloakId}, which is no tier; the attribute counts for nothing there.")]
+        Message = "Realm {Realm}: tier attribute value '{Value}' of user {KeycloakId} matches no configured tier and is ignored; correct it in Keycloak.")]
     private partial void LogUnknownTier(string realm, string value, string keycloakId);
 
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
     private partial void LogOpened(string accountId, string? tier, decimal? balance);
 
-    [LoggerMessage(EventId = 402, Level = LogLevel.Information, Message = "Opened {Opened} accounts, {Turned} changed their status.")]
-    private partial void LogMany(int opened, int turned);
+    [LoggerMessage(EventId = 402, Level = LogLevel.Information, Message = "Opened {Opened} accounts and changed the status of {StatusChanged}.")]
+    private partial void LogMany(int opened, int statusChanged);
 
     [LoggerMessage(EventId = 403, Level = LogLevel.Information, Message = "Renamed {Renamed} accounts.")]
     private partial void LogRenamed(int renamed);
 
-    [LoggerMessage(EventId = 404, Level = LogLevel.Debug, Message = "A batch met another in a circle of locks, attempt {Attempt}: it is tried again.")]
+    [LoggerMessage(EventId = 404, Level = LogLevel.Debug, Message = "A batch deadlocked with another one at attempt {Attempt} and is repeated.")]
     private partial void LogDeadlock(int attempt);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]

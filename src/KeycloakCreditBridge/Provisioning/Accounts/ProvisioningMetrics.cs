@@ -19,8 +19,8 @@ internal sealed class ProvisioningMetrics
         _statusChanged = meter.CreateCounter<long>("bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
         _switched = meter.CreateCounter<long>("bridge.accounts.switched", "{account}", "Accounts that followed Keycloak to another tier, by tier.");
         _refused = meter.CreateCounter<long>("bridge.accounts.refused", "{user}", "Users whose data the database refused.");
-        _deadLettered = meter.CreateCounter<long>("bridge.hints.dead_lettered", "{hint}", "Hints that were given up after the last try.");
-        _delay = meter.CreateHistogram<double>("bridge.hints.delay", "s", "Time from a user's last hint to the commit that settled it.");
+        _deadLettered = meter.CreateCounter<long>("bridge.hints.dead_lettered", "{hint}", "Hints that were dead-lettered after the last attempt.");
+        _delay = meter.CreateHistogram<double>("bridge.hints.delay", "s", "Time from a user's last hint to the commit that completed it.");
     }
 
     public void Converged(ConvergeResult result)

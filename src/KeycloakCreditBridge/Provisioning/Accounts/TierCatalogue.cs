@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
-/// <summary>The configured tiers, and what a switch from one to another is worth.</summary>
+/// <summary>The configured tiers, and how a switch between them is pro-rated.</summary>
 internal sealed class TierCatalogue(IOptions<ProvisioningOptions> options)
 {
     /// <summary>All of them.</summary>

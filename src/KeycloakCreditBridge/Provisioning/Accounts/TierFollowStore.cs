@@ -5,7 +5,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
-/// <summary>Switches accounts to the tier that Keycloak says, when it says something else than it did the last time.</summary>
+/// <summary>Switches accounts when the tier of their user in Keycloak has changed.</summary>
 internal static class TierFollowStore
 {
     /// <summary>Common table expressions that switch each account of `target` and end with `switched`.</summary>
@@ -14,25 +14,25 @@ internal static class TierFollowStore
     private static readonly string FollowSql = SqlText.Of(
         typeof(TierFollowStore), "TierFollowStore.Follow.sql", ("switch_accounts", SwitchAccounts));
 
-    /// <summary>Follows what was judged of users whom the transaction has converged, and returns whose tier that switched.</summary>
+    /// <summary>Switches the accounts of users that the transaction has converged, and returns the switched ones.</summary>
     public static async Task<IReadOnlyList<AccountChange>> FollowAsync(
         NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, ProRating proRating, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        DesiredState[] said = [.. batch.Where(item => item.TierFromKeycloak is not null)];
-        if (said.Length == 0)
+        DesiredState[] mapped = [.. batch.Where(item => item.TierFromKeycloak is not null)];
+        if (mapped.Length == 0)
             return [];
         var rows = await connection.QueryPreparedAsync<SwitchedAccount>(
             FollowSql,
             [
-                said.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
-                said.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
-                said.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
-                said.Column("MappedTiers", NpgsqlDbType.Text, item => item.TierFromKeycloak?.Tier),
-                said.Column("ToTiers", NpgsqlDbType.Text, item => item.TierTerms?.Tier),
-                said.Column("Credits", NpgsqlDbType.Numeric, item => item.TierTerms?.Credits),
-                said.Column("Caps", NpgsqlDbType.Numeric, item => item.TierTerms?.MonthlyCap),
-                said.Column("Unlimited", NpgsqlDbType.Boolean, item => item.TierTerms?.Unlimited),
-                said.Column("Sources", NpgsqlDbType.Text, item => item.Source),
+                mapped.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                mapped.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                mapped.Column("ReadAts", NpgsqlDbType.TimestampTz, item => item.ReadAt.UtcDateTime),
+                mapped.Column("MappedTiers", NpgsqlDbType.Text, item => item.TierFromKeycloak?.Tier),
+                mapped.Column("ToTiers", NpgsqlDbType.Text, item => item.TierTerms?.Tier),
+                mapped.Column("Credits", NpgsqlDbType.Numeric, item => item.TierTerms?.Credits),
+                mapped.Column("Caps", NpgsqlDbType.Numeric, item => item.TierTerms?.MonthlyCap),
+                mapped.Column("Unlimited", NpgsqlDbType.Boolean, item => item.TierTerms?.Unlimited),
+                mapped.Column("Sources", NpgsqlDbType.Text, item => item.Source),
                 .. Parameters(proRating, now),
             ],
             cancellationToken);

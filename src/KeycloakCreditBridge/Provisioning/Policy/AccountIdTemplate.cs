@@ -28,7 +28,7 @@ internal sealed partial class AccountIdTemplate
     /// <summary>Whether the address alone says whose account it is.</summary>
     public bool IsAddress { get; }
 
-    /// <summary>Whether it takes what only the full representation of a user has.</summary>
+    /// <summary>Whether it needs what only the full representation of a user has.</summary>
     public bool NeedsAttributes { get; }
 
     /// <summary>What is wrong with a template, for an operator; null when nothing is.</summary>

@@ -5,16 +5,16 @@ namespace KeycloakCreditBridge.Provisioning.Policy;
 /// <summary>What a Keycloak user is to the credit system. Stored in `keycloak_users.user_state`.</summary>
 internal enum UserState
 {
-    /// <summary>A person with an account.</summary>
+    /// <summary>A user with an account.</summary>
     Account,
 
-    /// <summary>A person whose account is held: disabled in Keycloak.</summary>
+    /// <summary>A user whose account is held: disabled in Keycloak.</summary>
     Held,
 
-    /// <summary>A client's own user: no account.</summary>
+    /// <summary>A client's service account: no credit account.</summary>
     ServiceAccount,
 
-    /// <summary>Left out by rule: no account.</summary>
+    /// <summary>Excluded by a rule: no account.</summary>
     Excluded,
 
     /// <summary>No longer in Keycloak: an account is closed.</summary>
@@ -27,13 +27,13 @@ internal enum UserState
 /// <param name="PeriodEnd">End of the first period.</param>
 internal sealed record OpeningGrant(string Tier, decimal Amount, decimal? MonthlyCap, bool Unlimited, DateTimeOffset PeriodEnd);
 
-/// <summary>What one reading of Keycloak says about one user. Converging to the same judgement again changes nothing.</summary>
-/// <param name="AccountId">Whose account: null where none is named, as for deleted users, whose account is on record.</param>
-/// <param name="CreatedAt">When Keycloak says the user was created; null when it does not say.</param>
-/// <param name="Opening">What an account is opened with; null for who is no person, or gone.</param>
+/// <summary>What one reading of Keycloak means for one user's account. Converging to the same state again changes nothing.</summary>
+/// <param name="AccountId">The account id; null where none follows, as for deleted users, whose account is on record.</param>
+/// <param name="CreatedAt">The creation time in Keycloak; null when it has none.</param>
+/// <param name="Opening">What an account is opened with; null for service accounts and deleted users.</param>
 /// <param name="ReadAt">When Keycloak was asked: an older reading never overwrites a newer one.</param>
-/// <param name="Source">Who led to the user, see <see cref="Hints.HintSources"/>.</param>
-/// <param name="HintVersion">The claimed hint that this settles; null when there was none.</param>
+/// <param name="Source">What led to the user, see <see cref="Hints.HintSources"/>.</param>
+/// <param name="HintVersion">The claimed hint that this completes; null when there was none.</param>
 internal sealed record DesiredState(
     string Realm,
     string KeycloakId,
@@ -45,51 +45,36 @@ internal sealed record DesiredState(
     string Source,
     long? HintVersion = null)
 {
-    /// <summary>Why the user is left out, see <see cref="ExclusionReasons"/>; null for all others.</summary>
+    /// <summary>Why the user is excluded, see <see cref="ExclusionReasons"/>; null for all others.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>Decides what becomes of an account that a user who is left out has all the same.</summary>
+    /// <summary>Whether Keycloak has the user enabled. It decides the status of an account that an excluded user has already.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Whether accounts of the realm are renamed: then one on record under another id than named gets the named one.</summary>
+    /// <summary>Whether accounts of the realm are renamed when the id that follows from the user changes.</summary>
     public bool Renames { get; init; }
 
-    /// <summary>Whether the user may take over the account of this id from an owner who was deleted.</summary>
+    /// <summary>Whether the user may take over the account of this id from a deleted owner.</summary>
     public bool Inherits { get; init; }
 
-    /// <summary>Whether the account id is an address that nobody proved: an account that is there already is not for whoever names it first.</summary>
+    /// <summary>Whether the account id is an unverified address, which takes over no existing account.</summary>
     public bool IsUnverified { get; init; }
 
-    /// <summary>Whether a balance that is left is forfeited with the account's closing.</summary>
+    /// <summary>Whether closing the account forfeits its balance.</summary>
     public bool Forfeits { get; init; }
 
     /// <summary>Stands for the address where the opening grant is given once per address; null elsewhere.</summary>
     public byte[]? EmailHash { get; init; }
 
-    /// <summary>Set for who is left out by what listings do not show, see <see cref="RealmRules.BriefFingerprintOf"/>.</summary>
+    /// <summary>Set for users excluded by what listings do not show, see <see cref="RealmRules.BriefFingerprintOf"/>.</summary>
     public short? BriefFingerprint { get; init; }
 
-    /// <summary>Whether accounts of the realm follow the tier that Keycloak says.</summary>
+    /// <summary>Whether accounts of the realm follow the tier in Keycloak.</summary>
     public bool FollowsTiers { get; init; }
 
-    /// <summary>What Keycloak says of the tier; null where the realm follows none, of who is no person or gone, and where not all was read.</summary>
+    /// <summary>The tier in Keycloak; null where the realm follows none, where the user was not read in full, and for service accounts and deleted users.</summary>
     public TierFromKeycloak? TierFromKeycloak { get; init; }
 
-    /// <summary>What the account gets when Keycloak says something else than before: that tier, or the realm's own where it says none any more.</summary>
+    /// <summary>What the account gets when the tier in Keycloak changes: that tier, or the realm's own when no rule matches any more.</summary>
     public TierTerms? TierTerms { get; init; }
-}
-
-/// <summary>A user whose record is not what Keycloak says.</summary>
-/// <param name="Missing">There must be an account, and there is none.</param>
-internal sealed record AccountDifference(string KeycloakId, bool Missing);
-
-/// <summary>What converging changed in one account.</summary>
-/// <param name="Tier">Tier of an account that was opened or switched.</param>
-/// <param name="Balance">Balance of an account that was opened or switched.</param>
-/// <param name="Opened">The account was opened now.</param>
-/// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
-internal sealed record AccountChange(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status)
-{
-    /// <summary>The tier before, where the account followed Keycloak to another one; then tier and balance are those after.</summary>
-    public string? SwitchedFrom { get; init; }
 }

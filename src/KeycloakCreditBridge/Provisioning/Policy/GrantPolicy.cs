@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>Decides what a Keycloak user is to the credit system. Pure: the same user, settings and time give the same judgement.</summary>
+/// <summary>Decides the desired state of a user's account. Pure: the same user, settings and time give the same state.</summary>
 internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
 {
     private readonly RealmRules _defaults = new(options.Value, null);
@@ -10,13 +10,13 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
     private readonly Dictionary<string, RealmRules> _realms = options.Value.Realms.ToDictionary(
         realm => realm.Key, realm => new RealmRules(options.Value, realm.Value), StringComparer.Ordinal);
 
-    /// <summary>The rules that hold in a realm.</summary>
+    /// <summary>The rules of a realm.</summary>
     public RealmRules RulesOf(string realm) => _realms.GetValueOrDefault(realm, _defaults);
 
-    /// <summary>Judges a user that Keycloak has.</summary>
-    /// <param name="subject">The user, as Keycloak tells it.</param>
+    /// <summary>Evaluates a user that Keycloak has.</summary>
+    /// <param name="subject">The user as read from Keycloak.</param>
     /// <param name="readAt">When Keycloak was asked.</param>
-    /// <param name="source">Who led to the user.</param>
+    /// <param name="source">What led to the user, see <see cref="Hints.HintSources"/>.</param>
     /// <param name="hintVersion">The claimed hint that led to the user, if one did.</param>
     public DesiredState Evaluate(Subject subject, DateTimeOffset readAt, string source, long? hintVersion = null)
     {
@@ -28,10 +28,10 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
         var accountId = template.Of(subject);
         var reason = rules.ExclusionReasonOf(subject, accountId);
         var state = reason is not null ? UserState.Excluded : subject.Enabled ? UserState.Account : UserState.Held;
-        // An address or a name that no rule vouches for must not lead to an account that is there already.
+        // The address or name of an excluded user must not lead to an existing account.
         var named = reason is null || template.IsFixed ? accountId : null;
-        var said = rules.TierMap.Of(subject);
-        return new(subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, said?.Tier), readAt, source, hintVersion)
+        var mapped = rules.TierMap.Of(subject);
+        return new(subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, mapped?.Tier), readAt, source, hintVersion)
         {
             Reason = reason,
             Enabled = subject.Enabled,
@@ -41,12 +41,12 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
             EmailHash = rules.HashOf(subject.Email),
             BriefFingerprint = reason is not null && rules.NeedsMoreThanBrief ? rules.BriefFingerprintOf(subject) : null,
             FollowsTiers = rules.TierMap.IsFollowed,
-            TierFromKeycloak = said,
-            TierTerms = said is null ? null : rules.TermsOf(said.Tier),
+            TierFromKeycloak = mapped,
+            TierTerms = mapped is null ? null : rules.TermsOf(mapped.Tier),
         };
     }
 
-    /// <summary>Judges a user that Keycloak does not have any more.</summary>
+    /// <summary>Evaluates a user that Keycloak no longer has.</summary>
     public DesiredState EvaluateDeleted(string realm, string keycloakId, DateTimeOffset readAt, string source, long? hintVersion = null)
     {
         var rules = RulesOf(realm);

@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>Who gets an account, what it is opened with, and what becomes of it. Realms may have rules of their own.</summary>
+/// <summary>Which users get an account, what it is opened with, and what becomes of it. Realms may have rules of their own.</summary>
 internal sealed class ProvisioningOptions
 {
     public const string Section = "Provisioning";
@@ -8,7 +8,7 @@ internal sealed class ProvisioningOptions
     /// <summary>Tier of a new account; a key of <see cref="Tiers"/>.</summary>
     public string Tier { get; set; } = "trial";
 
-    /// <summary>What in Keycloak says which tier a user has; <see cref="Tier"/> where it says none.</summary>
+    /// <summary>How a user's tier follows from Keycloak; <see cref="Tier"/> where no rule matches.</summary>
     public TierFromOptions TierFrom { get; set; } = new();
 
     /// <summary>Credits of the opening grant in place of the tier's, at most six decimals.</summary>
@@ -29,7 +29,7 @@ internal sealed class ProvisioningOptions
     /// <summary>What becomes of the balance when an account is closed.</summary>
     public DeletedUsers DeletedUsers { get; set; }
 
-    /// <summary>Who gets an account. An account that exists is never taken away by these rules.</summary>
+    /// <summary>Which users get an account. These rules remove no existing account.</summary>
     public EligibilityOptions Eligibility { get; set; } = new();
 
     /// <summary>How often the opening grant is given.</summary>
@@ -85,19 +85,19 @@ internal sealed class RealmRuleOptions
     public RealmSignupGrantOptions? SignupGrant { get; set; }
 }
 
-/// <summary>Who gets an account: whoever fits all that is set here.</summary>
+/// <summary>Which users get an account: those that meet every rule set here.</summary>
 internal sealed class EligibilityOptions
 {
-    /// <summary>Only users whose address was proved.</summary>
+    /// <summary>Only users with a verified address.</summary>
     public bool EmailVerified { get; set; }
 
-    /// <summary>Only users with an address in one of these domains, none of their subdomains; anybody when empty.</summary>
+    /// <summary>Only users with an address in one of these domains, subdomains excluded; any user when empty.</summary>
     public List<string> EmailDomains { get; set; } = [];
 
     /// <summary>`name`: only users with this attribute; `name=value`: only those with this value among its values.</summary>
     public string Attribute { get; set; } = "";
 
-    /// <summary>Only users linked to one of these identity providers, by alias; anybody when empty.</summary>
+    /// <summary>Only users linked to one of these identity providers, by alias; any user when empty.</summary>
     public List<string> IdentityProviders { get; set; } = [];
 }
 
@@ -106,7 +106,7 @@ internal sealed class SignupGrantOptions
 {
     public OncePer OncePer { get; set; }
 
-    /// <summary>Key of the hashes that addresses are remembered as, at least 32 characters. Another key remembers nobody.</summary>
+    /// <summary>Key of the hashes that addresses are remembered as, at least 32 characters. Changing the key forgets all remembered addresses.</summary>
     public string EmailKey { get; set; } = "";
 }
 
@@ -142,6 +142,6 @@ internal enum OncePer
     /// <summary>For each user of Keycloak.</summary>
     User,
 
-    /// <summary>For each address, over all realms, whoever comes with it.</summary>
+    /// <summary>For each address, over all realms and users.</summary>
     Email,
 }

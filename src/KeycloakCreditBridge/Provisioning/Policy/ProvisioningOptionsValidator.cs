@@ -51,7 +51,7 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
     private IEnumerable<string> RealmProblems(ProvisioningOptions options, string realm, RealmRuleOptions rules)
     {
         var key = $"Realms:{realm}";
-        // Whether the realms themselves are right is said of their own section.
+        // The realms themselves are checked with their own section.
         string[] watched = [.. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
         if (!watched.Contains(realm, StringComparer.Ordinal))
             yield return $"{key} is no realm of {KeycloakOptions.Section}:Realms: choose one of {string.Join(", ", watched)}, or add it there.";
@@ -69,7 +69,7 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
     {
         for (var index = 0; index < rules?.EmailDomains.Count; index++)
             if (rules.EmailDomains[index] is var domain && (string.IsNullOrWhiteSpace(domain) || domain.Contains('@', StringComparison.Ordinal)))
-                yield return $"{key}:EmailDomains:{index} is '{domain}': give what stands behind the @, such as example.com, or remove the entry.";
+                yield return $"{key}:EmailDomains:{index} is '{domain}': give the part behind the @, such as example.com, or remove the entry.";
         if (rules?.Attribute.StartsWith('=') == true)
             yield return $"{key}:Attribute is '{rules.Attribute}': give name or name=value.";
         for (var index = 0; index < rules?.IdentityProviders.Count; index++)

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>The rules that hold in one realm.</summary>
+/// <summary>The rules of one realm.</summary>
 internal sealed class RealmRules
 {
     private readonly Dictionary<string, TierOptions> _tiers;
@@ -48,74 +48,74 @@ internal sealed class RealmRules
 
     public AccountIdTemplate AccountId { get; }
 
-    /// <summary>Which tier Keycloak says.</summary>
+    /// <summary>How a user's tier follows from Keycloak.</summary>
     public TierMap TierMap { get; }
 
-    /// <summary>Whether the balance goes when an account is closed.</summary>
+    /// <summary>Whether closing an account forfeits its balance.</summary>
     public bool Forfeits { get; }
 
     /// <summary>Whether identity providers have to be asked for.</summary>
     public bool NeedsIdentities => _eligibility.IdentityProviders.Count > 0;
 
-    /// <summary>Whether a listing's brief representation is too little to judge by.</summary>
+    /// <summary>Whether a listing's brief representation is too little to evaluate a user.</summary>
     public bool NeedsMoreThanBrief => NeedsIdentities || _attribute is not null || AccountId.NeedsAttributes || TierMap.IsFollowed;
 
-    /// <summary>Whether an enabled person's id is all there is to judge by.</summary>
+    /// <summary>Whether the id alone is enough to evaluate an enabled user.</summary>
     public bool NeedsIdAlone =>
         AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified && _eligibility.EmailDomains.Count == 0;
 
     /// <summary>What a new account is opened with. The realm's amount belongs to the realm's own tier.</summary>
     /// <param name="now">When the first period begins.</param>
-    /// <param name="mapped">The tier that Keycloak says; null when it says none.</param>
+    /// <param name="mapped">The mapped tier; null when no rule matches.</param>
     public OpeningGrant Opening(DateTimeOffset now, string? mapped)
     {
         var terms = TermsOf(mapped);
         return new(terms.Tier, mapped is null ? _amount : terms.Credits, terms.MonthlyCap, terms.Unlimited, now + _period);
     }
 
-    /// <summary>What the tier gives that Keycloak says, or the realm's own where it says none.</summary>
+    /// <summary>What the mapped tier gives, or the realm's own where no rule matches.</summary>
     public TierTerms TermsOf(string? mapped) => TierTerms.Of(mapped ?? _tier, _tiers[mapped ?? _tier]);
 
-    /// <summary>Why a person gets no account, a word of <see cref="ExclusionReasons"/>; null when nothing speaks against it.</summary>
-    /// <param name="person">The person.</param>
-    /// <param name="accountId">What the template makes of the person.</param>
-    public string? ExclusionReasonOf(Subject person, string? accountId)
+    /// <summary>Why a user gets no account, one of <see cref="ExclusionReasons"/>; null when it gets one.</summary>
+    /// <param name="user">The user.</param>
+    /// <param name="accountId">The account id by the template; null where the user lacks a value of it.</param>
+    public string? ExclusionReasonOf(Subject user, string? accountId)
     {
-        if (_excludesDisabled && !person.Enabled)
+        if (_excludesDisabled && !user.Enabled)
             return ExclusionReasons.Disabled;
-        if (string.IsNullOrWhiteSpace(person.Email) && (_emailKey is not null || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
+        if (string.IsNullOrWhiteSpace(user.Email) && (_emailKey is not null || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
             return ExclusionReasons.NoEmail;
-        if (_eligibility.EmailVerified && !person.EmailVerified)
+        if (_eligibility.EmailVerified && !user.EmailVerified)
             return ExclusionReasons.EmailNotVerified;
-        if (_eligibility.EmailDomains.Count > 0 && !_eligibility.EmailDomains.Exists(domain => IsIn(person.Email!, domain)))
+        if (_eligibility.EmailDomains.Count > 0 && !_eligibility.EmailDomains.Exists(domain => IsIn(user.Email!, domain)))
             return ExclusionReasons.EmailDomain;
-        if (_attribute is { } wanted && !Has(person, wanted))
+        if (_attribute is { } wanted && !Has(user, wanted))
             return ExclusionReasons.Attribute;
-        if (NeedsIdentities && !_eligibility.IdentityProviders.Exists(alias => person.IdentityProviders?.Contains(alias, StringComparer.Ordinal) == true))
+        if (NeedsIdentities && !_eligibility.IdentityProviders.Exists(alias => user.IdentityProviders?.Contains(alias, StringComparer.Ordinal) == true))
             return ExclusionReasons.IdentityProvider;
         return accountId is null ? ExclusionReasons.NoAccountId : null;
     }
 
-    /// <summary>What the address is remembered as; null where nobody counts addresses.</summary>
+    /// <summary>What the address is remembered as; null where addresses are not counted.</summary>
     public byte[]? HashOf(string? email) => _emailKey is null || string.IsNullOrWhiteSpace(email)
         ? null
         : HMACSHA256.HashData(_emailKey, Encoding.UTF8.GetBytes(email.Trim().ToLowerInvariant()));
 
     /// <summary>
-    /// Tells whether what a listing shows of somebody changed, or the rules that left them out. So short on purpose that it fits thousands of addresses and gives none away;
-    /// one change in 65,536 stays unseen.
+    /// Changes when the listing of an excluded user changes, or the rules that excluded it. It is short on purpose: it fits thousands of
+    /// addresses and reveals none. One change in 65,536 stays unseen.
     /// </summary>
-    public short BriefFingerprintOf(Subject person) => BinaryPrimitives.ReadInt16BigEndian(
-        SHA256.HashData(Encoding.UTF8.GetBytes($"{_digest}\n{person.KeycloakId}\n{person.Enabled}\n{person.EmailVerified}\n{person.Email}")));
+    public short BriefFingerprintOf(Subject user) => BinaryPrimitives.ReadInt16BigEndian(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{_digest}\n{user.KeycloakId}\n{user.Enabled}\n{user.EmailVerified}\n{user.Email}")));
 
-    private static bool Has(Subject person, (string Name, string? Value) wanted) =>
-        person.Attributes?.GetValueOrDefault(wanted.Name) is { Count: > 0 } values && (wanted.Value is null || values.Contains(wanted.Value, StringComparer.Ordinal));
+    private static bool Has(Subject user, (string Name, string? Value) wanted) =>
+        user.Attributes?.GetValueOrDefault(wanted.Name) is { Count: > 0 } values && (wanted.Value is null || values.Contains(wanted.Value, StringComparer.Ordinal));
 
     private static bool IsIn(string email, string domain) =>
         email.AsSpan(email.LastIndexOf('@') + 1).Trim().Equals(domain.AsSpan().Trim(), StringComparison.OrdinalIgnoreCase);
 }
 
-/// <summary>Why a person has no account, or none that can be used. Stored in `keycloak_users.reason`.</summary>
+/// <summary>Why a user has no account, or none that can be used. Stored in `keycloak_users.reason`.</summary>
 internal static class ExclusionReasons
 {
     public const string Disabled = "disabled";
@@ -126,6 +126,6 @@ internal static class ExclusionReasons
     public const string IdentityProvider = "identity_provider";
     public const string NoAccountId = "no_account_id";
 
-    /// <summary>The account of that id is somebody else's.</summary>
+    /// <summary>The account of that id belongs to another user.</summary>
     public const string AccountIdTaken = "account_id_taken";
 }

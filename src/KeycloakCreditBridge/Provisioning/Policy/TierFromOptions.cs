@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>What in Keycloak says which tier a user has: the attribute first, then the groups, then the roles, each in the order of its list.</summary>
+/// <summary>How a user's tier follows from Keycloak: from the attribute, else from the groups, else from the roles, each in list order.</summary>
 internal sealed class TierFromOptions
 {
     /// <summary>A user attribute whose value is a tier's name; none when empty.</summary>
@@ -9,7 +9,7 @@ internal sealed class TierFromOptions
     /// <summary>Groups whose members have a tier, those of their subgroups too.</summary>
     public List<GroupTierOptions> Groups { get; set; } = [];
 
-    /// <summary>Realm roles that come with a tier, however they are given.</summary>
+    /// <summary>Realm roles that give a tier, assigned directly or inherited.</summary>
     public List<RoleTierOptions> RealmRoles { get; set; } = [];
 }
 
@@ -22,7 +22,7 @@ internal sealed class GroupTierOptions
     public string Tier { get; set; } = "";
 }
 
-/// <summary>The tier of whoever has a realm role.</summary>
+/// <summary>The tier of users with a realm role.</summary>
 internal sealed class RoleTierOptions
 {
     public string Name { get; set; } = "";

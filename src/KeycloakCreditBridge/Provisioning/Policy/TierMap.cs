@@ -1,28 +1,28 @@
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>Finds out which tier Keycloak says that a person has.</summary>
+/// <summary>Maps what Keycloak knows of a user to a tier.</summary>
 internal sealed class TierMap(TierFromOptions from, IReadOnlyDictionary<string, TierOptions> tiers)
 {
-    /// <summary>The attribute that says a tier; empty when none does.</summary>
+    /// <summary>The attribute whose value is a tier's name; empty when there is none.</summary>
     public string Attribute => from.Attribute;
 
     public bool NeedsGroups => from.Groups.Count > 0;
 
     public bool NeedsRealmRoles => from.RealmRoles.Count > 0;
 
-    /// <summary>Whether there is anything to follow.</summary>
+    /// <summary>Whether accounts follow Keycloak at all.</summary>
     public bool IsFollowed => Attribute.Length > 0 || NeedsGroups || NeedsRealmRoles;
 
-    /// <summary>What Keycloak says of a person; null where not all was read that may say something.</summary>
-    public TierFromKeycloak? Of(Subject person)
+    /// <summary>The mapped tier; null where the user was not read in full.</summary>
+    public TierFromKeycloak? Of(Subject user)
     {
-        if (!IsFollowed || (Attribute.Length > 0 && person.Attributes is null) || (NeedsGroups && person.Groups is null) || (NeedsRealmRoles && person.RealmRoles is null))
+        if (!IsFollowed || (Attribute.Length > 0 && user.Attributes is null) || (NeedsGroups && user.Groups is null) || (NeedsRealmRoles && user.RealmRoles is null))
             return null;
-        var values = Attribute.Length > 0 ? person.Attributes?.GetValueOrDefault(Attribute) ?? [] : [];
-        if (values.FirstOrDefault(tiers.ContainsKey) is { } said)
-            return new(said, null);
-        var tier = from.Groups.Find(group => person.Groups!.Any(path => IsIn(path, group.Path)))?.Tier
-            ?? from.RealmRoles.Find(role => person.RealmRoles!.Contains(role.Name, StringComparer.Ordinal))?.Tier;
+        var values = Attribute.Length > 0 ? user.Attributes?.GetValueOrDefault(Attribute) ?? [] : [];
+        if (values.FirstOrDefault(tiers.ContainsKey) is { } named)
+            return new(named, null);
+        var tier = from.Groups.Find(group => user.Groups!.Any(path => IsIn(path, group.Path)))?.Tier
+            ?? from.RealmRoles.Find(role => user.RealmRoles!.Contains(role.Name, StringComparer.Ordinal))?.Tier;
         return new(tier, values.FirstOrDefault(value => value.Length > 0));
     }
 
@@ -30,7 +30,7 @@ internal sealed class TierMap(TierFromOptions from, IReadOnlyDictionary<string, 
         path.StartsWith(group, StringComparison.Ordinal) && (path.Length == group.Length || path[group.Length] == '/');
 }
 
-/// <summary>What Keycloak says of somebody's tier.</summary>
-/// <param name="Tier">Null when it says none.</param>
-/// <param name="Unknown">What the attribute says where that is no tier.</param>
+/// <summary>The tier of a user by the rules of the mapping.</summary>
+/// <param name="Tier">Null when no rule matches.</param>
+/// <param name="Unknown">The attribute's value where it is no tier.</param>
 internal sealed record TierFromKeycloak(string? Tier, string? Unknown);

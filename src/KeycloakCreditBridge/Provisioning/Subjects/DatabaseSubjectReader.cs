@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Provisioning.Subjects;
 
-/// <summary>Reads the users of many hints with one question, where Keycloak's database may be read and has all that the rules look at.</summary>
+/// <summary>Reads the users of many hints with one query, where Keycloak's database may be read and has all that the rules need.</summary>
 internal sealed partial class DatabaseSubjectReader(
     KeycloakDatabase database, KeycloakDatabaseStore store, GrantPolicy policy, TimeProvider clock, ILogger<DatabaseSubjectReader> logger)
 {
@@ -15,11 +15,11 @@ internal sealed partial class DatabaseSubjectReader(
     private DateTimeOffset _pausedUntil;
     private bool _isChecked;
 
-    /// <summary>What could be read so; of all others Keycloak itself is asked.</summary>
+    /// <summary>What could be read this way. Keycloak itself is asked for the rest.</summary>
     public async Task<SubjectBatch> ReadAsync(IReadOnlyList<ClaimedHint> hints, CancellationToken cancellationToken)
     {
         var batch = new SubjectBatch(clock.GetUtcNow());
-        // A database that is away may take seconds to say so, which no batch has.
+        // An unreachable database may take seconds to fail, which no batch has.
         if (!database.IsConfigured || clock.GetUtcNow() < _pausedUntil)
             return batch;
         foreach (var realm in hints.Where(CanBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal).Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
@@ -27,17 +27,17 @@ internal sealed partial class DatabaseSubjectReader(
             string[] ids = [.. realm.Select(hint => hint.KeycloakId).Distinct(StringComparer.Ordinal)];
             try
             {
-                // The service starts without it when the database is away then.
+                // The service starts without this database when it is unreachable.
                 if (!_isChecked)
                     await store.CheckAsync(cancellationToken);
                 _isChecked = true;
                 var found = await store.FindAsync(realm.Key, ids, cancellationToken);
-                // What a directory says of its people, whether they are enabled or there at all, is in no table.
+                // Whether a directory has a user, and has it enabled, is in no table.
                 var linked = found.Where(user => user.FederationLink is not null).Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
                 batch.Add(
                     realm.Key,
                     ids.Where(id => !linked.Contains(id)),
-                    found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isPerson: !user.IsService)));
+                    found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isRegularUser: !user.IsService)));
             }
             catch (KeycloakException exception)
             {
@@ -54,16 +54,16 @@ internal sealed partial class DatabaseSubjectReader(
         return batch;
     }
 
-    // Federated users without import are in no table.
+    // Federated users without import are in no table, and PostgreSQL stores no zero character.
     private static bool CanBeStored(ClaimedHint hint) =>
         !hint.KeycloakId.StartsWith("f:", StringComparison.Ordinal) && !hint.KeycloakId.Contains('\0', StringComparison.Ordinal);
 
-    [LoggerMessage(EventId = 405, Level = LogLevel.Warning, Message = "Realm {Realm} cannot be read from Keycloak's database, its API is asked: {Reason}")]
+    [LoggerMessage(EventId = 405, Level = LogLevel.Warning, Message = "Realm {Realm} cannot be read from Keycloak's database and is read through its API: {Reason}")]
     private partial void LogNotRead(string realm, string reason);
 }
 
-/// <summary>Users who were read together.</summary>
-/// <param name="ReadAt">When.</param>
+/// <summary>Users that were read together.</summary>
+/// <param name="readAt">When they were read.</param>
 internal sealed class SubjectBatch(DateTimeOffset readAt)
 {
     private readonly Dictionary<(string Realm, string KeycloakId), Subject?> _read = [];
@@ -78,6 +78,6 @@ internal sealed class SubjectBatch(DateTimeOffset readAt)
             _read[(realm, subject.KeycloakId)] = subject;
     }
 
-    /// <summary>Whether the user was asked for; null is one whom the realm does not have.</summary>
+    /// <summary>Whether the user was asked for; null where the realm has no such user.</summary>
     public bool TryGet(string realm, string keycloakId, out Subject? subject) => _read.TryGetValue((realm, keycloakId), out subject);
 }

@@ -7,12 +7,12 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Provisioning.Worker;
 
-/// <summary>Works through the hints: claims what is due, asks Keycloak, converges the accounts, settles the hints with them.</summary>
+/// <summary>Works through the hints: claims what is due, reads Keycloak, converges the accounts and completes the hints with them.</summary>
 internal sealed partial class ProvisioningWorker(
     HintStore hints,
     HintHandover handover,
     HintSignal signal,
-    HintEvaluator judge,
+    HintEvaluator evaluator,
     Provisioner provisioner,
     ProvisioningMetrics metrics,
     SchemaGate gate,
@@ -65,14 +65,14 @@ internal sealed partial class ProvisioningWorker(
         var (claimed, areMore) = handover.Take();
         try
         {
-            // Hints that nobody holds are looked for each second too while this process has enough of its own.
+            // Unclaimed hints are claimed every second too while this process has enough of its own.
             if (claimed.Count == 0 || areMore || _areMoreDue || clock.GetElapsedTime(_claimedAt) >= IdleInterval)
                 claimed = await ClaimAsync(claimed, cancellationToken);
             if (claimed.Count == 0)
                 return 0;
-            var verdicts = await judge.EvaluateAsync(claimed, cancellationToken);
-            Report(verdicts);
-            await CompleteAsync(claimed, verdicts);
+            var evaluations = await evaluator.EvaluateAsync(claimed, cancellationToken);
+            Report(evaluations);
+            await CompleteAsync(claimed, evaluations);
             return claimed.Count;
         }
         catch (Exception exception) when (exception is OperationCanceledException or NpgsqlException)
@@ -87,21 +87,21 @@ internal sealed partial class ProvisioningWorker(
         var now = clock.GetUtcNow();
         var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, cancellationToken);
         (_claimedAt, _areMoreDue) = (clock.GetTimestamp(), claimed.Count == options.Value.BatchSize - held.Count);
-        // Of somebody of whom a hint came since, the claim is the one that stands.
+        // Of a user with a newer hint the claimed one counts.
         return held.Count == 0 ? claimed : [.. held.Concat(claimed).GroupBy(hint => (hint.Realm, hint.KeycloakId)).Select(ofOneUser => ofOneUser.Last())];
     }
 
-    // What was judged is written even when the host is stopping: it takes milliseconds, and otherwise waits for the lease to end.
-    private async Task CompleteAsync(IReadOnlyList<ClaimedHint> claimed, HintEvaluations verdicts)
+    // Evaluated users are written even when the host stops: it takes milliseconds, and otherwise waits for the lease to end.
+    private async Task CompleteAsync(IReadOnlyList<ClaimedHint> claimed, HintEvaluations evaluations)
     {
-        var result = await provisioner.ConvergeAsync(verdicts.DesiredStates, CancellationToken.None);
-        var settledAt = clock.GetUtcNow();
+        var result = await provisioner.ConvergeAsync(evaluations.DesiredStates, CancellationToken.None);
+        var completedAt = clock.GetUtcNow();
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
         List<PostponedHint> postponed = [
-            .. verdicts.Postponed,
-            .. result.Refusals.Select(refusal => judge.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
-        foreach (var judgement in verdicts.DesiredStates)
-            metrics.HintCompleted(settledAt - byUser[(judgement.Realm, judgement.KeycloakId)].HintedAt);
+            .. evaluations.Postponed,
+            .. result.Refusals.Select(refusal => evaluator.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
+        foreach (var state in evaluations.DesiredStates)
+            metrics.HintCompleted(completedAt - byUser[(state.Realm, state.KeycloakId)].HintedAt);
         if (postponed.Count == 0)
             return;
         await hints.PostponeAsync(postponed, CancellationToken.None);
@@ -112,14 +112,14 @@ internal sealed partial class ProvisioningWorker(
         }
     }
 
-    // A stop or a database that is away says nothing about these users. What is not given back is due again when the lease ends.
+    // A stop or an unreachable database says nothing about these users. A hint that is not released is due when the lease ends.
     private async Task TryReleaseAsync(IReadOnlyList<ClaimedHint> claimed)
     {
         if (claimed.Count == 0)
             return;
         try
         {
-            await hints.PostponeAsync([.. claimed.Select(judge.Release)], CancellationToken.None);
+            await hints.PostponeAsync([.. claimed.Select(evaluator.Release)], CancellationToken.None);
         }
         catch (NpgsqlException exception)
         {
@@ -127,38 +127,38 @@ internal sealed partial class ProvisioningWorker(
         }
     }
 
-    // Once when it begins and once when it ends, however many hints meet it.
-    private void Report(HintEvaluations verdicts)
+    // Once when an outage begins and once when it ends, however many hints it delays.
+    private void Report(HintEvaluations evaluations)
     {
-        foreach (var (realm, reason) in verdicts.Outages)
+        foreach (var (realm, reason) in evaluations.Outages)
         {
             if (_unreachable.Add(realm))
                 LogRealmUnreachable(realm, reason);
         }
 
-        foreach (var realm in verdicts.DesiredStates.Select(judgement => judgement.Realm).Distinct())
+        foreach (var realm in evaluations.DesiredStates.Select(state => state.Realm).Distinct())
         {
-            if (!verdicts.Outages.ContainsKey(realm) && _unreachable.Remove(realm))
+            if (!evaluations.Outages.ContainsKey(realm) && _unreachable.Remove(realm))
                 LogRealmReachable(realm);
         }
     }
 
-    [LoggerMessage(EventId = 410, Level = LogLevel.Error, Message = "Provisioning is interrupted and goes on by itself: {Reason}")]
+    [LoggerMessage(EventId = 410, Level = LogLevel.Error, Message = "Provisioning is interrupted and resumes by itself: {Reason}")]
     private partial void LogInterrupted(Exception exception, string reason);
 
-    [LoggerMessage(EventId = 411, Level = LogLevel.Information, Message = "Provisioning goes on.")]
+    [LoggerMessage(EventId = 411, Level = LogLevel.Information, Message = "Provisioning resumed.")]
     private partial void LogRecovered();
 
-    [LoggerMessage(EventId = 415, Level = LogLevel.Debug, Message = "{Count} hints wait for the end of their lease: {Reason}")]
+    [LoggerMessage(EventId = 415, Level = LogLevel.Debug, Message = "{Count} hints could not be released and are due when their lease ends: {Reason}")]
     private partial void LogNotReleased(int count, string reason);
 
-    [LoggerMessage(EventId = 412, Level = LogLevel.Warning, Message = "Hints of realm {Realm} wait: {Reason}")]
+    [LoggerMessage(EventId = 412, Level = LogLevel.Warning, Message = "Hints of realm {Realm} are postponed until Keycloak answers: {Reason}")]
     private partial void LogRealmUnreachable(string realm, string reason);
 
-    [LoggerMessage(EventId = 413, Level = LogLevel.Information, Message = "Realm {Realm} can be asked again.")]
+    [LoggerMessage(EventId = 413, Level = LogLevel.Information, Message = "Keycloak answers for realm {Realm} again.")]
     private partial void LogRealmReachable(string realm);
 
     [LoggerMessage(EventId = 414, Level = LogLevel.Error,
-        Message = "Gave up on user {KeycloakId} of realm {Realm} after {Attempts} tries: {Reason}")]
+        Message = "The hint of user {KeycloakId} of realm {Realm} is dead after {Attempts} attempts; retry it with hints retry: {Reason}")]
     private partial void LogDeadLettered(string realm, string keycloakId, int attempts, string reason);
 }

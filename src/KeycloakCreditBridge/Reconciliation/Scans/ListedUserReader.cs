@@ -8,7 +8,7 @@ internal sealed class ListedUserReader(KeycloakClient client, KnownUserStore kno
 {
     /// <summary>Users of a list that shows no service accounts.</summary>
     public static IReadOnlyList<Subject> WithoutServiceAccounts(string realm, IReadOnlyList<KeycloakUser> users) =>
-        [.. users.Select(user => Subject.From(realm, user, isPerson: true))];
+        [.. users.Select(user => Subject.From(realm, user, isRegularUser: true))];
 
     /// <summary>
     /// Asks Keycloak about names that may be a service account's. A recorded service account needs no question: an id never changes its
@@ -22,9 +22,9 @@ internal sealed class ListedUserReader(KeycloakClient client, KnownUserStore kno
         List<Subject> subjects = [];
         foreach (var user in users)
         {
-            var isPerson = user.Username is null
+            var isRegularUser = user.Username is null
                 || (!services.Contains(user.Id) && await client.IsRegularUserAsync(realm, user.Username, cancellationToken));
-            subjects.Add(Subject.From(realm, user, isPerson));
+            subjects.Add(Subject.From(realm, user, isRegularUser));
         }
 
         return subjects;

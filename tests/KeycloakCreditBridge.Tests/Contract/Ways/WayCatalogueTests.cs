@@ -24,19 +24,19 @@ public sealed class WayCatalogueTests
         foreach (var way in WayCatalogue.All)
         {
             Assert.NotEmpty(way.Tests);
-            Assert.All(way.Tests, proof => Assert.NotNull(proof.Found?.GetCustomAttribute<FactAttribute>()));
+            Assert.All(way.Tests, test => Assert.NotNull(test.Found?.GetCustomAttribute<FactAttribute>()));
         }
     }
 
     [Fact]
     public void Every_test_of_a_way_is_in_the_catalogue()
     {
-        var proving = WayCatalogue.All.SelectMany(way => way.Tests).ToHashSet();
+        var covering = WayCatalogue.All.SelectMany(way => way.Tests).ToHashSet();
         var tests = from type in GetType().Assembly.GetTypes()
                     where type.Namespace?.StartsWith(GetType().Namespace!, StringComparison.Ordinal) == true && type != GetType()
                     from method in type.GetMethods()
                     where method.GetCustomAttribute<FactAttribute>() is not null
                     select new CoveringTest(type, method.Name);
-        Assert.All(tests, test => Assert.Contains(test, proving));
+        Assert.All(tests, test => Assert.Contains(test, covering));
     }
 }

@@ -4,7 +4,7 @@ using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
-/// <summary>An account is one person's: what must never happen is that two people share one.</summary>
+/// <summary>An account belongs to one user. Two users never share one.</summary>
 public sealed class AccountOwnerTests(PostgresFixture postgres)
 {
     private const string OwnerSql = "select realm || ' ' || keycloak_id || ' ' || status from user_credits";
@@ -53,11 +53,11 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres, ByEmail);
         await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 3)");
-        var stranger = User("stranger", "ana@example.com", realm: "a") with { EmailVerified = false };
+        var squatter = User("squatter", "ana@example.com", realm: "a") with { EmailVerified = false };
 
-        await scene.ReadAsync(stranger);
-        Assert.Equal(["stranger excluded account_id_taken"], await scene.KnownAsync());
-        Assert.Empty(await scene.DifferencesAsync(stranger));
+        await scene.ReadAsync(squatter);
+        Assert.Equal(["squatter excluded account_id_taken"], await scene.KnownAsync());
+        Assert.Empty(await scene.DifferencesAsync(squatter));
 
         var ana = User("ana", "ana@example.com");
         await scene.ReadAsync(ana);
@@ -157,10 +157,10 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
     public async Task An_account_named_by_anything_but_the_address_is_never_inherited(string template)
     {
         await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = template });
-        var person = User("first", "ana@example.com") with { Username = "ana" };
-        await scene.ReadAsync(person);
+        var user = User("first", "ana@example.com") with { Username = "ana" };
+        await scene.ReadAsync(user);
         await scene.DeleteAsync("first");
-        await scene.ReadAsync(person with { KeycloakId = "second" });
+        await scene.ReadAsync(user with { KeycloakId = "second" });
         Assert.EndsWith("closed deleted 5.00 of first", Assert.Single(await scene.AccountsAsync()), StringComparison.Ordinal);
     }
 

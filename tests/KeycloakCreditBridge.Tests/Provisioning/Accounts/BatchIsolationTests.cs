@@ -55,7 +55,7 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
     [Theory]
     [InlineData(2)]
     [InlineData(20)]
-    public async Task A_database_too_slow_for_every_user_fails_the_batch_and_blames_no_user(int people)
+    public async Task A_database_too_slow_for_every_user_fails_the_batch_and_blames_no_user(int users)
     {
         await using var scene = await AccountFixture.StartAsync(postgres);
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
@@ -63,7 +63,7 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
         await other.ExecuteAsync("lock table user_credits in share row exclusive mode");
 
         await Assert.ThrowsAnyAsync<NpgsqlException>(
-            () => ConvergeAsync(scene, [.. Enumerable.Range(0, people).Select(number => AccountFixture.User($"user-{number}"))]));
+            () => ConvergeAsync(scene, [.. Enumerable.Range(0, users).Select(number => AccountFixture.User($"user-{number}"))]));
     }
 
     [Fact]
@@ -83,12 +83,12 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
     }
 
     // As the bridge does, but with a second for each statement.
-    private static async Task<ConvergeResult> ConvergeAsync(AccountFixture scene, params Subject[] people)
+    private static async Task<ConvergeResult> ConvergeAsync(AccountFixture scene, params Subject[] users)
     {
         await using var impatient = NpgsqlDataSource.Create($"{scene.Database.ConnectionString};Command Timeout=1");
         var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
         return await new Provisioner(
             new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
-            NullLogger<Provisioner>.Instance).ConvergeAsync(people.Select(person => scene.Evaluate(person)), Token);
+            NullLogger<Provisioner>.Instance).ConvergeAsync(users.Select(user => scene.Evaluate(user)), Token);
     }
 }

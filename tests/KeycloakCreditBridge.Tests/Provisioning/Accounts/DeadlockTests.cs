@@ -6,7 +6,7 @@ using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
-/// <summary>Where addresses are account ids, people who are new to several batches at once can meet in a circle of locks.</summary>
+/// <summary>Where addresses are account ids, new users in several batches at once can deadlock.</summary>
 public sealed class DeadlockTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -16,7 +16,7 @@ public sealed class DeadlockTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}" });
         await scene.ReadAsync(User("ana", "ana@example.com"));
-        // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
+        // A session checks for a deadlock once, which has to be after the other one waits too; the other one does not check.
         await scene.Database.ExecuteAsync($"alter database {scene.Database.Name} set deadlock_timeout = '8s'");
         scene.Database.DataSource.Clear();
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);

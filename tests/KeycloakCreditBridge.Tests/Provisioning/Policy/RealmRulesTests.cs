@@ -46,10 +46,10 @@ public sealed class RealmRulesTests
     [InlineData("two values", null)]
     [InlineData("no provider", "identity_provider")]
     [InlineData("disabled", "disabled")]
-    public void An_excluded_user_is_excluded_with_a_reason(string who, string? reason)
+    public void An_excluded_user_is_excluded_with_a_reason(string kind, string? reason)
     {
         var good = AccountFixture.User("ana", "ana@example.com") with { Attributes = Attributes("customer"), IdentityProviders = ["corporate"] };
-        var person = who switch
+        var user = kind switch
         {
             "unverified" => good with { EmailVerified = false },
             "no address" => good with { Email = null },
@@ -72,9 +72,9 @@ public sealed class RealmRulesTests
             },
         });
 
-        var judgement = policy.Evaluate(person, Now, HintSources.Poll);
+        var state = policy.Evaluate(user, Now, HintSources.Poll);
 
-        Assert.Equal((reason is null ? UserState.Account : UserState.Excluded, reason), (judgement.State, judgement.Reason));
+        Assert.Equal((reason is null ? UserState.Account : UserState.Excluded, reason), (state.State, state.Reason));
     }
 
     [Fact]
@@ -98,8 +98,8 @@ public sealed class RealmRulesTests
     [InlineData("x-{attribute:none}", null)]
     public void An_account_id_is_made_of_the_template(string template, string? expected)
     {
-        var person = AccountFixture.User("Id-1", " Ana@Example.com") with { Username = "ana", Attributes = Attributes("customer") };
-        Assert.Equal(expected, new AccountIdTemplate(template).Of(person));
+        var user = AccountFixture.User("Id-1", " Ana@Example.com") with { Username = "ana", Attributes = Attributes("customer") };
+        Assert.Equal(expected, new AccountIdTemplate(template).Of(user));
     }
 
     [Theory]
@@ -114,16 +114,16 @@ public sealed class RealmRulesTests
     [Fact]
     public void A_changed_listing_of_a_user_changes_the_brief_fingerprint()
     {
-        var person = AccountFixture.User("ana", "ana@example.com");
+        var user = AccountFixture.User("ana", "ana@example.com");
         var rules = new RealmRules(new ProvisioningOptions(), null);
-        short[] glimpses = [.. new[]
+        short[] fingerprints = [.. new[]
         {
-            person, person with { Email = "b@example.com" }, person with { EmailVerified = false }, person with { Enabled = false },
+            user, user with { Email = "b@example.com" }, user with { EmailVerified = false }, user with { Enabled = false },
         }.Select(rules.BriefFingerprintOf)];
-        Assert.Equal(4, glimpses.Distinct().Count());
-        Assert.Equal(glimpses[0], rules.BriefFingerprintOf(person with { Attributes = Attributes("x"), IdentityProviders = [] }));
+        Assert.Equal(4, fingerprints.Distinct().Count());
+        Assert.Equal(fingerprints[0], rules.BriefFingerprintOf(user with { Attributes = Attributes("x"), IdentityProviders = [] }));
         var changed = new RealmRules(new ProvisioningOptions { Eligibility = new EligibilityOptions { Attribute = "kind" } }, null);
-        Assert.NotEqual(glimpses[0], changed.BriefFingerprintOf(person));
+        Assert.NotEqual(fingerprints[0], changed.BriefFingerprintOf(user));
     }
 
     private static GrantPolicy Policy(ProvisioningOptions options) => new(Options.Create(options));

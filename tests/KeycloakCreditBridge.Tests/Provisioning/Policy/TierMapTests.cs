@@ -71,8 +71,8 @@ public sealed class TierMapTests
 
         (string Tier, decimal Amount, string? Said) JudgedIn(string realm)
         {
-            var judgement = policy.Evaluate(User("", "/gold", "") with { Realm = realm }, AccountFixture.Start, HintSources.Poll);
-            return (judgement.Opening!.Tier, judgement.Opening.Amount, judgement.TierFromKeycloak?.Tier);
+            var state = policy.Evaluate(User("", "/gold", "") with { Realm = realm }, AccountFixture.Start, HintSources.Poll);
+            return (state.Opening!.Tier, state.Opening.Amount, state.TierFromKeycloak?.Tier);
         }
     }
 

@@ -26,11 +26,11 @@ public sealed class DatabaseSubjectReaderTests(PostgresFixture postgres)
     [Fact]
     public async Task An_unreachable_Keycloak_database_is_not_asked_for_a_minute()
     {
-        using var nobody = new TcpListener(IPAddress.Loopback, 0);
-        nobody.Start();
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
         var calls = 0;
         var answering = AnswerAsync();
-        await using var database = Database($"Host=127.0.0.1;Port={((IPEndPoint)nobody.LocalEndpoint).Port};Username=x;Database=x");
+        await using var database = Database($"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Username=x;Database=x");
         var stored = Stored(database);
 
         await stored.ReadAsync([Hint], Token);
@@ -41,7 +41,7 @@ public sealed class DatabaseSubjectReaderTests(PostgresFixture postgres)
         await stored.ReadAsync([Hint], Token);
 
         Assert.InRange(first, 1, calls - 1);
-        nobody.Stop();
+        listener.Stop();
         await answering;
 
         async Task AnswerAsync()
@@ -50,7 +50,7 @@ public sealed class DatabaseSubjectReaderTests(PostgresFixture postgres)
             {
                 while (true)
                 {
-                    using var caller = await nobody.AcceptTcpClientAsync(Token);
+                    using var caller = await listener.AcceptTcpClientAsync(Token);
                     calls++;
                 }
             }

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Tests.Provisioning.Subjects;
 public sealed class SubjectReaderTests
 {
     private const string User = """{"id":"ana","username":"ana"}""";
-    private const string Gone = """{"error":"User not found"}""";
+    private const string NotFound = """{"error":"User not found"}""";
     private const string Groups = "/users/ana/groups?briefRepresentation=true";
     private const string Roles = "/users/ana/role-mappings/realm/composite";
 
@@ -48,7 +48,7 @@ public sealed class SubjectReaderTests
     public async Task A_user_deleted_between_two_requests_counts_as_deleted_and_not_as_without_groups(string question)
     {
         await using var bundle = await StartAsync();
-        bundle.Server.On(question, Says(404, Gone));
+        bundle.Server.On(question, Says(404, NotFound));
         Assert.Null(await ReadAsync(bundle, Both));
     }
 

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Worker;
 
-/// <summary>What becomes of a hint, with a Keycloak that says what the test tells it to and a clock that the test moves.</summary>
+/// <summary>What becomes of a hint, with a scripted Keycloak and a clock of the test's own.</summary>
 public sealed class ProvisioningWorkerTests(PostgresFixture postgres)
 {
     private const string User = "/admin/realms/shop/users/ana";

@@ -7,12 +7,12 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Provisioning.Accounts.Renames;
 
 /// <summary>
-/// Renames accounts with their ledger and audit rows, where Keycloak's users changed what their account ids are made of. Nobody's account
-/// ever becomes part of somebody else's: who wants an id that is in use keeps the old one.
+/// Renames accounts with their ledger and audit rows, where users changed in Keycloak what their account ids are made of. Accounts are
+/// never merged: a user that wants an id in use keeps the old one.
 /// </summary>
 internal sealed class RenameStore(NpgsqlDataSource dataSource)
 {
-    // Seconds. An account takes its whole ledger along, which may be years of charges.
+    // An account takes its whole ledger along, which may be years of charges.
     private const int RenameTimeoutSeconds = 600;
 
     private const string DueSql =
@@ -26,7 +26,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
             and (c.keycloak_id is null or c.realm = k.realm and c.keycloak_id = k.keycloak_id)
         """;
 
-    // Who was kept from an id by one of these, and keeps one of theirs.
+    // Users that one of these kept from an id, and that keep one of theirs.
     private const string WaitingSql =
         """
         select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source, null::timestamptz as read_at
@@ -35,7 +35,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         where c.user_id = any (@Targets::text[]) and k.wanted_account_id is not null
         """;
 
-    // In the order in which converging locks them: known users before accounts, each sorted.
+    // In the order in which converging locks them: users before accounts, each sorted.
     private const string LockUsersSql =
         """
         select k.realm, k.keycloak_id, k.account_id, k.wanted_account_id, k.checked_at
@@ -48,16 +48,16 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     private const string LockAccountsSql =
         """select user_id from user_credits where user_id = any (@Ids::text[]) order by user_id collate "C" for update""";
 
-    // A ledger without an account is somebody's too.
+    // A ledger without an account has an owner too.
     private const string LedgersSql = "select distinct user_id from credit_transactions where user_id = any (@Targets::text[])";
 
     private const string ChangeIdsSql =
         """
-        with moved as (select * from unnest(@From::text[], @To::text[]) as m (from_id, to_id)),
-        accounts as (update user_credits c set user_id = m.to_id, updated_at = @Now::timestamptz from moved m where c.user_id = m.from_id),
-        ledger as (update credit_transactions t set user_id = m.to_id from moved m where t.user_id = m.from_id),
-        addresses as (update granted_emails g set account_id = m.to_id from moved m where g.account_id = m.from_id),
-        charged as (delete from usage_records u using moved m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),
+        with renamed as (select * from unnest(@From::text[], @To::text[]) as m (from_id, to_id)),
+        accounts as (update user_credits c set user_id = m.to_id, updated_at = @Now::timestamptz from renamed m where c.user_id = m.from_id),
+        ledger as (update credit_transactions t set user_id = m.to_id from renamed m where t.user_id = m.from_id),
+        addresses as (update granted_emails g set account_id = m.to_id from renamed m where g.account_id = m.from_id),
+        charged as (delete from usage_records u using renamed m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),
         records as (
             insert into usage_records (user_id, record_id, charged_at)
             select to_id, record_id, charged_at from charged order by to_id collate "C", record_id collate "C"
@@ -65,7 +65,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         )
         update audit_logs a
         set user_id = m.to_id, resource_id = case when a.resource_type = 'user_credits' then m.to_id else a.resource_id end
-        from moved m
+        from renamed m
         where a.user_id = m.from_id
         """;
 
@@ -87,7 +87,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>Renames what can be renamed, in one transaction, and returns how many accounts that were.</summary>
-    /// <param name="batch">Judgements that rename, each naming an account.</param>
+    /// <param name="batch">Desired states that rename, each with an account id.</param>
     /// <param name="now">When the audit rows are written.</param>
     /// <param name="cancellationToken">Ends the work before it is committed.</param>
     public async Task<int> RenameAsync(IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
@@ -151,7 +151,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         return all;
     }
 
-    // Where one takes the id that another leaves, all go through ids that nobody has.
+    // Where one takes the id that another gives up, all go through ids that are in no other use.
     private static async Task ChangeIdsAsync(NpgsqlConnection connection, IReadOnlyList<Rename> renames, DateTimeOffset now)
     {
         string[] from = [.. renames.Select(item => item.FromId)];

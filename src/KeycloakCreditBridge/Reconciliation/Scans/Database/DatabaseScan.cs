@@ -169,7 +169,7 @@ internal sealed class DatabaseScan(
 
             if (user.FederationLink is not null && record is null)
                 Linked.Add(user.Id);
-            Users.Add(Subject.From(request.Realm, user.ToUser(), isPerson: !user.IsService));
+            Users.Add(Subject.From(request.Realm, user.ToUser(), isRegularUser: !user.IsService));
         }
 
         // A user that was read since, is older than requested, or is in no database counts as shown.

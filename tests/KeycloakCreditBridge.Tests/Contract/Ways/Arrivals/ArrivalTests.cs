@@ -79,13 +79,13 @@ public sealed class ArrivalTests(ContractFixtures scenes) : IClassFixture<Contra
         await scene.Admin.UpdateRealmAsync(scene.Realm, stored, Token);
         var itself = await scene.IdOfAsync($"service-account-{DemoRealm.ClientId}");
         await RequestTokensAsync(scene, 5);
-        // An administrator's change is what makes the bridge look at such a user at all.
+        // Only an administrator's change makes the bridge evaluate such a user at all.
         await scene.UpdateUserAsync(itself, new JsonObject { ["firstName"] = "Bridge" });
-        var person = await scene.RegisterAsync("service-account-x");
+        var user = await scene.RegisterAsync("service-account-x");
 
-        await scene.Database.AssertOpenedAsync(person, Heard);
+        await scene.Database.AssertOpenedAsync(user, Heard);
         await Eventually.TrueAsync(
-            async () => (await scene.Database.RecordOfAsync(itself)).Disposition is not null, "the client's own user was looked at");
+            async () => (await scene.Database.RecordOfAsync(itself)).UserState is not null, "the service account was evaluated");
         Assert.Equal(new AccountRecord(null, null, null, null, null, "service_account"), await scene.Database.RecordOfAsync(itself));
     }
 

@@ -38,7 +38,7 @@ public sealed class BrokerTests(ContractFixtures scenes) : IClassFixture<Contrac
         Assert.Equal(before, await scene.Database.RecordOfAsync(id));
     }
 
-    // Logins of known users lead to a look at most once in Hints:RecheckAfter, which is a day.
+    // Logins of known users lead to a reading at most once in Hints:RecheckAfter, which is a day.
     private async Task<ContractFixture> StartAsync(KeycloakKind kind)
     {
         var scene = await scenes.GetWithoutBridgeAsync(kind);

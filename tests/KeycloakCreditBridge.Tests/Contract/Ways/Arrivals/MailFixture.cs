@@ -23,7 +23,7 @@ public sealed partial class MailFixture : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Waits for a mail to somebody and returns the first link in it.</summary>
+    /// <summary>Waits for a mail to an address and returns the first link in it.</summary>
     public async Task<Uri> LinkToAsync(string address)
     {
         string? mail = null;
@@ -49,7 +49,7 @@ public sealed partial class MailFixture : IAsyncDisposable
             _ = TakeAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
     }
 
-    // Who breaks off ends their own conversation only.
+    // A sender that disconnects ends its own conversation only.
     private async Task TakeAsync(TcpClient connected)
     {
         using var client = connected;

@@ -15,10 +15,10 @@ public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails
     public async Task A_user_with_an_unverified_address_has_an_account_and_is_reevaluated_when_it_is_verified(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);
-        var (person, checkedAt) = (ContractFixture.Named($"doubtful-{kind}".ToLowerInvariant()), DateTime.MaxValue);
+        var (user, checkedAt) = (ContractFixture.Named($"doubtful-{kind}".ToLowerInvariant()), DateTime.MaxValue);
         if (scene.Emulated is { } realm)
         {
-            var id = await scene.EmulateArrivalAsync(person.Username, "REGISTER");
+            var id = await scene.EmulateArrivalAsync(user.Username, "REGISTER");
             checkedAt = await OpenedAsync(scene, id);
             realm.ChangeUser(id, user => user with { EmailVerified = true });
             await realm.RaiseAsync("VERIFY_EMAIL", id);
@@ -28,35 +28,35 @@ public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails
             await scene.Features.SetMailServerAsync(mails.Port, Token);
             await scene.Features.UpdateRealmAsync(new JsonObject { ["verifyEmail"] = true }, Token);
             await scene.Browser.RegisterAndVerifyAsync(
-                scene.Realm, person,
+                scene.Realm, user,
                 async () =>
                 {
-                    checkedAt = await OpenedAsync(scene, await scene.IdOfAsync(person.Username));
-                    return await mails.LinkToAsync(person.Email);
+                    checkedAt = await OpenedAsync(scene, await scene.IdOfAsync(user.Username));
+                    return await mails.LinkToAsync(user.Email);
                 },
                 Token);
             await scene.Features.UpdateRealmAsync(new JsonObject { ["verifyEmail"] = false }, Token);
         }
 
-        await scene.WaitForReevaluationAsync(await scene.IdOfAsync(person.Username), checkedAt);
-        await scene.Database.AssertOpenedAsync(await scene.IdOfAsync(person.Username), Heard);
+        await scene.WaitForReevaluationAsync(await scene.IdOfAsync(user.Username), checkedAt);
+        await scene.Database.AssertOpenedAsync(await scene.IdOfAsync(user.Username), Heard);
     }
 
     [Theory, EveryKeycloak]
     public async Task A_user_invited_by_an_organisation_has_one_account(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);
-        var person = ContractFixture.Named($"invited-{kind}".ToLowerInvariant());
+        var user = ContractFixture.Named($"invited-{kind}".ToLowerInvariant());
         if (scene.Emulated is not null)
         {
-            await scene.Database.AssertOpenedAsync(await scene.EmulateArrivalAsync(person.Username, "REGISTER", "INVITE_ORG"), Heard);
+            await scene.Database.AssertOpenedAsync(await scene.EmulateArrivalAsync(user.Username, "REGISTER", "INVITE_ORG"), Heard);
             return;
         }
 
         await scene.Features.SetMailServerAsync(mails.Port, Token);
-        await scene.Features.InviteAsync(await scene.Features.AddOrganizationAsync("acme", Token), person.Email, Token);
-        await scene.Browser.RegisterByLinkAsync(scene.Realm, await mails.LinkToAsync(person.Email), person, Token);
-        await scene.Database.AssertOpenedAsync(await scene.IdOfAsync(person.Username), Heard);
+        await scene.Features.InviteAsync(await scene.Features.AddOrganizationAsync("acme", Token), user.Email, Token);
+        await scene.Browser.RegisterByLinkAsync(scene.Realm, await mails.LinkToAsync(user.Email), user, Token);
+        await scene.Database.AssertOpenedAsync(await scene.IdOfAsync(user.Username), Heard);
     }
 
     [Theory, EveryKeycloak]
@@ -74,7 +74,7 @@ public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails
         await scene.Database.AssertOpenedAsync(await scene.IdOfAsync("modern"), HintSources.Poll);
     }
 
-    // Opened, and the other way's hint of the registration is settled too.
+    // Opened, and the other way's hint of the registration is completed too.
     private static async Task<DateTime> OpenedAsync(ContractFixture scene, string id)
     {
         await scene.Database.AssertOpenedAsync(id, Heard);

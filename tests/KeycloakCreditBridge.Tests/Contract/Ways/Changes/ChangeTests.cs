@@ -16,7 +16,7 @@ public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<Contrac
         var (id, before) = await OpenAsync(scene, "suspect");
         await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = false });
         Assert.Equal(
-            before with { Status = "held", Audit = $"{Opened}, credit.hold success", Disposition = "held" },
+            before with { Status = "held", Audit = $"{Opened}, credit.hold success", UserState = "held" },
             await scene.Database.WaitForStatusAsync(id, "held"));
         await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = true });
         Assert.Equal(
@@ -28,7 +28,7 @@ public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<Contrac
     public async Task A_user_whose_address_an_administrator_changes_is_reevaluated_and_granted_nothing(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);
-        await ChangeAsync(scene, "mover", id => scene.UpdateUserAsync(id, new JsonObject { ["email"] = "moved@example.com" }));
+        await ChangeAsync(scene, "changing", id => scene.UpdateUserAsync(id, new JsonObject { ["email"] = "changed@example.com" }));
     }
 
     [Theory, EveryKeycloak]

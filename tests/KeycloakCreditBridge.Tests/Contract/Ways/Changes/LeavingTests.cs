@@ -64,7 +64,7 @@ public sealed class LeavingTests(ContractFixtures scenes) : IClassFixture<Contra
         var before = await scene.Database.RecordOfAsync(id);
         await leave(id);
         Assert.Equal(
-            before with { Status = "closed", Audit = "credit.create success, credit.close success", Disposition = "deleted" },
+            before with { Status = "closed", Audit = "credit.create success, credit.close success", UserState = "deleted" },
             await scene.Database.WaitForStatusAsync(id, "closed"));
     }
 }

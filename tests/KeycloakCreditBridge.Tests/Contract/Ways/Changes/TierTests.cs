@@ -31,7 +31,7 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
 
     [Theory, EveryKeycloak(SendsWebhooks = true)]
     public async Task Webhooks_alone_find_changed_attributes_groups_and_roles_that_a_tier_follows(KeycloakKind kind) =>
-        await FollowAsync(await SceneAsync(kind, EventDelivery.Webhooks), "told");
+        await FollowAsync(await SceneAsync(kind, EventDelivery.Webhooks), "announced");
 
     [Theory, EveryKeycloak]
     public async Task A_role_given_to_a_group_is_found_at_a_later_login_and_by_backfill(KeycloakKind kind)
@@ -41,7 +41,7 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         var group = await scene.Assignments.AddGroupAsync($"silent-{Guid.NewGuid():n}", Token);
         await scene.Assignments.JoinGroupAsync(ana, group, Token);
         await scene.Assignments.JoinGroupAsync(bob, group, Token);
-        // Who came behind is known, so of the two no event is left.
+        // A user created later is known, so no event of the two is left.
         await scene.CreateKnownAsync("silent-eve");
         await Eventually.TrueAsync(
             () => scene.Database.ScalarAsync<bool>("select not exists (select from user_hints where realm = @Realm)", new { scene.Realm }), "no hint waits");
@@ -162,7 +162,7 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         var request = new RunRequest(scene.Realm, RunTriggers.Command) { ReEvaluate = true };
         await Eventually.TrueAsync(
             async () => (await scene.Bridge.Services.GetRequiredService<Reconciler>().RunAsync(request, new Progress<ReconcileProgress>(), Token)).Status == ReconcileStatus.Done,
-            "everybody is looked at again");
+            "every user is evaluated again");
     }
 
     private static Task<string?> TierAsync(ContractFixture scene, string id) =>

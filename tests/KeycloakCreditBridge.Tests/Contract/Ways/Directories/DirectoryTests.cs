@@ -76,12 +76,12 @@ public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture post
         else
             await scene.Emulated!.LoginFromDirectoryAsync(ids[1]);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "who signs in has an account");
+            () => scene.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "a user that signs in has an account");
         await AssertAccountsAsync(scene, 3, keycloakHas: import ? 3 : 2);
         await scene.Database.AssertOpenedAsync(ids is null ? await scene.IdOfAsync(Names[1]) : ids[1], HintSources.Poll);
     }
 
-    // A count imports nobody, and leaves out whom Keycloak does not keep.
+    // A count imports no user, and omits users that Keycloak does not store.
     private static async Task AssertAccountsAsync(ContractFixture scene, int expected, int keycloakHas)
     {
         await scene.ReconcileAsync();
@@ -94,11 +94,11 @@ public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture post
     {
         if (scene.Emulated is { } realm)
         {
-            EmulatedUser[] people = [.. Names.Select(name =>
+            EmulatedUser[] users = [.. Names.Select(name =>
                 new EmulatedUser(import ? EmulatedUser.NewId() : $"f:tXsHuH96SnGUcvZGn5Zi3A:{name}", name) { Email = $"{name}@example.com" })];
-            foreach (var person in people)
-                realm.AddToDirectory(person);
-            return [.. people.Select(person => person.Id)];
+            foreach (var user in users)
+                realm.AddToDirectory(user);
+            return [.. users.Select(user => user.Id)];
         }
 
         await directory.AddAsync(scene.Realm, Names);

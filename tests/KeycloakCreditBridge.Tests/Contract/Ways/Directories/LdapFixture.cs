@@ -18,11 +18,11 @@ public sealed class LdapFixture : IAsyncDisposable
 
     public static string UsersOf(string group) => $"ou={group},{Root}";
 
-    /// <summary>Adds a group of people with the password of every person in these tests.</summary>
-    public async Task AddAsync(string group, params string[] people)
+    /// <summary>Adds a group of users with the password of every user in these tests.</summary>
+    public async Task AddAsync(string group, params string[] users)
     {
         await StartAsync();
-        await ChangeAsync("ldapadd", [$"dn: {UsersOf(group)}\nobjectClass: organizationalUnit\nou: {group}\n", .. people.Select(name =>
+        await ChangeAsync("ldapadd", [$"dn: {UsersOf(group)}\nobjectClass: organizationalUnit\nou: {group}\n", .. users.Select(name =>
             $"dn: uid={name},{UsersOf(group)}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: Lovelace\ngivenName: Ada\n" +
             $"mail: {name}@example.com\nuserPassword: {ContractFixture.Named(name).Password}\n")]);
     }

@@ -19,7 +19,7 @@ public sealed class ClockTests(KeycloakFixture servers, PostgresFixture postgres
         keycloak.TokenLifetime = TimeSpan.FromHours(1);
         await using var scene = await ContractFixture.CreateAsync(keycloak, postgres, EventDelivery.Polling);
         keycloak.TokenLifetime = TimeSpan.FromMinutes(5);
-        // A clock that is set back leaves new events behind the newest one seen, where only a sweep looks.
+        // A clock that is set back leaves new events behind the newest one seen, where only a sweep reads.
         await scene.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
         await FindAsync(scene, "wrong");
         keycloak.Faults.ClockOffset = TimeSpan.Zero;

@@ -43,7 +43,7 @@ public sealed class LossTests(KeycloakFixture servers, PostgresFixture postgres)
         await AssertFoundAsync(scene, await scene.RegisterAsync("lost"), RunTriggers.Schedule);
     }
 
-    // Polled until somebody was found, and then stopped: there is a place in the events that the bridge comes back to.
+    // Polled until a user was found, and then stopped: the bridge resumes at this place of the events.
     private async Task<ContractFixture> StartAsync(KeycloakKind kind)
     {
         var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);

@@ -21,7 +21,7 @@ public sealed class ProductionKeycloakFixture : IAsyncDisposable
     /// <summary>Keycloak's own tables.</summary>
     internal NpgsqlDataSource Database => _database ?? throw new InvalidOperationException("The server is not started.");
 
-    /// <summary>Their address for who may do everything there.</summary>
+    /// <summary>Their address for a role that may do everything there.</summary>
     internal string Address => _postgres!.ConnectionString("keycloak");
 
     /// <summary>Connects to its tables as a role that may read what the bridge reads and nothing else.</summary>

@@ -64,7 +64,7 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         await scene.ReconcileAsync();
         await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
         await ExecuteAsync("delete from user_entity where id = @Id", new { Id = id });
-        // Keycloak answers from its cache, and whom it knows is not gone.
+        // Keycloak answers from its cache, where the user still exists.
         await scene.ReconcileAsync();
         Assert.Equal("active", (await scene.Database.RecordOfAsync(id)).Status);
         await scene.Features.ClearUserCacheAsync(Token);
@@ -89,7 +89,7 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         await scene.ReconcileAsync();
         await scene.Database.WaitForStatusAsync(id, "held");
         Assert.Equal(["database"], await scene.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
-        // Nothing differs, so nobody is read: the sums of both sides agree, service accounts among them.
+        // Nothing differs, so no user is read: the sums of both sides agree, service accounts among them.
         var written = await WrittenAsync(scene);
         await scene.ReconcileAsync();
         Assert.Equal(written, await WrittenAsync(scene));

@@ -162,11 +162,11 @@ public sealed class RenameTests(PostgresFixture postgres)
     public async Task Bridges_that_rename_open_and_collide_at_once_merge_no_users_and_lose_nothing()
     {
         await using var scene = await StartAsync(postgres, ByEmail);
-        string[] people = [.. Enumerable.Range(0, 6).Select(number => $"person-{number}")];
+        string[] users = [.. Enumerable.Range(0, 6).Select(number => $"user-{number}")];
         for (var round = 0; round < 30; round++)
         {
-            // Each round everybody goes on to the next one's address, and every bridge sees everybody, in an order of its own.
-            var shown = people.Select((id, number) => scene.Evaluate(User(id, $"{(number + round) % people.Length}@example.com"))).ToArray();
+            // Each round every user takes the next one's address, and every bridge converges all of them, in an order of its own.
+            var shown = users.Select((id, number) => scene.Evaluate(User(id, $"{(number + round) % users.Length}@example.com"))).ToArray();
             await Task.WhenAll(Enumerable.Range(0, 3).Select(bridge => Task.Run(async () =>
             {
                 foreach (var part in shown.OrderBy(item => $"{bridge}{item.KeycloakId}".GetHashCode(StringComparison.Ordinal)).Chunk(2 + bridge))
@@ -175,11 +175,11 @@ public sealed class RenameTests(PostgresFixture postgres)
             await scene.Database.AssertLedgerAsync();
         }
 
-        var last = people.Select((id, number) => User(id, $"{(number + 29) % people.Length}@example.com")).ToArray();
+        var last = users.Select((id, number) => User(id, $"{(number + 29) % users.Length}@example.com")).ToArray();
         await scene.ReadAsync(last);
         await scene.ReadAsync(last);
         Assert.Equal(
-            last.Select(person => $"{person.Email} active 5.00 of {person.KeycloakId}").Order(StringComparer.Ordinal), await scene.AccountsAsync());
+            last.Select(user => $"{user.Email} active 5.00 of {user.KeycloakId}").Order(StringComparer.Ordinal), await scene.AccountsAsync());
         Assert.Equal(6, await scene.GrantsAsync());
     }
 

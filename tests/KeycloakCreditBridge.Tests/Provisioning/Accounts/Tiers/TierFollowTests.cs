@@ -183,6 +183,6 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         from audit_logs where action = 'tier.switch' order by id
         """);
 
-    // As an administrator over the API, of whom a test of its own tells that it leaves what Keycloak said alone.
+    // As an administrator over the API. That it leaves the tier from Keycloak on record has a test of its own.
     private static Task<int> SwitchAsync(AccountFixture scene, string tier) => scene.Database.ExecuteAsync("update user_credits set tier = @tier", new { tier });
 }

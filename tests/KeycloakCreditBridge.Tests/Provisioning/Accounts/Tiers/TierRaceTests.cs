@@ -20,8 +20,8 @@ public sealed class TierRaceTests(PostgresFixture postgres)
     public async Task One_reading_converged_by_several_replicas_switches_once()
     {
         await using var scene = await StartAsync();
-        var judgements = Ids.Select(id => scene.Evaluate(User(id, "professional"))).ToArray();
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(number => Task.Run(() => scene.ConvergeAsync(Shuffled(judgements, number)), Token)));
+        var states = Ids.Select(id => scene.Evaluate(User(id, "professional"))).ToArray();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(number => Task.Run(() => scene.ConvergeAsync(Shuffled(states, number)), Token)));
         Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from audit_logs where action = 'tier.switch'"));
         Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from user_credits where tier = 'professional'"));
         await scene.Database.AssertNoDeadlockAsync();
@@ -63,9 +63,9 @@ public sealed class TierRaceTests(PostgresFixture postgres)
     {
         for (var round = 0; round < 25; round++)
         {
-            var people = Shuffled(Ids, random.Next()).Take(random.Next(1, Users))
+            var users = Shuffled(Ids, random.Next()).Take(random.Next(1, Users))
                 .Select(id => User(id, Plans[random.Next(Plans.Length)]) with { Enabled = random.Next(4) > 0 });
-            await scene.ReadAsync([.. people]);
+            await scene.ReadAsync([.. users]);
         }
     }
 

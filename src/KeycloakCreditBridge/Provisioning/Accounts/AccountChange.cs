@@ -1,0 +1,16 @@
+namespace KeycloakCreditBridge.Provisioning.Accounts;
+
+/// <summary>What converging changed in one account.</summary>
+/// <param name="Tier">Tier of an account that was opened or switched.</param>
+/// <param name="Balance">Balance of an account that was opened or switched.</param>
+/// <param name="Opened">The account was opened now.</param>
+/// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
+internal sealed record AccountChange(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status)
+{
+    /// <summary>The tier before, where the account followed Keycloak to another one; then tier and balance are those after.</summary>
+    public string? SwitchedFrom { get; init; }
+}
+
+/// <summary>A user whose record differs from Keycloak.</summary>
+/// <param name="Missing">The user needs an account and has none.</param>
+internal sealed record AccountDifference(string KeycloakId, bool Missing);
