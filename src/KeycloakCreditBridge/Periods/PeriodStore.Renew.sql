@@ -7,12 +7,12 @@
 -- `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
 
 with {account_range},
--- due: the accounts whose period ended, locked.
+-- due: the accounts whose period ended, locked. The first period of an account begins with its opening grant.
 due as (
     select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended
     from walked w
     join user_credits c on c.user_id = w.user_id
-    where c.status = 'active' and {period_end} <= @Now
+    where c.status = 'active' and not c.grant_pending and {period_end} <= @Now
     order by c.user_id collate "C"
     for no key update of c
 ),

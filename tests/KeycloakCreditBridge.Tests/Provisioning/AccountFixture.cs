@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -18,11 +19,12 @@ internal sealed class AccountFixture : IAsyncDisposable
     private readonly TierCatalogue _tiers;
     private int _seconds;
 
-    private AccountFixture(TestDatabase database, ProvisioningOptions options)
+    private AccountFixture(TestDatabase database, ProvisioningOptions options, string[] realms)
     {
         Database = database;
         _tiers = new TierCatalogue(Options.Create(options));
-        _policy = new GrantPolicy(Options.Create(options));
+        _policy = new GrantPolicy(
+            Options.Create(options), Options.Create(new KeycloakOptions { Realms = [.. realms.Select(realm => new RealmOptions { Name = realm })] }));
         Renames = new RenameStore(database.DataSource);
     }
 
@@ -34,8 +36,8 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null) =>
-        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions());
+    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null, params string[] realms) =>
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), realms);
 
     /// <summary>Options that count addresses.</summary>
     public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()
@@ -73,6 +75,11 @@ internal sealed class AccountFixture : IAsyncDisposable
         return [.. differences.Select(difference => difference.KeycloakId).Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>Ids of users whose records agree with a listing that shows them so.</summary>
+    public async Task<string[]> UnchangedAsync(params Subject[] users) =>
+        [.. (await new AccountReviewStore(Database.DataSource).UnchangedAsync(Realm, [.. users.Select(user => (user, (string?)null, (short)0))], Token))
+            .Select(user => user.KeycloakId)];
+
     /// <summary>`id status balance`, and the owner.</summary>
     public Task<IReadOnlyList<string>> AccountsAsync() => Database.QueryAsync<string>(
         """
@@ -83,6 +90,13 @@ internal sealed class AccountFixture : IAsyncDisposable
     /// <summary>`user user_state reason account`.</summary>
     public Task<IReadOnlyList<string>> KnownAsync() => Database.QueryAsync<string>(
         """select concat_ws(' ', keycloak_id, user_state, reason, account_id) from keycloak_users order by realm collate "C", keycloak_id collate "C" """);
+
+    /// <summary>`account key amount reason`, in the order of booking.</summary>
+    public Task<IReadOnlyList<string>> LedgerAsync() => Database.QueryAsync<string>(
+        """
+        select concat_ws(' ', user_id, grant_key, amount::numeric(9, 2), metadata ->> 'reason')
+        from credit_transactions order by user_id collate "C", created_at
+        """);
 
     /// <summary>Opening grants of more than nothing.</summary>
     public Task<int> GrantsAsync() =>

@@ -5,7 +5,8 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// <param name="Balance">Balance of an account that was opened or switched.</param>
 /// <param name="Opened">The account was opened now.</param>
 /// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
-internal sealed record AccountChange(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status)
+/// <param name="Welcomed">The opening grant followed now that the address is verified.</param>
+internal sealed record AccountChange(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status, bool Welcomed = false)
 {
     /// <summary>The tier before, where the account followed Keycloak to another one; then tier and balance are those after.</summary>
     public string? SwitchedFrom { get; init; }

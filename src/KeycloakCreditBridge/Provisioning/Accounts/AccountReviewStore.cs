@@ -17,16 +17,17 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         $"""
         select u.keycloak_id
         from unnest(@KeycloakIds::text[], @AccountIds::text[], @Enabled::boolean[], @BriefFingerprints::smallint[],
-                @CreatedAts::timestamptz[])
-            as u (keycloak_id, named_account, enabled, brief_fingerprint, created_at)
+                @CreatedAts::timestamptz[], @Verified::boolean[])
+            as u (keycloak_id, named_account, enabled, brief_fingerprint, created_at, verified)
         join keycloak_users k on k.realm = @Realm::text and k.keycloak_id = u.keycloak_id
         left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
         where (u.created_at is null or u.created_at = k.created_at or u.keycloak_id like 'f:%')
+            and (c.grant_pending is not true or not u.verified)
             and k.reason is distinct from 'account_id_taken' and (k.user_state = 'excluded' or c.user_id is not null) and case k.user_state
             when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
                 and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})
             when 'held' then not u.enabled and coalesce(u.named_account = k.account_id, true)
-                and c.status <> 'active' and c.status_reason is distinct from 'deleted'
+                and c.status <> 'active' and coalesce(c.status_reason, '') not in {StatusReasons.OwnClosings}
             when 'excluded' then c.user_id is null and k.brief_fingerprint = u.brief_fingerprint
             else false end
         """;
@@ -67,6 +68,7 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
                 users.Column("Enabled", NpgsqlDbType.Boolean, item => item.User.Enabled),
                 users.Column("BriefFingerprints", NpgsqlDbType.Smallint, item => item.Fingerprint),
                 users.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.User.CreatedAt?.UtcDateTime),
+                users.Column("Verified", NpgsqlDbType.Boolean, item => item.User.EmailVerified),
             ],
             cancellationToken);
 }

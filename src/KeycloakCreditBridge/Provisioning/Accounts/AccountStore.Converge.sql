@@ -3,6 +3,7 @@
 -- - an account is opened by ON CONFLICT, and its grant is written only for an account opened here; one that another replica opened for
 --   the same user meanwhile counts as opened, one of another user excludes this one;
 -- - an address is claimed before its account is opened, and an account whose address another one claimed is granted nothing;
+-- - an account whose address is not verified opens with nothing and `grant_pending`; the grant under the key `welcome` ends that;
 -- - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
 -- - an older reading of Keycloak (`current` is false) changes no account and no known user, and completes no hint;
 -- - the bridge ends only a hold or a closing of its own.
@@ -12,22 +13,25 @@
 -- desired: the batch, one row a user.
 with desired as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
-            @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @Unverified::boolean[], @Forfeits::boolean[],
-            @EmailHashes::bytea[], @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
+            @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @LeavesUnowned::boolean[],
+            @AwaitsVerification::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[], @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
             @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[],
             @HintVersions::bigint[])
-        as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits, unverified,
-            forfeits, email_hash, brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
+        as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits,
+            leaves_unowned, awaits_verification, forfeits, email_hash, brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
             hint_version)
 ),
 {decision},
 -- opening: the accounts to open, one row each, with what a ledger of the same id says.
 opening as (
     select distinct on (w.account_id collate "C") w.account_id, w.realm, w.keycloak_id, w.email_hash, w.amount, w.tier, w.monthly_cap,
-        w.unlimited, w.period_end, w.status_wanted, w.reason_wanted, w.source, coalesce(earlier.balance, 0) as balance, earlier.granted
+        w.unlimited, w.period_end, w.status_wanted, w.reason_wanted, w.source, w.leaves_unowned,
+        coalesce(w.awaits_verification, false) as awaits_verification, coalesce(earlier.balance, 0) as balance,
+        coalesce(earlier.granted, false) as granted, coalesce(earlier.waits and not earlier.welcomed, false) as waits
     from decision w
     left join lateral (
-        select sum(t.amount) as balance, bool_or(t.grant_key = 'signup') as granted
+        select sum(t.amount) as balance, bool_or(t.grant_key = 'signup') as granted, bool_or(t.grant_key = 'welcome') is true as welcomed,
+            bool_or(t.grant_key = 'signup' and t.metadata ->> 'reason' = 'address_not_verified') as waits
         from credit_transactions t where t.user_id = w.account_id) earlier on true
     where w.opens
     order by w.account_id collate "C", w.known desc, w.realm collate "C", w.keycloak_id collate "C"
@@ -49,11 +53,13 @@ claimed as (
 -- opened: the accounts that were opened, and those that another replica opened for the same user meanwhile.
 opened as (
     insert into user_credits as c (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
-        created_at, updated_at, status, status_reason, source, realm, keycloak_id)
+        created_at, updated_at, status, status_reason, source, realm, keycloak_id, grant_pending)
     select o.account_id, o.balance + case when o.granted then 0 else o.granting end, o.granting, o.tier, o.monthly_cap, o.unlimited,
-        o.period_end, @Now::timestamptz, @Now, o.status_wanted, o.reason_wanted, o.source, o.realm, o.keycloak_id
+        o.period_end, @Now::timestamptz, @Now, o.status_wanted, o.reason_wanted, o.source, o.realm, o.keycloak_id,
+        case when o.granted then o.waits else o.awaits_verification end
     from (
         select p.*, case
+            when p.awaits_verification then 0
             when p.email_hash is null then p.amount
             when (p.email_hash, p.account_id) in (select email_hash, account_id from claimed) then p.amount
             when (select g.account_id from granted_emails g where g.email_hash = p.email_hash) = p.account_id then p.amount
@@ -62,14 +68,16 @@ opened as (
         offset 0) o
     order by o.account_id collate "C"
     on conflict (user_id) do update set realm = excluded.realm, keycloak_id = excluded.keycloak_id
-    where c.keycloak_id is null or c.realm = excluded.realm and c.keycloak_id = excluded.keycloak_id
-    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, xmax = 0 as inserted
+    where c.realm = excluded.realm and c.keycloak_id = excluded.keycloak_id
+        or c.keycloak_id is null and (select o.leaves_unowned from opening o where o.account_id = c.user_id) is not true
+    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending, xmax = 0 as inserted
 ),
 -- granted: the ledger row of each opening grant.
 granted as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
     select user_id, credits_allocated, credits_remaining, 'purchase',
         jsonb_build_object('tier', tier, 'reason', case
+                when grant_pending then 'address_not_verified'
                 when credits_allocated = 0 and user_id in (select o.account_id from opening o where o.amount > 0)
                     then 'address_granted_before'
                 else 'initial_allocation' end,
@@ -83,27 +91,53 @@ locked as (
     select c.user_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
         (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
+        c.grant_pending and w.awaits_verification is not true and w.owner = 'self' and w.status_wanted <> 'closed' as welcomes,
+        w.email_hash, w.amount, w.period_end,
         case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited
     from decision w
     join user_credits c on c.user_id = w.account_id
     where w.changes
         and (c.keycloak_id is null or c.realm = w.realm and c.keycloak_id = w.keycloak_id
             or w.owner = 'deleted' and c.realm = w.owner_realm and c.keycloak_id = w.owner_id)
-        and (w.takes_over or (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
+        and (w.takes_over or c.grant_pending and w.awaits_verification is not true and w.owner = 'self' and w.status_wanted <> 'closed'
+            or (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}))
     order by c.user_id collate "C"
     for update of c
 ),
--- changed: the accounts with their new status or owner.
+-- changed: the accounts with their new status or owner, and with the grant that waited for a verified address. The first period begins
+-- with the grant. `offset 0` keeps the question about `claimed` out of what PostgreSQL repeats on a row that was changed meanwhile.
 changed as (
     update user_credits c
     set status = case when t.status_changes then t.status_wanted else c.status end,
         status_reason = case when t.status_changes then t.reason_wanted else c.status_reason end,
-        realm = t.realm, keycloak_id = t.keycloak_id, credits_remaining = c.credits_remaining - t.forfeited, updated_at = @Now
-    from locked t
+        realm = t.realm, keycloak_id = t.keycloak_id, credits_remaining = c.credits_remaining - t.forfeited + t.welcome,
+        credits_allocated = case when c.credits_allocated = 0 then t.welcome else c.credits_allocated end,
+        last_reset = case when t.welcomes then t.period_end else c.last_reset end,
+        grant_pending = c.grant_pending and not t.welcomes, updated_at = @Now
+    from (
+        select l.*, case
+            when not l.welcomes or (
+                select w.user_id from credit_transactions w where w.user_id = l.user_id and w.grant_key = 'welcome') is not null then 0
+            when l.email_hash is null then l.amount
+            when (l.email_hash, l.user_id) in (select email_hash, account_id from claimed) then l.amount
+            when (select g.account_id from granted_emails g where g.email_hash = l.email_hash) = l.user_id then l.amount
+            else 0 end as welcome
+        from locked l
+        offset 0) t
     where c.user_id = t.user_id
-    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, t.source, t.status_changes,
-        t.inherited, t.forfeited
+    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, t.source, t.status_changes,
+        t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
+),
+-- welcomed: the ledger row of each grant that waited for a verified address.
+welcomed as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select user_id, welcome, credits_remaining, 'purchase',
+        jsonb_build_object('tier', tier, 'reason', case when welcome = 0 and amount > 0 then 'address_granted_before' else 'initial_allocation' end,
+            'source', source), @Now::timestamptz, 'welcome'
+    from changed
+    where welcomes
+    on conflict (user_id, grant_key) do nothing
 ),
 -- forfeited: the ledger row of each balance that is lost with the closing.
 forfeited as (
@@ -128,6 +162,11 @@ audited as (
             'source', source, 'reason', status_reason, 'forfeited', nullif(forfeited, 0)))
     from changed
     where status_changes or inherited
+    union all
+    select @Now, user_id, 'credit.welcome', 'success', 'user_credits', user_id, jsonb_build_object(
+        'source', source, 'amount', welcome::numeric(20, 6)::text)
+    from changed
+    where welcomes
 ),
 -- recorded: the users as known from now on; `lost` are those whose account another user opened or took over meanwhile.
 recorded as (
@@ -160,6 +199,9 @@ completed as (
         order by h.realm, h.keycloak_id
         for update of h))
 )
-select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status from opened where inserted
+select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status, false as welcomed
+from opened where inserted
 union all
-select user_id, null, null, false, status from changed where status_changes
+select user_id, null, null, false, status, false from changed where status_changes
+union all
+select user_id, tier, credits_remaining, false, null, true from changed where welcomes

@@ -21,7 +21,8 @@ internal static class DesiredStateColumns
             "StatesIfPresent", NpgsqlDbType.Text, item => item.State != UserState.Excluded ? null : item.Enabled ? "account" : "held"),
         batch.Nullable("Renames", NpgsqlDbType.Boolean, item => item.Renames ? true : (bool?)null),
         batch.Nullable("Inherits", NpgsqlDbType.Boolean, item => item.Inherits ? true : (bool?)null),
-        batch.Nullable("Unverified", NpgsqlDbType.Boolean, item => item.IsUnverified ? true : (bool?)null),
+        batch.Nullable("LeavesUnowned", NpgsqlDbType.Boolean, item => item.LeavesUnowned ? true : (bool?)null),
+        batch.Nullable("AwaitsVerification", NpgsqlDbType.Boolean, item => item.AwaitsVerification ? true : (bool?)null),
     ];
 
     /// <summary>The tiers in Keycloak of users whose accounts follow it.</summary>

@@ -158,8 +158,12 @@ internal sealed partial class Provisioner(
         if (changes.Count > MaxLogLines)
         {
             var (opened, switched) = (changes.Count(change => change.Opened), changes.Count(change => change.SwitchedFrom is not null));
-            if (opened + switched < changes.Count || opened > 0)
-                LogMany(opened, changes.Count - opened - switched);
+            var welcomed = changes.Count(change => change.Welcomed);
+            var statusChanged = changes.Count - opened - switched - welcomed;
+            if (opened > 0 || statusChanged > 0)
+                LogMany(opened, statusChanged);
+            if (welcomed > 0)
+                LogManyWelcomed(welcomed);
             if (switched > 0)
                 LogManySwitched(switched);
             return;
@@ -171,6 +175,8 @@ internal sealed partial class Provisioner(
                 LogOpened(change.AccountId, change.Tier, change.Balance);
             else if (change.SwitchedFrom is { } earlier)
                 LogSwitched(change.AccountId, earlier, change.Tier);
+            else if (change.Welcomed)
+                LogWelcomed(change.AccountId, change.Balance);
             else
                 LogStatusChanged(change.AccountId, change.Status);
         }
@@ -195,6 +201,14 @@ internal sealed partial class Provisioner(
     [LoggerMessage(EventId = 408, Level = LogLevel.Warning,
         Message = "Realm {Realm}: tier attribute value '{Value}' of user {KeycloakId} matches no configured tier and is ignored; correct it in Keycloak.")]
     private partial void LogUnknownTier(string realm, string value, string keycloakId);
+
+    [LoggerMessage(EventId = 409, Level = LogLevel.Information,
+        Message = "The address of account {AccountId} is verified: its opening grant is decided, the balance is {Balance} credits.")]
+    private partial void LogWelcomed(string accountId, decimal? balance);
+
+    [LoggerMessage(EventId = 416, Level = LogLevel.Information,
+        Message = "The addresses of {Welcomed} accounts are verified: their opening grants are decided.")]
+    private partial void LogManyWelcomed(int welcomed);
 
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
     private partial void LogOpened(string accountId, string? tier, decimal? balance);

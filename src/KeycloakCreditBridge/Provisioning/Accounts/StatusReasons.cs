@@ -5,10 +5,14 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 internal static class StatusReasons
 {
     private const string Holds = "'disabled', 'account_id_taken'";
+    private const string Closings = "'deleted', 'service_account'";
 
     /// <summary>Of holds, as a list in SQL.</summary>
     public const string OwnHolds = $"({Holds})";
 
+    /// <summary>Of closings, as a list in SQL.</summary>
+    public const string OwnClosings = $"({Closings})";
+
     /// <summary>Of holds and closings, as a list in SQL.</summary>
-    public const string Own = $"({Holds}, 'deleted')";
+    public const string Own = $"({Holds}, {Closings})";
 }

@@ -3,7 +3,7 @@
 
 -- held: the accounts once their locks are held, so that a charge at the same moment is not lost and what is taken is still there.
 held as (
-    select t.*, c.tier as earlier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited as was_unlimited,
+    select t.*, c.tier as earlier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited as was_unlimited, c.grant_pending,
         least(greatest(extract(epoch from c.last_reset - @Now::timestamptz) / @Elapsing::double precision, 0), 1)::numeric as rest
     from target t
     join user_credits c on c.user_id = t.user_id
@@ -11,9 +11,10 @@ held as (
     order by c.user_id collate "C"
     for no key update of c
 ),
--- priced: what the switch adds or takes; @Elapsing is the length of a period where the rest of it counts, null where nothing is pro-rated.
+-- priced: what the switch adds or takes, nothing while the opening grant waits for a verified address. @Elapsing is the length of a
+-- period where the rest of it counts, null where nothing is pro-rated.
 priced as (
-    select h.*, case when h.was_unlimited or h.to_unlimited then 0 else coalesce(greatest(
+    select h.*, case when h.was_unlimited or h.to_unlimited or h.grant_pending then 0 else coalesce(greatest(
         trunc((h.credits - coalesce(e.amount, h.allocated)) * h.rest, 6), -greatest(h.balance, 0)), 0) end as pro_rated
     from held h
     left join unnest(@Tiers::text[], @Amounts::numeric[]) as e (tier, amount) on e.tier = h.earlier

@@ -18,14 +18,22 @@ internal sealed partial class AccountIdTemplate
         (_text, _names) = (text, NamesIn(text));
         var changeable = _names.Where(name => name is not ("id" or "realm")).Distinct(StringComparer.Ordinal).ToArray();
         IsFixed = changeable.Length == 0;
-        IsAddress = changeable is ["email"] && !_names.Contains("id", StringComparer.Ordinal);
+        HasId = _names.Contains("id", StringComparer.Ordinal);
+        HasRealm = _names.Contains("realm", StringComparer.Ordinal);
+        IsAddress = changeable is ["email"] && !HasId;
         NeedsAttributes = Array.Exists(changeable, name => name.StartsWith(AttributePrefix, StringComparison.Ordinal));
     }
 
     /// <summary>Whether a user's account id can never change.</summary>
     public bool IsFixed { get; }
 
-    /// <summary>Whether the address alone says whose account it is.</summary>
+    /// <summary>Whether Keycloak's id of the user is in it, which no user can choose.</summary>
+    public bool HasId { get; }
+
+    /// <summary>Whether the realm is in it, so that users of two realms never have one account id.</summary>
+    public bool HasRealm { get; }
+
+    /// <summary>Whether the address alone decides whose account it is.</summary>
     public bool IsAddress { get; }
 
     /// <summary>Whether it needs what only the full representation of a user has.</summary>

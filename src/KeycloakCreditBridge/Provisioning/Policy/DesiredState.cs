@@ -54,16 +54,22 @@ internal sealed record DesiredState(
     /// <summary>Whether accounts of the realm are renamed when the id that follows from the user changes.</summary>
     public bool Renames { get; init; }
 
-    /// <summary>Whether the user may take over the account of this id from a deleted owner.</summary>
+    /// <summary>Whether the user may take over the account of this id from a deleted owner of the same realm.</summary>
     public bool Inherits { get; init; }
 
-    /// <summary>Whether the account id is an unverified address, which takes over no existing account.</summary>
+    /// <summary>Whether the account id is an unverified address.</summary>
     public bool IsUnverified { get; init; }
+
+    /// <summary>Whether the user may not take an account of this id that has no owner: a user can choose the id, or several realms share it.</summary>
+    public bool LeavesUnowned { get; init; }
+
+    /// <summary>Whether the opening grant waits until the address is verified.</summary>
+    public bool AwaitsVerification { get; init; }
 
     /// <summary>Whether closing the account forfeits its balance.</summary>
     public bool Forfeits { get; init; }
 
-    /// <summary>Stands for the address where the opening grant is given once per address; null elsewhere.</summary>
+    /// <summary>Stands for the verified address where the opening grant is given once per address; null elsewhere.</summary>
     public byte[]? EmailHash { get; init; }
 
     /// <summary>Set for users excluded by what listings do not show, see <see cref="RealmRules.BriefFingerprintOf"/>.</summary>

@@ -1,9 +1,10 @@
+using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
 /// <summary>Decides the desired state of a user's account. Pure: the same user, settings and time give the same state.</summary>
-internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
+internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOptions<KeycloakOptions>? keycloak = null)
 {
     private readonly RealmRules _defaults = new(options.Value, null);
 
@@ -26,7 +27,9 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
         var rules = RulesOf(subject.Realm);
         var template = rules.AccountId;
         var accountId = template.Of(subject);
-        var reason = rules.ExclusionReasonOf(subject, accountId);
+        var isShared = template.IsAddress && IsShared(subject.Realm);
+        var reason = rules.ExclusionReasonOf(subject, accountId)
+            ?? (isShared && !subject.EmailVerified ? ExclusionReasons.EmailNotVerified : null);
         var state = reason is not null ? UserState.Excluded : subject.Enabled ? UserState.Account : UserState.Held;
         // The address or name of an excluded user must not lead to an existing account.
         var named = reason is null || template.IsFixed ? accountId : null;
@@ -38,13 +41,20 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options)
             Renames = !template.IsFixed,
             Inherits = reason is null && template.IsAddress && subject.EmailVerified,
             IsUnverified = template.IsAddress && !subject.EmailVerified,
-            EmailHash = rules.HashOf(subject.Email),
+            // An account without an owner, or a ledger without an account, goes to a user by what the user cannot choose. Adoption does the rest.
+            LeavesUnowned = !template.HasId && (isShared || !template.IsAddress || !subject.EmailVerified),
+            EmailHash = subject.EmailVerified ? rules.HashOf(subject.Email) : null,
+            AwaitsVerification = rules.CountsAddresses && !subject.EmailVerified,
             BriefFingerprint = reason is not null && rules.NeedsMoreThanBrief ? rules.BriefFingerprintOf(subject) : null,
             FollowsTiers = rules.TierMap.IsFollowed,
             TierFromKeycloak = mapped,
             TierTerms = mapped is null ? null : rules.TermsOf(mapped.Tier),
         };
     }
+
+    // Another realm whose users could have the same account id: there even a verified address is vouched for by that realm alone.
+    private bool IsShared(string realm) => !RulesOf(realm).AccountId.HasRealm && keycloak?.Value.Realms.Exists(
+        other => other.Name != realm && RulesOf(other.Name).AccountId is { HasId: false, HasRealm: false }) == true;
 
     /// <summary>Evaluates a user that Keycloak no longer has.</summary>
     public DesiredState EvaluateDeleted(string realm, string keycloakId, DateTimeOffset readAt, string source, long? hintVersion = null)

@@ -142,6 +142,6 @@ internal enum OncePer
     /// <summary>For each user of Keycloak.</summary>
     User,
 
-    /// <summary>For each address, over all realms and users.</summary>
+    /// <summary>For each verified address, over all realms and users. An account with an unverified address opens with nothing until then.</summary>
     Email,
 }

@@ -54,6 +54,9 @@ internal sealed class RealmRules
     /// <summary>Whether closing an account forfeits its balance.</summary>
     public bool Forfeits { get; }
 
+    /// <summary>Whether the opening grant is given once per address.</summary>
+    public bool CountsAddresses => _emailKey is not null;
+
     /// <summary>Whether identity providers have to be asked for.</summary>
     public bool NeedsIdentities => _eligibility.IdentityProviders.Count > 0;
 

@@ -88,6 +88,113 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task An_unverified_address_opens_an_account_with_nothing_and_claims_nothing()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await scene.ReadAsync(Unverified("squatter"), Unverified("made-up", "made-up@example.com"));
+        Assert.Empty(await scene.Database.QueryAsync<string>("select account_id from granted_emails"));
+
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+
+        Assert.Equal(
+            ["ana signup 5.00 initial_allocation", "made-up signup 0.00 address_not_verified", "squatter signup 0.00 address_not_verified"],
+            await scene.LedgerAsync());
+        Assert.Equal(["ana active 5.00 of ana", "made-up active 0.00 of made-up", "squatter active 0.00 of squatter"], await scene.AccountsAsync());
+        await scene.ReadAsync(User("squatter", "ana@example.com"));
+        Assert.Equal(
+            ["squatter signup 0.00 address_not_verified", "squatter welcome 0.00 address_granted_before"], (await scene.LedgerAsync()).TakeLast(2));
+    }
+
+    [Fact]
+    public async Task The_grant_follows_once_when_the_address_is_verified()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.ReadAsync(Unverified("ana"));
+        Assert.Empty(await scene.DifferencesAsync(Unverified("ana")));
+        Assert.Equal(["ana"], await scene.DifferencesAsync(User("ana", "ana@example.com")));
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => scene.ReadAsync(User("ana", "ana@example.com")))));
+
+        Assert.Empty(await scene.DifferencesAsync(User("ana", "ana@example.com")));
+        await scene.ReadAsync(Unverified("ana", "new@example.com"));
+        await scene.ReadAsync(User("ana", "new@example.com"));
+        Assert.Equal(["ana signup 0.00 address_not_verified", "ana welcome 5.00 initial_allocation"], await scene.LedgerAsync());
+        Assert.Equal(["ana active 5.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(["credit.create", "credit.welcome"], await scene.AuditAsync("ana"));
+        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select credits_allocated from user_credits"));
+        await scene.ReadAsync(User("ben", "ana@example.com"));
+        Assert.Contains("ben signup 0.00 address_granted_before", await scene.LedgerAsync());
+    }
+
+    [Fact]
+    public async Task Users_that_verify_one_address_at_once_share_its_grant()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        string[] ids = [.. Enumerable.Range(0, 12).Select(number => $"user-{number:d2}")];
+        await scene.ReadAsync([.. ids.Select(id => Unverified(id))]);
+        await Task.WhenAll(ids.Select((id, number) => Task.Run(() => scene.ReadAsync(User(id, "ana@example.com"), User(ids[(number + 5) % 12], "ana@example.com")))));
+        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions"));
+        Assert.Equal(12, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'welcome'"));
+        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
+    }
+
+    [Fact]
+    public async Task A_held_account_keeps_its_grant_and_a_closed_one_gets_none()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await scene.ReadAsync(Unverified("ana"), Unverified("ben", "ben@example.com"));
+        await scene.ReadAsync(User("ana", "ana@example.com", enabled: false));
+        await scene.DeleteAsync("ben");
+        Assert.Equal(["ana held disabled 5.00 of ana", "ben closed deleted 0.00 of ben"], await scene.AccountsAsync());
+        await scene.ReadAsync(User("ben", "ben@example.com"));
+        Assert.Equal(["ana held disabled 5.00 of ana", "ben active 5.00 of ben"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task An_account_that_waits_for_its_grant_and_loses_its_row_still_gets_the_grant_once()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.Database.ExecuteAsync("delete from user_credits");
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        await scene.Database.ExecuteAsync("delete from user_credits");
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        Assert.Equal(["ana active 5.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_tier_switch_pays_nothing_before_the_grant()
+    {
+        var options = OncePerEmail();
+        (options.ProRate, options.TierFrom.Attribute) = (true, "plan");
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Planned(Unverified("ana"), "trial"));
+        await scene.ReadAsync(Planned(Unverified("ana"), "professional"));
+        Assert.Equal(["ana active 0.00 of ana"], await scene.AccountsAsync());
+        await scene.ReadAsync(Planned(User("ana", "ana@example.com"), "professional"));
+        Assert.Equal(["ana active 60.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_listing_that_shows_the_verified_address_of_a_waiting_account_is_a_change()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await scene.ReadAsync(Unverified("ana"));
+        Assert.Equal(["ana"], await scene.UnchangedAsync(Unverified("ana")));
+        Assert.Empty(await scene.UnchangedAsync(User("ana", "ana@example.com")));
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        Assert.Equal(["ana"], await scene.UnchangedAsync(User("ana", "ana@example.com")));
+    }
+
+    private static Subject Unverified(string id, string email = "ana@example.com") => User(id, email) with { EmailVerified = false };
+
+    private static Subject Planned(Subject user, string plan) =>
+        user with { Attributes = new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] } };
+
+    [Fact]
     public async Task No_address_stands_in_any_table()
     {
         await using var scene = await StartAsync(postgres, OncePerEmail());

@@ -14,10 +14,12 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
         $"""
         select k.keycloak_id, k.user_state, k.checked_at, k.created_at,
             case k.user_state
-                when 'account' then c.user_id is not null and k.reason is null
+                when 'account' then c.user_id is not null and k.reason is null and not c.grant_pending
                     and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})
-                when 'held' then c.user_id is not null and k.reason is null and c.status <> 'active'
-                    and c.status_reason is distinct from 'deleted'
+                when 'held' then c.user_id is not null and k.reason is null and not c.grant_pending and c.status <> 'active'
+                    and coalesce(c.status_reason, '') not in {StatusReasons.OwnClosings}
+                when 'service_account' then c.status is null or c.status = 'closed'
+                    or c.status <> 'active' and c.status_reason not in {StatusReasons.Own}
                 else true end as stands
         from keycloak_users k
         left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
@@ -55,10 +57,11 @@ internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
             union all
             select {UserDigest.Mask} & hashtextextended(c.keycloak_id, 0), 0,
                 -sum(hashtextextended(c.user_id, hashtextextended(c.keycloak_id, case
-                    when c.status = 'active' then {UserDigest.Enabled}
+                    when c.grant_pending then 0 when c.status = 'active' then {UserDigest.Enabled}
                     when c.status_reason in {StatusReasons.OwnHolds} then {UserDigest.Disabled} else 0 end)))
             from user_credits c
-            where c.realm = @Realm and (c.status = 'active' or c.status_reason is distinct from 'deleted') and c.keycloak_id not like 'f:%'
+            where c.realm = @Realm and (c.status = 'active' or coalesce(c.status_reason, '') not in {StatusReasons.OwnClosings})
+                and c.keycloak_id not like 'f:%'
             group by 1) s
         group by 1
         """;
