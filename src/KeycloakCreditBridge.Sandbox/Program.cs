@@ -16,6 +16,7 @@ var command = new RootCommand(
     once, emulator, verbose,
 };
 command.SetAction((result, cancellationToken) =>
-    new GuidedTour(new SandboxOptions(result.GetValue(once), result.GetValue(emulator), result.GetValue(verbose)), Console.Out, TimeProvider.System)
+    new GuidedTour(
+        new SandboxOptions(result.GetValue(once), result.GetValue(emulator), result.GetValue(verbose)), Console.Out, TimeProvider.System)
         .RunAsync(cancellationToken));
 return await command.Parse(args).InvokeAsync();

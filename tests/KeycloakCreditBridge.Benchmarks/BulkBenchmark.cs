@@ -13,7 +13,9 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Benchmarks;
 
-/// <summary>Missing users converged in batches, against a raw binary COPY of the same rows into the same tables with their indexes.</summary>
+/// <summary>
+/// Missing users converged in batches, against a raw binary COPY of the same rows into the same tables with their indexes.
+/// </summary>
 internal static class BulkBenchmark
 {
     private const int Batch = 1_000;
@@ -60,8 +62,7 @@ internal static class BulkBenchmark
     public static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var provisioner = database.NewProvisioner();
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(
@@ -78,12 +79,16 @@ internal static class BulkBenchmark
         await ImportAsync(
             "credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)",
             (writer, id) => Row(
-                writer, id, 5m, 5m, "purchase", new Json("""{"tier": "trial", "reason": "initial_allocation", "source": "reconciliation"}"""), now, "signup"));
+                writer, id, 5m, 5m, "purchase",
+                new Json("""{"tier": "trial", "reason": "initial_allocation", "source": "reconciliation"}"""), now, "signup"));
         await ImportAsync(
             "audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)",
             (writer, id) => Row(
                 writer, now, id, "credit.create", "success", "user_credits", id,
-                new Json("""{"tier": "trial", "allocated": 5.000000, "last_reset": "2026-12-23T00:00:00+00:00", "source": "reconciliation", "realm": "demo"}""")));
+                new Json("""
+                {"tier": "trial", "allocated": 5.000000, "last_reset": "2026-12-23T00:00:00+00:00",
+                "source": "reconciliation", "realm": "demo"}
+                """)));
         await ImportAsync(
             "keycloak_users (realm, keycloak_id, account_id, created_at, user_state, checked_at)",
             (writer, id) => Row(writer, "demo", id, id, now, "account", now));

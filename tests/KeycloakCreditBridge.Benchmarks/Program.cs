@@ -6,21 +6,24 @@ using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Benchmarks.Scale;
 using KeycloakCreditBridge.Sandbox.Postgres;
 
-// Each measurement stands beside its reference in the same run; --quick makes everything smaller, for a look in two minutes. --ways
-// measures how soon people have their accounts, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
-// (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone, --periods the end
-// of everybody's period, --hints one hint at a time, --burst many webhooks at once, with a real Keycloak too where there is one, --limits what
-// a user costs and what the disk can do.
+// Each measurement stands beside its reference in the same run; --quick makes everything smaller and takes two minutes. --ways measures
+// the time from registration to account, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
+// (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone,
+// --periods the end of all accounts' periods, --hints one hint at a time, --burst many webhooks at once, with a real Keycloak too where
+// there is one, --limits what a user costs and what the disk can do.
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
     new PrivatePostgresOptions(Path.GetTempPath(), Report: Console.Error.WriteLine), CancellationToken.None);
 List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
-    : args.Contains("--scale") ? [.. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000), !args.Contains("--without-windows"))]
+    : args.Contains("--scale") ? [
+        .. await ScaleBenchmark.RunAsync(server, Users() ?? (quick ? 20_000 : 1_000_000), !args.Contains("--without-windows"))]
     : args.Contains("--credits") ? [.. await CreditsBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10))]
     : args.Contains("--periods") ? [await PeriodBenchmark.RunAsync(server, quick ? 50_000 : 1_000_000)]
     : args.Contains("--hints") ? [.. await MeasureHintsAsync()]
-    : args.Contains("--burst") ? [.. await BurstBenchmark.WithEmulatorAsync(server, BurstUsers(), Rounds()), .. await BurstBenchmark.WithKeycloakAsync(server, BurstUsers(), Rounds())]
+    : args.Contains("--burst") ? [
+        .. await BurstBenchmark.WithEmulatorAsync(server, BurstUsers(), Rounds()),
+        .. await BurstBenchmark.WithKeycloakAsync(server, BurstUsers(), Rounds())]
     : args.Contains("--limits") ? [.. await LimitsBenchmark.RunAsync(server, quick ? 10_000 : 100_000, TimeSpan.FromSeconds(quick ? 2 : 5))]
     :
 [
@@ -38,7 +41,8 @@ int Rounds() => quick ? 1 : 3;
 
 int BurstUsers() => quick ? 1_000 : 10_000;
 
-int? Users() => args.Select(argument => int.TryParse(argument, out var number) ? number : (int?)null).FirstOrDefault(number => number is not null);
+int? Users() =>
+    args.Select(argument => int.TryParse(argument, out var number) ? number : (int?)null).FirstOrDefault(number => number is not null);
 
 Task<IReadOnlyList<Result>> MeasureHintsAsync() =>
     HintBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10), quick ? 20_000 : 100_000, Rounds());
@@ -49,7 +53,8 @@ async Task<List<Result>> MeasureWaysAsync()
     await using (var arrivals = await ArrivalBenchmark.StartAsync(server))
     {
         if (arrivals is null)
-            await Console.Error.WriteLineAsync("No real Keycloak with webhooks: set KEYCLOAK_DISTRIBUTIONS. Only the endpoint is measured.");
+            await Console.Error.WriteLineAsync(
+                "No real Keycloak with webhooks: set KEYCLOAK_DISTRIBUTIONS. Only the endpoint is measured.");
         else
             measured.AddRange(await arrivals.RunAsync(quick ? 30 : 300, quick ? 5 : 50, quick ? 20 : 200));
     }

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
+using KeycloakCreditBridge.Sandbox.Processes;
 
 namespace KeycloakCreditBridge.Benchmarks;
 
@@ -18,7 +20,8 @@ internal static class StartBenchmark
         using var admin = KeycloakAdmin.Of(keycloak);
         await admin.ImportRealmAsync("demo", DemoRealm.Json(Secret, webhooks: true), CancellationToken.None);
         var started = Stopwatch.GetTimestamp();
-        await using var bridge = await BridgeReplica.StartAsync(new Dictionary<string, string?>(StringComparer.Ordinal)
+        await using var bridge = await BridgeProcess
+            .StartAsync(new Uri($"http://127.0.0.1:{FreePort.Next()}/"), new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["Storage:ConnectionString"] = database.ConnectionString,
             ["Keycloak:Url"] = keycloak.Url.ToString(),
@@ -28,6 +31,7 @@ internal static class StartBenchmark
         var ready = Stopwatch.GetElapsedTime(started);
         await Task.Delay(idle);
         return new Result(
-            "start to ready (schema current); idle memory", FormattableString.Invariant($"{ready.TotalSeconds:0.0} s; {bridge.ResidentMegabytes} MB resident"));
+            "start to ready (schema current); idle memory",
+            FormattableString.Invariant($"{ready.TotalSeconds:0.0} s; {bridge.ResidentMegabytes} MB resident"));
     }
 }

@@ -1,8 +1,6 @@
-using System.Collections.Concurrent;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -13,22 +11,19 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
 {
     public const string Secret = "s3cret";
 
-    /// <summary>A schedule that no run of tests meets, and that is one all the same.</summary>
+    /// <summary>A valid schedule that never fires during a test run.</summary>
     public const string Never = "0 0 5 1 1 ?";
 
-    private readonly WebApplication _app;
+    private readonly BridgeHost _host;
 
-    private BridgeFixture(WebApplication app, LogLines log)
-    {
-        (_app, Log) = (app, log);
-    }
+    private BridgeFixture(BridgeHost host, LogLines log) => (_host, Log) = (host, log);
 
     /// <summary>Every line that was logged, at whatever level.</summary>
     public LogLines Log { get; }
 
-    public IServiceProvider Services => _app.Services;
+    public IServiceProvider Services => _host.Services;
 
-    public Uri Url => new(_app.Urls.Single());
+    public Uri Url => _host.Url;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -61,22 +56,23 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
     {
         foreach (var (key, value) in more)
             settings[key] = value;
-        var builder = Program.Compose([]);
-        builder.Configuration.AddInMemoryCollection(settings);
         var log = new LogLines();
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton(clock);
-        builder.Services.AddSingleton<ILoggerProvider>(_ => new LogLines.Provider(log));
-        return new BridgeFixture(Program.Build(builder), log);
+        var host = BridgeHost.Build(settings, builder =>
+        {
+            builder.Logging.ClearProviders();
+            builder.Services.AddSingleton(clock);
+            builder.Services.AddSingleton<ILoggerProvider>(log);
+        });
+        return new BridgeFixture(host, log);
     }
 
     public async Task<BridgeFixture> StartAsync()
     {
-        await _app.StartAsync(Token);
+        await _host.StartAsync(Token);
         return this;
     }
 
-    public Task StopAsync() => _app.StopAsync(Token);
+    public Task StopAsync() => _host.StopAsync(Token);
 
     /// <summary>Asks the bridge over HTTP.</summary>
     public async Task<HttpResponseMessage> GetAsync(string path)
@@ -85,38 +81,7 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         return await http.GetAsync(new Uri(Url, path), Token);
     }
 
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
-    public void Dispose() => ((IDisposable)_app).Dispose();
-}
-
-/// <summary>Remembers what was logged.</summary>
-internal sealed class LogLines
-{
-    private readonly ConcurrentQueue<string> _lines = new();
-
-    public IReadOnlyCollection<string> All => _lines;
-
-    /// <summary>Whether some line holds this text.</summary>
-    public bool Says(string text) => _lines.Any(line => line.Contains(text, StringComparison.Ordinal));
-
-    internal sealed class Provider(LogLines log) : ILoggerProvider
-    {
-        public ILogger CreateLogger(string categoryName) => new Logger(categoryName, log._lines);
-
-        public void Dispose()
-        {
-        }
-    }
-
-    private sealed class Logger(string category, ConcurrentQueue<string> lines) : ILogger
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            lines.Enqueue($"{logLevel} {category} {eventId.Id} {formatter(state, exception)} {state} {exception}");
-    }
+    public void Dispose() => _host.Dispose();
 }

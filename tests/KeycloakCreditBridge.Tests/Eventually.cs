@@ -6,13 +6,13 @@ internal static class Eventually
     private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Looks again and again until it is true, and fails after a minute unless more patience is asked for.</summary>
-    public static async Task TrueAsync(Func<Task<bool>> condition, string expectation, TimeSpan? patience = null)
+    /// <summary>Evaluates the condition until it is true, and fails after the timeout: a minute if none is given.</summary>
+    public static async Task TrueAsync(Func<Task<bool>> condition, string expectation, TimeSpan? timeout = null)
     {
         var start = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(start) < (patience ?? Timeout), $"It never came true that {expectation}.");
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < (timeout ?? Timeout), $"It did not become true that {expectation}.");
             await Task.Delay(Interval, TestContext.Current.CancellationToken);
         }
     }

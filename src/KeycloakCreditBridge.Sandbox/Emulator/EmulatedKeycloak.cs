@@ -16,7 +16,7 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 
 /// <summary>
 /// A Keycloak in this process, in memory, on a free port of 127.0.0.1: as much of the real one as the bridge, its tests and the
-/// sandbox use. It can be told to misbehave, counts its requests, and can make happen what no REST call of Keycloak does.
+/// sandbox use. It injects faults, counts its requests, and does what no REST call of Keycloak does.
 /// </summary>
 internal sealed class EmulatedKeycloak : IKeycloakServer
 {
@@ -28,7 +28,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     private readonly EmulatorClock _clock;
     private readonly AccessTokens _tokens;
     private readonly WebhookSender _webhooks;
-    private readonly TransactionFactory _journal;
+    private readonly TransactionFactory _transactions;
     private readonly ServerModel _model;
     private bool _isDisposed;
 
@@ -42,7 +42,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         _realms = new RealmRegistry(_clock, _model, Url, AdminUser, AdminPassword);
         _tokens = new AccessTokens(_realms, _clock, Url);
         _webhooks = new WebhookSender(_clock);
-        _journal = new TransactionFactory(_clock, Faults, _webhooks);
+        _transactions = new TransactionFactory(_clock, Faults, _webhooks);
         Map();
     }
 
@@ -56,12 +56,12 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
 
     public string Description => $"emulator of Keycloak {_model.ToString()[1..].Replace('_', '.')} in this process";
 
-    /// <summary>Faults to order; none at first.</summary>
+    /// <summary>Faults to inject; none at first.</summary>
     public FaultInjector Faults { get; } = new();
 
     public RequestCounters Requests { get; } = new();
 
-    /// <summary>How long access tokens that are issued from now on are good for; five minutes at first.</summary>
+    /// <summary>The lifetime of new access tokens; five minutes at first.</summary>
     public TimeSpan TokenLifetime
     {
         get => _tokens.Lifetime;
@@ -75,9 +75,11 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         return emulator;
     }
 
-    /// <summary>A realm, to make things happen in it.</summary>
+    /// <summary>A realm, to act in it.</summary>
     public EmulatedRealm Realm(string name) =>
-        new(_realms.Find(name) ?? throw new ArgumentException($"There is no realm {name}.", nameof(name)), _journal, _clock);
+        new(
+            _realms.Find(name) ?? throw new ArgumentException($"There is no realm {name}.", nameof(name)),
+            _realms.Find(RealmRegistry.Master)!, _tokens, _transactions, _clock, _model);
 
     /// <summary>Ends when no webhook is being delivered or waiting for another try.</summary>
     public Task WebhooksIdleAsync(CancellationToken token) => _webhooks.IdleAsync(token);
@@ -119,20 +121,20 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         });
         var routes = new Routes(_app);
         var access = new AdminAccess(_realms, _tokens);
-        new RealmEndpoints(_realms, access, _journal, Url).Map(routes);
-        new TokenEndpoints(_realms, _tokens, _journal, _model, Url).Map(routes);
-        new UserEndpoints(access, _journal, _clock, _model, Url).Map(routes);
-        new GroupEndpoints(access, _journal, Url).Map(routes);
-        new RealmRoleEndpoints(access, _journal, Url).Map(routes);
-        new ProfileEndpoints(access, _journal).Map(routes);
-        new PartialImport(access, _journal, _realms).Map(routes);
-        new EventEndpoints(access, _journal, _model, SendsWebhooks).Map(routes);
-        new ClientEndpoints(access, _journal, _clock, Url).Map(routes);
+        new RealmEndpoints(_realms, access, _transactions, Url).Map(routes);
+        new TokenEndpoints(_realms, _tokens, _transactions, _model, Url).Map(routes);
+        new UserEndpoints(access, _transactions, _clock, _model, Url).Map(routes);
+        new GroupEndpoints(access, _transactions, Url).Map(routes);
+        new RealmRoleEndpoints(access, _transactions, Url).Map(routes);
+        new ProfileEndpoints(access, _transactions).Map(routes);
+        new PartialImport(access, _transactions, _realms).Map(routes);
+        new EventEndpoints(access, _transactions, _model, SendsWebhooks).Map(routes);
+        new ClientEndpoints(access, _transactions, _clock, _model, Url).Map(routes);
         if (SendsWebhooks)
             new WebhookEndpoints(access, _clock, Url).Map(routes);
         else
             routes.Map("GET", "/realms/{realm}/webhooks", Answer (_) => throw RefusalException.NotFound);
-        var sessions = new LoginSessions(_realms, _journal, Url);
+        var sessions = new LoginSessions(_realms, _transactions, Url);
         new RegistrationPages(sessions, _clock).Map(routes);
         new LoginPages(sessions).Map(routes);
         new BrokerPages(sessions, _realms, _clock, Url).Map(routes);

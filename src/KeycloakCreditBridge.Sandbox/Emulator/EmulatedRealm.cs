@@ -6,8 +6,9 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator;
 
-/// <summary>Makes happen in a realm what a person does in the account console, what a directory does, and what nobody reports.</summary>
-internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal, EmulatorClock clock)
+/// <summary>Does in a realm what users do in the account console, what directories do, and what raises no event.</summary>
+internal sealed class EmulatedRealm(
+    RealmState realm, RealmState master, AccessTokens tokens, TransactionFactory transactions, EmulatorClock clock, ServerModel model)
 {
     private const string AccountClient = "account";
 
@@ -16,14 +17,14 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
     /// <summary>A token with these claims, signed as the realm signs its own.</summary>
     public string Sign(JsonObject claims) => AccessTokens.Sign(realm, claims);
 
-    /// <summary>A user of whom no event tells: from a directory, from a realm file, with an id of any form.</summary>
+    /// <summary>Adds a user without an event: from a directory, from a realm file, with an id of any form.</summary>
     public void AddUser(EmulatedUser user)
     {
         lock (realm.Gate)
             realm.Users.Add(user);
     }
 
-    /// <summary>Adds many users without an event, <c>{prefix}0000000</c> and on, as if one had come each millisecond until now.</summary>
+    /// <summary>Adds many users without an event, <c>{prefix}0000000</c> and so on, one created in each millisecond until now.</summary>
     public void AddUsers(int count, string prefix = "user")
     {
         var first = clock.Milliseconds - count + 1;
@@ -35,7 +36,9 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
             realm.Users.AddRange(users);
     }
 
-    /// <summary>Somebody whom a directory has, and Keycloak only once it asks the directory. Without import the user is never stored.</summary>
+    /// <summary>
+    /// Adds a user to a directory; Keycloak has the user once it asks the directory. Without import the user is never stored.
+    /// </summary>
     public void AddToDirectory(EmulatedUser user)
     {
         lock (realm.Gate)
@@ -47,7 +50,7 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
         }
     }
 
-    /// <summary>Somebody of the directory signs in, which imports them.</summary>
+    /// <summary>A user of the directory signs in, which imports the user.</summary>
     public Task LoginFromDirectoryAsync(string userId)
     {
         lock (realm.Gate)
@@ -76,7 +79,7 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
             realm.Users.Remove(userId);
     }
 
-    /// <summary>Keeps a user out of lists, as fine-grained permissions do: counts have the user, and so has who asks for the id.</summary>
+    /// <summary>Keeps a user out of lists, as fine-grained permissions do: counts include the user, and so does a read by id.</summary>
     public void HideFromLists(string userId)
     {
         lock (realm.Gate)
@@ -86,14 +89,14 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
     /// <summary>Raises an event of any type. With a time of its own it appears like one of a transaction that took long.</summary>
     public async Task RaiseAsync(string type, string? userId, Dictionary<string, string>? details = null, DateTimeOffset? at = null)
     {
-        var transaction = journal.Begin(realm, null);
+        var transaction = transactions.Begin(realm, null);
         transaction.Raise(type, AccountClient, userId, details, LoginSession.NewSessionId(), at: at?.ToUnixTimeMilliseconds());
         await transaction.CommitAsync(CancellationToken.None);
     }
 
     public Task LoginAsync(string userId) => RaiseAsync("LOGIN", userId, NameOf(userId));
 
-    /// <summary>A login of a transient user, who is in no database.</summary>
+    /// <summary>A login of a transient user, which is in no database.</summary>
     public async Task<string> LoginLightweightAsync()
     {
         var userId = $"lightweight-{Guid.NewGuid()}";
@@ -104,7 +107,7 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
     /// <summary>The user deletes their own account.</summary>
     public async Task DeleteAccountAsync(string userId)
     {
-        var transaction = journal.Begin(realm, null);
+        var transaction = transactions.Begin(realm, null);
         transaction.Raise("DELETE_ACCOUNT", AccountClient, userId, NameOf(userId));
         await transaction.CommitAsync(() => realm.Users.Remove(userId), CancellationToken.None);
     }
@@ -113,7 +116,7 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
     public async Task UpdateProfileAsync(string userId, string email)
     {
         var user = realm.User(userId);
-        var transaction = journal.Begin(realm, null);
+        var transaction = transactions.Begin(realm, null);
         var details = new Dictionary<string, string> { ["context"] = "ACCOUNT", ["updated_email"] = email };
         if (user.Email is not null)
             details["previous_email"] = user.Email;
@@ -122,7 +125,33 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
         await transaction.CommitAsync(() => realm.Users.Replace(changed), CancellationToken.None);
     }
 
-    /// <summary>Stored events of users and of administrators are gone, as when they expired.</summary>
+    /// <summary>
+    /// The user links an account of an identity provider, which they confirm by a mail. Before 26.8 that verified the address.
+    /// </summary>
+    public Task LinkByEmailAsync(string userId, string alias)
+    {
+        var details = NameOf(userId);
+        details["identity_provider"] = alias;
+        return VerifyBesideAsync("FEDERATED_IDENTITY_LINK", userId, details);
+    }
+
+    /// <summary>The user follows the link of an administrator's mail that asks for other actions than VERIFY_EMAIL.</summary>
+    public Task CompleteMailedActionsAsync(string userId) => VerifyBesideAsync("EXECUTE_ACTION_TOKEN", userId, NameOf(userId));
+
+    /// <summary>The administrator of the master realm impersonates the user. Returns the access token of that session.</summary>
+    public async Task<string> ImpersonateAsync(string userId)
+    {
+        var (user, actor) = (realm.User(userId), master.Users.Users[0]);
+        var named = model >= ServerModel.V26_8;
+        var details = new Dictionary<string, string> { ["impersonator"] = actor.Username, ["impersonator_realm"] = master.Name };
+        await RaiseAsync("IMPERSONATE", userId, details);
+        await RaiseAsync("CODE_TO_TOKEN", userId, named
+            ? new Dictionary<string, string> { ["impersonator"] = actor.Username, ["impersonator_id"] = actor.Id }
+            : null);
+        return tokens.Issue(realm, user, realm.Clients[AccountClient], named ? actor : null);
+    }
+
+    /// <summary>Deletes the stored events of users and of administrators, as their expiry does.</summary>
     public void WipeEvents()
     {
         lock (realm.Gate)
@@ -130,6 +159,16 @@ internal sealed class EmulatedRealm(RealmState realm, TransactionFactory journal
             realm.UserEvents.Clear();
             realm.AdminEvents.Clear();
         }
+    }
+
+    private async Task VerifyBesideAsync(string type, string userId, Dictionary<string, string> details)
+    {
+        var user = realm.User(userId);
+        var transaction = transactions.Begin(realm, null);
+        transaction.Raise(type, AccountClient, userId, details);
+        await transaction.CommitAsync(
+            () => realm.Users.Replace(user with { EmailVerified = user.EmailVerified || model < ServerModel.V26_8 }),
+            CancellationToken.None);
     }
 
     private Dictionary<string, string> NameOf(string userId) => new() { ["username"] = realm.User(userId).Username };

@@ -9,8 +9,14 @@ internal enum ServerModel
     /// <summary>26.2 to 26.5: millisecond filters, event ids and direction; created windows ignored.</summary>
     V26_2,
 
-    /// <summary>26.6 and later: everything.</summary>
+    /// <summary>26.6 and 26.7: created windows.</summary>
     V26_7,
+
+    /// <summary>
+    /// 26.8, by its release notes: client secrets are masked for callers that may only view clients, only a verified address sets
+    /// <c>emailVerified</c>, and tokens and events of an impersonated session name the impersonator.
+    /// </summary>
+    V26_8,
 }
 
 /// <summary>How an emulated server is started.</summary>

@@ -19,15 +19,15 @@ internal static partial class PostgresBinaries
         "/Library/PostgreSQL/*/bin",
     ];
 
-    /// <summary>The folder that holds initdb and postgres; installs them on Debian and its kin when the caller is root.</summary>
-    public static async Task<string> FindOrInstallAsync(Action<string>? say, CancellationToken token)
+    /// <summary>The folder that holds initdb and postgres; installs them with apt-get when the caller is root.</summary>
+    public static async Task<string> FindOrInstallAsync(Action<string>? report, CancellationToken token)
     {
         if (Find() is { } found)
             return found;
         if (!Environment.IsPrivilegedProcess || Command.Find("apt-get") is not { } aptGet)
             throw new InvalidOperationException(HowToInstall);
 
-        say?.Invoke("PostgreSQL is not installed: installing it with apt-get (only its programs; no server of the system is set up).");
+        report?.Invoke("PostgreSQL is not installed: installing it with apt-get (only its programs; no server of the system is set up).");
         await InstallAsync(aptGet, token);
         return Find() ?? throw new InvalidOperationException(HowToInstall);
     }
@@ -53,7 +53,7 @@ internal static partial class PostgresBinaries
     private static double VersionOf(string folder) =>
         double.TryParse(Number().Match(Path.GetFileName(folder)).Value, CultureInfo.InvariantCulture, out var version) ? version : 0;
 
-    // Debian's package makes and starts a cluster of its own unless it is told not to before it is installed.
+    // Debian's package creates and starts a cluster unless this setting is there before it is installed.
     private static async Task InstallAsync(string aptGet, CancellationToken token)
     {
         var quiet = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" };

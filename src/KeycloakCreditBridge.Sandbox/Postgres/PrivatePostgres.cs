@@ -6,8 +6,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Sandbox.Postgres;
 
 /// <summary>
-/// A PostgreSQL server of one's own on a free port of 127.0.0.1, with a random password and data that is gone after
-/// <see cref="DisposeAsync"/>. It ends with this process, however that ends.
+/// A private PostgreSQL server on a free port of 127.0.0.1, with a random password and data that <see cref="DisposeAsync"/> removes.
+/// It ends with this process, however that ends.
 /// </summary>
 internal sealed class PrivatePostgres : IAsyncDisposable
 {
@@ -68,7 +68,7 @@ internal sealed class PrivatePostgres : IAsyncDisposable
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken token, string? template = null)
     {
         var copy = template is null ? "" : $" template {Quoted(template)}";
-        // Copying files costs less than logging their pages, where the checkpoints that it takes write to no disk.
+        // Copying files costs less than logging their pages when checkpoints do not wait for the disk.
         var strategy = _options.Durable ? "" : " strategy file_copy";
         await ExecuteAsync($"create database {Quoted(name)}{copy}{strategy}", token);
         return ConnectionString(name);
@@ -93,7 +93,7 @@ internal sealed class PrivatePostgres : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops the server: at once as if it had crashed, or after disconnecting everybody in order. The data stays.</summary>
+    /// <summary>Stops the server: at once as if it had crashed, or after it has closed its sessions. The data stays.</summary>
     public async Task StopAsync(bool immediate)
     {
         if (_server is null)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace KeycloakCreditBridge.Sandbox.Processes;
 
-/// <summary>Runs a program to its end; anything but exit code 0 throws with what the program said.</summary>
+/// <summary>Runs a program to its end; an exit code other than 0 throws with the program's output.</summary>
 internal static class Command
 {
     public static async Task<string> RunAsync(

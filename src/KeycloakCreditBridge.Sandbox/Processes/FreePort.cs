@@ -4,15 +4,15 @@ using System.Net.Sockets;
 namespace KeycloakCreditBridge.Sandbox.Processes;
 
 /// <summary>
-/// Ports of 127.0.0.1 that nobody listens on at this moment. They lie below those that systems give to whoever asks for any, so one that is
-/// bound only later, or again, is hardly taken meanwhile.
+/// Ports of 127.0.0.1 that are free now. They lie below the range that systems hand out by themselves, so a port that is bound later
+/// stays free until then.
 /// </summary>
 internal static class FreePort
 {
     private const int First = 15_000;
     private const int Count = 17_000;
 
-    // Processes that run side by side, whose ids are close together, count through stretches of their own.
+    // Processes side by side have ids close together; each counts through a stretch of its own.
     private static int _last = Environment.ProcessId * 499 % Count;
 
     public static int Next()

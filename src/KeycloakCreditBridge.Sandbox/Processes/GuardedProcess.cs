@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace KeycloakCreditBridge.Sandbox.Processes;
 
@@ -32,15 +33,12 @@ internal sealed class GuardedProcess : IAsyncDisposable
 
     public bool HasExited => _shell.HasExited;
 
-    /// <summary>Whether the server, run as this user, stands still by a signal. It is the first child of its shell.</summary>
-    public bool IsStopped
-    {
-        get
-        {
-            var server = File.ReadAllText($"/proc/{_shell.Id}/task/{_shell.Id}/children").Split(' ')[0];
-            return File.ReadLines($"/proc/{server}/status").Contains("State:\tT (stopped)");
-        }
-    }
+    /// <summary>The server's process id, for a server of this user on Linux. It is the first child of its shell.</summary>
+    public int ServerId =>
+        int.Parse(File.ReadAllText($"/proc/{_shell.Id}/task/{_shell.Id}/children").Split(' ')[0], CultureInfo.InvariantCulture);
+
+    /// <summary>Whether a signal has suspended the server.</summary>
+    public bool IsStopped => File.ReadLines($"/proc/{ServerId}/status").Contains("State:\tT (stopped)");
 
     /// <param name="command">The program and its arguments; it has to stay in the foreground.</param>
     /// <param name="log">The file that takes its output, appended.</param>
@@ -57,11 +55,11 @@ internal sealed class GuardedProcess : IAsyncDisposable
         return new GuardedProcess(Process.Start(start)!, log);
     }
 
-    /// <summary>Sends a signal (TERM, INT, ...) and waits for the end; false if the process is still there after the time given.</summary>
-    public async Task<bool> EndAsync(string signal, TimeSpan patience)
+    /// <summary>Sends a signal (TERM, INT, ...) and waits for the end; false if the process still runs after the timeout.</summary>
+    public async Task<bool> EndAsync(string signal, TimeSpan timeout)
     {
         await SignalAsync(signal);
-        return await ExitsWithinAsync(patience);
+        return await ExitsWithinAsync(timeout);
     }
 
     /// <summary>Sends a signal (STOP, CONT, ...) to the server, if it is still there.</summary>
@@ -76,7 +74,7 @@ internal sealed class GuardedProcess : IAsyncDisposable
         }
         catch (IOException)
         {
-            // The guard has gone, so the server has ended by itself.
+            // The guard has ended, so the server has ended by itself.
         }
     }
 
@@ -92,9 +90,9 @@ internal sealed class GuardedProcess : IAsyncDisposable
         _shell.Dispose();
     }
 
-    private async Task<bool> ExitsWithinAsync(TimeSpan patience)
+    private async Task<bool> ExitsWithinAsync(TimeSpan timeout)
     {
-        using var deadline = new CancellationTokenSource(patience);
+        using var deadline = new CancellationTokenSource(timeout);
         try
         {
             await _shell.WaitForExitAsync(deadline.Token);

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace KeycloakCreditBridge.Sandbox.Processes;
 
 /// <summary>
-/// A folder for one running server, held by a lock that ends with this process. Claiming one first removes the folders beside it whose
-/// owners are gone, and ends servers that still run from them.
+/// A folder for one running server, held by a lock that ends with this process. Claiming one first ends the servers of
+/// processes that have ended, and removes their folders.
 /// </summary>
 internal sealed class InstanceFolder : IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class InstanceFolder : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // Something still writes into it: whoever claims a folder next removes it.
+            // Something still writes into it: the next claim removes it.
         }
         finally
         {
@@ -103,9 +103,10 @@ internal sealed class InstanceFolder : IDisposable
             process.Kill();
             process.WaitForExit(TimeSpan.FromSeconds(5));
         }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        catch (Exception exception) when (
+            exception is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
         {
-            // It ended by itself, or it belongs to somebody else.
+            // It ended by itself, or it belongs to another user.
         }
     }
 }

@@ -1,11 +1,11 @@
 namespace KeycloakCreditBridge.Sandbox.Processes;
 
-/// <summary>Somebody else to run a program as, for programs that refuse root.</summary>
+/// <summary>Another system user to run a program as, for programs that refuse root.</summary>
 /// <param name="Name">The user's name, to give files to.</param>
 /// <param name="Prefix">What to put before a command so that it runs as this user.</param>
 internal sealed record UnprivilegedUser(string Name, IReadOnlyList<string> Prefix)
 {
-    /// <summary>The preferred user if there is one, else nobody, which exists everywhere; null when this process is not root's.</summary>
+    /// <summary>The preferred user if it exists, else the system user "nobody"; null when this process is not root's.</summary>
     public static UnprivilegedUser? WhenRoot(string preferred)
     {
         if (!Environment.IsPrivilegedProcess)

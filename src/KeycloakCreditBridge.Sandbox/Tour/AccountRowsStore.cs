@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Sandbox.Tour;
 
-/// <summary>Looks at what the bridge wrote, as an operator would with psql.</summary>
+/// <summary>Reads what the bridge wrote, as an operator would with psql.</summary>
 internal sealed class AccountRowsStore(NpgsqlDataSource dataSource)
 {
     private const string ExistsSql = "select exists (select from user_credits where user_id = @UserId::text)";
@@ -11,7 +11,8 @@ internal sealed class AccountRowsStore(NpgsqlDataSource dataSource)
     private const string AccountSql =
         """
         select 'account' as kind,
-            concat_ws(' ', tier, 'balance', credits_remaining, 'allocated', credits_allocated, status, 'source', source) as text, 1 as ordinal
+            concat_ws(' ', tier, 'balance', credits_remaining, 'allocated', credits_allocated, status, 'source', source) as text,
+                1 as ordinal
         from user_credits where user_id = @UserId::text
         union all
         select 'ledger', concat_ws(' ', transaction_type, grant_key, amount, 'balance after', balance_after, metadata), 2

@@ -31,7 +31,8 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
         {
             Say("Stopped.");
         }
-        catch (Exception exception) when (exception is InvalidOperationException or HttpRequestException or IOException or Npgsql.NpgsqlException)
+        catch (Exception exception) when (
+            exception is InvalidOperationException or HttpRequestException or IOException or Npgsql.NpgsqlException)
         {
             Say(exception.Message);
             return 1;
@@ -43,19 +44,20 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
     private async Task ShowRegistrationsAsync(SandboxSystem system, CancellationToken cancellationToken)
     {
         Say("");
-        Say("1. Three people register with Keycloak's own form.");
+        Say("1. Three users register with Keycloak's own form.");
         foreach (var name in new[] { "anna", "bert", "carla" })
         {
             var registered = await RegisterAsync(system, name, cancellationToken);
             var id = await WaitForAccountAsync(system, name, cancellationToken);
-            await ShowAccountAsync(system, $"{name}: account {Milliseconds(registered)} ms after the form was accepted", id, cancellationToken);
+            await ShowAccountAsync(
+                system, $"{name}: account {Milliseconds(registered)} ms after the form was accepted", id, cancellationToken);
         }
     }
 
     private async Task ShowReconciliationAsync(SandboxSystem system, CancellationToken cancellationToken)
     {
         Say("");
-        Say("2. The bridge is stopped, dora registers, and Keycloak's stored events are wiped: nothing tells of her any more.");
+        Say("2. The bridge is stopped, dora registers, and Keycloak's stored events are wiped: no event names her.");
         await system.StopBridgeAsync();
         await RegisterAsync(system, "dora", cancellationToken);
         await system.Admin.DeleteEventsAsync(SandboxSystem.Realm, cancellationToken);
@@ -63,7 +65,8 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
         var started = clock.GetTimestamp();
         await system.StartBridgeAsync(cancellationToken);
         var id = await WaitForAccountAsync(system, "dora", cancellationToken);
-        var rows = await ShowAccountAsync(system, $"dora: account {Milliseconds(started)} ms after the bridge came back", id, cancellationToken);
+        var rows = await ShowAccountAsync(
+            system, $"dora: account {Milliseconds(started)} ms after the bridge came back", id, cancellationToken);
         if (!rows.Any(row => row.Kind == "account" && row.Text.Contains("reconciliation", StringComparison.Ordinal)))
             _failures.Add("dora was not found by reconciliation");
     }
@@ -84,8 +87,8 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
 
     private async Task<string> WaitForAccountAsync(SandboxSystem system, string name, CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(AccountTimeout, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var timeout = new CancellationTokenSource(AccountTimeout, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         var id = (await system.Admin.FindUserAsync(SandboxSystem.Realm, name, either.Token))?["id"]?.GetValue<string>()
             ?? throw new InvalidOperationException($"Keycloak does not have {name}.");
         try
@@ -119,21 +122,22 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
 
             The system stays up until Ctrl-C. Try:
             {PagesOf(system.Keycloak)}
-               count who is missing   dotnet run --project src/KeycloakCreditBridge -- reconcile --dry-run {system.CommandSettings}
-               look at the accounts   psql '{system.PsqlAddress}' -c 'select * from user_credits'
+               count missing users    dotnet run --project src/KeycloakCreditBridge -- reconcile --dry-run {system.CommandSettings}
+               read the accounts      psql '{system.PsqlAddress}' -c 'select * from user_credits'
                health and metrics     {system.BridgeUrl}health/ready {system.BridgeUrl}metrics
             """);
         await Task.Delay(Timeout.InfiniteTimeSpan, clock, cancellationToken);
     }
 
-    // The emulator has the forms that people fill in, and neither account nor administration console.
+    // The emulator has the forms, and neither account nor administration console.
     private static string PagesOf(IKeycloakServer keycloak)
     {
         var realm = new Uri(keycloak.Url, $"realms/{SandboxSystem.Realm}/");
         return keycloak is EmulatedKeycloak
-            ? $"   register somebody      {realm}protocol/openid-connect/registrations?client_id=account-console&response_type=code&redirect_uri={realm}account/"
+            ? "   register a user        " +
+                $"{realm}protocol/openid-connect/registrations?client_id=account-console&response_type=code&redirect_uri={realm}account/"
             : $"""
-                  register somebody      {realm}account ("Register" below the login form)
+                  register a user        {realm}account ("Register" below the login form)
                   administer Keycloak    {keycloak.Url}admin/ as {keycloak.AdminUser} / {keycloak.AdminPassword}
                """;
     }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
@@ -7,7 +8,9 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Sandbox.Tour;
 
-/// <summary>PostgreSQL, Keycloak with the realm of keycloak-config/, and the bridge, all on this machine and all gone when disposed.</summary>
+/// <summary>
+/// PostgreSQL, Keycloak with the realm of keycloak-config/, and the bridge, all on this machine; disposing ends and removes them.
+/// </summary>
 internal sealed class SandboxSystem : IAsyncDisposable
 {
     public const string Realm = "demo";
@@ -21,7 +24,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
     private IKeycloakServer? _keycloak;
     private KeycloakAdmin? _admin;
     private NpgsqlDataSource? _dataSource;
-    private BridgeInProcess? _bridge;
+    private BridgeHost? _bridge;
 
     private SandboxSystem(SandboxOptions choices) => _choices = choices;
 
@@ -35,22 +38,22 @@ internal sealed class SandboxSystem : IAsyncDisposable
     /// <summary>The bridge's database, as psql takes it.</summary>
     public string PsqlAddress => Started(_postgres).PsqlAddress(Database);
 
-    /// <summary>What has a command of the bridge work on this system.</summary>
+    /// <summary>The options that make a command of the bridge use this system.</summary>
     public string CommandSettings =>
         $"--set 'Storage:ConnectionString={Started(_postgres).ConnectionString(Database)}' --set Keycloak:Url={Keycloak.Url} " +
         $"--set Keycloak:ClientSecret={_clientSecret} --set Keycloak:Realms:0:Name={Realm}";
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
 
-    public static async Task<SandboxSystem> StartAsync(SandboxOptions choices, Action<string> say, CancellationToken cancellationToken)
+    public static async Task<SandboxSystem> StartAsync(SandboxOptions choices, Action<string> report, CancellationToken cancellationToken)
     {
         var system = new SandboxSystem(choices);
         try
         {
-            await system.StartPostgresAsync(say, cancellationToken);
-            await system.StartKeycloakAsync(say, cancellationToken);
+            await system.StartPostgresAsync(report, cancellationToken);
+            await system.StartKeycloakAsync(report, cancellationToken);
             await system.StartBridgeAsync(cancellationToken);
-            say($"Bridge      {system.BridgeUrl}");
+            report($"Bridge      {system.BridgeUrl}");
             return system;
         }
         catch
@@ -61,12 +64,14 @@ internal sealed class SandboxSystem : IAsyncDisposable
     }
 
     public async Task StartBridgeAsync(CancellationToken cancellationToken) =>
-        _bridge = await BridgeInProcess.StartAsync(BridgeUrl, Settings(), cancellationToken);
+        _bridge = await BridgeHost.StartReadyAsync(BridgeUrl, Settings(), cancellationToken);
 
     public async Task StopBridgeAsync()
     {
-        if (_bridge is not null)
-            await _bridge.DisposeAsync();
+        if (_bridge is null)
+            return;
+        await _bridge.StopAsync(CancellationToken.None);
+        await _bridge.DisposeAsync();
         _bridge = null;
     }
 
@@ -82,32 +87,34 @@ internal sealed class SandboxSystem : IAsyncDisposable
             await _postgres.DisposeAsync();
     }
 
-    private async Task StartPostgresAsync(Action<string> say, CancellationToken cancellationToken)
+    private async Task StartPostgresAsync(Action<string> report, CancellationToken cancellationToken)
     {
-        _postgres = await PrivatePostgres.StartAsync(new PrivatePostgresOptions(CacheFolder.Of("postgres"), Report: say), cancellationToken);
+        _postgres = await PrivatePostgres.StartAsync(
+            new PrivatePostgresOptions(CacheFolder.Of("postgres"), Report: report), cancellationToken);
         _dataSource = NpgsqlDataSource.Create(await _postgres.CreateDatabaseAsync(Database, cancellationToken));
-        say($"PostgreSQL  127.0.0.1:{_postgres.Port}, a private server");
+        report($"PostgreSQL  127.0.0.1:{_postgres.Port}, a private server");
     }
 
-    private async Task StartKeycloakAsync(Action<string> say, CancellationToken cancellationToken)
+    private async Task StartKeycloakAsync(Action<string> report, CancellationToken cancellationToken)
     {
-        _keycloak = await StartServerAsync(say, cancellationToken);
-        say($"Keycloak    {_keycloak.Url} {_keycloak.Description}");
+        _keycloak = await StartServerAsync(report, cancellationToken);
+        report($"Keycloak    {_keycloak.Url} {_keycloak.Description}");
         _admin = KeycloakAdmin.Of(_keycloak);
         await _admin.ImportRealmAsync(Realm, DemoRealm.Json(_clientSecret, _keycloak.SendsWebhooks), cancellationToken);
         if (_keycloak.SendsWebhooks)
-            await _admin.CreateWebhookAsync(Realm, new Uri(BridgeUrl, $"webhooks/keycloak/{Realm}"), _webhookSecret, ["*"], cancellationToken);
+            await _admin.CreateWebhookAsync(
+                Realm, new Uri(BridgeUrl, $"webhooks/keycloak/{Realm}"), _webhookSecret, ["*"], cancellationToken);
         else
-            say("            without the webhook plugin: the bridge finds people by polling alone");
+            report("            without the webhook plugin: the bridge finds users by polling alone");
     }
 
-    private async Task<IKeycloakServer> StartServerAsync(Action<string> say, CancellationToken cancellationToken)
+    private async Task<IKeycloakServer> StartServerAsync(Action<string> report, CancellationToken cancellationToken)
     {
         if (!_choices.Emulator)
         {
             if (KeycloakDistribution.FindAll() is [var newest, ..])
-                return await RealKeycloak.StartAsync(newest, CacheFolder.Of("keycloak"), say, cancellationToken);
-            say("Keycloak    none at hand (KEYCLOAK_HOME or KEYCLOAK_DISTRIBUTIONS, and Java 17 or later): an emulator stands in");
+                return await RealKeycloak.StartAsync(newest, CacheFolder.Of("keycloak"), report, cancellationToken);
+            report("Keycloak    none at hand (KEYCLOAK_HOME or KEYCLOAK_DISTRIBUTIONS, and Java 17 or later): an emulator stands in");
         }
 
         return await EmulatedKeycloak.StartAsync(new EmulatorOptions(), cancellationToken);

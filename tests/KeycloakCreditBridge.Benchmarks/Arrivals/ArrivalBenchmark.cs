@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
@@ -14,7 +15,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>
-/// People register by the form of a real Keycloak, one at a time: from its answer to the committed account, by webhook and by polling alone
+/// Users register by the form of a real Keycloak, one at a time: from its answer to the committed account, by webhook and by polling alone
 /// with default settings; and what a registration takes with the webhook attached against without, alternating.
 /// </summary>
 internal sealed class ArrivalBenchmark : IAsyncDisposable
@@ -45,7 +46,8 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
         var distribution = KeycloakDistribution.FindAll().FirstOrDefault(found => found.Plugin is not null);
         if (distribution is null)
             return null;
-        var keycloak = await RealKeycloak.StartAsync(distribution, CacheFolder.Of("keycloak"), Console.Error.WriteLine, CancellationToken.None);
+        var keycloak = await RealKeycloak.StartAsync(
+            distribution, CacheFolder.Of("keycloak"), Console.Error.WriteLine, CancellationToken.None);
         var benchmark = new ArrivalBenchmark(keycloak, await BenchmarkDatabase.CreateAsync(server));
         await benchmark._admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: true), CancellationToken.None);
         return benchmark;
@@ -54,7 +56,7 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
     public async Task<IReadOnlyList<Result>> RunAsync(int byWebhook, int byPolling, int pairs)
     {
         var what = $"registration form of a real {_keycloak.Description.Split(',')[0]}";
-        await using var bridge = await BridgeInProcess.StartAsync(_bridgeUrl, Settings(), CancellationToken.None);
+        await using var bridge = await BridgeHost.StartReadyAsync(_bridgeUrl, Settings(), CancellationToken.None);
         var webhook = await AttachAsync();
         await RegisterAsync(Warmup, TimeSpan.Zero);
         var heard = await RegisterAsync(byWebhook, TimeSpan.Zero);
@@ -76,12 +78,12 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
         await _database.DisposeAsync();
     }
 
-    private async Task<Latencies> RegisterAsync(int people, TimeSpan longestPause)
+    private async Task<Latencies> RegisterAsync(int users, TimeSpan longestPause)
     {
         var spread = new Latencies();
-        for (var number = 0; number < people; number++)
+        for (var number = 0; number < users; number++)
         {
-            // Pollers have a rhythm, and people keep to none.
+            // Pollers have a rhythm; registrations must not keep to it.
             await Task.Delay(longestPause * (RandomNumberGenerator.GetInt32(1_000) / 1_000.0));
             await RegisterAsync();
             var answered = Stopwatch.GetTimestamp();
@@ -113,11 +115,13 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
 
         var added = with.At(0.5) - without.At(0.5);
         return new Result(
-            string.Create(CultureInfo.InvariantCulture, $"a registration, page and form, with the webhook attached: {added:+0.0;-0.0} ms at the median, {pairs} pairs"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"a registration, page and form, with the webhook attached: {added:+0.0;-0.0} ms at the median, {pairs} pairs"),
             with.ToString(), $"without: {without}");
     }
 
-    // What follows starts from an idle bridge, which has this person's account.
+    // What follows starts from an idle bridge, which has this user's account.
     private async Task<TimeSpan> TimedAsync()
     {
         var started = Stopwatch.GetTimestamp();
@@ -129,16 +133,16 @@ internal sealed class ArrivalBenchmark : IAsyncDisposable
 
     private Task RegisterAsync()
     {
-        var name = $"person{++_registered}";
+        var name = $"user{++_registered}";
         return _browser.RegisterAsync(Realm, new SandboxUser(name, $"{name}@example.com"), CancellationToken.None);
     }
 
     private async Task AwaitAccountAsync()
     {
         await using var connection = await _database.DataSource.OpenConnectionAsync();
-        await using var look = new NpgsqlCommand("select count(*) from user_credits", connection);
-        await look.PrepareAsync();
-        while ((long)(await look.ExecuteScalarAsync())! < _registered)
+        await using var count = new NpgsqlCommand("select count(*) from user_credits", connection);
+        await count.PrepareAsync();
+        while ((long)(await count.ExecuteScalarAsync())! < _registered)
             await Task.Delay(TimeSpan.FromMilliseconds(1));
     }
 

@@ -2,17 +2,18 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Sandbox.Bridges;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>Webhooks for many users at once, over 64 connections to all replicas by turns.</summary>
-internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkDatabase database, ProcessorTime processors) : IDisposable
+internal sealed class Burst(IReadOnlyList<BridgeProcess> replicas, BenchmarkDatabase database, ProcessorTime processors) : IDisposable
 {
     public const int Connections = 64;
 
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = Connections, UseProxy = false });
 
-    /// <summary>Sends, and returns when every account is committed or nothing happens any more.</summary>
+    /// <summary>Sends, and returns when every account is committed or progress has stopped.</summary>
     public async Task<BurstOutcome> SendAsync(IReadOnlyList<string> users)
     {
         var deliveries = users.Select(user => SignedDelivery.Of(LargeRealmFixture.Name, LargeRealmFixture.Secret, user)).ToArray();
@@ -55,7 +56,8 @@ internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkData
     }
 
     private (double Bridge, double Postgres, double Sender, double Machine) Used() => (
-        replicas.Sum(replica => replica.ProcessorSeconds), processors.Postgres, Environment.CpuUsage.TotalTime.TotalSeconds, ProcessorTime.Machine);
+        replicas.Sum(replica => replica.ProcessorSeconds), processors.Postgres, Environment.CpuUsage.TotalTime.TotalSeconds,
+        ProcessorTime.Machine);
 }
 
 /// <param name="Seconds">From the first request to the last committed account.</param>
@@ -66,4 +68,5 @@ internal sealed class Burst(IReadOnlyList<BridgeReplica> replicas, BenchmarkData
 /// <param name="Sender">The same of this process.</param>
 /// <param name="Machine">The same of all that runs.</param>
 internal sealed record BurstOutcome(
-    double Seconds, double Answered, IReadOnlyDictionary<string, int> Refused, double Bridge, double Postgres, double Sender, double Machine);
+    double Seconds, double Answered, IReadOnlyDictionary<string, int> Refused, double Bridge, double Postgres, double Sender,
+    double Machine);

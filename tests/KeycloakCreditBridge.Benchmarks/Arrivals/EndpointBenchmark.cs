@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -16,8 +17,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>
-/// Signed webhooks of distinct users as fast as the bridge takes them, against an endpoint that reads the body and answers 204, and one that
-/// inserts one hint a request. Nothing is provisioned meanwhile: Keycloak does not answer.
+/// Signed webhooks of distinct users as fast as the bridge takes them, against an endpoint that reads the body and answers 204, and one
+/// that inserts one hint a request. Nothing is provisioned at the same time: Keycloak does not answer.
 /// </summary>
 internal static class EndpointBenchmark
 {
@@ -39,7 +40,7 @@ internal static class EndpointBenchmark
         using var admin = KeycloakAdmin.Of(keycloak);
         await admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         var (ours, bare, single) = (NewUrl(), NewUrl(), NewUrl());
-        await using var bridge = await BridgeInProcess.StartAsync(ours, Settings(database, keycloak), CancellationToken.None);
+        await using var bridge = await BridgeHost.StartReadyAsync(ours, Settings(database, keycloak), CancellationToken.None);
         keycloak.Faults.Hang("/admin/realms/*/users/*", int.MaxValue);
         await using var bareEndpoint = await StartAsync(bare, _ => Task.CompletedTask);
         await using var singleEndpoint = await StartAsync(single, body => InsertAsync(reference.DataSource, body));
@@ -63,7 +64,8 @@ internal static class EndpointBenchmark
 
     private static Uri NewUrl() => new($"http://127.0.0.1:{FreePort.Next()}/");
 
-    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) => new(StringComparer.Ordinal)
+    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) =>
+        new(StringComparer.Ordinal)
     {
         ["Storage:ConnectionString"] = database.ConnectionString,
         ["Keycloak:Url"] = keycloak.Url.ToString(),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Sandbox.Tour;
@@ -9,8 +10,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>
-/// 16 callers hand in one hint each, as the webhook endpoint does, and the next one as soon as it is stored; the whole bridge works them off
-/// meanwhile. Against pgbench converging one user a statement with 16 clients. The same statement by the bridge's own code stands beside.
+/// 16 callers submit one hint each, as the webhook endpoint does, and the next one as soon as it is stored, while the whole bridge
+/// processes them. Against pgbench converging one user a statement with 16 clients. The same statement by the bridge's own code stands
+/// beside.
 /// </summary>
 internal static class HintBenchmark
 {
@@ -21,7 +23,8 @@ internal static class HintBenchmark
 
     /// <param name="server">Where everything is kept.</param>
     /// <param name="duration">How long single statements run.</param>
-    /// <param name="users">How many hints, where many users are read with a question; a quarter of them where each is asked for by HTTP.</param>
+    /// <param name="users">How many hints, where many users are read with a question; a quarter of them where each is asked for by
+    /// HTTP.</param>
     /// <param name="rounds">How often.</param>
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, TimeSpan duration, int users, int rounds)
     {
@@ -40,27 +43,34 @@ internal static class HintBenchmark
         var pgbench = $"pgbench, one user a statement, {Callers} clients: {reference}";
         return
         [
-            new Result($"{work}, users read from Keycloak's tables", stored.ToString(), $"{pgbench}; goal: 5 times that", stored.Best / reference.Best),
-            new Result($"{work}, each asked for by HTTP, emulator in the same process", asked.ToString(), "the same", asked.Best / reference.Best),
-            new Result($"one user a statement, {Callers} in flight", single.ToString(), "the same, same statement", single.Best / reference.Best),
+            new Result(
+                $"{work}, users read from Keycloak's tables", stored.ToString(), $"{pgbench}; goal: 5 times that",
+                stored.Best / reference.Best),
+            new Result(
+                $"{work}, each asked for by HTTP, emulator in the same process", asked.ToString(), "the same", asked.Best / reference.Best),
+            new Result(
+                $"one user a statement, {Callers} in flight", single.ToString(), "the same, same statement", single.Best / reference.Best),
         ];
     }
 
-    /// <summary>Hands in hints for these users and returns when all are worked off.</summary>
-    public static async Task SubmitAsync(BridgeInProcess bridge, BenchmarkDatabase database, IReadOnlyList<string> users)
+    /// <summary>Submits hints for these users and returns when all are processed.</summary>
+    public static async Task SubmitAsync(BridgeHost bridge, BenchmarkDatabase database, IReadOnlyList<string> users)
     {
         var writer = bridge.Services.GetRequiredService<HintWriter>();
         var next = -1;
         await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
         {
             while (Interlocked.Increment(ref next) is var number && number < users.Count)
-                await writer.WriteAsync([new UserHint(LargeRealmFixture.Name, users[number], HintKind.Changed, "REGISTER", HintSources.Webhook)], CancellationToken.None);
+                await writer.WriteAsync(
+                    [new UserHint(LargeRealmFixture.Name, users[number], HintKind.Changed, "REGISTER", HintSources.Webhook)],
+                    CancellationToken.None);
         })));
         await AccountCheck.DrainedAsync(database);
     }
 
-    public static Task<BridgeInProcess> StartAsync(LargeRealmFixture realm, BenchmarkDatabase database, bool readsTables) =>
-        BridgeInProcess.StartAsync(new Uri($"http://127.0.0.1:{FreePort.Next()}/"), realm.Settings(database, readsTables), CancellationToken.None);
+    public static Task<BridgeHost> StartAsync(LargeRealmFixture realm, BenchmarkDatabase database, bool readsTables) =>
+        BridgeHost.StartReadyAsync(
+            new Uri($"http://127.0.0.1:{FreePort.Next()}/"), realm.Settings(database, readsTables), CancellationToken.None);
 
     private static async Task<double> MeasureAsync(PrivatePostgres server, LargeRealmFixture realm, int users, bool readsTables)
     {

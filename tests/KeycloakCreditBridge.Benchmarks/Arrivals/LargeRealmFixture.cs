@@ -9,7 +9,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
-/// <summary>An emulated Keycloak of whose users no event told, and the tables in which a real one would keep them.</summary>
+/// <summary>An emulated Keycloak with users without events, and the tables in which a real one would keep them.</summary>
 internal sealed class LargeRealmFixture : IAsyncDisposable
 {
     public const string Name = "demo";
@@ -20,7 +20,8 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
         """
         create table realm (id varchar(36) primary key, name varchar(255) unique);
         create table user_entity (
-            id varchar(36) primary key, email varchar(255), email_verified boolean not null default false, enabled boolean not null default false,
+            id varchar(36) primary key, email varchar(255), email_verified boolean not null default false,
+                enabled boolean not null default false,
             federation_link varchar(255), realm_id varchar(255), username varchar(255), created_timestamp bigint,
             service_account_client_link varchar(255));
         insert into realm values ('realm-id', 'demo');
@@ -54,13 +55,13 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
         await admin.ImportRealmAsync(Name, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         // One every millisecond until now.
         var first = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() - users;
-        EmulatedUser[] people = [.. Enumerable.Range(0, users).Select(number => new EmulatedUser(
+        EmulatedUser[] added = [.. Enumerable.Range(0, users).Select(number => new EmulatedUser(
             EmulatedUser.NewId(), string.Create(CultureInfo.InvariantCulture, $"user{number:D7}")) { CreatedTimestamp = first + number })];
         var realm = keycloak.Realm(Name);
-        foreach (var user in people)
+        foreach (var user in added)
             realm.AddUser(user);
-        await FillAsync(connectionString, people);
-        return new LargeRealmFixture(server, tables, keycloak, [.. people.Select(user => user.Id)]);
+        await FillAsync(connectionString, added);
+        return new LargeRealmFixture(server, tables, keycloak, [.. added.Select(user => user.Id)]);
     }
 
     /// <summary>What a bridge needs that writes to this database.</summary>
@@ -82,7 +83,8 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
         if (readsTables)
         {
             settings["Keycloak:Database:ConnectionString"] =
-                new NpgsqlConnectionStringBuilder(_server.ConnectionString(_tables)) { Username = "crowd_reader", Password = "x" }.ConnectionString;
+                new NpgsqlConnectionStringBuilder(
+                    _server.ConnectionString(_tables)) { Username = "crowd_reader", Password = "x" }.ConnectionString;
         }
 
         return settings;
@@ -94,7 +96,7 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
         await _server.DropDatabaseAsync(_tables, CancellationToken.None);
     }
 
-    private static async Task FillAsync(string connectionString, EmulatedUser[] people)
+    private static async Task FillAsync(string connectionString, EmulatedUser[] added)
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync();
@@ -103,7 +105,7 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
         await using (var writer = await connection.BeginBinaryImportAsync(
             "copy user_entity (id, enabled, realm_id, username, created_timestamp) from stdin (format binary)"))
         {
-            foreach (var user in people)
+            foreach (var user in added)
                 Write(writer, user);
             await writer.CompleteAsync();
         }

@@ -13,7 +13,9 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
-/// <summary>One user a statement, 16 in flight: by the bridge's own code, and by pgbench running the same statement with 16 clients.</summary>
+/// <summary>
+/// One user a statement, 16 in flight: by the bridge's own code, and by pgbench running the same statement with 16 clients.
+/// </summary>
 internal static class SingleUserBenchmark
 {
     public const int InFlight = 16;
@@ -50,8 +52,7 @@ internal static class SingleUserBenchmark
     public static async Task<long> ConvergeAsync(BenchmarkDatabase database, TimeSpan duration)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        var provisioner = database.NewProvisioner();
         var count = 0L;
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>

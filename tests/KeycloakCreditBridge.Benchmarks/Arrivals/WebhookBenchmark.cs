@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
@@ -10,7 +11,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
-/// <summary>From the sending of a webhook to the committed account, one at a time on an idle bridge, against what cannot be avoided: Keycloak's answer and two commits.</summary>
+/// <summary>
+/// From the sending of a webhook to the committed account, one at a time on an idle bridge, against what cannot be avoided: Keycloak's
+/// answer and two commits.
+/// </summary>
 internal static class WebhookBenchmark
 {
     private const string Realm = "demo";
@@ -23,7 +27,7 @@ internal static class WebhookBenchmark
         using var admin = KeycloakAdmin.Of(keycloak);
         await admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         var url = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
-        await using var bridge = await BridgeInProcess.StartAsync(url, Settings(database, keycloak), CancellationToken.None);
+        await using var bridge = await BridgeHost.StartReadyAsync(url, Settings(database, keycloak), CancellationToken.None);
         using var http = new HttpClient();
         await database.ExecuteAsync("create table floor (id text primary key)");
 
@@ -49,7 +53,8 @@ internal static class WebhookBenchmark
             At(floor, 0.5) / At(ours, 0.5));
     }
 
-    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) => new(StringComparer.Ordinal)
+    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) =>
+        new(StringComparer.Ordinal)
     {
         ["Storage:ConnectionString"] = database.ConnectionString,
         ["Keycloak:Url"] = keycloak.Url.ToString(),
@@ -65,15 +70,15 @@ internal static class WebhookBenchmark
     {
         using var content = SignedDelivery.Of(Realm, Secret, userId);
         await using var connection = await database.DataSource.OpenConnectionAsync();
-        await using var look = new NpgsqlCommand("select exists (select from user_credits where user_id = $1)", connection)
+        await using var exists = new NpgsqlCommand("select exists (select from user_credits where user_id = $1)", connection)
         {
             Parameters = { new() { Value = userId } },
         };
-        await look.PrepareAsync();
+        await exists.PrepareAsync();
         var started = Stopwatch.GetTimestamp();
         using var answer = await http.PostAsync(webhook, content);
         answer.EnsureSuccessStatusCode();
-        while (!(bool)(await look.ExecuteScalarAsync())!)
+        while (!(bool)(await exists.ExecuteScalarAsync())!)
             await Task.Delay(TimeSpan.FromMilliseconds(1));
         return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     }

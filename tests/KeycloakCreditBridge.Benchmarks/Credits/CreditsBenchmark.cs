@@ -9,6 +9,7 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Credits.Ledger;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -61,8 +62,9 @@ internal static partial class CreditsBenchmark
         using var admin = KeycloakAdmin.Of(keycloak);
         await admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         var url = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
-        await using var bridge = await BridgeInProcess.StartAsync(
-            url, Settings(database, keycloak), CancellationToken.None, app => app.MapGet("/bare", () => TypedResults.Text("{}", "application/json")).RequireToken());
+        await using var bridge = await BridgeHost.StartReadyAsync(
+            url, Settings(database, keycloak), CancellationToken.None,
+            app => app.MapGet("/bare", () => TypedResults.Text("{}", "application/json")).RequireToken());
         using var http = new HttpClient { BaseAddress = url };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TokenOf(keycloak));
 
@@ -79,9 +81,11 @@ internal static partial class CreditsBenchmark
         return
         [
             new Result(
-                $"GET /balance, {InFlight} in flight", Text(warm, warmTimes), $"bare authenticated endpoint of the same process: {Text(bare, bareTimes)}", warm / bare),
+                $"GET /balance, {InFlight} in flight", Text(warm, warmTimes),
+                $"bare authenticated endpoint of the same process: {Text(bare, bareTimes)}", warm / bare),
             new Result(
-                $"POST /deduct over HTTP, {InFlight} in flight", Text(deducts, deductTimes), $"pgbench, same statement, {InFlight} clients: {reference:N0}/s", deducts / reference),
+                $"POST /deduct over HTTP, {InFlight} in flight", Text(deducts, deductTimes),
+                $"pgbench, same statement, {InFlight} clients: {reference:N0}/s", deducts / reference),
             new Result($"the same moves without HTTP, {InFlight} in flight", $"{moves:N0}/s", "the same", moves / reference),
             besideBackfill,
             gate,
@@ -89,15 +93,18 @@ internal static partial class CreditsBenchmark
         ];
     }
 
-    private static Func<HttpRequestMessage> Read(string path) => () => new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
+    private static Func<HttpRequestMessage> Read(string path) =>
+        () => new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
 
     private static HttpRequestMessage Deduct() => new(HttpMethod.Post, new Uri("api/v1/credits/deduct", UriKind.Relative))
     {
         Content = new StringContent(
-            $$"""{"user_id":"account-{{(uint)Interlocked.Increment(ref _next) % Accounts}}","amount":"0.000001","service":"bench"}""", Encoding.UTF8, "application/json"),
+            $$"""{"user_id":"account-{{(uint)Interlocked.Increment(ref _next) % Accounts}}","amount":"0.000001","service":"bench"}""",
+            Encoding.UTF8, "application/json"),
     };
 
-    private static async Task<(double PerSecond, List<double> Times)> LoadAsync(HttpClient http, Func<HttpRequestMessage> next, TimeSpan duration)
+    private static async Task<(double PerSecond, List<double> Times)> LoadAsync(
+        HttpClient http, Func<HttpRequestMessage> next, TimeSpan duration)
     {
         var times = new ConcurrentBag<double>();
         var started = Stopwatch.GetTimestamp();
@@ -116,7 +123,8 @@ internal static partial class CreditsBenchmark
     }
 
     private static string Text(double perSecond, List<double> times) => string.Create(
-        CultureInfo.InvariantCulture, $"{perSecond:N0}/s, p50 {times[times.Count / 2]:0.0} ms, p99 {times[(int)(times.Count * 0.99)]:0.0} ms");
+        CultureInfo.InvariantCulture,
+        $"{perSecond:N0}/s, p50 {times[times.Count / 2]:0.0} ms, p99 {times[(int)(times.Count * 0.99)]:0.0} ms");
 
     private static string TokenOf(EmulatedKeycloak keycloak) => keycloak.Realm(Realm).Sign(new JsonObject
     {
@@ -135,7 +143,8 @@ internal static partial class CreditsBenchmark
         select 'account-' || n, 1000, 1000, 'trial', '{Realm}', 'account-' || n from generate_series(0, {Accounts - 1}) n
         """);
 
-    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) => new(StringComparer.Ordinal)
+    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) =>
+        new(StringComparer.Ordinal)
     {
         ["Storage:ConnectionString"] = database.ConnectionString,
         ["Keycloak:Url"] = keycloak.Url.ToString(),

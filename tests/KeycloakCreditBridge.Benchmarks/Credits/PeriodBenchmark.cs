@@ -12,19 +12,20 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Benchmarks.Credits;
 
 /// <summary>
-/// The end of everybody's period, every second account with something left, against one UPDATE … FROM a table of the new balances and a
+/// The end of all accounts' periods, every second account with credits left, against one UPDATE … FROM a table of the new balances and a
 /// binary COPY of the same ledger rows in the same order.
 /// </summary>
 internal static class PeriodBenchmark
 {
     private const string FillSql =
         """
-        with people as (select gen_random_uuid()::text as id, n from generate_series(1, $1) n),
+        with users as (select gen_random_uuid()::text as id, n from generate_series(1, $1) n),
         accounts as (
-            insert into user_credits (user_id, tier, credits_remaining, credits_allocated, monthly_cap, last_reset, created_at, updated_at, source, realm, keycloak_id)
-            select id, 'trial', n % 2, 5, 5, now() - interval '1 hour', now() - interval '30 days', now(), 'webhook', 'demo', id from people)
+            insert into user_credits (user_id, tier, credits_remaining, credits_allocated, monthly_cap, last_reset, created_at, updated_at,
+                source, realm, keycloak_id)
+            select id, 'trial', n % 2, 5, 5, now() - interval '1 hour', now() - interval '30 days', now(), 'webhook', 'demo', id from users)
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-        select id, n % 2, n % 2, 'purchase', '{}', now() - interval '30 days', 'signup' from people
+        select id, n % 2, n % 2, 'purchase', '{}', now() - interval '30 days', 'signup' from users
         """;
 
     private const string NewBalancesSql =
@@ -56,9 +57,10 @@ internal static class PeriodBenchmark
         await ExecuteWithoutTimeoutAsync(database, "checkpoint");
         var seconds = await work(database);
         if (await database.ScalarAsync<long>("select count(*) from credit_transactions where grant_key <> 'signup'") != accounts * 3L / 2
-            || await database.ScalarAsync<long>("select count(*) from user_credits where credits_remaining = 5 and last_reset > now()") != accounts)
+            || await database.ScalarAsync<long>(
+                "select count(*) from user_credits where credits_remaining = 5 and last_reset > now()") != accounts)
         {
-            throw new InvalidOperationException("Not everybody is in a new period.");
+            throw new InvalidOperationException("Not every account is in a new period.");
         }
 
         return seconds;
@@ -91,7 +93,8 @@ internal static class PeriodBenchmark
         var started = Stopwatch.GetTimestamp();
         await ExecuteWithoutTimeoutAsync(database, UpdateSql);
         await using (var writer = await connection.BeginBinaryImportAsync(
-            "copy credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key) from stdin (format binary)"))
+            "copy credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key) from stdin " +
+            "(format binary)"))
         {
             foreach (var (id, hasLeft) in rows)
             {
@@ -121,7 +124,8 @@ internal static class PeriodBenchmark
     // Without the settings that suit the bridge's own statements: as anybody would run it.
     private static async Task ExecuteWithoutTimeoutAsync(BenchmarkDatabase database, string sql, params int[] parameters)
     {
-        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString) { CommandTimeout = 0, Options = "-c jit=off", Pooling = false };
+        var settings = new NpgsqlConnectionStringBuilder(
+            database.ConnectionString) { CommandTimeout = 0, Options = "-c jit=off", Pooling = false };
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
 #pragma warning disable CA2100 // The statements are constants.

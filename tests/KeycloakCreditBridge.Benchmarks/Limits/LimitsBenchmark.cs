@@ -15,7 +15,8 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
 {
     private const int Warmup = HintBenchmark.Warmup;
 
-    private static readonly ReconcileMode[] Modes = [ReconcileMode.Database, ReconcileMode.Windows, ReconcileMode.Counts, ReconcileMode.List];
+    private static readonly ReconcileMode[] Modes = [
+        ReconcileMode.Database, ReconcileMode.Windows, ReconcileMode.Counts, ReconcileMode.List];
 
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, TimeSpan duration)
     {
@@ -58,8 +59,10 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
         // Making the database is among it: some tenths of a second.
         var each = (processors.Postgres - before) / (rate * duration.TotalSeconds);
         return new Result(
-            $"the same statement by pgbench, {SingleUserBenchmark.InFlight} clients", FormattableString.Invariant($"{each * 1e6:N0} µs of a core in PostgreSQL"),
-            FormattableString.Invariant($"{rate:N0} users/s measured; all cores are full at {Environment.ProcessorCount / each:N0}/s, pgbench itself not counted"));
+            $"the same statement by pgbench, {SingleUserBenchmark.InFlight} clients",
+            FormattableString.Invariant($"{each * 1e6:N0} µs of a core in PostgreSQL"),
+            FormattableString.Invariant(
+                $"{rate:N0} users/s measured; all cores are full at {Environment.ProcessorCount / each:N0}/s, pgbench itself not counted"));
     }
 
     private async Task<Result> SingleAsync(TimeSpan duration)
@@ -68,7 +71,9 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
         var before = await SingleUserBenchmark.ConvergeAsync(database, TimeSpan.FromSeconds(1));
         var count = 0L;
         var wear = await ResourceUsage.OfAsync(database, async () => count = await SingleUserBenchmark.ConvergeAsync(database, duration));
-        return Row($"a missing user converged alone, {SingleUserBenchmark.InFlight} in flight", wear, count, await RowCounts.OfAccountsAsync(database), count + before);
+        return Row(
+            $"a missing user converged alone, {SingleUserBenchmark.InFlight} in flight", wear, count,
+            await RowCounts.OfAccountsAsync(database), count + before);
     }
 
     private async Task<Result> HintsAsync(int many, bool readsTables)
@@ -78,7 +83,8 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
         await using (var bridge = await HintBenchmark.StartAsync(realm, database, readsTables))
         {
             await HintBenchmark.SubmitAsync(bridge, database, [.. realm.Ids.Take(Warmup)]);
-            wear = await ResourceUsage.OfAsync(database, () => HintBenchmark.SubmitAsync(bridge, database, [.. realm.Ids.Skip(Warmup).Take(many)]));
+            wear = await ResourceUsage.OfAsync(
+                database, () => HintBenchmark.SubmitAsync(bridge, database, [.. realm.Ids.Skip(Warmup).Take(many)]));
         }
 
         await AccountCheck.VerifyAsync(database, realm.Ids.Take(many + Warmup));
@@ -90,7 +96,7 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
         string PerUser(long rows) => FormattableString.Invariant($"{(double)rows / (many + Warmup):0.00}");
     }
 
-    // The first run of a mode finds whom the one before could not see: a client's own user is in no listing.
+    // The first run of a mode finds users that the one before could not see: a client's own user is in no listing.
     private async Task<IReadOnlyList<Result>> NothingMissingAsync()
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
@@ -107,8 +113,10 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
                 throw new InvalidOperationException($"{mode} writes {written} though nothing is missing.");
             results.Add(new Result(
                 $"{realm.Ids.Count:N0} users reconciled by `{mode.ToString().ToLowerInvariant()}`, nothing missing",
-                FormattableString.Invariant($"no row of accounts, ledger, audit and known users written, none dead; {wear.Wal:N0} bytes of WAL in all"),
-                FormattableString.Invariant($"{wear.Postgres / realm.Ids.Count * 1e6:0.0} µs of a core a user in PostgreSQL, {wear.Own / realm.Ids.Count * 1e6:0.0} µs in this process; {wear.Seconds:0.00} s")));
+                FormattableString.Invariant(
+                    $"no row of accounts, ledger, audit and known users written, none dead; {wear.Wal:N0} bytes of WAL in all"),
+                FormattableString.Invariant($"{wear.Postgres / realm.Ids.Count * 1e6:0.0} µs of a core a user in PostgreSQL, ") +
+                FormattableString.Invariant($"{wear.Own / realm.Ids.Count * 1e6:0.0} µs in this process; {wear.Seconds:0.00} s")));
         }
 
         return results;
@@ -123,13 +131,15 @@ internal sealed class LimitsBenchmark(PrivatePostgres server, LargeRealmFixture 
     private static async Task ReconcileAsync(WebApplication bridge, ReconcileMode mode)
     {
         var outcome = await bridge.Services.GetRequiredService<Reconciler>().RunAsync(
-            new RunRequest(LargeRealmFixture.Name, RunTriggers.Command, Mode: mode), new Progress<ReconcileProgress>(), CancellationToken.None);
+            new RunRequest(LargeRealmFixture.Name, RunTriggers.Command, Mode: mode), new Progress<ReconcileProgress>(),
+            CancellationToken.None);
         if (outcome.Status != ReconcileStatus.Done)
             throw new InvalidOperationException($"{mode}: {outcome.Reason}");
     }
 
     private static Result Row(string work, ResourceUsage wear, long users, RowCounts rows, long all, string more = "") => new(
         work,
-        FormattableString.Invariant($"{wear.Per(users)}; {(double)rows.Written / all:0.00} rows written, {(double)rows.Dead / all:0.00} dead{more}"),
+        FormattableString.Invariant(
+            $"{wear.Per(users)}; {(double)rows.Written / all:0.00} rows written, {(double)rows.Dead / all:0.00} dead{more}"),
         wear.Ceiling(users));
 }

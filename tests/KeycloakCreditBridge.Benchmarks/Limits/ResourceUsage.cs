@@ -22,12 +22,14 @@ internal sealed record ResourceUsage(double Seconds, long Wal, double Postgres, 
         await work();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         return new ResourceUsage(
-            seconds, await database.ScalarAsync<long>(WalSql) - wal, processors.Postgres - postgres, (Environment.CpuUsage.TotalTime - own).TotalSeconds);
+            seconds, await database.ScalarAsync<long>(WalSql) - wal, processors.Postgres - postgres,
+            (Environment.CpuUsage.TotalTime - own).TotalSeconds);
     }
 
     /// <summary>For each of so many users.</summary>
-    public string Per(double users) => FormattableString.Invariant(
-        $"{Wal / users:N0} bytes of WAL, {Postgres / users * 1e6:N0} µs of a core in PostgreSQL, {Own / users * 1e6:N0} µs in this process");
+    public string Per(double users) =>
+        FormattableString.Invariant($"{Wal / users:N0} bytes of WAL, {Postgres / users * 1e6:N0} µs of a core in PostgreSQL, ") +
+        FormattableString.Invariant($"{Own / users * 1e6:N0} µs in this process");
 
     /// <summary>How many users a second would keep all cores busy.</summary>
     public string Ceiling(double users) => FormattableString.Invariant(
@@ -38,7 +40,8 @@ internal sealed record ResourceUsage(double Seconds, long Wal, double Postgres, 
 internal sealed record RowCounts(long Inserted, long Updated, long Deleted)
 {
     private const string EndedSql =
-        "select count(*) = 0 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+        "select count(*) = 0 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = " +
+        "'client backend'";
 
     private const string CountsSql =
         """
@@ -62,15 +65,15 @@ internal sealed record RowCounts(long Inserted, long Updated, long Deleted)
 
     public static Task<RowCounts> OfHintsAsync(BenchmarkDatabase database) => ReadAsync(database, ["user_hints"]);
 
-    // A session tells what it counted when it ends.
+    // A session reports its counts when it ends.
     private static async Task<RowCounts> ReadAsync(BenchmarkDatabase database, string[] tables)
     {
         database.DataSource.Clear();
         while (!await database.ScalarAsync<bool>(EndedSql))
             await Task.Delay(TimeSpan.FromMilliseconds(20));
         await using var connection = await database.DataSource.OpenConnectionAsync();
-        await using var look = new NpgsqlCommand(CountsSql, connection) { Parameters = { new() { Value = tables } } };
-        await using var reader = await look.ExecuteReaderAsync();
+        await using var counts = new NpgsqlCommand(CountsSql, connection) { Parameters = { new() { Value = tables } } };
+        await using var reader = await counts.ExecuteReaderAsync();
         await reader.ReadAsync();
         return new RowCounts(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2));
     }

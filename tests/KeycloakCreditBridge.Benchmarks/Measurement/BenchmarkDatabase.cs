@@ -1,8 +1,13 @@
 using System.Data;
+using System.Diagnostics.Metrics;
 using Dapper;
+using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Measurement;
@@ -32,9 +37,18 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         var name = $"bench_{Interlocked.Increment(ref _count)}";
         var database = new BenchmarkDatabase(server, name, await server.CreateDatabaseAsync(name, CancellationToken.None));
         await new Migrator(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
-        // What earlier measurements left to be written must not slow this one.
+        // Pages that earlier measurements still have to write must not slow this one.
         await database.ExecuteAsync("checkpoint");
         return database;
+    }
+
+    /// <summary>The bridge's own writer of accounts, with default settings.</summary>
+    public Provisioner NewProvisioner()
+    {
+        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
+        return new Provisioner(
+            new AccountStore(DataSource, tiers), new RenameStore(DataSource), new ProvisioningMetrics(new Meter("benchmarks")),
+            TimeProvider.System, NullLogger<Provisioner>.Instance);
     }
 
     public async Task ExecuteAsync(string sql)

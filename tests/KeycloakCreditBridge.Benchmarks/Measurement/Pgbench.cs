@@ -22,7 +22,8 @@ internal static class Pgbench
                 RedirectStandardOutput = true,
                 ArgumentList =
                 {
-                    "-n", "-M", "prepared", "-c", $"{clients}", "-j", "2", "-T", duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture),
+                    "-n", "-M", "prepared", "-c", $"{clients}", "-j", "2", "-T",
+                    duration.TotalSeconds.ToString("0", CultureInfo.InvariantCulture),
                     "-f", script, "-h", address.Host!, "-p", $"{address.Port}", "-U", address.Username!, database.Name,
                 },
                 Environment = { ["PGPASSWORD"] = address.Password },

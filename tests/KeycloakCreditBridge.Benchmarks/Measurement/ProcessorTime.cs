@@ -20,7 +20,8 @@ internal sealed class ProcessorTime
     /// <summary>PostgreSQL, sessions that have ended among it.</summary>
     public double Postgres => !OperatingSystem.IsLinux() ? 0 : (Used(StatOf($"/proc/{_postmaster}/stat"), withEnded: true)
         + Directory.GetDirectories("/proc").Select(folder => StatOf(Path.Combine(folder, "stat")))
-            .Where(stat => stat.Length > 0 && (int)Field(stat, 4) == _postmaster).Sum(stat => Used(stat, withEnded: false))) / TicksPerSecond;
+            .Where(
+                stat => stat.Length > 0 && (int)Field(stat, 4) == _postmaster).Sum(stat => Used(stat, withEnded: false))) / TicksPerSecond;
 
     /// <summary>Everything that this machine runs.</summary>
     public static double Machine
@@ -51,7 +52,7 @@ internal sealed class ProcessorTime
         }
         catch (IOException)
         {
-            // It has ended meanwhile.
+            // It has ended by itself.
             return "";
         }
     }

@@ -12,6 +12,7 @@ internal sealed record Result(string Work, string Ours, string Reference = "", d
         Console.WriteLine("| work | bridge | reference in the same run | ratio |");
         Console.WriteLine("|---|---|---|---|");
         foreach (var (work, ours, reference, ratio) in results)
-            Console.WriteLine(FormattableString.Invariant($"| {work} | {ours} | {reference} | {(ratio is { } value ? $"{value:0.00}" : "")} |"));
+            Console.WriteLine(
+                FormattableString.Invariant($"| {work} | {ours} | {reference} | {(ratio is { } value ? $"{value:0.00}" : "")} |"));
     }
 }

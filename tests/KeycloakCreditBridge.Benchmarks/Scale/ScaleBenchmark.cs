@@ -7,7 +7,7 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 namespace KeycloakCreditBridge.Benchmarks.Scale;
 
 /// <summary>Each way of reading a large realm of a real Keycloak, against what the servers under it need for the same.</summary>
-internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWindows)
+internal sealed class ScaleBenchmark(ScaleFixture fixture, int users, bool withWindows)
 {
     private const int RemovedAccounts = 5;
 
@@ -15,8 +15,9 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
     private const string MergeCommand =
         """
         export LC_ALL=C
-        comm -3 <(psql -qXAt "$SOURCE" -c "copy (select id from user_entity where realm_id = (select id from realm where name = 'demo') order by id collate \"C\") to stdout") \
-            <(psql -qXAt "$TARGET" -c "copy (select keycloak_id from keycloak_users where realm = 'demo' order by keycloak_id) to stdout") | wc -l
+        source="select u.id from user_entity u join realm r on r.id = u.realm_id where r.name = 'demo' order by u.id collate \"C\""
+        target="select keycloak_id from keycloak_users where realm = 'demo' order by keycloak_id"
+        comm -3 <(psql -qXAt "$SOURCE" -c "copy ($source) to stdout") <(psql -qXAt "$TARGET" -c "copy ($target) to stdout") | wc -l
         """;
 
     private const string TruncateSql = "truncate user_credits, credit_transactions, audit_logs, keycloak_users, reconcile_runs cascade";
@@ -29,9 +30,9 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
     /// <param name="withWindows">Whether the whole realm is listed too, which takes Keycloak minutes, and then curl.</param>
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, bool withWindows)
     {
-        await using var scene = await ScaleFixture.StartAsync(server, users);
-        if (scene is not null)
-            return await new ScaleBenchmark(scene, users, withWindows).RunAsync(server);
+        await using var fixture = await ScaleFixture.StartAsync(server, users);
+        if (fixture is not null)
+            return await new ScaleBenchmark(fixture, users, withWindows).RunAsync(server);
         await Console.Error.WriteLineAsync("No real Keycloak 26.7: set KEYCLOAK_DISTRIBUTIONS. Reading a realm is not measured.");
         return [];
     }
@@ -43,13 +44,13 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
         var wal = 0L;
         var filled = await Durations.OfAsync(async () =>
         {
-            await scene.Database.ExecuteAsync(TruncateSql);
+            await fixture.Database.ExecuteAsync(TruncateSql);
             var before = await WalAsync();
             var seconds = await TimeAsync(ReconcileMode.Database);
             wal = (await WalAsync() - before) / users;
             return seconds;
         });
-        await scene.Database.ExecuteAsync("vacuum analyze");
+        await fixture.Database.ExecuteAsync("vacuum analyze");
 
         var merge = await Durations.OfAsync(() => ShellAsync(MergeCommand));
         await TimeAsync(ReconcileMode.Database);
@@ -67,9 +68,13 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
 
         List<Result> results =
         [
-            Row("missing users, `database`", filled, $"COPY out of user_entity, {copyOut}, and binary COPY into the four tables, {copyIn}", copyOut.Best + copyIn.Best,
+            Row(
+                "missing users, `database`", filled,
+                $"COPY out of user_entity, {copyOut}, and binary COPY into the four tables, {copyIn}", copyOut.Best + copyIn.Best,
                 FormattableString.Invariant($", {wal:N0} bytes of WAL a user")),
-            Row("users, nothing missing, `database`", unchanged, $"COPY of both sides' ids and comm: {merge}", merge.Best, $", peak memory {memory} MB"),
+            Row(
+                "users, nothing missing, `database`", unchanged, $"COPY of both sides' ids and comm: {merge}", merge.Best,
+                $", peak memory {memory} MB"),
             Row("users, nothing missing, `counts`", same, $"one users/count: {count}", count.Best),
         ];
         if (!withWindows)
@@ -94,19 +99,20 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
 
     private async Task<double> TimeAsync(ReconcileMode mode)
     {
-        await scene.Database.ExecuteAsync("checkpoint");
+        await fixture.Database.ExecuteAsync("checkpoint");
         var (before, started) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
-        var outcome = await scene.RunAsync(mode);
+        var outcome = await fixture.RunAsync(mode);
         (_cpu, _elapsed) = (Environment.CpuUsage.TotalTime - before, Stopwatch.GetElapsedTime(started));
         await Console.Error.WriteLineAsync($"{mode}: {outcome.Counts} in {outcome.Elapsed}.");
         return _elapsed.TotalSeconds;
     }
 
-    private Task<long> WalAsync() => scene.Database.ScalarAsync<long>("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint");
+    private Task<long> WalAsync() => fixture.Database.ScalarAsync<long>("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint");
 
-    private Task RemoveAccountsAsync() => scene.Database.ExecuteAsync(
+    private Task RemoveAccountsAsync() => fixture.Database.ExecuteAsync(
         $"""
-        create temp table forgotten as select keycloak_id from keycloak_users where user_state = 'account' order by keycloak_id limit {RemovedAccounts};
+        create temp table forgotten as select keycloak_id from keycloak_users where user_state = 'account'
+            order by keycloak_id limit {RemovedAccounts};
         delete from keycloak_users where keycloak_id in (select keycloak_id from forgotten);
         delete from credit_transactions where user_id in (select keycloak_id from forgotten);
         delete from user_credits where user_id in (select keycloak_id from forgotten);
@@ -116,12 +122,12 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
     private async Task<double> HttpAsync(string path)
     {
         using var http = new HttpClient();
-        http.DefaultRequestHeaders.Authorization = new("Bearer", await scene.TokenAsync());
+        http.DefaultRequestHeaders.Authorization = new("Bearer", await fixture.TokenAsync());
         var best = double.MaxValue;
         for (var time = 0; time < 5; time++)
         {
             var started = Stopwatch.GetTimestamp();
-            _ = await http.GetByteArrayAsync(new Uri(scene.Url, $"admin/realms/{ScaleFixture.Realm}/{path}"));
+            _ = await http.GetByteArrayAsync(new Uri(fixture.Url, $"admin/realms/{ScaleFixture.Realm}/{path}"));
             best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
 
@@ -133,14 +139,15 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
     {
         const int Size = 2_000;
         var step = 94_608_000_000 / users * Size;
+        var listing = $"{fixture.Url}admin/realms/{ScaleFixture.Realm}/users?briefRepresentation=true&first=0&max=2100";
         var urls = Enumerable.Range(0, (users + Size - 1) / Size).Select(window => 1_700_000_000_001 + (window * step)).Select(from =>
-            string.Create(CultureInfo.InvariantCulture, $"{scene.Url}admin/realms/{ScaleFixture.Realm}/users?briefRepresentation=true&createdAfter={from}&createdBefore={from + step - 1}&first=0&max=2100"));
+            string.Create(CultureInfo.InvariantCulture, $"{listing}&createdAfter={from}&createdBefore={from + step - 1}"));
         var total = 0.0;
         // A token lasts five minutes.
         foreach (var some in urls.Chunk(200))
         {
             var config = string.Concat(some.Select(url => $"url = \"{url}\"\noutput = /dev/null\n"));
-            total += await ShellAsync($"curl -s -f -H \"Authorization: Bearer {await scene.TokenAsync()}\" -K -", config);
+            total += await ShellAsync($"curl -s -f -H \"Authorization: Bearer {await fixture.TokenAsync()}\" -K -", config);
         }
 
         return total;
@@ -148,16 +155,19 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
 
     private async Task<double> ShellAsync(string command, string input = "")
     {
-        var start = new ProcessStartInfo("bash", ["-c", $"set -o pipefail\n{command}"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        start.Environment["SOURCE"] = Uri(scene.Source.ConnectionString);
-        start.Environment["TARGET"] = Uri(scene.Database.ConnectionString);
+        var start = new ProcessStartInfo(
+            "bash", ["-c", $"set -o pipefail\n{command}"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        start.Environment["SOURCE"] = Uri(fixture.Source.ConnectionString);
+        start.Environment["TARGET"] = Uri(fixture.Database.ConnectionString);
         var started = Stopwatch.GetTimestamp();
         using var process = Process.Start(start)!;
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
         _ = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? Stopwatch.GetElapsedTime(started).TotalSeconds : throw new InvalidOperationException($"{command} ended with {process.ExitCode}.");
+        return process.ExitCode == 0
+            ? Stopwatch.GetElapsedTime(started).TotalSeconds
+            : throw new InvalidOperationException($"{command} ended with {process.ExitCode}.");
     }
 
     private static string Uri(string connectionString)
@@ -169,11 +179,12 @@ internal sealed class ScaleBenchmark(ScaleFixture scene, int users, bool withWin
     // The command in a process of its own, as an operator runs it.
     private async Task<long> PeakAsync(string mode)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), "reconcile", "--mode", mode, "--json"])
+        var start = new ProcessStartInfo(
+            "dotnet", [Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), "reconcile", "--mode", mode, "--json"])
         {
             RedirectStandardOutput = true,
         };
-        foreach (var (key, value) in scene.Settings)
+        foreach (var (key, value) in fixture.Settings)
             start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         using var process = Process.Start(start)!;
         long peak = 0;

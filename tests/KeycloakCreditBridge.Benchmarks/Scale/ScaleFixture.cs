@@ -19,7 +19,7 @@ internal sealed class ScaleFixture : IAsyncDisposable
     public const string Realm = "demo";
     private const string Secret = "a-secret-of-the-benchmark";
 
-    // As if they had come one after the other over three years.
+    // As if they had been created one after the other over three years.
     private const string FillSql =
         """
         insert into user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
@@ -42,7 +42,8 @@ internal sealed class ScaleFixture : IAsyncDisposable
     private ScaleFixture(RealKeycloak keycloak, NpgsqlDataSource source, BenchmarkDatabase database)
     {
         (_keycloak, Source, Database, _admin) = (keycloak, source, database, KeycloakAdmin.Of(keycloak));
-        _bridge = Program.Compose([.. Settings.Select(setting => $"--{setting.Key}={setting.Value}"), "--Serilog:MinimumLevel:Default=Error"]).Build();
+        _bridge = Program.Compose(
+            [.. Settings.Select(setting => $"--{setting.Key}={setting.Value}"), "--Serilog:MinimumLevel:Default=Error"]).Build();
     }
 
     public Uri Url => _keycloak.Url;
@@ -80,13 +81,17 @@ internal sealed class ScaleFixture : IAsyncDisposable
                 ["KC_DB_PASSWORD"] = address.Password!,
             });
         // Nothing that is read here takes as long as filling does.
-        var scene = new ScaleFixture(keycloak, NpgsqlDataSource.Create(connectionString + ";Command Timeout=600;Persist Security Info=true"), await BenchmarkDatabase.CreateAsync(server));
-        await scene._admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
+        var fixture = new ScaleFixture(
+            keycloak, NpgsqlDataSource.Create(connectionString + ";Command Timeout=600;Persist Security Info=true"),
+            await BenchmarkDatabase.CreateAsync(server));
+        await fixture._admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: false), CancellationToken.None);
         await Console.Error.WriteLineAsync($"Writing {users:N0} users into Keycloak's tables.");
-        await scene.ExecuteAsync(FillSql, new { Users = (long)users });
-        await scene.ExecuteAsync("vacuum analyze user_entity");
-        await scene.ExecuteAsync("create role credit_reader login password 'x'; grant select on realm, user_entity to credit_reader; grant select (realm_id, provider_type) on component to credit_reader");
-        return scene;
+        await fixture.ExecuteAsync(FillSql, new { Users = (long)users });
+        await fixture.ExecuteAsync("vacuum analyze user_entity");
+        await fixture.ExecuteAsync(
+            "create role credit_reader login password 'x'; grant select on realm, user_entity to credit_reader; grant select (realm_id, " +
+            "provider_type) on component to credit_reader");
+        return fixture;
     }
 
     public async Task ExecuteAsync(string sql, object? parameters = null)
@@ -95,7 +100,7 @@ internal sealed class ScaleFixture : IAsyncDisposable
         await connection.ExecuteAsync(sql, parameters, commandType: CommandType.Text);
     }
 
-    /// <summary>The ids of its people.</summary>
+    /// <summary>The ids of its users.</summary>
     public async Task<IReadOnlyList<string>> UserIdsAsync()
     {
         await using var connection = await Source.OpenConnectionAsync();

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -12,7 +13,7 @@ public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<Doct
     [Theory, MemberData(nameof(Faults))]
     public Task A_planted_fault_is_named_with_its_cure_on_the_emulator(string fault) => FindAsync(KeycloakKind.Emulator, fault);
 
-    [Theory, MemberData(nameof(Faults))]
+    [Theory, MemberData(nameof(Faults)), Trait(TestNeeds.Trait, TestNeeds.Keycloak)]
     public Task A_planted_fault_is_named_with_its_cure_on_Keycloak_26_7(string fault) => FindAsync(KeycloakKind.Keycloak26_7, fault);
 
     private async Task FindAsync(KeycloakKind kind, string name)

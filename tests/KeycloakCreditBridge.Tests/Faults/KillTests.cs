@@ -1,8 +1,11 @@
 using Dapper;
+using KeycloakCreditBridge.Sandbox.Bridges;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed class KillTests
 {
     private const string Converging = "hint_version)";

@@ -1,12 +1,15 @@
 using KeycloakCreditBridge.Reconciliation;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>Several real executables on one database: one is killed, or all are at work at once.</summary>
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed class ReplicaLoadTests
 {
     private const string DeductSql =

@@ -1,10 +1,13 @@
 using Dapper;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>A real executable hangs while it has work in its hands, another does the work, and the first goes on where it hung.</summary>
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed class ReplicaTests
 {
     private const string UserRequest = "GET /admin/realms/{realm}/users/{id}";
@@ -45,7 +48,7 @@ public sealed class ReplicaTests
         await HintAsync(scene, users, "changed");
         await Eventually.TrueAsync(
             () => scene.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
-        await hung.HangAsync();
+        await hung.SuspendAsync();
 
         await using (var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly))
         {
@@ -81,7 +84,7 @@ public sealed class ReplicaTests
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
             await scene.CreateUserAsync("ana");
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 1, "one converges");
-            await hung.HangAsync();
+            await hung.SuspendAsync();
             await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly);
             await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
             await transaction.CommitAsync(Token);
@@ -112,7 +115,7 @@ public sealed class ReplicaTests
         await Eventually.TrueAsync(
             async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1,
             "the first run is under way");
-        await hung.HangAsync();
+        await hung.SuspendAsync();
         scene.Keycloak.Faults.Reset();
         var owner = await scene.Database.ScalarAsync<string>("select owner from reconcile_runs");
         await scene.Database.ExecuteAsync("update leases set held_until = now() - interval '1 second'");
@@ -124,7 +127,7 @@ public sealed class ReplicaTests
         Assert.Equal(1, await scene.Database.ScalarAsync<int>(
             "select count(*)::int from reconcile_runs where status = 'done' and seen = 100 and owner <> @Owner", new { Owner = owner }));
         var records = await RecordsAsync(scene);
-        await hung.WakeAsync();
+        await hung.ResumeAsync();
         await Eventually.TrueAsync(
             () => hung.Log.Contains("Reconciling realm demo failed", StringComparison.Ordinal), "the woken one notices and ends");
         Assert.Equal(records, await RecordsAsync(scene));
@@ -135,7 +138,7 @@ public sealed class ReplicaTests
     {
         var before = await scene.AccountsAsync();
         var records = await RecordsAsync(scene);
-        await hung.WakeAsync();
+        await hung.ResumeAsync();
         var last = await scene.CreateUserAsync("last");
         await Eventually.TrueAsync(
             async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");

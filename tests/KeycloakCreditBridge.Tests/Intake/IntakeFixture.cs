@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
@@ -23,12 +22,12 @@ internal sealed class IntakeFixture : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly HttpClient _http;
-    private readonly ConcurrentQueue<int> _logged;
+    private readonly LogLines _log;
     private readonly StrongBox<int> _arrived;
 
-    private IntakeFixture(WebApplication app, ConcurrentQueue<int> logged, StrongBox<int> arrived)
+    private IntakeFixture(WebApplication app, LogLines log, StrongBox<int> arrived)
     {
-        (_app, _logged, _arrived) = (app, logged, arrived);
+        (_app, _log, _arrived) = (app, log, arrived);
         _http = new HttpClient { BaseAddress = new Uri(_app.Urls.Single()) };
     }
 
@@ -37,7 +36,7 @@ internal sealed class IntakeFixture : IAsyncDisposable
     public RealmPollStatus Polling => _app.Services.GetRequiredService<PollStatus>().Of("demo");
 
     /// <summary>Event ids of what was logged so far.</summary>
-    public IEnumerable<int> LogIds => _logged;
+    public IEnumerable<int> LogIds => _log.EventIds;
 
     /// <summary>How many requests have come so far, answered or not.</summary>
     public int Arrived => Volatile.Read(ref _arrived.Value);
@@ -53,9 +52,9 @@ internal sealed class IntakeFixture : IAsyncDisposable
     public static async Task<IntakeFixture> StartAsync(string connectionString, params (string Key, string? Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        var logged = new ConcurrentQueue<int>();
+        var log = new LogLines();
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<ILoggerProvider>(_ => new IdCollector(logged));
+        builder.Services.AddSingleton<ILoggerProvider>(log);
         var all = new Dictionary<string, string?>
         {
             ["urls"] = "http://127.0.0.1:0",
@@ -85,7 +84,7 @@ internal sealed class IntakeFixture : IAsyncDisposable
         });
         app.MapIntake();
         await app.StartAsync(Token);
-        return new IntakeFixture(app, logged, arrived);
+        return new IntakeFixture(app, log, arrived);
     }
 
     public Task SchemaReadyAsync() => _app.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
@@ -114,23 +113,5 @@ internal sealed class IntakeFixture : IAsyncDisposable
         _http.Dispose();
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
-    }
-
-    private sealed class IdCollector(ConcurrentQueue<int> ids) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            ids.Enqueue(eventId.Id);
-
-        public void Dispose()
-        {
-        }
     }
 }

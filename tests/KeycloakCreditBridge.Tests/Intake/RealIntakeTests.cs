@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -38,7 +39,7 @@ public sealed class RealIntakeTests(PostgresFixture postgres, KeycloakFixture se
         await admin.DeleteRealmAsync(realm, Token);
     }
 
-    [Fact]
+    [Fact, Trait(TestNeeds.Trait, TestNeeds.Keycloak)]
     public async Task The_webhook_of_a_real_server_reports_registrations_creations_and_deletions()
     {
         var server = await servers.GetAsync(KeycloakKind.Keycloak26_7);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
@@ -19,7 +18,7 @@ internal sealed class ClientFixture : IAsyncDisposable
     private ClientFixture(ScriptedKeycloak server, ManualTimeProvider clock, IHost host)
     {
         (Server, Clock, _host) = (server, clock, host);
-        Log = _host.Services.GetServices<ILoggerProvider>().OfType<LogRecorder>().Single();
+        Log = _host.Services.GetServices<ILoggerProvider>().OfType<LogLines>().Single();
         Client = _host.Services.GetRequiredService<KeycloakClient>();
         Keys = _host.Services.GetRequiredService<RealmKeys>();
     }
@@ -32,7 +31,7 @@ internal sealed class ClientFixture : IAsyncDisposable
 
     public RealmKeys Keys { get; }
 
-    public LogRecorder Log { get; }
+    public LogLines Log { get; }
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -54,7 +53,7 @@ internal sealed class ClientFixture : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)));
         builder.Services.AddSingleton<TimeProvider>(clock);
         builder.Logging.SetMinimumLevel(LogLevel.Trace);
-        builder.Services.AddSingleton<ILoggerProvider, LogRecorder>();
+        builder.Services.AddSingleton<ILoggerProvider, LogLines>();
         builder.AddKeycloak();
         return new ClientFixture(server, clock, builder.Build());
     }
@@ -85,23 +84,3 @@ internal sealed class ClientFixture : IAsyncDisposable
     }
 }
 
-/// <summary>Keeps every line that was logged.</summary>
-internal sealed class LogRecorder : ILoggerProvider, ILogger
-{
-    public ConcurrentQueue<string> Lines { get; } = new();
-
-    public ILogger CreateLogger(string categoryName) => this;
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public void Log<TState>(
-        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-        Lines.Enqueue($"{logLevel} {eventId.Id} {formatter(state, exception)} {exception}");
-
-    public void Dispose()
-    {
-    }
-}

@@ -1,4 +1,5 @@
 using Dapper;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Faults;
 using KeycloakCreditBridge.Tests.Storage;
 

@@ -29,9 +29,8 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
         await database.OpenAsync("ana@example.com", 4.5m, used: 0.5m);
         await database.OpenAsync("7d9c8b7a-0000-4000-8000-000000000001", 5m, openings: 10);
         var (rows, files) = (await database.ScalarAsync<string>(RowsSql), await database.ScalarAsync<string>(FilesSql));
-        var log = new LogLines();
-        using var provider = new LogLines.Provider(log);
-        using var factory = LoggerFactory.Create(logging => logging.AddProvider(provider));
+        using var log = new LogLines();
+        using var factory = LoggerFactory.Create(logging => logging.AddProvider(log));
 
         await database.MigrateAsync(factory.CreateLogger<Migrator>());
 

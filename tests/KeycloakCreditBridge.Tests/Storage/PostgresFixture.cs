@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Tests.Running;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
@@ -8,7 +9,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Tests.Storage;
 
 /// <summary>One real PostgreSQL for all tests, and in it a migrated database that every test gets a copy of.</summary>
-public sealed class PostgresFixture : IAsyncLifetime
+public sealed class PostgresFixture : IAsyncDisposable
 {
     private const string Template = "migrated";
     private const string Memory = "/dev/shm";
@@ -18,24 +19,14 @@ public sealed class PostgresFixture : IAsyncLifetime
     private static readonly string Folder =
         Directory.Exists(Memory) && new DriveInfo(Memory).AvailableFreeSpace > NeededMemory ? Memory : Path.GetTempPath();
 
-    private PrivatePostgres? _server;
+    // Started by the first test that needs it, so that a run of the others does without PostgreSQL.
+    private readonly Lazy<Task<PrivatePostgres>> _server = new(StartAsync);
     private int _databases;
-
-    private PrivatePostgres Server => _server ?? throw new InvalidOperationException("The fixture has not started.");
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await StartOwnAsync(durable: false);
-        var connectionString = await _server.CreateDatabaseAsync(Template, CancellationToken.None);
-        // Not pooled: a database with sessions cannot be copied.
-        await using var dataSource = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
-        await new Migrator(dataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
-    }
 
     public async ValueTask DisposeAsync()
     {
-        if (_server is not null)
-            await _server.DisposeAsync();
+        if (_server.IsValueCreated)
+            await (await _server.Value).DisposeAsync();
     }
 
     /// <summary>A migrated database of the test's own.</summary>
@@ -44,7 +35,7 @@ public sealed class PostgresFixture : IAsyncLifetime
     /// <summary>A database without any table.</summary>
     internal Task<TestDatabase> CreateEmptyDatabaseAsync() => CreateAsync(null);
 
-    /// <summary>A copy of a database that nobody uses meanwhile.</summary>
+    /// <summary>A copy of a database that is not in use.</summary>
     internal Task<TestDatabase> CopyDatabaseAsync(TestDatabase original)
     {
         original.DataSource.Clear();
@@ -52,13 +43,28 @@ public sealed class PostgresFixture : IAsyncLifetime
     }
 
     /// <summary>A server of the test's own, to be stopped and killed.</summary>
-    internal static Task<PrivatePostgres> StartOwnAsync(bool durable = true) =>
-        PrivatePostgres.StartAsync(new PrivatePostgresOptions(Folder, durable), CancellationToken.None);
+    internal static Task<PrivatePostgres> StartOwnAsync(bool durable = true)
+    {
+        TestNeeds.Demand(TestNeeds.PostgreSql);
+        return PrivatePostgres.StartAsync(new PrivatePostgresOptions(Folder, durable), CancellationToken.None);
+    }
+
+    private static async Task<PrivatePostgres> StartAsync()
+    {
+        var server = await StartOwnAsync(durable: false);
+        var connectionString = await server.CreateDatabaseAsync(Template, CancellationToken.None);
+        // Not pooled: a database with sessions cannot be copied.
+        await using var dataSource = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
+        await new Migrator(dataSource, TimeProvider.System, NullLogger<Migrator>.Instance).MigrateAsync(CancellationToken.None);
+        return server;
+    }
 
     private async Task<TestDatabase> CreateAsync(string? template)
     {
         var name = $"test_{Interlocked.Increment(ref _databases)}";
-        var connectionString = await Server.CreateDatabaseAsync(name, CancellationToken.None, template);
-        return new TestDatabase(connectionString, () => Server.DropDatabaseAsync(name, CancellationToken.None));
+        TestNeeds.Demand(TestNeeds.PostgreSql);
+        var server = await _server.Value;
+        var connectionString = await server.CreateDatabaseAsync(name, CancellationToken.None, template);
+        return new TestDatabase(connectionString, () => server.DropDatabaseAsync(name, CancellationToken.None));
     }
 }

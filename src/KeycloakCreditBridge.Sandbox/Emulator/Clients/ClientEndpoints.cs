@@ -7,8 +7,9 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Clients;
 
-/// <summary>Clients, the roles of realm-management, who has them, and identity providers: as much as setting up a realm needs.</summary>
-internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory journal, EmulatorClock clock, Uri server)
+/// <summary>Clients, realm-management roles and their users, and identity providers: as much as setting up a realm needs.</summary>
+internal sealed class ClientEndpoints(
+    AdminAccess access, TransactionFactory transactions, EmulatorClock clock, ServerModel model, Uri server)
 {
     private const string Clients = "/admin/realms/{realm}/clients";
     private const string Mappings = "/admin/realms/{realm}/users/{id}/role-mappings/clients/{client}";
@@ -32,10 +33,11 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
 
     private Answer List(HttpContext context)
     {
-        var (realm, _) = access.Require(context, "view-clients", "query-clients", "manage-clients");
+        var (realm, caller) = access.Require(context, "view-clients", "query-clients", "manage-clients");
+        var masksSecrets = model >= ServerModel.V26_8 && !caller.HasAny(realm, "manage-clients");
         var wanted = context.Request.Query.Value("clientId");
         var clients = realm.Clients.Values.Where(client => wanted is null || client.ClientId == wanted);
-        return Answer.Json(new JsonArray([.. clients.Select(client => (JsonNode)client.ToJson())]));
+        return Answer.Json(new JsonArray([.. clients.Select(client => (JsonNode)client.ToJson(masksSecrets))]));
     }
 
     private async Task<Answer> CreateAsync(HttpContext context)
@@ -43,9 +45,9 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
         var (realm, caller) = access.Require(context, "manage-clients");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var client = EmulatedClient.From(body);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         if (body.ContainsKey("secret"))
-            body["secret"] = "**********";
+            body["secret"] = EmulatedClient.Mask;
         transaction.RaiseAdmin(caller, "CREATE", "CLIENT", $"clients/{client.Uuid}", body);
         await transaction.CommitAsync(() => Add(realm, client), context.RequestAborted);
         return Answer.Created($"{server}admin/realms/{realm.Name}/clients/{client.Uuid}");
@@ -66,8 +68,8 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var after = before.With(body);
         if (body.ContainsKey("secret"))
-            body["secret"] = "**********";
-        var transaction = journal.Begin(realm, context);
+            body["secret"] = EmulatedClient.Mask;
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "CLIENT", $"clients/{before.Uuid}", body);
         await transaction.CommitAsync(() => Replace(realm, after), context.RequestAborted);
         return Answer.NoContent;
@@ -84,7 +86,7 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
     {
         var (realm, caller) = access.Require(context, "manage-clients");
         var client = Client(realm, context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "DELETE", "CLIENT", $"clients/{client.Uuid}", null);
         await transaction.CommitAsync(() => Remove(realm, client), context.RequestAborted);
         return Answer.NoContent;
@@ -134,7 +136,7 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
         var (client, user) = (Client(realm, context), realm.User(context.Route("id")));
         var body = await EmulatorJson.ReadAsync<JsonArray>(context);
         string[] roles = [.. body.OfType<JsonObject>().Select(role => $"{client.ClientId}/{role.Text("name")}")];
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, operation, "CLIENT_ROLE_MAPPING", $"users/{user.Id}/role-mappings/clients/{client.Uuid}", body);
         await transaction.CommitAsync(
             () => realm.Users.Replace(user with { ClientRoles = change(user.ClientRoles, roles) }), context.RequestAborted);
@@ -147,8 +149,8 @@ internal sealed class ClientEndpoints(AdminAccess access, TransactionFactory jou
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var provider = IdentityProvider.From(body);
         if (body["config"] is JsonObject config && config.ContainsKey("clientSecret"))
-            config["clientSecret"] = "**********";
-        var transaction = journal.Begin(realm, context);
+            config["clientSecret"] = EmulatedClient.Mask;
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "CREATE", "IDENTITY_PROVIDER", $"identity-provider/instances/{provider.Alias}", body);
         await transaction.CommitAsync(() => realm.IdentityProviders[provider.Alias] = provider, context.RequestAborted);
         return Answer.Created($"{server}admin/realms/{realm.Name}/identity-provider/instances/{provider.Alias}");

@@ -6,10 +6,14 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Clients;
 /// <summary>A client of a realm.</summary>
 /// <param name="Uuid">The internal id, which admin events name.</param>
 /// <param name="ClientId">The readable id, which user events name.</param>
-/// <param name="Attributes">What a client carries without having a field for it.</param>
+/// <param name="Attributes">Named values without a field of their own.</param>
 internal sealed record EmulatedClient(
-    string Uuid, string ClientId, string? Secret, bool IsPublic, bool HasServiceAccount, bool Enabled, IReadOnlyList<string> RedirectUris, JsonObject Attributes)
+    string Uuid, string ClientId, string? Secret, bool IsPublic, bool HasServiceAccount, bool Enabled, IReadOnlyList<string> RedirectUris,
+    JsonObject Attributes)
 {
+    /// <summary>Stands in answers and events for a secret that is not shown.</summary>
+    public const string Mask = "**********";
+
     /// <summary>A client without a secret, such as every realm has from the start.</summary>
     public static EmulatedClient Public(string clientId, params IReadOnlyList<string> redirectUris) =>
         new(Guid.NewGuid().ToString(), clientId, null, true, false, true, redirectUris, []);
@@ -19,10 +23,10 @@ internal sealed record EmulatedClient(
         body.Text("clientId") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Client id is missing"),
         null, false, false, true, [], []).With(body);
 
-    /// <summary>The client after a write: what the body does not name stays, an attribute that is empty goes.</summary>
+    /// <summary>The client after a write: fields that the body does not name keep their values; an empty attribute is removed.</summary>
     public EmulatedClient With(JsonObject body) => this with
     {
-        Secret = body.Text("secret") ?? Secret,
+        Secret = body.Text("secret") is { } written and not Mask ? written : Secret,
         IsPublic = body.Flag("publicClient") ?? IsPublic,
         HasServiceAccount = body.Flag("serviceAccountsEnabled") ?? HasServiceAccount,
         Enabled = body.Flag("enabled") ?? Enabled,
@@ -38,7 +42,7 @@ internal sealed record EmulatedClient(
         ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)
         : redirectUri == pattern);
 
-    public JsonObject ToJson()
+    public JsonObject ToJson(bool masksSecret)
     {
         var shown = new JsonObject
         {
@@ -53,7 +57,7 @@ internal sealed record EmulatedClient(
             ["attributes"] = Attributes.DeepClone(),
         };
         if (!IsPublic)
-            shown["secret"] = Secret;
+            shown["secret"] = masksSecret ? Mask : Secret;
         return shown;
     }
 

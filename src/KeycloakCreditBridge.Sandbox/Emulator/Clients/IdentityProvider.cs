@@ -3,9 +3,9 @@ using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Clients;
 
-/// <summary>Another realm of the same emulator that people may log in with.</summary>
+/// <summary>Another realm of the same emulator that users may log in with.</summary>
 /// <param name="TrustsEmail">Whether addresses count as verified.</param>
-/// <param name="ForcesSync">Whether each login takes over name and address, which no event tells.</param>
+/// <param name="ForcesSync">Whether each login takes over name and address, for which there is no event.</param>
 internal sealed record IdentityProvider(string Alias, Uri AuthorizationUrl, string ClientId, bool TrustsEmail, bool ForcesSync)
 {
     public static IdentityProvider From(JsonObject body)

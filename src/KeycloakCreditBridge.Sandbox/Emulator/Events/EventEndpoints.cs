@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Webhooks;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Events;
 
 /// <summary>Reading and wiping stored events, and what is stored.</summary>
-internal sealed class EventEndpoints(AdminAccess access, TransactionFactory journal, ServerModel model, bool sendsWebhooks)
+internal sealed class EventEndpoints(AdminAccess access, TransactionFactory transactions, ServerModel model, bool sendsWebhooks)
 {
     private const string UserEvents = "/admin/realms/{realm}/events";
     private const string AdminEvents = "/admin/realms/{realm}/admin-events";
@@ -95,7 +95,7 @@ internal sealed class EventEndpoints(AdminAccess access, TransactionFactory jour
         return Answer.NoContent;
     }
 
-    /// <summary>Shows the default types one by one, as if somebody had chosen them.</summary>
+    /// <summary>Lists the default types one by one, as if they had been chosen.</summary>
     private Answer ReadConfig(HttpContext context)
     {
         var (realm, _) = access.Require(context, "view-events", "manage-events");
@@ -111,7 +111,7 @@ internal sealed class EventEndpoints(AdminAccess access, TransactionFactory jour
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         if (!IsDateOnly && body.Texts("eventsListeners")?.All(IsListener) is false)
             throw RefusalException.Error(StatusCodes.Status400BadRequest, "Unknown event listener");
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "REALM", "events/config", body);
         await transaction.CommitAsync(() => realm.Events = realm.Events.WithConfig(body, model), context.RequestAborted);
         return Answer.NoContent;

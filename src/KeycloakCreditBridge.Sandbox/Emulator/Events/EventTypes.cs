@@ -47,11 +47,11 @@ internal static class EventTypes
         .Concat(Split("USER_SESSION_DELETED VERIFIABLE_CREDENTIAL_NONCE_REQUEST").SelectMany(WithError)).ToFrozenSet();
 
     /// <summary>All event types that a server knows, stored by default or not.</summary>
-    public static FrozenSet<string> KnownTo(ServerModel model) => model is ServerModel.V26_7 ? New : Old;
+    public static FrozenSet<string> KnownTo(ServerModel model) => model >= ServerModel.V26_7 ? New : Old;
 
     /// <summary>The types that a server stores when the realm's own list is empty.</summary>
     public static IReadOnlyList<string> SavedBy(ServerModel model) =>
-        model is ServerModel.V26_7 ? [.. OldSavedByDefault, .. NewSavedByDefault] : OldSavedByDefault;
+        model >= ServerModel.V26_7 ? [.. OldSavedByDefault, .. NewSavedByDefault] : OldSavedByDefault;
 
     private static string[] Split(string names) =>
         names.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

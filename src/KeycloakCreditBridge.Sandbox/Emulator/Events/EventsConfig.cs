@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Events;
 
-/// <summary>What a realm stores and whom it tells; an empty list of types means all that are saved by default.</summary>
+/// <summary>The events that a realm stores, and its listeners; an empty list of types means all that are saved by default.</summary>
 /// <param name="EventsExpiration">Seconds; null keeps events for ever.</param>
 internal sealed record EventsConfig(
     bool EventsEnabled,

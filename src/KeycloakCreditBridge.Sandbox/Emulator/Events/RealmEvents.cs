@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Sandbox.Emulator.Events;
 
-/// <summary>Something a user did, as GET events shows it. Times are milliseconds since 1970.</summary>
+/// <summary>An action of a user, as GET events shows it. Times are milliseconds since 1970.</summary>
 internal sealed record UserEvent(
     string? Id,
     long Time,
@@ -13,7 +13,7 @@ internal sealed record UserEvent(
     string? Error,
     IReadOnlyDictionary<string, string>? Details);
 
-/// <summary>Something an administrator did, as GET admin-events shows it.</summary>
+/// <summary>An action of an administrator, as GET admin-events shows it.</summary>
 /// <param name="Representation">The request's body as JSON text, without secrets.</param>
 internal sealed record AdminEvent(
     string? Id,
@@ -26,5 +26,5 @@ internal sealed record AdminEvent(
     string? Representation,
     IReadOnlyDictionary<string, string>? Details);
 
-/// <summary>Who acted, with internal ids.</summary>
+/// <summary>The actor, by internal ids.</summary>
 internal sealed record AuthDetails(string RealmId, string? ClientId, string? UserId, string? IpAddress);

@@ -7,7 +7,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Webhooks;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Http;
 
-/// <summary>JSON as Keycloak writes it: compact, nulls left out, only what must be escaped is.</summary>
+/// <summary>JSON as Keycloak writes it: compact, without nulls, with minimal escaping.</summary>
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(IReadOnlyList<UserEvent>))]
 [JsonSerializable(typeof(IReadOnlyList<AdminEvent>))]

@@ -4,7 +4,7 @@ using System.Text;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 /// <summary>
-/// Faults that a test can order. Patterns are paths in which <c>*</c> stands for anything, or paths with a query where they have a
+/// Faults that a test injects. Patterns are paths in which <c>*</c> stands for anything, or paths with a query where they have a
 /// question mark.
 /// </summary>
 internal sealed class FaultInjector
@@ -12,10 +12,10 @@ internal sealed class FaultInjector
     private readonly Lock _gate = new();
     private readonly List<Fault> _faults = [];
 
-    /// <summary>By how much the server's clock is wrong.</summary>
+    /// <summary>The error of the server's clock.</summary>
     public TimeSpan ClockOffset { get; set; }
 
-    /// <summary>How long a transaction lasts after its events got their times: until then nobody sees users or events of it.</summary>
+    /// <summary>How long a transaction lasts after its events got their times: until then its users and events are invisible.</summary>
     public TimeSpan CommitDelay { get; set; }
 
     /// <summary>Answers the next requests with a status, and Retry-After when given.</summary>
@@ -27,7 +27,7 @@ internal sealed class FaultInjector
         return Task.CompletedTask;
     });
 
-    /// <summary>Cuts the next bodies in half, with a status that says all is well.</summary>
+    /// <summary>Cuts the next bodies in half, with status 200.</summary>
     public void Truncate(string path, int count) => Add(path, count, async (context, next, _) =>
     {
         var body = context.Response.Body;
@@ -43,14 +43,14 @@ internal sealed class FaultInjector
     public void Hang(string path, int count) =>
         Add(path, count, (context, _, clock) => Task.Delay(Timeout.InfiniteTimeSpan, clock, context.RequestAborted));
 
-    /// <summary>Takes its time for the next requests and then answers them.</summary>
+    /// <summary>Delays the answers to the next requests.</summary>
     public void Delay(string path, int count, TimeSpan delay) => Add(path, count, async (context, next, clock) =>
     {
         await Task.Delay(delay, clock, context.RequestAborted);
         await next(context);
     });
 
-    /// <summary>Answers with a status, always, where the answer would hold this text.</summary>
+    /// <summary>Answers with a status, always, where the body would contain this text.</summary>
     public void FailWhenBodyContains(string path, string text, int status) => Add(path, int.MaxValue, async (context, next, _) =>
     {
         var body = context.Response.Body;
@@ -65,14 +65,14 @@ internal sealed class FaultInjector
             await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length), context.RequestAborted);
     });
 
-    /// <summary>Does something just before the next requests are answered.</summary>
+    /// <summary>Runs an action just before the next requests are answered.</summary>
     public void RunBefore(string path, int count, Action act) => Add(path, count, (context, next, _) =>
     {
         act();
         return next(context);
     });
 
-    /// <summary>Behaves again.</summary>
+    /// <summary>Removes all faults.</summary>
     public void Reset()
     {
         lock (_gate)
@@ -105,7 +105,8 @@ internal sealed class FaultInjector
         lock (_gate)
         {
             var fault = _faults.Find(candidate => candidate.Left > 0
-                && FileSystemName.MatchesSimpleExpression(candidate.Path, candidate.Path.Contains('?', StringComparison.Ordinal) ? path + query : path));
+                && FileSystemName.MatchesSimpleExpression(
+                    candidate.Path, candidate.Path.Contains('?', StringComparison.Ordinal) ? path + query : path));
             if (fault is not null)
                 fault.Left--;
             return fault?.Effect;

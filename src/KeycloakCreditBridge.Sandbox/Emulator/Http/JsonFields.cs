@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Http;
 
-/// <summary>Fields of JSON that somebody sent; what is not there is null.</summary>
+/// <summary>Fields of a JSON body; a missing field is null.</summary>
 internal static class JsonFields
 {
     public static string? Text(this JsonObject body, string name) => (string?)body[name];

@@ -16,7 +16,7 @@ internal static partial class QueryValues
     public static bool? Flag(this IQueryCollection query, string name) =>
         query.Value(name) is { } value ? value.Equals("true", StringComparison.OrdinalIgnoreCase) : null;
 
-    /// <summary>A number that is none makes the resource unknown: 404.</summary>
+    /// <summary>A value that is not a number makes the resource unknown: 404.</summary>
     public static int Number(this IQueryCollection query, string name, int absent) => query.Value(name) switch
     {
         null => absent,

@@ -12,12 +12,12 @@ internal sealed class RefusalException(int status, JsonObject body) : InvalidOpe
 
     public static RefusalException NotFound => Error(StatusCodes.Status404NotFound, "HTTP 404 Not Found");
 
-    /// <summary>What everything but the admin API says of an unknown realm.</summary>
+    /// <summary>The answer of everything but the admin API for an unknown realm.</summary>
     public static RefusalException NoSuchRealm => Error(StatusCodes.Status404NotFound, "Realm does not exist");
 
     public static RefusalException UserNotFound => Error(StatusCodes.Status404NotFound, "User not found");
 
-    /// <summary>What Keycloak answers to an exception of its own, such as an event type it does not know.</summary>
+    /// <summary>Keycloak's answer after an internal exception, such as one for an unknown event type.</summary>
     public static RefusalException Unknown =>
         Error(StatusCodes.Status500InternalServerError, "unknown_error", "For more on this error consult the server log.");
 

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
 /// <summary>A group of users.</summary>
-/// <param name="Parent">The group that it stands in, if it does.</param>
+/// <param name="Parent">Its parent group, or null.</param>
 internal sealed record EmulatedGroup(string Id, string Name, EmulatedGroup? Parent)
 {
     /// <summary>Names of the realm roles that its members have, those of groups below it too.</summary>
@@ -12,7 +12,7 @@ internal sealed record EmulatedGroup(string Id, string Name, EmulatedGroup? Pare
 
     public string Path => $"{Parent?.Path}/{Name}";
 
-    /// <summary>The group and those above it.</summary>
+    /// <summary>The group and its ancestors.</summary>
     public IEnumerable<EmulatedGroup> Line => Parent is null ? [this] : [this, .. Parent.Line];
 
     public JsonObject ToJson()

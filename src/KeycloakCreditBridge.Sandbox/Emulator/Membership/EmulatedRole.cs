@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 /// <summary>A role of a realm.</summary>
 internal sealed record EmulatedRole(string Id, string Name)
 {
-    /// <summary>Names of the roles that come with it.</summary>
+    /// <summary>Names of the roles that it includes.</summary>
     public ImmutableHashSet<string> Included { get; init; } = [];
 
     public JsonObject ToJson(string realmId) => new()

@@ -6,8 +6,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
-/// <summary>Making groups, and putting people into them.</summary>
-internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory journal, Uri server)
+/// <summary>Groups and their members.</summary>
+internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory transactions, Uri server)
 {
     private const string Groups = "/admin/realms/{realm}/groups";
     private const string Joined = "/admin/realms/{realm}/users/{id}/groups";
@@ -27,9 +27,10 @@ internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory jour
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var parent = context.Request.RouteValues.ContainsKey("group") ? Group(realm, context) : null;
         var group = new EmulatedGroup(Guid.NewGuid().ToString(), body.Text("name") ?? "", parent);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         var representation = new JsonObject { ["id"] = group.Id, ["name"] = group.Name, ["subGroups"] = new JsonArray() };
-        transaction.RaiseAdmin(caller, "CREATE", "GROUP", parent is null ? $"groups/{group.Id}" : $"groups/{parent.Id}/children", representation);
+        transaction.RaiseAdmin(
+            caller, "CREATE", "GROUP", parent is null ? $"groups/{group.Id}" : $"groups/{parent.Id}/children", representation);
         await transaction.CommitAsync(() => realm.Memberships.Groups.Add(group.Id, group), context.RequestAborted);
         return Answer.Created($"{server}admin/realms/{realm.Name}/groups/{group.Id}");
     }
@@ -54,10 +55,11 @@ internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory jour
         var details = new Dictionary<string, string> { ["username"] = user.Username };
         if (user.Email is not null)
             details["email"] = user.Email;
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, operation, "GROUP_MEMBERSHIP", $"users/{user.Id}/groups/{group.Id}", representation, details);
         await transaction.CommitAsync(
-            () => realm.Users.Replace(user with { Groups = joins ? user.Groups.Add(group.Id) : user.Groups.Remove(group.Id) }), context.RequestAborted);
+            () => realm.Users.Replace(user with { Groups = joins ? user.Groups.Add(group.Id) : user.Groups.Remove(group.Id) }),
+            context.RequestAborted);
         return Answer.NoContent;
     }
 

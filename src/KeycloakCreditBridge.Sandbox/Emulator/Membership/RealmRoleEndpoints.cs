@@ -6,8 +6,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 
-/// <summary>Making the realm's own roles, and giving them to people, groups and other roles.</summary>
-internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory journal, Uri server)
+/// <summary>Realm roles, and their assignment to users, groups and other roles.</summary>
+internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory transactions, Uri server)
 {
     private const string Roles = "/admin/realms/{realm}/roles";
     private const string OfUser = "/admin/realms/{realm}/users/{id}/role-mappings/realm";
@@ -29,7 +29,7 @@ internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory 
         var (realm, caller) = access.Require(context, "manage-realm");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var role = new EmulatedRole(Guid.NewGuid().ToString(), body.Text("name") ?? "");
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         var representation = new JsonObject { ["id"] = role.Id, ["name"] = role.Name, ["composite"] = false };
         transaction.RaiseAdmin(caller, "CREATE", "REALM_ROLE", $"roles/{role.Name}", representation);
         await transaction.CommitAsync(() => realm.Memberships.Roles.Add(role.Name, role), context.RequestAborted);
@@ -49,7 +49,7 @@ internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory 
         var (realm, caller) = access.Require(context, "manage-realm");
         var (_, role) = Found(context);
         var (included, body) = await NamesAsync(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "CREATE", "REALM_ROLE", $"roles/{role.Name}/composites", body);
         await transaction.CommitAsync(
             () => realm.Memberships.Roles[role.Name] = role with { Included = role.Included.Union(included) }, context.RequestAborted);
@@ -69,7 +69,7 @@ internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory 
         var (realm, caller) = access.Require(context, "manage-users");
         var user = realm.User(context.Route("id"));
         var (names, body) = await NamesAsync(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, operation, "REALM_ROLE_MAPPING", $"users/{user.Id}/role-mappings/realm", body);
         var roles = operation == "CREATE" ? user.RealmRoles.Union(names) : user.RealmRoles.Except(names);
         await transaction.CommitAsync(() => realm.Users.Replace(user with { RealmRoles = roles }), context.RequestAborted);
@@ -81,7 +81,7 @@ internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory 
         var (realm, caller) = access.Require(context, "manage-users");
         var group = GroupEndpoints.Group(realm, context);
         var (names, body) = await NamesAsync(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "CREATE", "REALM_ROLE_MAPPING", $"groups/{group.Id}/role-mappings/realm", body);
         await transaction.CommitAsync(() => group.RealmRoles = group.RealmRoles.Union(names), context.RequestAborted);
         return Answer.NoContent;

@@ -7,8 +7,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
 
 /// <summary>
-/// Logging in with another realm of this server. The user row is made one request before the registration is reported, so a
-/// browser that is closed in between leaves a user whom no REGISTER names.
+/// Logging in with another realm of this server. The user row is created one request before the registration event, so a
+/// browser that is closed in between leaves a user without a REGISTER event.
 /// </summary>
 internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, EmulatorClock clock, Uri server)
 {
@@ -54,7 +54,7 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
         });
     }
 
-    /// <summary>Exchanges the code for the person it stands for, which the provider's realm stores as an event of its own.</summary>
+    /// <summary>Exchanges the code for its user; the provider's realm stores an event of its own.</summary>
     private async Task<BrokeredIdentity> RedeemAsync(HttpContext context, IdentityProvider provider)
     {
         var code = context.Request.Query["code"].ToString();

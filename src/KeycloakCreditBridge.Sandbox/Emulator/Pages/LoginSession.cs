@@ -19,10 +19,10 @@ internal sealed class LoginSession(EmulatedClient client, Uri redirectUri, strin
 
     public string TabId { get; } = Random(8);
 
-    /// <summary>Who the identity provider says this is, once it has said so.</summary>
+    /// <summary>The user as the identity provider describes it, once it has.</summary>
     public BrokeredIdentity? Identity { get; set; }
 
-    /// <summary>The user that was made for the identity and is not yet reported as registered.</summary>
+    /// <summary>The user that was created for the identity and has no REGISTER event yet.</summary>
     public EmulatedUser? NewUser { get; set; }
 
     public static string NewSessionId() => Random(18);
@@ -30,7 +30,7 @@ internal sealed class LoginSession(EmulatedClient client, Uri redirectUri, strin
     private static string Random(int bytes) => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(bytes));
 }
 
-/// <summary>A person as an identity provider describes them.</summary>
+/// <summary>A user as an identity provider describes it.</summary>
 /// <param name="SessionId">The provider's own session.</param>
 internal sealed record BrokeredIdentity(
     string Alias, string UserId, string Username, string? Email, string? FirstName, string? LastName, string SessionId);

@@ -5,8 +5,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
 
-/// <summary>Starts logins, finds them again by cookie and tab, and sends people back to the application.</summary>
-internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory journal, Uri server)
+/// <summary>Starts logins, finds them again by cookie and tab, and redirects back to the application.</summary>
+internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory transactions, Uri server)
 {
     private const string Cookie = "AUTH_SESSION_ID";
 
@@ -30,7 +30,7 @@ internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory jou
         return session;
     }
 
-    /// <summary>The login that a form or a redirect belongs to; without its cookie it is over.</summary>
+    /// <summary>The login that a form or a redirect belongs to; without its cookie it has ended.</summary>
     public static LoginSession Find(HttpContext context, RealmState realm, string? tab = null) =>
         realm.Sessions.TryGetValue(tab ?? context.Request.Query["tab_id"].ToString(), out var session)
             && context.Request.Cookies[Cookie] == session.SessionId
@@ -41,7 +41,7 @@ internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory jou
     public string Link(RealmState realm, LoginSession session, string path) =>
         $"{server}realms/{realm.Name}/{path}?client_id={Uri.EscapeDataString(session.Client.ClientId)}&tab_id={session.TabId}";
 
-    /// <summary>Lets the person in: a LOGIN event after whatever was raised before, and the way back with a code.</summary>
+    /// <summary>Completes a login: raises LOGIN after the events before it, and redirects back with a code.</summary>
     public async Task<Answer> FinishAsync(
         HttpContext context, RealmState realm, LoginSession session, EmulatedUser user, Transaction transaction, Action change)
     {
@@ -57,7 +57,7 @@ internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory jou
             $"{session.RedirectUri.AbsoluteUri}{separator}{state}session_state={session.SessionId}&iss={issuer}&code={code}");
     }
 
-    public Transaction Begin(HttpContext context, RealmState realm) => journal.Begin(realm, context);
+    public Transaction Begin(HttpContext context, RealmState realm) => transactions.Begin(realm, context);
 
     private static Dictionary<string, string> LoginDetails(LoginSession session, EmulatedUser user)
     {

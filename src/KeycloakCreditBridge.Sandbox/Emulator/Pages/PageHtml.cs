@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
 
-/// <summary>The least HTML that has Keycloak's forms, field names, links and error marks.</summary>
+/// <summary>The minimal HTML with Keycloak's forms, field names, links and error marks.</summary>
 internal static class PageHtml
 {
     /// <summary>A page with one form, and a link for each identity provider.</summary>
@@ -45,7 +45,7 @@ internal static class PageHtml
     private static string Encode(string? text) => WebUtility.HtmlEncode(text ?? "");
 }
 
-/// <summary>A form and what was wrong with its last try, by field.</summary>
+/// <summary>A form and the errors of its last submission, by field.</summary>
 internal sealed record PageForm(
     string Title, string Id, string Action, IReadOnlyList<PageField> Fields, IReadOnlyDictionary<string, string> Errors);
 

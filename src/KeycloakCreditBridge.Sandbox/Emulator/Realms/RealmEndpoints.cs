@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Realms;
 
 /// <summary>Making, reading, changing and deleting realms.</summary>
-internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, TransactionFactory journal, Uri server)
+internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, TransactionFactory transactions, Uri server)
 {
     private const string Components = "/admin/realms/{realm}/components";
     private const string Item = "/admin/realms/{realm}";
@@ -62,7 +62,7 @@ internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, T
     {
         var (realm, caller) = access.Require(context, "manage-realm");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "REALM", null, body);
         await transaction.CommitAsync(() => realm.Write(body), context.RequestAborted);
         return Answer.NoContent;

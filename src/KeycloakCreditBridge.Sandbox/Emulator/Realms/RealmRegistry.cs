@@ -35,7 +35,7 @@ internal sealed class RealmRegistry
 
     public bool Remove(string name) => _realms.TryRemove(name, out _);
 
-    /// <summary>Makes a realm from a realm file. Nobody is told of its users.</summary>
+    /// <summary>Creates a realm from a realm file. Its users raise no event.</summary>
     public RealmState Import(JsonObject file)
     {
         var name = file.Text("realm") ?? throw RefusalException.Error(StatusCodes.Status400BadRequest, "Realm name is missing");

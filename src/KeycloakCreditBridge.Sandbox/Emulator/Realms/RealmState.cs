@@ -12,7 +12,9 @@ using KeycloakCreditBridge.Sandbox.Emulator.Webhooks;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Realms;
 
-/// <summary>Everything one realm consists of. Users, directory, memberships, events and webhooks are touched only under <see cref="Gate"/>.</summary>
+/// <summary>
+/// Everything one realm consists of. Users, directory, memberships, events and webhooks are touched only under <see cref="Gate"/>.
+/// </summary>
 internal sealed class RealmState(string id, string name)
 {
     public const string Management = "realm-management";
@@ -29,14 +31,14 @@ internal sealed class RealmState(string id, string name)
 
     public Lock Gate { get; } = new();
 
-    /// <summary>Signs the realm's tokens; a realm made anew under the same name does not take the old ones.</summary>
+    /// <summary>Signs the realm's tokens; a realm recreated under the same name refuses the old ones.</summary>
     public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     public string KeyId { get; } = Guid.NewGuid().ToString();
 
     public UserDirectory Users { get; } = new();
 
-    /// <summary>People of a directory whom nobody asked for yet: they become users when a list shows them or when they sign in.</summary>
+    /// <summary>Users of a directory that are not imported yet: a list that shows them or their first login imports them.</summary>
     public List<EmulatedUser> DirectoryUsers { get; } = [];
 
     public Memberships Memberships { get; } = new();
@@ -52,7 +54,7 @@ internal sealed class RealmState(string id, string name)
         })]),
     };
 
-    /// <summary>Ids of users whom lists leave out.</summary>
+    /// <summary>Ids of users that lists leave out.</summary>
     public HashSet<string> HiddenUserIds { get; } = new(StringComparer.Ordinal);
 
     public EventLog<UserEvent> UserEvents { get; } = new(stored => stored.Time);

@@ -10,12 +10,12 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Realms;
 /// One request's work in a realm: events get their times when they are raised, and become visible together with the change
 /// itself at commit; only then are webhooks sent.
 /// </summary>
-internal sealed class Transaction(RealmState realm, string? address, EmulatorClock clock, FaultInjector misbehaviour, WebhookSender webhooks)
+internal sealed class Transaction(RealmState realm, string? address, EmulatorClock clock, FaultInjector faults, WebhookSender webhooks)
 {
     private readonly List<UserEvent> _userEvents = [];
     private readonly List<(AdminEvent Event, Caller Caller)> _adminEvents = [];
 
-    /// <summary>Raises what a user did. <paramref name="at"/> is the time when it is not now, in milliseconds.</summary>
+    /// <summary>Raises an action of a user. <paramref name="at"/> is the time when it is not now, in milliseconds.</summary>
     public void Raise(
         string type,
         string? clientId,
@@ -27,14 +27,15 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
         _userEvents.Add(new UserEvent(
             Guid.NewGuid().ToString(), at ?? clock.Milliseconds, type, realm.Id, clientId, userId, sessionId, address, error, details));
 
-    /// <summary>Raises what an administrator did.</summary>
+    /// <summary>Raises an action of an administrator.</summary>
     public void RaiseAdmin(
-        Caller caller, string operation, string resource, string? path, JsonNode? representation, Dictionary<string, string>? details = null)
+        Caller caller, string operation, string resource, string? path, JsonNode? representation,
+        Dictionary<string, string>? details = null)
     {
-        var who = new AuthDetails(caller.Realm.Id, caller.ClientUuid, caller.UserId, address);
+        var actor = new AuthDetails(caller.Realm.Id, caller.ClientUuid, caller.UserId, address);
         var text = representation?.ToJsonString(EmulatorJson.Readable);
         var id = Guid.NewGuid().ToString();
-        _adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, who, operation, resource, path, text, details), caller));
+        _adminEvents.Add((new AdminEvent(id, clock.Milliseconds, realm.Id, actor, operation, resource, path, text, details), caller));
     }
 
     /// <summary>Stores the events, with which nothing else changes.</summary>
@@ -43,8 +44,8 @@ internal sealed class Transaction(RealmState realm, string? address, EmulatorClo
     /// <summary>Makes the change and stores the events, or neither; the change may refuse.</summary>
     public async Task CommitAsync(Action change, CancellationToken token)
     {
-        if (misbehaviour.CommitDelay > TimeSpan.Zero)
-            await Task.Delay(misbehaviour.CommitDelay, clock.Source, token);
+        if (faults.CommitDelay > TimeSpan.Zero)
+            await Task.Delay(faults.CommitDelay, clock.Source, token);
         List<WebhookBody> bodies;
         lock (realm.Gate)
         {

@@ -11,13 +11,14 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
-/// <summary>Issues and reads access tokens, and publishes the keys that they are signed with. ES256, as a key for it costs nothing to make.</summary>
+/// <summary>Issues and reads access tokens, and publishes their keys. ES256, because its keys are cheap to generate.</summary>
 internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Uri server)
 {
-    /// <summary>How long new tokens are good for.</summary>
+    /// <summary>The lifetime of new tokens.</summary>
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 
-    public string Issue(RealmState realm, EmulatedUser user, EmulatedClient client)
+    /// <summary>A token of a session of the user; with an actor, of one that an administrator impersonates.</summary>
+    public string Issue(RealmState realm, EmulatedUser user, EmulatedClient client, EmulatedUser? actor = null)
     {
         var now = clock.Now;
         var access = new JsonObject();
@@ -37,6 +38,8 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             ["scope"] = "profile email",
             ["preferred_username"] = user.Username,
         };
+        if (actor is not null)
+            claims["act"] = new JsonObject { ["sub"] = actor.Id, ["preferred_username"] = actor.Username };
         return Sign(realm, claims);
     }
 
@@ -68,7 +71,7 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
         };
     }
 
-    /// <summary>The caller, or null when the token is none of ours, was changed, or is over.</summary>
+    /// <summary>The caller, or null when the token is foreign, was changed, or has expired.</summary>
     public Caller? Read(string token)
     {
         if (token.Split('.') is not [var header, var payload, var signature] || Parse(payload) is not { } claims)

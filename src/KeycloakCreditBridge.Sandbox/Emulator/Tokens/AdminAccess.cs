@@ -3,10 +3,10 @@ using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
-/// <summary>Answers who calls and whether they may, in Keycloak's order: token, realm, roles.</summary>
+/// <summary>Identifies and authorizes the caller in Keycloak's order: token, realm, roles.</summary>
 internal sealed class AdminAccess(RealmRegistry realms, AccessTokens tokens)
 {
-    /// <summary>The caller of a request, who must have a good token.</summary>
+    /// <summary>The caller of a request; it must have a valid token.</summary>
     public Caller Caller(HttpContext context)
     {
         var header = context.Request.Headers.Authorization.ToString();

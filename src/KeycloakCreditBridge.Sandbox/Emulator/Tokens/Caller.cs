@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
-/// <summary>Who an access token stands for, with the roles that were in it when it was issued.</summary>
+/// <summary>The user of an access token, with the roles that it was issued with.</summary>
 /// <param name="Realm">The realm that issued the token.</param>
 /// <param name="ClientUuid">The internal id of the client.</param>
 /// <param name="Roles">As <c>client/role</c>.</param>

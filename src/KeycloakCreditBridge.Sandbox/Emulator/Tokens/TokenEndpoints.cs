@@ -9,7 +9,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
 /// <summary>The token endpoint: client_credentials for service accounts, password for administrators and tests.</summary>
-internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, TransactionFactory journal, ServerModel model, Uri server)
+internal sealed class TokenEndpoints(
+    RealmRegistry realms, AccessTokens tokens, TransactionFactory transactions, ServerModel model, Uri server)
 {
     private const string Scope = "profile email";
 
@@ -49,7 +50,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
 
     private async Task<Answer> ClientCredentialsAsync(HttpContext context, RealmState realm, string clientId, string? secret)
     {
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         var details = new Dictionary<string, string> { ["grant_type"] = "client_credentials" };
         var client = realm.Clients.GetValueOrDefault(clientId);
         if (client is null || client.IsPublic || !client.Enabled || client.Secret != secret)
@@ -80,7 +81,7 @@ internal sealed class TokenEndpoints(RealmRegistry realms, AccessTokens tokens, 
     {
         var client = realm.Clients.GetValueOrDefault(clientId)
             ?? throw Refused(StatusCodes.Status401Unauthorized, "invalid_client", "Invalid client or Invalid client credentials");
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         var username = form["username"].ToString();
         var details = new Dictionary<string, string>
         {

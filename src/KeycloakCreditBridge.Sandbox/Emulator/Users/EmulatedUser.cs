@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
-/// <summary>A user, person or service account, as the emulator keeps it.</summary>
+/// <summary>A user or service account, as the emulator keeps it.</summary>
 /// <param name="Id">Opaque text; <c>f:…</c> marks a federated user that is not stored.</param>
 /// <param name="Username">Always in lower case.</param>
 internal sealed record EmulatedUser(string Id, string Username)
@@ -46,7 +46,7 @@ internal sealed record EmulatedUser(string Id, string Username)
 
     public bool IsServiceAccount => ServiceAccountClientId is not null;
 
-    /// <summary>Federated users that are not imported are listed, but counted and dated by nobody.</summary>
+    /// <summary>False for federated users that are not imported: they are listed, and have no count and no creation time.</summary>
     public bool IsStored => !Id.StartsWith("f:", StringComparison.Ordinal);
 
     public static string NewId() => Guid.NewGuid().ToString();
@@ -69,7 +69,7 @@ internal sealed record EmulatedUser(string Id, string Username)
         Password = body.Objects("credentials").LastOrDefault()?.Text("value") ?? Password,
     };
 
-    /// <summary>A person of a directory, once Keycloak keeps them.</summary>
+    /// <summary>The user of a directory, once Keycloak stores it.</summary>
     public EmulatedUser ImportedAt(long now) => this with { CreatedTimestamp = now, FederationLink = "directory" };
 
     /// <summary>A user of a realm file or a partial import, whose id and creation time are taken as given.</summary>

@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 /// <summary>Partial import of users, which reports each as a change of the realm.</summary>
-internal sealed class PartialImport(AdminAccess access, TransactionFactory journal, RealmRegistry realms)
+internal sealed class PartialImport(AdminAccess access, TransactionFactory transactions, RealmRegistry realms)
 {
     public void Map(Routes routes) => routes.Map("POST", "/admin/realms/{realm}/partialImport", ImportAsync);
 
@@ -14,7 +14,7 @@ internal sealed class PartialImport(AdminAccess access, TransactionFactory journ
     {
         var (realm, caller) = access.Require(context, "manage-realm");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         var (added, results) = (new List<EmulatedUser>(), new JsonArray());
         foreach (var imported in body.Objects("users"))
         {

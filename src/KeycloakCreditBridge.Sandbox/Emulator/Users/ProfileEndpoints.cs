@@ -5,8 +5,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
-/// <summary>Which attributes users have, and who may edit them.</summary>
-internal sealed class ProfileEndpoints(AdminAccess access, TransactionFactory journal)
+/// <summary>The user profile: the declared attributes and their permissions.</summary>
+internal sealed class ProfileEndpoints(AdminAccess access, TransactionFactory transactions)
 {
     private const string Profile = "/admin/realms/{realm}/users/profile";
 
@@ -16,7 +16,9 @@ internal sealed class ProfileEndpoints(AdminAccess access, TransactionFactory jo
         routes.Map("PUT", Profile, WriteAsync);
     }
 
-    /// <summary>What a user of the realm may have of the attributes in a body: others are dropped without a word. Null where it names none.</summary>
+    /// <summary>
+    /// What a user of the realm may have of the attributes in a body: others are dropped silently. Null where it names none.
+    /// </summary>
     public static Dictionary<string, IReadOnlyList<string>>? AttributesOf(RealmState realm, JsonObject body) =>
         body["attributes"] is not JsonObject given ? null : given
             .Where(attribute => realm.Profile.ContainsKey("unmanagedAttributePolicy")
@@ -34,7 +36,7 @@ internal sealed class ProfileEndpoints(AdminAccess access, TransactionFactory jo
     {
         var (realm, caller) = access.Require(context, "manage-realm");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "UPDATE", "USER_PROFILE", "users/profile", body);
         await transaction.CommitAsync(() => realm.Profile = body, context.RequestAborted);
         return Answer.Json(body.DeepClone());

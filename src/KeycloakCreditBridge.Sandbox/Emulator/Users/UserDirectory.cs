@@ -15,15 +15,15 @@ internal sealed class UserDirectory
     private readonly Dictionary<string, EmulatedUser> _byUsername = new(StringComparer.Ordinal);
     private readonly Dictionary<string, EmulatedUser> _byEmail = new(StringComparer.Ordinal);
 
-    /// <summary>Everybody but service accounts; federated users that are not stored come last.</summary>
+    /// <summary>All users but service accounts; federated users that are not stored come last.</summary>
     public IReadOnlyList<EmulatedUser> Users => _users;
 
-    /// <summary>How many people are stored, which is what Keycloak counts.</summary>
+    /// <summary>The number of stored users without service accounts, which is what Keycloak counts.</summary>
     public int StoredCount { get; private set; }
 
     public IReadOnlyList<EmulatedUser> ServiceAccounts => _serviceAccounts;
 
-    /// <summary>People and service accounts in one order; merging saves sorting a large realm for each request.</summary>
+    /// <summary>Users and service accounts in one order; merging saves sorting a large realm for each request.</summary>
     public IEnumerable<EmulatedUser> All
     {
         get

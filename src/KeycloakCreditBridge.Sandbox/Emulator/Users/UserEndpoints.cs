@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 /// <summary>Listing, counting, reading and writing users.</summary>
-internal sealed class UserEndpoints(AdminAccess access, TransactionFactory journal, EmulatorClock clock, ServerModel model, Uri server)
+internal sealed class UserEndpoints(AdminAccess access, TransactionFactory transactions, EmulatorClock clock, ServerModel model, Uri server)
 {
     private const string Collection = "/admin/realms/{realm}/users";
     private const string Item = $"{Collection}/{{id}}";
@@ -34,7 +34,7 @@ internal sealed class UserEndpoints(AdminAccess access, TransactionFactory journ
         EmulatedUser[] page;
         lock (realm.Gate)
         {
-            // Federations come behind what Keycloak keeps itself; who is imported by this very list is among the former.
+            // Federated users come after stored ones; users that this very list imports count as federated.
             var imported = filter.ImportFrom(realm, clock.Milliseconds);
             var found = filter.Apply(realm.Users);
             var rest = (imported.Count == 0 ? found : found.Except(imported).Concat(imported)).Skip(Math.Max(0, first));
@@ -98,7 +98,8 @@ internal sealed class UserEndpoints(AdminAccess access, TransactionFactory journ
         await CommitAsync(context, realm, caller, "UPDATE", user.Id, WithoutSecrets(body), () =>
         {
             var before = realm.Users.ById(user.Id)!;
-            realm.Users.Replace(before.With(body) with { Username = username, Attributes = ProfileEndpoints.AttributesOf(realm, body) ?? before.Attributes });
+            var attributes = ProfileEndpoints.AttributesOf(realm, body) ?? before.Attributes;
+            realm.Users.Replace(before.With(body) with { Username = username, Attributes = attributes });
         });
         return Answer.NoContent;
     }
@@ -107,15 +108,15 @@ internal sealed class UserEndpoints(AdminAccess access, TransactionFactory journ
     {
         var (realm, caller) = access.Require(context, "manage-users");
         var user = realm.User(context.Route("id"));
-        var gone = new JsonObject { ["id"] = user.Id, ["username"] = user.Username };
-        await CommitAsync(context, realm, caller, "DELETE", user.Id, gone, () => realm.Users.Remove(user.Id));
+        var representation = new JsonObject { ["id"] = user.Id, ["username"] = user.Username };
+        await CommitAsync(context, realm, caller, "DELETE", user.Id, representation, () => realm.Users.Remove(user.Id));
         return Answer.NoContent;
     }
 
     private Task CommitAsync(
         HttpContext context, RealmState realm, Caller caller, string operation, string userId, JsonObject representation, Action change)
     {
-        var transaction = journal.Begin(realm, context);
+        var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, operation, "USER", $"users/{userId}", representation);
         return transaction.CommitAsync(change, context.RequestAborted);
     }

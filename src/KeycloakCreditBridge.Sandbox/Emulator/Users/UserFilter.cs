@@ -27,7 +27,7 @@ internal sealed class UserFilter
         _exact = _query.Flag("exact") is true && !(counting && model is ServerModel.V26_0);
         _enabled = _query.Flag("enabled");
         _emailVerified = _query.Flag("emailVerified");
-        if (model is not ServerModel.V26_7)
+        if (model < ServerModel.V26_7)
             return;
         _createdAfter = _query.Time("createdAfter", upper: false);
         _createdBefore = _query.Time("createdBefore", upper: true);
@@ -59,7 +59,7 @@ internal sealed class UserFilter
     }
 
     /// <summary>
-    /// Imports from the directory whom the filter asks it for. A filter on a field that no directory has finds nobody there.
+    /// Imports the matching users of the directory. A filter on a field that no directory has matches none.
     /// </summary>
     public IReadOnlyList<EmulatedUser> ImportFrom(RealmState realm, long now)
     {
@@ -72,7 +72,7 @@ internal sealed class UserFilter
         return imported;
     }
 
-    /// <summary>How many stored users match; the plain count is kept ready.</summary>
+    /// <summary>The number of matching stored users; the count without filter is kept ready.</summary>
     public int Count(UserDirectory users) => _ids is null && _terms.Length == 0 && !FindsServiceAccounts && !HasFieldFilter
         ? users.StoredCount
         : Apply(users).Count(user => user.IsStored);
@@ -95,7 +95,8 @@ internal sealed class UserFilter
     private bool HasTerms(EmulatedUser user)
     {
         string?[] values = [user.Username, user.Email, user.FirstName, user.LastName];
-        return Array.TrueForAll(_terms, term => Array.Exists(values, value => value is not null && Matches(value.ToLowerInvariant(), term)));
+        return Array.TrueForAll(
+            _terms, term => Array.Exists(values, value => value is not null && Matches(value.ToLowerInvariant(), term)));
     }
 
     private static bool Matches(string value, string term) => term switch

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
-/// <summary>Users as answers show them; nothing in them tells a service account from a person.</summary>
+/// <summary>Users as answers show them; no field marks a service account.</summary>
 internal static class UserJson
 {
     public static JsonObject Brief(this EmulatedUser user, bool canManage, long now)
@@ -50,7 +50,7 @@ internal static class UserJson
         json["emailVerified"] = user.EmailVerified;
         json["enabled"] = user.Enabled;
 
-        // A federated user that is not stored is dated anew each time it is loaded.
+        // A federated user that is not stored gets a new creation time each time it is loaded.
         if ((user.IsStored ? user.CreatedTimestamp : now) is { } created)
             json["createdTimestamp"] = created;
         return json;

@@ -24,7 +24,7 @@ internal sealed record WebhookBody(
 {
     private static readonly Dictionary<string, string> NoDetails = [];
 
-    /// <summary>The body for what a user did; the realm's lock is held.</summary>
+    /// <summary>The body for an action of a user; the realm's lock is held.</summary>
     public static WebhookBody Of(RealmState realm, UserEvent raised) => new(
         raised.Id, raised.Time, realm.Id, realm.Name, raised.Error, null, null, null, "",
         new WebhookAuthDetails(
@@ -34,7 +34,7 @@ internal sealed record WebhookBody(
         raised.Details ?? NoDetails, $"access.{raised.Type}", null, null);
 
     /// <summary>
-    /// The body for what an administrator did, with the representation whatever the realm stores; the realm's lock is held.
+    /// The body for an action of an administrator, with the representation even if the realm does not store it; the realm's lock is held.
     /// </summary>
     public static WebhookBody Of(RealmState realm, AdminEvent raised, Caller caller) => new(
         raised.Id, raised.Time, realm.Id, realm.Name, null, raised.OperationType, raised.ResourcePath, raised.Representation, "",
@@ -54,7 +54,7 @@ internal sealed record WebhookBody(
     }
 }
 
-/// <summary>Who acted: the user concerned for access events, the administrator for admin events.</summary>
+/// <summary>The actor: the affected user for access events, the administrator for admin events.</summary>
 /// <param name="RealmId">The realm's name, whatever the field is called.</param>
 internal sealed record WebhookAuthDetails(
     string RealmId, string? ClientId, string? UserId, string? IpAddress, string? Username, string? SessionId);

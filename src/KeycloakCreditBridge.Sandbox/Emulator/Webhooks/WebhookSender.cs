@@ -46,7 +46,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when every delivery so far was taken, lost or given up.</summary>
+    /// <summary>Ends when every delivery so far was accepted, lost or given up.</summary>
     public Task IdleAsync(CancellationToken token) => Task.WhenAll(_underWay.Values).WaitAsync(token);
 
     public async ValueTask DisposeAsync()
@@ -74,7 +74,7 @@ internal sealed class WebhookSender(EmulatorClock clock) : IAsyncDisposable
         }
         catch (Exception exception) when (exception is HttpRequestException or UriFormatException or OperationCanceledException)
         {
-            // The plugin logs a line and forgets the event, and so does a server that is stopped.
+            // The plugin logs a line and loses the event; a stopping server loses it too.
         }
     }
 

@@ -28,7 +28,8 @@ internal sealed class AdminSession(Uri server, string user, string password, Tim
         await SendAsync(HttpMethod.Post, path, content, token);
     }
 
-    private async Task<(JsonNode? Body, string CreatedId)> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken token)
+    private async Task<(JsonNode? Body, string CreatedId)> SendAsync(
+        HttpMethod method, string path, HttpContent? content, CancellationToken token)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(token));
@@ -69,7 +70,8 @@ internal sealed class AdminSession(Uri server, string user, string password, Tim
 
     private async Task RenewAsync(CancellationToken token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("realms/master/protocol/openid-connect/token", UriKind.Relative));
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, new Uri("realms/master/protocol/openid-connect/token", UriKind.Relative));
         request.Content = new FormUrlEncodedContent(new Dictionary<string, string>
         {
             ["grant_type"] = "password",

@@ -7,9 +7,9 @@ namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 /// The administrator's side of a Keycloak, over its REST API with the token of the master realm's administrator.
 /// A call that fails throws <see cref="HttpRequestException"/> with method, path, status and body.
 /// </summary>
-internal sealed class KeycloakAdmin(Uri server, string user, string password, TimeProvider clock) : IDisposable
+internal sealed class KeycloakAdmin(Uri server, string adminUser, string password, TimeProvider clock) : IDisposable
 {
-    private readonly AdminSession _session = new(server, user, password, clock);
+    private readonly AdminSession _session = new(server, adminUser, password, clock);
 
     public static KeycloakAdmin Of(IKeycloakServer server) =>
         new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
@@ -30,10 +30,10 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
 
     public Task DeleteRealmAsync(string realm, CancellationToken token) => DeleteAsync(Path(realm), token);
 
-    /// <summary>Creates a user with the person's password and returns its id; <paramref name="more"/> adds or replaces fields.</summary>
-    public Task<string> CreateUserAsync(string realm, SandboxUser person, CancellationToken token, JsonObject? more = null)
+    /// <summary>Creates a user with the user's password and returns the id; <paramref name="more"/> adds or replaces fields.</summary>
+    public Task<string> CreateUserAsync(string realm, SandboxUser user, CancellationToken token, JsonObject? more = null)
     {
-        var body = Representation(person);
+        var body = Representation(user);
         foreach (var (field, value) in more ?? [])
             body[field] = value?.DeepClone();
         return CreateAsync($"{Path(realm)}/users", body, token);
@@ -55,12 +55,12 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
 
     /// <summary>Imports users into a realm; an existing user name fails the import.</summary>
     /// <param name="realm">Where they are added.</param>
-    /// <param name="people">Who is added.</param>
+    /// <param name="added">The users to add.</param>
     /// <param name="token">Cancels the call.</param>
     /// <param name="created">When the file says that they were created, in milliseconds since 1970; null when it does not say.</param>
-    public Task PartialImportAsync(string realm, IEnumerable<SandboxUser> people, CancellationToken token, long? created = null)
+    public Task PartialImportAsync(string realm, IEnumerable<SandboxUser> added, CancellationToken token, long? created = null)
     {
-        JsonArray users = [.. people.Select(person => Imported(person, created))];
+        JsonArray users = [.. added.Select(user => Imported(user, created))];
         return PostAsync($"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = "FAIL", ["users"] = users }, token);
     }
 
@@ -94,12 +94,14 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
         await DeleteAsync($"{Path(realm)}/admin-events", token);
     }
 
-    /// <summary>Lets people of <paramref name="providerRealm"/> (same server) sign in to <paramref name="realm"/> as identity provider <paramref name="alias"/>.</summary>
-    /// <param name="realm">Where people arrive.</param>
+    /// <summary>
+    /// Makes <paramref name="providerRealm"/> of this server the identity provider <paramref name="alias"/> of <paramref name="realm"/>.
+    /// </summary>
+    /// <param name="realm">The realm that users sign in to.</param>
     /// <param name="alias">The provider's name in that realm.</param>
     /// <param name="providerRealm">Where they have their password; a client for the purpose is added to it.</param>
     /// <param name="token">Cancels the call.</param>
-    /// <param name="syncMode">IMPORT takes a person's data at the first login only, FORCE at each.</param>
+    /// <param name="syncMode">IMPORT takes a user's data at the first login only, FORCE at each.</param>
     public async Task AddIdentityProviderAsync(
         string realm, string alias, string providerRealm, CancellationToken token, string syncMode = "IMPORT")
     {
@@ -150,23 +152,23 @@ internal sealed class KeycloakAdmin(Uri server, string user, string password, Ti
 
     public void Dispose() => _session.Dispose();
 
-    private static JsonObject Representation(SandboxUser person) => new()
+    private static JsonObject Representation(SandboxUser user) => new()
     {
-        ["username"] = person.Username,
-        ["email"] = person.Email,
-        ["firstName"] = person.FirstName,
-        ["lastName"] = person.LastName,
+        ["username"] = user.Username,
+        ["email"] = user.Email,
+        ["firstName"] = user.FirstName,
+        ["lastName"] = user.LastName,
         ["enabled"] = true,
         ["credentials"] = new JsonArray(
-            new JsonObject { ["type"] = "password", ["value"] = person.Password, ["temporary"] = false }),
+            new JsonObject { ["type"] = "password", ["value"] = user.Password, ["temporary"] = false }),
     };
 
-    private static JsonObject Imported(SandboxUser person, long? created)
+    private static JsonObject Imported(SandboxUser user, long? created)
     {
-        var user = Representation(person);
+        var body = Representation(user);
         if (created is not null)
-            user["createdTimestamp"] = created;
-        return user;
+            body["createdTimestamp"] = created;
+        return body;
     }
 
     private static JsonNode RoleNamed(JsonArray known, string name) =>

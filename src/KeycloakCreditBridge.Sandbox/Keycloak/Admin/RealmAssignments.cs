@@ -3,23 +3,25 @@ using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 
-/// <summary>Groups, roles and attributes that people of a realm are given. Failures are those of <see cref="KeycloakAdmin"/>.</summary>
+/// <summary>Groups, roles and attributes of a realm's users. Failures are those of <see cref="KeycloakAdmin"/>.</summary>
 internal sealed class RealmAssignments(IKeycloakServer server, string realm) : IDisposable
 {
     private readonly AdminSession _session = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
 
-    /// <summary>Makes a group and returns its id.</summary>
-    /// <param name="name">Its name, without those above it.</param>
+    /// <summary>Creates a group and returns its id.</summary>
+    /// <param name="name">Its name, without its parents' names.</param>
     /// <param name="token">Cancels the call.</param>
-    /// <param name="parent">Id of the group that it stands in.</param>
+    /// <param name="parent">Id of its parent group.</param>
     public Task<string> AddGroupAsync(string name, CancellationToken token, string? parent = null) =>
         SendAsync(HttpMethod.Post, parent is null ? "groups" : $"groups/{parent}/children", new JsonObject { ["name"] = name }, token);
 
-    public Task JoinGroupAsync(string userId, string group, CancellationToken token) => SendAsync(HttpMethod.Put, $"users/{userId}/groups/{group}", null, token);
+    public Task JoinGroupAsync(string userId, string group, CancellationToken token) =>
+        SendAsync(HttpMethod.Put, $"users/{userId}/groups/{group}", null, token);
 
-    public Task LeaveGroupAsync(string userId, string group, CancellationToken token) => SendAsync(HttpMethod.Delete, $"users/{userId}/groups/{group}", null, token);
+    public Task LeaveGroupAsync(string userId, string group, CancellationToken token) =>
+        SendAsync(HttpMethod.Delete, $"users/{userId}/groups/{group}", null, token);
 
-    /// <summary>Makes a role of the realm, with which <paramref name="included"/> come.</summary>
+    /// <summary>Creates a realm role that includes the roles <paramref name="included"/>.</summary>
     public async Task AddRoleAsync(string name, CancellationToken token, params string[] included)
     {
         await SendAsync(HttpMethod.Post, "roles", new JsonObject { ["name"] = name }, token);
@@ -39,7 +41,7 @@ internal sealed class RealmAssignments(IKeycloakServer server, string realm) : I
     /// <summary>Adds an attribute to the user profile, or replaces it.</summary>
     /// <param name="name">The attribute's name.</param>
     /// <param name="token">Cancels the call.</param>
-    /// <param name="editors">Who may edit it: admin, user.</param>
+    /// <param name="editors">The roles that may edit it: admin, user.</param>
     public Task DeclareAttributeAsync(string name, CancellationToken token, params string[] editors) => ChangeProfileAsync(
         profile =>
         {
@@ -48,12 +50,16 @@ internal sealed class RealmAssignments(IKeycloakServer server, string realm) : I
             attributes.Add(new JsonObject
             {
                 ["name"] = name,
-                ["permissions"] = new JsonObject { ["view"] = new JsonArray("admin"), ["edit"] = new JsonArray([.. editors.Select(editor => JsonValue.Create(editor))]) },
+                ["permissions"] = new JsonObject
+                {
+                    ["view"] = new JsonArray("admin"),
+                    ["edit"] = new JsonArray([.. editors.Select(editor => JsonValue.Create(editor))]),
+                },
             });
         },
         token);
 
-    /// <summary>Sets who may use attributes that the user profile does not have; null for nobody.</summary>
+    /// <summary>Sets the policy for attributes that the user profile does not declare; null forbids them.</summary>
     public Task AllowUnmanagedAttributesAsync(string? policy, CancellationToken token) => ChangeProfileAsync(
         profile =>
         {

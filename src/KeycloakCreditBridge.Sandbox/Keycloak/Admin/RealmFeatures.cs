@@ -8,27 +8,30 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
 {
     private readonly AdminSession _session = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
 
-    /// <summary>Has the server forget whom it read from its database before.</summary>
+    /// <summary>Clears the users that the server keeps from earlier reads of its database.</summary>
     public Task ClearUserCacheAsync(CancellationToken token) => SendAsync(HttpMethod.Post, "clear-user-cache", new JsonObject(), token);
 
-    /// <summary>Where mails are sent by SMTP on 127.0.0.1.</summary>
+    /// <summary>Sets the SMTP server on 127.0.0.1 that mails are sent to.</summary>
     public Task SetMailServerAsync(int port, CancellationToken token) => UpdateRealmAsync(
-        new JsonObject { ["smtpServer"] = new JsonObject { ["host"] = "127.0.0.1", ["port"] = $"{port}", ["from"] = "keycloak@example.com" } },
+        new JsonObject
+        {
+            ["smtpServer"] = new JsonObject { ["host"] = "127.0.0.1", ["port"] = $"{port}", ["from"] = "keycloak@example.com" },
+        },
         token);
 
     /// <summary>Sets fields of the realm.</summary>
     public async Task UpdateRealmAsync(JsonObject fields, CancellationToken token) => await SendAsync(HttpMethod.Put, "", fields, token);
 
-    /// <summary>Lets people delete their accounts.</summary>
+    /// <summary>Lets a user delete their own account.</summary>
     public async Task AllowAccountDeletionAsync(string userId, CancellationToken token)
     {
-        await EnableActionAsync("delete_account", forNewPeople: false, token);
+        await EnableActionAsync("delete_account", forNewUsers: false, token);
         var account = await ClientAsync("account", token);
         var role = await GetAsync($"clients/{account}/roles/delete-account", token);
         await SendAsync(HttpMethod.Post, $"users/{userId}/role-mappings/clients/{account}", new JsonArray(role.DeepClone()), token);
     }
 
-    /// <summary>Has the registration form ask for a passkey and for no password.</summary>
+    /// <summary>Makes the registration form ask for a passkey instead of a password.</summary>
     public async Task RegisterByPasskeyAsync(CancellationToken token)
     {
         const string Executions = "authentication/flows/registration/executions";
@@ -40,10 +43,10 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
             await SendAsync(HttpMethod.Put, Executions, execution, token);
         }
 
-        await EnableActionAsync("webauthn-register-passwordless", forNewPeople: true, token);
+        await EnableActionAsync("webauthn-register-passwordless", forNewUsers: true, token);
     }
 
-    /// <summary>Makes an organisation and returns its id.</summary>
+    /// <summary>Creates an organisation and returns its id.</summary>
     public async Task<string> AddOrganizationAsync(string name, CancellationToken token)
     {
         await UpdateRealmAsync(new JsonObject { ["organizationsEnabled"] = true }, token);
@@ -54,23 +57,23 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
         return await SendAsync(HttpMethod.Post, "organizations", body, token);
     }
 
-    /// <summary>Sends somebody, who need not be a user, an invitation.</summary>
+    /// <summary>Sends an invitation to an address, which need not be a user's.</summary>
     public Task InviteAsync(string organization, string email, CancellationToken token) => _session.SendFormAsync(
         $"{Path("organizations")}/{organization}/members/invite-user", new Dictionary<string, string> { ["email"] = email }, token);
 
-    /// <summary>Adds an LDAP directory whose people are inetOrgPersons below <paramref name="people"/>, named by uid.</summary>
+    /// <summary>Adds an LDAP directory whose users are inetOrgPersons below <paramref name="usersDn"/>, named by uid.</summary>
     /// <param name="url">Its address, for example ldap://127.0.0.1:389.</param>
-    /// <param name="people">The distinguished name that they are below.</param>
-    /// <param name="import">Whether Keycloak keeps whom it has seen.</param>
+    /// <param name="usersDn">The distinguished name that they are below.</param>
+    /// <param name="import">Whether Keycloak stores the users that it has seen.</param>
     /// <param name="token">Cancels the call.</param>
-    public async Task AddDirectoryAsync(Uri url, string people, bool import, CancellationToken token)
+    public async Task AddDirectoryAsync(Uri url, string usersDn, bool import, CancellationToken token)
     {
         var parent = (string)(await GetAsync("", token))["id"]!;
         var config = new Dictionary<string, string>
         {
             ["enabled"] = "true", ["priority"] = "0", ["editMode"] = "READ_ONLY", ["vendor"] = "other",
             ["importEnabled"] = import ? "true" : "false", ["syncRegistrations"] = "false", ["cachePolicy"] = "NO_CACHE",
-            ["connectionUrl"] = url.AbsoluteUri.TrimEnd('/'), ["usersDn"] = people, ["authType"] = "none", ["searchScope"] = "1",
+            ["connectionUrl"] = url.AbsoluteUri.TrimEnd('/'), ["usersDn"] = usersDn, ["authType"] = "none", ["searchScope"] = "1",
             ["usernameLDAPAttribute"] = "uid", ["rdnLDAPAttribute"] = "uid", ["uuidLDAPAttribute"] = "entryUUID",
             ["userObjectClasses"] = "inetOrgPerson", ["pagination"] = "true",
             ["fullSyncPeriod"] = "-1", ["changedSyncPeriod"] = "-1", ["batchSizeForSync"] = "100",
@@ -81,7 +84,8 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
             ["providerId"] = "ldap",
             ["providerType"] = "org.keycloak.storage.UserStorageProvider",
             ["parentId"] = parent,
-            ["config"] = new JsonObject(config.Select(setting => KeyValuePair.Create<string, JsonNode?>(setting.Key, new JsonArray(setting.Value)))),
+            ["config"] = new JsonObject(
+                config.Select(setting => KeyValuePair.Create<string, JsonNode?>(setting.Key, new JsonArray(setting.Value)))),
         }, token);
     }
 
@@ -94,7 +98,8 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
             ["name"] = "scim",
             ["protocol"] = "openid-connect",
             ["protocolMapper"] = "oidc-audience-mapper",
-            ["config"] = new JsonObject { ["included.custom.audience"] = $"{server.Url}realms/{realm}/scim/v2", ["access.token.claim"] = "true" },
+            ["config"] =
+                new JsonObject { ["included.custom.audience"] = $"{server.Url}realms/{realm}/scim/v2", ["access.token.claim"] = "true" },
         };
         await SendAsync(HttpMethod.Post, "clients", new JsonObject
         {
@@ -108,12 +113,12 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
 
     public void Dispose() => _session.Dispose();
 
-    private async Task EnableActionAsync(string action, bool forNewPeople, CancellationToken token)
+    private async Task EnableActionAsync(string action, bool forNewUsers, CancellationToken token)
     {
         var path = $"authentication/required-actions/{action}";
         var settings = await GetAsync(path, token);
         settings["enabled"] = true;
-        settings["defaultAction"] = forNewPeople;
+        settings["defaultAction"] = forNewUsers;
         await SendAsync(HttpMethod.Put, path, settings, token);
     }
 

@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 
 /// <summary>
-/// A key pair for a realm that is imported. Keycloak makes one for a realm that comes without, which takes it three seconds with the
-/// compiler that it runs with here. The few that this process makes are given out in turn, so that one realm's are not the next one's.
+/// Key pairs for imported realms. Keycloak generates one for a realm without, which takes three seconds with the compiler settings of
+/// the sandbox. The few pairs of this process are used in turn, so that two realms in a row have different keys.
 /// </summary>
 internal static class RealmKeyPairs
 {

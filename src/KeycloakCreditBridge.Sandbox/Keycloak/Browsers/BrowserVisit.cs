@@ -1,7 +1,7 @@
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
 
 /// <summary>
-/// One person's way through Keycloak's pages, with the cookies of one browser, until Keycloak sends them to <paramref name="home"/>.
+/// One browser's way through Keycloak's pages, with its own cookies, until Keycloak redirects to <paramref name="home"/>.
 /// </summary>
 internal sealed class BrowserVisit(Uri home) : IDisposable
 {
@@ -10,13 +10,15 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
     private readonly CookieJar _cookies = new();
 
-    /// <summary>Answers the page that asks for a passkey, if the person has one.</summary>
+    /// <summary>Answers the page that asks for a passkey, if the user has one.</summary>
     public PasskeyAuthenticator? Authenticator { get; init; }
 
-    /// <summary>The redirect at which the person closes the browser instead of following it.</summary>
+    /// <summary>The redirect at which the browser is closed instead of following it.</summary>
     public Predicate<Uri>? ClosesAt { get; init; }
 
-    /// <summary>Answers form after form, until the person is at home, has closed the browser, or sees a page that <paramref name="ends"/> knows.</summary>
+    /// <summary>
+    /// Answers form after form until the browser is home, is closed, or shows a page that <paramref name="ends"/> accepts.
+    /// </summary>
     public async Task<BrowserPage> CompleteFormsAsync(
         Uri start, Dictionary<string, string> answers, CancellationToken token, Predicate<Uri>? ends = null)
     {
@@ -55,7 +57,7 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
         }
     }
 
-    /// <summary>Presses the button of a form that asks for nothing.</summary>
+    /// <summary>Submits a form without fields.</summary>
     public async Task SubmitAsync(BrowserPage page, string formId, CancellationToken token) =>
         await SendAsync(HtmlForm.ActionOf(page.Address, page.Html, formId), [], token);
 
@@ -66,7 +68,7 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
         if (next.AbsolutePath != home.AbsolutePath)
             return false;
         return next.Query.Contains("error=", StringComparison.Ordinal)
-            ? throw new InvalidOperationException($"Keycloak sent the person back with {next.Query}")
+            ? throw new InvalidOperationException($"Keycloak redirected back with {next.Query}")
             : true;
     }
 
@@ -84,5 +86,5 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
     }
 }
 
-/// <summary>Where a visit is, and what stands there.</summary>
+/// <summary>The address of a page and its HTML.</summary>
 internal sealed record BrowserPage(Uri Address, string Html);

@@ -3,26 +3,27 @@ using System.Text.RegularExpressions;
 
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
 
-/// <summary>A form of a page: where it goes and what stands in its fields.</summary>
+/// <summary>A form of a page: its target and the values of its fields.</summary>
 internal sealed partial record HtmlForm(Uri Action, IReadOnlyDictionary<string, string> Fields)
 {
-    /// <summary>The names of its fields, by which a form is known again.</summary>
+    /// <summary>The names of its fields, which identify a form.</summary>
     public string FieldNames => string.Join(',', Fields.Keys);
 
     /// <summary>The first form of the page that asks for one of these fields, or null.</summary>
     public static HtmlForm? Find(Uri page, string html, IEnumerable<string> fields) =>
         FormTag().Matches(html)
-            .Select(form => new HtmlForm(new Uri(page, Attribute(form.Groups["tag"].Value, "action")), FieldsOf(form.Groups["content"].Value)))
+            .Select(
+                form => new HtmlForm(new Uri(page, Attribute(form.Groups["tag"].Value, "action")), FieldsOf(form.Groups["content"].Value)))
             .FirstOrDefault(form => fields.Any(form.Fields.ContainsKey));
 
-    /// <summary>Where the form with this id goes.</summary>
+    /// <summary>The target of the form with this id.</summary>
     public static Uri ActionOf(Uri page, string html, string id) => FormTag().Matches(html)
         .Where(form => Attribute(form.Groups["tag"].Value, "id") == id)
         .Select(form => new Uri(page, Attribute(form.Groups["tag"].Value, "action")))
         .FirstOrDefault()
         ?? throw new InvalidOperationException($"Keycloak's page {page.AbsolutePath} has no form {id}: {MessageOf(html)}");
 
-    /// <summary>What to send: the answers where it asks for them, and all else as it stands, hidden fields above all.</summary>
+    /// <summary>The values to send: the answers for the fields that have one, the form's own values for the others.</summary>
     public Dictionary<string, string> FilledWith(IReadOnlyDictionary<string, string> answers) =>
         Fields.ToDictionary(field => field.Key, field => answers.GetValueOrDefault(field.Key) ?? field.Value);
 
@@ -58,7 +59,9 @@ internal sealed partial record HtmlForm(Uri Action, IReadOnlyDictionary<string, 
     [GeneratedRegex("<input[^>]*>", RegexOptions.Singleline | RegexOptions.IgnoreCase)]
     private static partial Regex InputTag();
 
-    [GeneratedRegex("""(?:id="input-error[^"]*"|class="[^"]*(?:kc-feedback-text|pf-m-error|instruction)[^"]*")[^>]*>(.*?)</(?:span|p|div)>""", RegexOptions.Singleline)]
+    [GeneratedRegex(
+        """(?:id="input-error[^"]*"|class="[^"]*(?:kc-feedback-text|pf-m-error|instruction)[^"]*")[^>]*>(.*?)</(?:span|p|div)>""",
+        RegexOptions.Singleline)]
     private static partial Regex ErrorText();
 
     [GeneratedRegex("<title>(.*?)</title>", RegexOptions.Singleline | RegexOptions.IgnoreCase)]

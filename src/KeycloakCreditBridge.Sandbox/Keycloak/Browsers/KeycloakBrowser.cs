@@ -4,38 +4,39 @@ using System.Text;
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
 
 /// <summary>
-/// Fills in Keycloak's own pages as a person would, each call with cookies of its own, so calls may run at once.
-/// A call returns when Keycloak sent the person back to the application; a refused form throws with the page's message.
+/// Fills in Keycloak's own pages as a user would, each call with cookies of its own, so calls may run at once.
+/// A call returns when Keycloak sent the browser back to the application; a refused form throws with the page's message.
 /// </summary>
 internal sealed class KeycloakBrowser(Uri server)
 {
-    // The account console is a client of every realm; nobody has to listen at its address.
+    // The account console is a client of every realm; no server has to listen at its address.
     private const string Client = "account-console";
 
     /// <summary>Registers by the realm's registration form (registrationAllowed must be on).</summary>
-    public Task RegisterAsync(string realm, SandboxUser person, CancellationToken token) =>
-        WalkAsync(realm, "registrations", "", AnswersOf(person), token);
+    public Task RegisterAsync(string realm, SandboxUser user, CancellationToken token) =>
+        WalkAsync(realm, "registrations", "", AnswersOf(user), token);
 
     /// <summary>Registers in a realm that verifies addresses, and opens the link that <paramref name="mail"/> then has.</summary>
-    public async Task RegisterAndVerifyAsync(string realm, SandboxUser person, Func<Task<Uri>> mail, CancellationToken token)
+    public async Task RegisterAndVerifyAsync(string realm, SandboxUser user, Func<Task<Uri>> mail, CancellationToken token)
     {
         using var visit = new BrowserVisit(HomeOf(realm));
         await visit.CompleteFormsAsync(
-            StartOf(realm, "registrations", ""), AnswersOf(person), token, page => page.Query.Contains("VERIFY_EMAIL", StringComparison.Ordinal));
+            StartOf(realm, "registrations", ""), AnswersOf(user), token,
+            page => page.Query.Contains("VERIFY_EMAIL", StringComparison.Ordinal));
         await visit.OpenAsync(await mail(), token);
     }
 
-    /// <summary>Registers by a link that was sent to the person, as invitations are.</summary>
-    public async Task RegisterByLinkAsync(string realm, Uri link, SandboxUser person, CancellationToken token)
+    /// <summary>Registers by a link from a mail, as invitations have.</summary>
+    public async Task RegisterByLinkAsync(string realm, Uri link, SandboxUser user, CancellationToken token)
     {
         using var visit = new BrowserVisit(HomeOf(realm));
-        await visit.CompleteFormsAsync(link, AnswersOf(person), token);
+        await visit.CompleteFormsAsync(link, AnswersOf(user), token);
     }
 
     /// <summary>Registers in a realm that asks for a passkey and for no password.</summary>
-    public async Task RegisterWithPasskeyAsync(string realm, SandboxUser person, CancellationToken token)
+    public async Task RegisterWithPasskeyAsync(string realm, SandboxUser user, CancellationToken token)
     {
-        var answers = AnswersOf(person);
+        var answers = AnswersOf(user);
         using var visit = new BrowserVisit(HomeOf(realm)) { Authenticator = new PasskeyAuthenticator(server) };
         await visit.CompleteFormsAsync(StartOf(realm, "registrations", ""), answers, token);
     }
@@ -45,20 +46,21 @@ internal sealed class KeycloakBrowser(Uri server)
         WalkAsync(realm, "auth", "", Credentials(username, password), token);
 
     /// <summary>Signs in and does one of Keycloak's required actions, such as UPDATE_PROFILE, with these answers.</summary>
-    public Task PerformActionAsync(string realm, SandboxUser person, string action, Dictionary<string, string> answers, CancellationToken token)
+    public Task PerformActionAsync(
+        string realm, SandboxUser user, string action, Dictionary<string, string> answers, CancellationToken token)
     {
-        var all = Credentials(person.Username, person.Password);
+        var all = Credentials(user.Username, user.Password);
         foreach (var (field, value) in answers)
             all[field] = value;
         return WalkAsync(realm, "auth", $"&kc_action={action}", all, token);
     }
 
-    /// <summary>Signs in and deletes the own account (delete_account must be on, and the person have the role).</summary>
-    public async Task DeleteAccountAsync(string realm, SandboxUser person, CancellationToken token)
+    /// <summary>Signs in and deletes the own account (delete_account must be on, and the user have the role).</summary>
+    public async Task DeleteAccountAsync(string realm, SandboxUser user, CancellationToken token)
     {
         using var visit = new BrowserVisit(HomeOf(realm));
         var page = await visit.CompleteFormsAsync(
-            StartOf(realm, "auth", "&kc_action=delete_account"), Credentials(person.Username, person.Password), token,
+            StartOf(realm, "auth", "&kc_action=delete_account"), Credentials(user.Username, user.Password), token,
             page => page.Query.Contains("execution=delete_account", StringComparison.Ordinal));
         await visit.SubmitAsync(page, "kc-deleteaccount-form", token);
     }
@@ -76,7 +78,7 @@ internal sealed class KeycloakBrowser(Uri server)
         return WalkAsync(realm, "auth", Hint(alias), answers, token);
     }
 
-    /// <summary>The same, for the first time and closed at the last step: the user is made, and nothing has told of it.</summary>
+    /// <summary>The same, for the first time and closed at the last step: the user exists, and no event names it.</summary>
     public async Task AbandonBrokerLoginAsync(string realm, string alias, string username, string password, CancellationToken token)
     {
         using var visit = new BrowserVisit(HomeOf(realm))
@@ -91,14 +93,14 @@ internal sealed class KeycloakBrowser(Uri server)
     private static Dictionary<string, string> Credentials(string username, string password) =>
         new() { ["username"] = username, ["password"] = password };
 
-    private static Dictionary<string, string> AnswersOf(SandboxUser person) => new()
+    private static Dictionary<string, string> AnswersOf(SandboxUser user) => new()
     {
-        ["username"] = person.Username,
-        ["email"] = person.Email,
-        ["password"] = person.Password,
-        ["password-confirm"] = person.Password,
-        ["firstName"] = person.FirstName,
-        ["lastName"] = person.LastName,
+        ["username"] = user.Username,
+        ["email"] = user.Email,
+        ["password"] = user.Password,
+        ["password-confirm"] = user.Password,
+        ["firstName"] = user.FirstName,
+        ["lastName"] = user.LastName,
     };
 
     private async Task WalkAsync(string realm, string page, string more, Dictionary<string, string> answers, CancellationToken token)
@@ -115,6 +117,7 @@ internal sealed class KeycloakBrowser(Uri server)
             .TrimEnd('=').Replace('+', '-').Replace('/', '_');
         return new Uri(server,
             $"realms/{Uri.EscapeDataString(realm)}/protocol/openid-connect/{page}?client_id={Client}&response_type=code&scope=openid" +
-            $"&redirect_uri={Uri.EscapeDataString(HomeOf(realm).AbsoluteUri)}&state=s&code_challenge={challenge}&code_challenge_method=S256{more}");
+            $"&redirect_uri={Uri.EscapeDataString(HomeOf(realm).AbsoluteUri)}&state=s" +
+            $"&code_challenge={challenge}&code_challenge_method=S256{more}");
     }
 }

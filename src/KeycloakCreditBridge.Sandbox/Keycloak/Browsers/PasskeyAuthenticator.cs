@@ -23,7 +23,8 @@ internal sealed partial class PasskeyAuthenticator(Uri server)
         if (!html.Contains($"name=\"{AttestationField}\"", StringComparison.Ordinal))
             return null;
         var credential = RandomNumberGenerator.GetBytes(16);
-        var client = $$"""{"type":"webauthn.create","challenge":"{{Challenge().Match(html).Groups[1].Value}}","origin":"{{server.GetLeftPart(UriPartial.Authority)}}"}""";
+        var (challenge, origin) = (Challenge().Match(html).Groups[1].Value, server.GetLeftPart(UriPartial.Authority));
+        var client = $$"""{"type":"webauthn.create","challenge":"{{challenge}}","origin":"{{origin}}"}""";
         return new Dictionary<string, string>
         {
             ["clientDataJSON"] = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(client)),

@@ -14,6 +14,6 @@ internal interface IKeycloakServer : IAsyncDisposable
     /// <summary>Whether webhooks can be registered (Phase Two's keycloak-events is there).</summary>
     bool SendsWebhooks { get; }
 
-    /// <summary>One line for people: which server this is and where it came from.</summary>
+    /// <summary>One line to show: which server this is and where it came from.</summary>
     string Description { get; }
 }

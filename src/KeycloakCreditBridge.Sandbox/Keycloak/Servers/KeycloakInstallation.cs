@@ -5,16 +5,19 @@ using KeycloakCreditBridge.Sandbox.Processes;
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 /// <summary>
-/// A distribution unpacked and built once, and then shared by every server that runs from it: it is only read. With one that is built
-/// for Keycloak's own database comes a database in which the master realm exists already, which saves a server half of its start.
+/// A distribution that is unpacked and built once; servers share it and only read it. A build for Keycloak's own database includes a
+/// database with the master realm, which halves the start of a server.
 /// </summary>
 internal static class KeycloakInstallation
 {
-    // Part of the folder's name: raise it when the way of building changes, so that older folders are left alone.
+    // Part of the folder's name: raise it when the build changes, so that older folders are not used.
     private const string BuildVersion = "1";
 
-    /// <summary>The installation's folder, made first if it is not there. Several processes may ask at once: one makes it, the others wait.</summary>
-    public static async Task<string> PrepareAsync(KeycloakDistribution distribution, string cache, Action<string>? say, CancellationToken token)
+    /// <summary>
+    /// The installation's folder, made first if it is not there. Several processes may ask at once: one makes it, the others wait.
+    /// </summary>
+    public static async Task<string> PrepareAsync(
+        KeycloakDistribution distribution, string cache, Action<string>? report, CancellationToken token)
     {
         var installation = Path.Combine(cache, NameOf(distribution));
         if (Directory.Exists(installation))
@@ -25,7 +28,7 @@ internal static class KeycloakInstallation
         if (Directory.Exists(installation))
             return installation;
 
-        say?.Invoke($"Preparing Keycloak {distribution.Version} in {installation} (once, about a minute).");
+        report?.Invoke($"Preparing Keycloak {distribution.Version} in {installation} (once, about a minute).");
         var unfinished = installation + ".unfinished";
         if (Directory.Exists(unfinished))
             Directory.Delete(unfinished, recursive: true);
@@ -49,7 +52,8 @@ internal static class KeycloakInstallation
         var variant = distribution is { Database: KeycloakDistribution.OwnDatabase, Features: "" }
             ? ""
             : $"\n{distribution.Database}\n{distribution.Features}";
-        var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{BuildVersion}\n{distribution.Source}\n{string.Join('\n', content.Order())}{variant}"));
+        var digest = SHA256.HashData(
+            Encoding.UTF8.GetBytes($"{BuildVersion}\n{distribution.Source}\n{string.Join('\n', content.Order())}{variant}"));
         return $"keycloak-{distribution.Version}{plugin}-{Convert.ToHexStringLower(digest)[..8]}";
     }
 
@@ -92,7 +96,10 @@ internal static class KeycloakInstallation
         string[] eventStore = distribution.Plugin is null ? [] : ["--spi-events-store--provider=jpa"];
         string[] features = distribution.Features.Length == 0 ? [] : [$"--features={distribution.Features}"];
         await Command.RunAsync(
-            [Path.Combine(folder, "bin", "kc.sh"), "build", $"--db={distribution.Database}", "--health-enabled=true", .. eventStore, .. features],
+            [
+                Path.Combine(folder, "bin", "kc.sh"), "build", $"--db={distribution.Database}", "--health-enabled=true", .. eventStore,
+                .. features,
+            ],
             token, new Dictionary<string, string> { ["JAVA_HOME"] = distribution.Java.Home });
     }
 }

@@ -3,8 +3,8 @@ using KeycloakCreditBridge.Sandbox.Processes;
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 /// <summary>
-/// A real Keycloak of one's own on 127.0.0.1. It shares the installation with others and has its own database, which is gone after
-/// <see cref="DisposeAsync"/>. It ends with this process, however that ends.
+/// A private, real Keycloak on 127.0.0.1. It shares the installation with others and has its own database, which
+/// <see cref="DisposeAsync"/> removes. It ends with this process, however that ends.
 /// </summary>
 internal sealed class RealKeycloak : IKeycloakServer
 {
@@ -27,20 +27,21 @@ internal sealed class RealKeycloak : IKeycloakServer
     public bool SendsWebhooks => _distribution.Plugin is not null;
 
     public string Description =>
-        $"Keycloak {_distribution.Version}, {(SendsWebhooks ? "with" : "without")} webhooks, from {_distribution.Source}, on Java {_distribution.Java.Version}";
+        $"Keycloak {_distribution.Version}, {(SendsWebhooks ? "with" : "without")} webhooks, from {_distribution.Source}, on Java " +
+        $"{_distribution.Java.Version}";
 
     /// <summary>Starts a server: about 5 s, and a minute more the first time that this distribution is used on the machine.</summary>
     /// <param name="distribution">One of <see cref="KeycloakDistribution.FindAll"/>; with { Plugin = null } for no webhooks.</param>
     /// <param name="cache">The folder for installations and instances; any number of processes may share one.</param>
-    /// <param name="say">Takes a line for the person who waits.</param>
-    /// <param name="token">Gives the start up.</param>
+    /// <param name="report">Takes a line of progress to show.</param>
+    /// <param name="token">Cancels the start.</param>
     /// <param name="environment">Variables for the server: the address of its database, or a clock of its own.</param>
     /// <exception cref="InvalidOperationException">It did not start; the message ends with the last lines of its log.</exception>
     public static async Task<RealKeycloak> StartAsync(
-        KeycloakDistribution distribution, string cache, Action<string>? say, CancellationToken token,
+        KeycloakDistribution distribution, string cache, Action<string>? report, CancellationToken token,
         IReadOnlyDictionary<string, string>? environment = null)
     {
-        var installation = await KeycloakInstallation.PrepareAsync(distribution, cache, say, token);
+        var installation = await KeycloakInstallation.PrepareAsync(distribution, cache, report, token);
         var server = new RealKeycloak(cache, distribution);
         try
         {

@@ -67,7 +67,7 @@ public sealed class RetryTests
 
         // The clock moves on while an answer is under way; a date has whole seconds.
         Assert.True((again!.Value - answered).TotalSeconds >= seconds - 1);
-        var line = Assert.Single(bundle.Log.Lines, line => line.Contains(Asking, StringComparison.Ordinal));
+        var line = Assert.Single(bundle.Log.All, line => line.Contains(Asking, StringComparison.Ordinal));
         var (wait, wish) = (TimeSpan.Parse(line.Split(Asking)[1].Split(": ")[0], CultureInfo.InvariantCulture), TimeSpan.FromSeconds(seconds));
         Assert.InRange(wait, retryAfter == "date" ? TimeSpan.Zero : wish, wish);
     }

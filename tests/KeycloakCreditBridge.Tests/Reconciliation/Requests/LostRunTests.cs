@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Faults;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;

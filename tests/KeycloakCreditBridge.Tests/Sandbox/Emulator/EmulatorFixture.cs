@@ -29,14 +29,14 @@ internal sealed partial class EmulatorFixture : IAsyncDisposable
 
     public static async Task<EmulatorFixture> StartAsync(ServerModel model = ServerModel.V26_7)
     {
-        var driver = new EmulatorFixture(await EmulatedKeycloak.StartAsync(new EmulatorOptions(model), Token));
-        await driver.ImportAsync(Realm, new JsonObject
+        var emulator = new EmulatorFixture(await EmulatedKeycloak.StartAsync(new EmulatorOptions(model), Token));
+        await emulator.ImportAsync(Realm, new JsonObject
         {
             ["clients"] = new JsonArray(Client("credit-bridge"), Client("query-only"), Application()),
             ["users"] = new JsonArray(
                 ServiceAccount("credit-bridge", "view-events", "view-users"), ServiceAccount("query-only", "query-users")),
         });
-        return driver;
+        return emulator;
     }
 
     /// <summary>Imports a realm that allows registration and stores and sends every event.</summary>

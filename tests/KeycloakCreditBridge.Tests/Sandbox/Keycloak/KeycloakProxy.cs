@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
-/// <summary>Stands before a Keycloak and passes on what is asked, but for what a test has it answer or ask otherwise.</summary>
+/// <summary>A proxy before a Keycloak that forwards requests, except those that a test answers or changes.</summary>
 internal sealed class KeycloakProxy(WebApplication app) : IAsyncDisposable
 {
     public Uri Url => new(app.Urls.Single());
@@ -12,8 +12,8 @@ internal sealed class KeycloakProxy(WebApplication app) : IAsyncDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <param name="keycloak">The server behind it.</param>
-    /// <param name="meet">May change the request's query, and returns whether it has answered already.</param>
-    public static async Task<KeycloakProxy> StartAsync(Uri keycloak, Func<HttpContext, Task<bool>> meet)
+    /// <param name="intercept">May change the request's query, and returns whether it has answered already.</param>
+    public static async Task<KeycloakProxy> StartAsync(Uri keycloak, Func<HttpContext, Task<bool>> intercept)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -21,7 +21,7 @@ internal sealed class KeycloakProxy(WebApplication app) : IAsyncDisposable
         app.Urls.Add("http://127.0.0.1:0");
         app.Run(async context =>
         {
-            if (!await meet(context))
+            if (!await intercept(context))
                 await PassOnAsync(context, keycloak);
         });
         await app.StartAsync(Token);

@@ -1,10 +1,12 @@
 using System.Net.Sockets;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Sandbox.Postgres;
 
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed class PrivatePostgresTests : IDisposable
 {
     private readonly string _folder = CacheFolder.Of($"tests-{Guid.NewGuid():n}");
@@ -29,8 +31,8 @@ public sealed class PrivatePostgresTests : IDisposable
             var copy = await one.CreateDatabaseAsync("copy", Token, "template");
             Assert.Equal("kept", await ReadAsync(copy, "select c from t"));
             await one.DropDatabaseAsync("copy", Token);
-            var gone = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(copy, "select 1"));
-            Assert.Equal(PostgresErrorCodes.InvalidCatalogName, gone.SqlState);
+            var dropped = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(copy, "select 1"));
+            Assert.Equal(PostgresErrorCodes.InvalidCatalogName, dropped.SqlState);
         }
         Assert.Empty(Directory.GetFileSystemEntries(_folder));
         await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(port));

@@ -14,58 +14,59 @@ public sealed class EmulatorPagesTests
     [Fact]
     public async Task A_registration_redirects_back_with_a_code_and_raises_two_events()
     {
-        await using var driver = await StartAsync();
-        var reply = await driver.RegisterAsync("ada");
+        await using var emulator = await StartAsync();
+        var reply = await emulator.RegisterAsync("ada");
         Assert.Equal(HttpStatusCode.Found, reply.Status);
         Assert.StartsWith("http://127.0.0.1:9/cb?state=s1&session_state=", reply.Location!.OriginalString, StringComparison.Ordinal);
         Assert.Contains("&code=", reply.Location.Query, StringComparison.Ordinal);
-        var bridge = await driver.BridgeTokenAsync();
-        var events = await driver.ListAsync($"{Events}?direction=asc&client=app", bridge);
+        var bridge = await emulator.BridgeTokenAsync();
+        var events = await emulator.ListAsync($"{Events}?direction=asc&client=app", bridge);
         Assert.Equal(["REGISTER", "LOGIN"], Types(events));
         Assert.Equal(("form", "ada@example.com"), (Text(events[0], "details", "register_method"), Text(events[0], "details", "email")));
-        Assert.Equal(Text(events[0], "userId"), (string?)(await driver.ListAsync(Users, bridge))[0]!["id"]);
+        Assert.Equal(Text(events[0], "userId"), (string?)(await emulator.ListAsync(Users, bridge))[0]!["id"]);
     }
 
     [Fact]
     public async Task A_bad_form_is_shown_again_and_creates_no_user()
     {
-        await using var driver = await StartAsync();
-        var reply = await driver.RegisterAsync("ada", confirm: "other");
+        await using var emulator = await StartAsync();
+        var reply = await emulator.RegisterAsync("ada", confirm: "other");
         Assert.Equal(HttpStatusCode.OK, reply.Status);
         Assert.Contains("input-error-password-confirm", reply.Body, StringComparison.Ordinal);
-        var bridge = await driver.BridgeTokenAsync();
-        Assert.Equal("0", (await driver.SendAsync("GET", $"{Users}/count", bridge)).Body);
-        Assert.Equal(["REGISTER_ERROR"], Types(await driver.ListAsync($"{Events}?client=app", bridge)));
+        var bridge = await emulator.BridgeTokenAsync();
+        Assert.Equal("0", (await emulator.SendAsync("GET", $"{Users}/count", bridge)).Body);
+        Assert.Equal(["REGISTER_ERROR"], Types(await emulator.ListAsync($"{Events}?client=app", bridge)));
     }
 
     [Fact]
     public async Task A_login_needs_its_cookie_and_the_right_password()
     {
-        await using var driver = await StartAsync();
-        await driver.RegisterAsync("ada");
-        var page = await driver.SendAsync("GET", AppAddress("auth"), null);
+        await using var emulator = await StartAsync();
+        await emulator.RegisterAsync("ada");
+        var page = await emulator.SendAsync("GET", AppAddress("auth"), null);
         var form = new Dictionary<string, string> { ["username"] = "ada", ["password"] = "wrong" };
-        Assert.Equal(HttpStatusCode.BadRequest, (await driver.PostFormAsync(ActionOf(page), form)).Status);
-        Assert.Equal(HttpStatusCode.OK, (await driver.PostFormAsync(ActionOf(page), form, page.Cookie)).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await emulator.PostFormAsync(ActionOf(page), form)).Status);
+        Assert.Equal(HttpStatusCode.OK, (await emulator.PostFormAsync(ActionOf(page), form, page.Cookie)).Status);
         form["password"] = "pass";
-        Assert.Equal(HttpStatusCode.Found, (await driver.PostFormAsync(ActionOf(page), form, page.Cookie)).Status);
-        Assert.Equal(["LOGIN", "LOGIN_ERROR"], Types(await driver.ListAsync($"{Events}?client=app&max=2", await driver.BridgeTokenAsync())));
+        Assert.Equal(HttpStatusCode.Found, (await emulator.PostFormAsync(ActionOf(page), form, page.Cookie)).Status);
+        Assert.Equal(
+            ["LOGIN", "LOGIN_ERROR"], Types(await emulator.ListAsync($"{Events}?client=app&max=2", await emulator.BridgeTokenAsync())));
     }
 
     [Fact]
     public async Task A_first_login_through_a_provider_creates_the_user_before_the_registration_event()
     {
-        await using var driver = await StartAsync();
-        await AddProviderAsync(driver);
-        var (atReturn, cookie) = await ReturnFromProviderAsync(driver, "carol");
-        var first = await driver.SendAsync("GET", atReturn.OriginalString, null, cookie: cookie);
-        var created = await driver.SendAsync("GET", first.Location!.OriginalString, null, cookie: cookie);
-        var bridge = await driver.BridgeTokenAsync();
-        Assert.Equal(["carol"], Names(await driver.ListAsync(Users, bridge)));
-        Assert.Equal(["IDENTITY_PROVIDER_FIRST_LOGIN"], Types(await driver.ListAsync($"{Events}?client=app", bridge)));
-        var back = await driver.SendAsync("GET", created.Location!.OriginalString, null, cookie: cookie);
+        await using var emulator = await StartAsync();
+        await AddProviderAsync(emulator);
+        var (atReturn, cookie) = await ReturnFromProviderAsync(emulator, "carol");
+        var first = await emulator.SendAsync("GET", atReturn.OriginalString, null, cookie: cookie);
+        var created = await emulator.SendAsync("GET", first.Location!.OriginalString, null, cookie: cookie);
+        var bridge = await emulator.BridgeTokenAsync();
+        Assert.Equal(["carol"], Names(await emulator.ListAsync(Users, bridge)));
+        Assert.Equal(["IDENTITY_PROVIDER_FIRST_LOGIN"], Types(await emulator.ListAsync($"{Events}?client=app", bridge)));
+        var back = await emulator.SendAsync("GET", created.Location!.OriginalString, null, cookie: cookie);
         Assert.StartsWith("http://127.0.0.1:9/cb", back.Location!.OriginalString, StringComparison.Ordinal);
-        var events = await driver.ListAsync($"{Events}?client=app&direction=asc", bridge);
+        var events = await emulator.ListAsync($"{Events}?client=app&direction=asc", bridge);
         Assert.Equal(["IDENTITY_PROVIDER_FIRST_LOGIN", "REGISTER", "LOGIN"], Types(events));
         Assert.Null(events[0]!["userId"]);
         Assert.Equal("broker", Text(events[1], "details", "register_method"));
@@ -74,22 +75,22 @@ public sealed class EmulatorPagesTests
     [Fact]
     public async Task A_provider_without_an_address_leads_to_the_review_page_once()
     {
-        await using var driver = await StartAsync();
-        await AddProviderAsync(driver);
-        var (atReturn, cookie) = await ReturnFromProviderAsync(driver, "dora");
-        var first = await driver.SendAsync("GET", atReturn.OriginalString, null, cookie: cookie);
-        var page = await driver.SendAsync("GET", first.Location!.OriginalString, null, cookie: cookie);
+        await using var emulator = await StartAsync();
+        await AddProviderAsync(emulator);
+        var (atReturn, cookie) = await ReturnFromProviderAsync(emulator, "dora");
+        var first = await emulator.SendAsync("GET", atReturn.OriginalString, null, cookie: cookie);
+        var page = await emulator.SendAsync("GET", first.Location!.OriginalString, null, cookie: cookie);
         var form = new Dictionary<string, string> { ["email"] = "dora@example.com", ["firstName"] = "Dora", ["lastName"] = "R" };
-        var reviewed = await driver.PostFormAsync(ActionOf(page), form, cookie);
-        await driver.SendAsync("GET", reviewed.Location!.OriginalString, null, cookie: cookie);
-        var bridge = await driver.BridgeTokenAsync();
-        Assert.Equal("dora@example.com", (string?)(await driver.ListAsync(Users, bridge))[0]!["email"]);
+        var reviewed = await emulator.PostFormAsync(ActionOf(page), form, cookie);
+        await emulator.SendAsync("GET", reviewed.Location!.OriginalString, null, cookie: cookie);
+        var bridge = await emulator.BridgeTokenAsync();
+        Assert.Equal("dora@example.com", (string?)(await emulator.ListAsync(Users, bridge))[0]!["email"]);
 
-        driver.Server.Realm("provider").ChangeUser("dora-at-provider", user => user with { Email = "dora@new.example" });
-        var (again, next) = await ReturnFromProviderAsync(driver, "dora");
-        await driver.SendAsync("GET", again.OriginalString, null, cookie: next);
-        Assert.Equal("dora@new.example", (string?)(await driver.ListAsync(Users, bridge))[0]!["email"]);
-        var types = Types(await driver.ListAsync($"{Events}?client=app&direction=asc", bridge));
+        emulator.Server.Realm("provider").ChangeUser("dora-at-provider", user => user with { Email = "dora@new.example" });
+        var (again, next) = await ReturnFromProviderAsync(emulator, "dora");
+        await emulator.SendAsync("GET", again.OriginalString, null, cookie: next);
+        Assert.Equal("dora@new.example", (string?)(await emulator.ListAsync(Users, bridge))[0]!["email"]);
+        var types = Types(await emulator.ListAsync($"{Events}?client=app&direction=asc", bridge));
         Assert.Equal(["UPDATE_PROFILE", "IDENTITY_PROVIDER_FIRST_LOGIN", "REGISTER", "LOGIN", "LOGIN"], types);
     }
 
@@ -117,15 +118,15 @@ public sealed class EmulatorPagesTests
         await admin.DeleteRealmAsync("shop", token);
     }
 
-    private static async Task AddProviderAsync(EmulatorFixture driver)
+    private static async Task AddProviderAsync(EmulatorFixture emulator)
     {
-        await driver.ImportAsync("provider", []);
-        var (admin, url) = (await driver.AdminTokenAsync(), driver.Server.Url);
+        await emulator.ImportAsync("provider", []);
+        var (admin, url) = (await emulator.AdminTokenAsync(), emulator.Server.Url);
         var client = new JsonObject
         {
             ["clientId"] = "broker", ["secret"] = "x", ["redirectUris"] = new JsonArray($"{url}realms/{Realm}/broker/corp/endpoint*"),
         };
-        Assert.Equal(HttpStatusCode.Created, await driver.StatusAsync("POST", "admin/realms/provider/clients", admin, client));
+        Assert.Equal(HttpStatusCode.Created, await emulator.StatusAsync("POST", "admin/realms/provider/clients", admin, client));
         var provider = new JsonObject
         {
             ["alias"] = "corp",
@@ -140,20 +141,20 @@ public sealed class EmulatorPagesTests
             },
         };
         var providers = $"admin/realms/{Realm}/identity-provider/instances";
-        Assert.Equal(HttpStatusCode.Created, await driver.StatusAsync("POST", providers, admin, provider));
-        var realm = driver.Server.Realm("provider");
+        Assert.Equal(HttpStatusCode.Created, await emulator.StatusAsync("POST", providers, admin, provider));
+        var realm = emulator.Server.Realm("provider");
         realm.AddUser(new EmulatedUser("carol-at-provider", "carol") { Email = "carol@example.com", Password = "pass" });
         realm.AddUser(new EmulatedUser("dora-at-provider", "dora") { Password = "pass" });
     }
 
     /// <summary>Goes to the provider, logs in there, and stops where the browser is sent back to.</summary>
-    private static async Task<(Uri Endpoint, string? Cookie)> ReturnFromProviderAsync(EmulatorFixture driver, string username)
+    private static async Task<(Uri Endpoint, string? Cookie)> ReturnFromProviderAsync(EmulatorFixture emulator, string username)
     {
-        var hinted = await driver.SendAsync("GET", $"{AppAddress("auth")}&kc_idp_hint=corp", null);
-        var leaving = await driver.SendAsync("GET", hinted.Location!.OriginalString, null, cookie: hinted.Cookie);
-        var page = await driver.SendAsync("GET", leaving.Location!.OriginalString, null);
+        var hinted = await emulator.SendAsync("GET", $"{AppAddress("auth")}&kc_idp_hint=corp", null);
+        var leaving = await emulator.SendAsync("GET", hinted.Location!.OriginalString, null, cookie: hinted.Cookie);
+        var page = await emulator.SendAsync("GET", leaving.Location!.OriginalString, null);
         var form = new Dictionary<string, string> { ["username"] = username, ["password"] = "pass" };
-        var reply = await driver.PostFormAsync(ActionOf(page), form, page.Cookie);
+        var reply = await emulator.PostFormAsync(ActionOf(page), form, page.Cookie);
         Assert.Equal(HttpStatusCode.Found, reply.Status);
         return (reply.Location!, hinted.Cookie);
     }

@@ -21,10 +21,10 @@ public sealed class EmulatorWebhookTests
     [Fact]
     public async Task A_registration_is_delivered_signed_over_its_exact_bytes()
     {
-        await using var driver = await StartAsync();
+        await using var emulator = await StartAsync();
         await using var receiver = await Receiver.StartAsync();
-        await SubscribeAsync(driver, receiver, "access.REGISTER");
-        await driver.RegisterAsync("ada");
+        await SubscribeAsync(emulator, receiver, "access.REGISTER");
+        await emulator.RegisterAsync("ada");
         var (signature, body, _) = await receiver.NextAsync();
         Assert.Equal(Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), body)), signature);
         var json = JsonNode.Parse(body)!.AsObject();
@@ -32,23 +32,23 @@ public sealed class EmulatorWebhookTests
         Assert.Equal(("access.REGISTER", Realm), (Text(json, "type"), Text(json, "realmName")));
         Assert.Equal((Realm, "ada"), (Text(json, "authDetails", "realmId"), Text(json, "authDetails", "username")));
         Assert.Equal(Text(json, "details", "code_id"), Text(json, "authDetails", "sessionId"));
-        var stored = await driver.ListAsync($"{Events}?type=REGISTER", await driver.BridgeTokenAsync());
+        var stored = await emulator.ListAsync($"{Events}?type=REGISTER", await emulator.BridgeTokenAsync());
         Assert.Equal((string?)stored[0]!["id"], Text(json, "id"));
     }
 
     [Fact]
     public async Task An_administrators_write_names_the_affected_user()
     {
-        await using var driver = await StartAsync();
+        await using var emulator = await StartAsync();
         await using var receiver = await Receiver.StartAsync();
-        await SubscribeAsync(driver, receiver, "admin.USER-(CREATE|DELETE)");
-        var id = await driver.CreateAsync("ada");
+        await SubscribeAsync(emulator, receiver, "admin.USER-(CREATE|DELETE)");
+        var id = await emulator.CreateAsync("ada");
         var created = JsonNode.Parse((await receiver.NextAsync()).Body)!;
         Assert.Equal(("admin.USER-CREATE", id), (Text(created, "type"), Text(created, "resourceId")));
         Assert.Equal("master", Text(created, "authDetails", "realmId"));
         Assert.Equal((id, "ada"), (Text(created, "details", "userId"), Text(created, "details", "username")));
         Assert.Equal("""{"enabled":true,"username":"ada"}""", Text(created, "representation"));
-        await driver.SendAsync("DELETE", $"{Users}/{id}", await driver.AdminTokenAsync());
+        await emulator.SendAsync("DELETE", $"{Users}/{id}", await emulator.AdminTokenAsync());
         var deleted = JsonNode.Parse((await receiver.NextAsync()).Body)!;
         Assert.Equal($$"""{"userId":"{{id}}"}""", deleted["details"]!.ToJsonString());
     }
@@ -56,26 +56,26 @@ public sealed class EmulatorWebhookTests
     [Fact]
     public async Task A_refused_delivery_is_repeated_unchanged()
     {
-        await using var driver = await StartAsync();
+        await using var emulator = await StartAsync();
         await using var receiver = await Receiver.StartAsync(HttpStatusCode.ServiceUnavailable);
-        await SubscribeAsync(driver, receiver, "access.LOGIN");
-        var id = await driver.CreateAsync("ada");
-        await driver.Server.Realm(Realm).LoginAsync(id);
+        await SubscribeAsync(emulator, receiver, "access.LOGIN");
+        var id = await emulator.CreateAsync("ada");
+        await emulator.Server.Realm(Realm).LoginAsync(id);
         Assert.Equal((await receiver.NextAsync()).Body, (await receiver.NextAsync()).Body);
     }
 
     [Fact]
     public async Task A_closed_port_loses_the_event()
     {
-        await using var driver = await StartAsync();
+        await using var emulator = await StartAsync();
         var port = FreePort.Next();
-        await SubscribeAsync(driver, new Uri($"http://127.0.0.1:{port}/"), "access.*");
-        var realm = driver.Server.Realm(Realm);
-        var id = await driver.CreateAsync("ada");
+        await SubscribeAsync(emulator, new Uri($"http://127.0.0.1:{port}/"), "access.*");
+        var realm = emulator.Server.Realm(Realm);
+        var id = await emulator.CreateAsync("ada");
         await realm.LoginAsync(id);
-        await driver.Server.WebhooksIdleAsync(TestContext.Current.CancellationToken);
+        await emulator.Server.WebhooksIdleAsync(TestContext.Current.CancellationToken);
         await using var receiver = await Receiver.StartAsync(port: port);
-        await SubscribeAsync(driver, receiver, "access.DELETE_ACCOUNT");
+        await SubscribeAsync(emulator, receiver, "access.DELETE_ACCOUNT");
         await realm.DeleteAccountAsync(id);
         Assert.Equal("access.DELETE_ACCOUNT", (string?)JsonNode.Parse((await receiver.NextAsync()).Body)!["type"]);
     }
@@ -83,24 +83,24 @@ public sealed class EmulatorWebhookTests
     [Fact]
     public async Task Webhooks_are_stored_and_their_secrets_are_read_separately()
     {
-        await using var driver = await StartAsync();
-        var admin = await driver.AdminTokenAsync();
-        var id = await SubscribeAsync(driver, new Uri("http://127.0.0.1:9/"), "*");
-        var bridge = await driver.BridgeTokenAsync();
-        var listed = Assert.Single(await driver.ListAsync(Webhooks, bridge))!;
+        await using var emulator = await StartAsync();
+        var admin = await emulator.AdminTokenAsync();
+        var id = await SubscribeAsync(emulator, new Uri("http://127.0.0.1:9/"), "*");
+        var bridge = await emulator.BridgeTokenAsync();
+        var listed = Assert.Single(await emulator.ListAsync(Webhooks, bridge))!;
         Assert.Equal((id, null), (Text(listed, "id"), Text(listed, "secret")));
-        Assert.Equal(Secret, (string?)(await driver.SendAsync("GET", $"{Webhooks}/{id}/secret", bridge)).Json["value"]);
-        Assert.Equal(HttpStatusCode.Forbidden, await driver.StatusAsync("DELETE", $"{Webhooks}/{id}", bridge));
-        Assert.Equal(HttpStatusCode.NoContent, await driver.StatusAsync("DELETE", $"{Webhooks}/{id}", admin));
-        Assert.Equal(HttpStatusCode.NotFound, await driver.StatusAsync("GET", $"{Webhooks}/{id}", admin));
+        Assert.Equal(Secret, (string?)(await emulator.SendAsync("GET", $"{Webhooks}/{id}/secret", bridge)).Json["value"]);
+        Assert.Equal(HttpStatusCode.Forbidden, await emulator.StatusAsync("DELETE", $"{Webhooks}/{id}", bridge));
+        Assert.Equal(HttpStatusCode.NoContent, await emulator.StatusAsync("DELETE", $"{Webhooks}/{id}", admin));
+        Assert.Equal(HttpStatusCode.NotFound, await emulator.StatusAsync("GET", $"{Webhooks}/{id}", admin));
     }
 
-    private static Task<string> SubscribeAsync(EmulatorFixture driver, Receiver receiver, string type) =>
-        SubscribeAsync(driver, receiver.Url, type);
+    private static Task<string> SubscribeAsync(EmulatorFixture emulator, Receiver receiver, string type) =>
+        SubscribeAsync(emulator, receiver.Url, type);
 
-    private static async Task<string> SubscribeAsync(EmulatorFixture driver, Uri url, string type)
+    private static async Task<string> SubscribeAsync(EmulatorFixture emulator, Uri url, string type)
     {
-        var reply = await driver.SendAsync("POST", Webhooks, await driver.AdminTokenAsync(), new JsonObject
+        var reply = await emulator.SendAsync("POST", Webhooks, await emulator.AdminTokenAsync(), new JsonObject
         {
             ["enabled"] = "true",
             ["url"] = url.ToString(),
@@ -146,9 +146,9 @@ public sealed class EmulatorWebhookTests
 
         public async Task<Delivery> NextAsync()
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-            patience.CancelAfter(TimeSpan.FromSeconds(20));
-            return await _deliveries.Reader.ReadAsync(patience.Token);
+            using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            timeout.CancelAfter(TimeSpan.FromSeconds(20));
+            return await _deliveries.Reader.ReadAsync(timeout.Token);
         }
 
         public ValueTask DisposeAsync() => _app.DisposeAsync();

@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Net;
+using KeycloakCreditBridge.Sandbox.Processes;
+
+namespace KeycloakCreditBridge.Sandbox.Bridges;
+
+/// <summary>The real executable in a process of its own, which can be killed and suspended.</summary>
+internal sealed class BridgeProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
+
+    private readonly HttpClient _http = new();
+    private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "bridge");
+    private readonly GuardedProcess _process;
+
+    private BridgeProcess(Uri url, IReadOnlyDictionary<string, string> settings)
+    {
+        Url = url;
+        var environment = settings.ToDictionary(pair => pair.Key.Replace(":", "__", StringComparison.Ordinal), pair => pair.Value);
+        environment["ASPNETCORE_URLS"] = url.ToString();
+        _process = GuardedProcess.Start(
+            ["dotnet", Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), "run"],
+            Path.Combine(_folder.Path, "bridge.log"), [], environment);
+    }
+
+    public Uri Url { get; }
+
+    /// <summary>The last lines of its log.</summary>
+    public string Log => _process.LastLines(200);
+
+    public double ProcessorSeconds
+    {
+        get
+        {
+            using var process = Process.GetProcessById(_process.ServerId);
+            return process.TotalProcessorTime.TotalSeconds;
+        }
+    }
+
+    public long ResidentMegabytes
+    {
+        get
+        {
+            using var process = Process.GetProcessById(_process.ServerId);
+            return process.WorkingSet64 / (1024 * 1024);
+        }
+    }
+
+    /// <summary>Starts the bridge and returns when it is ready.</summary>
+    public static async Task<BridgeProcess> StartAsync(Uri url, IReadOnlyDictionary<string, string> settings)
+    {
+        var bridge = Launch(url, settings);
+        await bridge.WaitAsync(async () => await bridge.StatusAsync("health/ready") == HttpStatusCode.OK, "is not ready");
+        return bridge;
+    }
+
+    /// <summary>Starts the bridge and does not wait.</summary>
+    public static BridgeProcess Launch(Uri url, IReadOnlyDictionary<string, string> settings) => new(url, settings);
+
+    /// <summary>The status of a page, or null while no process listens.</summary>
+    public async Task<HttpStatusCode?> StatusAsync(string path)
+    {
+        try
+        {
+            using var response = await _http.GetAsync(new Uri(Url, path));
+            return response.StatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Ends it like a power failure: without any clean-up.</summary>
+    public Task KillAsync() => _process.EndAsync("KILL", EndTimeout);
+
+    /// <summary>Ends it like a rolling restart; false when it took longer than the timeout.</summary>
+    public Task<bool> TerminateAsync(TimeSpan timeout) => _process.EndAsync("TERM", timeout);
+
+    public Task<bool> TerminateAsync() => TerminateAsync(EndTimeout);
+
+    /// <summary>
+    /// Suspends it, like a machine that swaps or is migrated: it does nothing and keeps its connections. Returns once it is suspended.
+    /// </summary>
+    public async Task SuspendAsync()
+    {
+        await _process.SignalAsync("STOP");
+        await WaitAsync(() => Task.FromResult(_process.IsStopped), "does not suspend");
+    }
+
+    /// <summary>Resumes it after <see cref="SuspendAsync"/>.</summary>
+    public async Task ResumeAsync()
+    {
+        await _process.SignalAsync("CONT");
+        await WaitAsync(AnswersAsync, "does not resume");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _process.DisposeAsync();
+        _folder.Dispose();
+        _http.Dispose();
+    }
+
+    private async Task<bool> AnswersAsync()
+    {
+        using var timeout = new CancellationTokenSource(AnswerTimeout);
+        try
+        {
+            using var response = await _http.GetAsync(new Uri(Url, "health/live"), timeout.Token);
+            return true;
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private async Task WaitAsync(Func<Task<bool>> condition, string problem)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        while (!await condition())
+        {
+            if (_process.HasExited || TimeProvider.System.GetElapsedTime(started) > ReadyTimeout)
+                throw new InvalidOperationException($"The bridge at {Url} {problem}. Its log:\n{Log}");
+            await Task.Delay(Interval);
+        }
+    }
+}
