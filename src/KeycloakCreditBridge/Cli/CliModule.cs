@@ -8,6 +8,7 @@ using KeycloakCreditBridge.Cli.Migrate;
 using KeycloakCreditBridge.Cli.Reconcile;
 using KeycloakCreditBridge.Cli.Run;
 using KeycloakCreditBridge.Cli.Setup;
+using KeycloakCreditBridge.Cli.Usage;
 using KeycloakCreditBridge.Configuration;
 using Npgsql;
 
@@ -65,6 +66,7 @@ internal static class CliModule
             SetupSyntax.Command(host),
             HintsSyntax.Command(host),
             AccountSyntax.Command(host),
+            UsageSyntax.Command(host),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));
         foreach (var help in root.Options.OfType<HelpOption>())

@@ -27,6 +27,7 @@ internal static class HelpText
           KeycloakCreditBridge hints list --dead          failed hints, and why
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
           KeycloakCreditBridge account show ana@example.com
+          KeycloakCreditBridge usage refusals list        usage that was not charged
 
         Exit codes:
           0    done

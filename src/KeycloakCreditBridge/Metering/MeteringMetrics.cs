@@ -10,6 +10,8 @@ internal sealed class MeteringMetrics
     private readonly Counter<double> _credits;
     private readonly Counter<long> _duplicates;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _unbilled;
+    private readonly Counter<long> _failedCalls;
 
     private readonly TimeProvider _clock;
     private volatile ReportBacklog? _backlog;
@@ -22,6 +24,10 @@ internal sealed class MeteringMetrics
         _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits charged for usage records.");
         _duplicates = meter.CreateCounter<long>("bridge.meter.duplicates", "{record}", "Usage records delivered again, which are charged once.");
         _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Usage records that could not be charged and are kept in usage_refusals.");
+        _unbilled = meter.CreateCounter<long>(
+            "bridge.meter.unbilled", "{record}", "Usage records that cost nothing: reads, and objects such as batches without a cost yet.");
+        _failedCalls = meter.CreateCounter<long>(
+            "bridge.meter.failed_calls", "{record}", "Failed calls that had caused a cost, by action: charged or ignored.");
         meter.CreateObservableGauge(
             "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}", "Reports not processed completely, including those that wait for an account.");
         meter.CreateObservableGauge("bridge.meter.lag", () => Measure(Lag), "s", "How late the report is that has been due longest.");
@@ -39,6 +45,16 @@ internal sealed class MeteringMetrics
     public void RecordDuplicates(long records) => _duplicates.Add(records);
 
     public void RecordRefused(int records) => _refused.Add(records);
+
+    public void RecordUnbilled(int records) => _unbilled.Add(records);
+
+    public void RecordFailedCalls(int charged, int ignored)
+    {
+        if (charged > 0)
+            _failedCalls.Add(charged, new KeyValuePair<string, object?>("action", "charged"));
+        if (ignored > 0)
+            _failedCalls.Add(ignored, new KeyValuePair<string, object?>("action", "ignored"));
+    }
 
     /// <param name="reports">The backlog now; null when it is unknown.</param>
     public void SetBacklog(ReportBacklog? reports) => _backlog = reports;

@@ -27,6 +27,7 @@ internal static class MeteringModule
         builder.Services.AddSingleton<ForwardAuthEndpoint>();
         builder.Services.AddSingleton<GuardrailEndpoint>();
         builder.Services.AddSingleton<UsageReportStore>();
+        builder.Services.AddSingleton<RefusalStore>();
         builder.Services.AddSingleton<MeterEndpoint>();
         builder.Services.AddHostedService<UsageWorker>();
         builder.Services.AddHostedService<RecordPurge>();

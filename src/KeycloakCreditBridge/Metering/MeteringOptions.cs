@@ -17,6 +17,9 @@ internal sealed class MeteringOptions
     /// <summary>What happens to a balance that is smaller than the usage.</summary>
     public BelowZero BelowZero { get; set; }
 
+    /// <summary>What happens to the cost of a failed or interrupted call.</summary>
+    public FailedCallPolicy FailedCalls { get; set; }
+
     /// <summary>How long charged records are remembered. Within it a record delivered again costs nothing.</summary>
     public TimeSpan RecordRetention { get; set; } = TimeSpan.FromDays(400);
 
@@ -97,6 +100,15 @@ internal enum CacheHitPrice
 {
     Free,
     Charged,
+}
+
+internal enum FailedCallPolicy
+{
+    /// <summary>Charged where the gateway reports a cost.</summary>
+    Charge,
+
+    /// <summary>Not charged, but counted.</summary>
+    Ignore,
 }
 
 internal enum BelowZero

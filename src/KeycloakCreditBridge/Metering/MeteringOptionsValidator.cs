@@ -35,6 +35,7 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
         CheckEnum("Prices:From", options.Prices.From);
         CheckEnum("Prices:CacheHits", options.Prices.CacheHits);
         CheckEnum("BelowZero", options.BelowZero);
+        CheckEnum("FailedCalls", options.FailedCalls);
         CheckPrices("Markups", options.Prices.Markups);
         CheckPrices("Models", options.Prices.Models);
         CheckPrices("Tiers", options.Prices.Tiers);

@@ -95,6 +95,8 @@ internal sealed class MeteringFixture : IAsyncDisposable
     public Task<IReadOnlyList<decimal>> ChargesAsync(string userId) => Database.QueryAsync<decimal>(
         "select -amount from credit_transactions where user_id = @userId and transaction_type = 'usage' order by metadata->>'record_id'", new { userId });
 
+    public Task<int> RefusalsAsync() => Database.ScalarAsync<int>("select count(*)::int from usage_refusals");
+
     public static JsonObject Record(string id, string userId, decimal cost, int tokens = 100) => new()
     {
         ["id"] = id,

@@ -1,16 +1,22 @@
--- Charges accounts that the transaction holds, in order, as every writer does. Only records that were never seen before reach the ledger,
--- and the balance changes by the rows that were written.
+-- Charges accounts that the transaction has locked, in order, as every writer does. Only records that were never charged before reach the
+-- ledger, and the balance changes by the rows that were written.
 
 -- wanted: the records of the report, each with its account and its price.
 with wanted as (
-    select w.* from unnest(@UserIds::text[], @RecordIds::text[], @AccountIds::text[], @Charges::numeric[], @Models::text[],
-        @Providers::text[], @Tokens::integer[], @Free::boolean[], @Metadata::text[]) with ordinality
-        as w (user_id, record_id, account_id, charge, model, provider, tokens, is_free, metadata, position)
+    select w.* from unnest(@IdentityUsers::text[], @RecordIds::text[], @UserIds::text[], @OldIds::text[], @EndedAts::timestamptz[],
+        @AccountIds::text[], @Charges::numeric[], @Models::text[], @Providers::text[], @Tokens::integer[], @Free::boolean[],
+        @Metadata::text[]) with ordinality
+        as w (identity_user, record_id, user_id, old_id, ended_at, account_id, charge, model, provider, tokens, is_free, metadata, position)
 ),
--- fresh: those that were never charged before.
+-- fresh: those that were never charged before, neither by an older release, which knew a call by its id alone. A call that ended after that
+-- row was written is another one, whose provider uses the id again.
 fresh as (
     insert into usage_records (user_id, record_id, charged_at)
-    select user_id, record_id, @Now::timestamptz from wanted order by user_id collate "C", record_id collate "C"
+    select identity_user, record_id, @Now::timestamptz from wanted w
+    where not exists (
+        select from usage_records o
+        where o.user_id = w.user_id and o.record_id = w.old_id and (w.ended_at is null or o.charged_at >= w.ended_at))
+    order by identity_user collate "C", record_id collate "C"
     on conflict (user_id, record_id) do nothing
     returning user_id, record_id
 ),
@@ -20,7 +26,7 @@ summed as (
         sum(w.charge) over (partition by w.account_id order by w.position) as total
     from wanted w
     join user_credits c on c.user_id = w.account_id
-    where (w.user_id, w.record_id) in (select user_id, record_id from fresh)
+    where (w.identity_user, w.record_id) in (select user_id, record_id from fresh)
 ),
 -- charged: what the account has paid with this record (`running`) and before it (`before`), within the balance where charges are bounded.
 charged as (

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -48,8 +49,11 @@ internal static class ChargeStore
             [
                 new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
                 new NpgsqlParameter("Clamp", NpgsqlDbType.Boolean) { Value = clamp },
+                charges.Column("IdentityUsers", NpgsqlDbType.Text, item => item.Record.IdentityUser),
+                charges.Column("RecordIds", NpgsqlDbType.Text, item => item.Record.Identity.Key),
                 charges.Column("UserIds", NpgsqlDbType.Text, item => item.Record.UserId),
-                charges.Column("RecordIds", NpgsqlDbType.Text, item => item.Record.Id),
+                charges.Column("OldIds", NpgsqlDbType.Text, item => item.Record.Identity.ByIdAlone),
+                charges.Column("EndedAts", NpgsqlDbType.TimestampTz, item => item.Record.EndedAt?.UtcDateTime),
                 charges.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
                 charges.Column("Charges", NpgsqlDbType.Numeric, item => item.Credits),
                 charges.Column("Models", NpgsqlDbType.Text, item => item.Record.Model),

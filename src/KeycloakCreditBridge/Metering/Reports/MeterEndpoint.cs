@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Intake.Webhooks;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Metering.Reports.Records;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Metering.Reports;
@@ -14,21 +15,32 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
     /// <summary>Whether the call is free by rule.</summary>
     public bool IsFree(UsageRecord record) => record.CacheHit && options.Value.Prices.CacheHits == CacheHitPrice.Free;
 
+    /// <summary>Whether the price depends on tokens that the record does not have.</summary>
+    public bool LacksTokens(UsageRecord record) => record.Tokens is null && !IsFree(record) && !HasCost(record);
+
+    /// <param name="record">One that does not lack its tokens.</param>
     /// <param name="tier">The account's tier.</param>
     public decimal CreditsFor(UsageRecord record, string tier)
     {
         if (IsFree(record))
             return 0m;
-        var prices = options.Value.Prices;
-        // A gateway without a price for a model reports zero.
-        var known = prices.From == PriceSource.ResponseCost && record.Cost is > 0m;
-        var price = known ? record.Cost!.Value * prices.Markups.GetValueOrDefault(tier, 1m) : record.Tokens * PerToken(record, tier);
+        var price = HasCost(record)
+            ? record.Cost!.Value * options.Value.Prices.Markups.GetValueOrDefault(tier, 1m)
+            : record.Tokens.GetValueOrDefault() * PerToken(record, tier);
         // Rounding to zero would make any number of small calls free.
         return price is > 0m and < MinPrice ? MinPrice : decimal.Round(price, Decimals, MidpointRounding.AwayFromZero);
     }
 
+    // A gateway without a price for a model reports zero.
+    private bool HasCost(UsageRecord record) => options.Value.Prices.From == PriceSource.ResponseCost && record.Cost is > 0m;
+
     private decimal PerToken(UsageRecord record, string tier) =>
-        (Find(record.Model) ?? Find(record.ModelGroup) ?? options.Value.Prices.Tiers.GetValueOrDefault(tier)) / TokensPerPrice;
+        (Find(record.Model) ?? Find(record.ModelGroup) ?? OfTier(record, tier)) / TokensPerPrice;
+
+    // The cost of an object is reported later under the same id: charging its tokens now would use the id up.
+    private decimal OfTier(UsageRecord record, string tier) => record.IsObject && options.Value.Prices.From == PriceSource.ResponseCost
+        ? 0m
+        : options.Value.Prices.Tiers.GetValueOrDefault(tier);
 
     private decimal? Find(string? model) => model is not null && _models.TryGetValue(model, out var price) ? price : null;
 

@@ -1,4 +1,5 @@
 using Dapper;
+using KeycloakCreditBridge.Metering.Reports.Records;
 using Npgsql;
 using NpgsqlTypes;
 

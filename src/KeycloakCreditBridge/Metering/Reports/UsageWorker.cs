@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -24,6 +25,8 @@ internal sealed partial class UsageWorker(
     TimeProvider clock,
     ILogger<UsageWorker> logger) : BackgroundService
 {
+    private const string TokensMissing = "The field total_tokens is not a number from 0 to 2147483647, and the price depends on it.";
+
     private static readonly TimeSpan IdleDelay = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan MaxErrorDelay = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(30);
@@ -112,31 +115,42 @@ internal sealed partial class UsageWorker(
     {
         var now = clock.GetUtcNow();
         var usage = UsageReader.Read(batch.Body);
-        UsageRecord[] records = [.. usage.Records.DistinctBy(record => (record.UserId, record.Id))];
+        var chargesFailures = options.Value.FailedCalls == FailedCallPolicy.Charge;
+        UsageRecord[] records = [.. usage.Records.Where(record => chargesFailures || !record.IsFailure)];
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         var accounts = (await ChargeStore.AccountsAsync(
             transaction, [.. records.Select(record => record.UserId).Distinct()], realms, cancellationToken)).ToDictionary(account => account.UserId);
 
-        List<Charge> charges = [.. records
-            .Where(record => accounts.ContainsKey(record.UserId))
-            .Select(record => Price(record, accounts[record.UserId]))];
+        UsageRecord[] owned = [.. records.Where(record => accounts.ContainsKey(record.UserId))];
+        Charge[] priced = [.. owned.Where(record => !pricing.LacksTokens(record)).Select(record => Price(record, accounts[record.UserId]))];
+        // An object at no cost yet must not use up its id: the record that carries the cost follows.
+        Charge[] charges = [.. priced
+            .Where(charge => !charge.Record.IsObject || charge.Credits > 0m)
+            .DistinctBy(charge => (charge.Record.IdentityUser, charge.Record.Identity.Key))];
         UsageRecord[] unknown = [.. records.Where(record => !accounts.ContainsKey(record.UserId))];
-        List<RefusedRecord> refused = [.. usage.Refused];
+        List<RefusedRecord> refused =
+        [
+            .. usage.Refused,
+            .. owned.Where(pricing.LacksTokens).Select(record => new RefusedRecord(record.Raw, TokensMissing)),
+        ];
         var isExpired = now - batch.ReceivedAt >= MaxWaitForAccount;
         if (isExpired)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
             await UsageReportStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
 
-        var charged = charges.Count == 0
+        var charged = charges.Length == 0
             ? new ChargeResult(0, 0m)
             : await ChargeStore.ChargeAsync(transaction, charges, options.Value.BelowZero == BelowZero.Clamp, now, cancellationToken);
         if (refused.Count > 0)
             await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
-        return new Outcome(charged, charges.Count - charged.Records, refused, isExpired ? [] : HintsFor(unknown, realms), null)
+        return new Outcome(charged, charges.Length - charged.Records, refused, isExpired ? [] : HintsFor(unknown, realms), null)
         {
             Accounts = [.. charges.Select(charge => charge.AccountId).Distinct()],
+            Unbilled = usage.Unbilled + priced.Count(charge => charge.Record.IsObject && charge.Credits == 0m),
+            FailedCharged = charges.Count(charge => charge.Record.IsFailure),
+            FailedIgnored = usage.Records.Count - records.Length,
         };
     }
 
@@ -155,6 +169,8 @@ internal sealed partial class UsageWorker(
         metrics.RecordCharges(outcome.Charged.Records, outcome.Charged.Credits);
         metrics.RecordDuplicates(outcome.Duplicates);
         metrics.RecordRefused(outcome.Refused.Count);
+        metrics.RecordUnbilled(outcome.Unbilled);
+        metrics.RecordFailedCalls(outcome.FailedCharged, outcome.FailedIgnored);
         if (outcome.Refused.Count > 0)
             LogRefused(outcome.Refused.Count, outcome.Refused[0].Error);
     }
@@ -162,6 +178,12 @@ internal sealed partial class UsageWorker(
     private sealed record Outcome(
         ChargeResult Charged, long Duplicates, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Hints, string? Error)
     {
+        public int Unbilled { get; init; }
+
+        public int FailedCharged { get; init; }
+
+        public int FailedIgnored { get; init; }
+
         /// <summary>Accounts whose balances may have changed.</summary>
         public IReadOnlyCollection<string> Accounts { get; init; } = [];
 

@@ -59,10 +59,10 @@ public sealed class MeterTests(PostgresFixture postgres)
         Assert.Equal(5m - 0.496m, await scene.BalanceAsync(ana));
         Assert.Equal(
             [
-                "The field id holds a zero character.",
-                "The field id is missing.",
                 "The field response_cost is not a number from 0 to 100000.",
                 "The field response_cost is not a number from 0 to 100000.",
+                "The fields id and litellm_call_id are missing: report at least one of them.",
+                "The fields id and litellm_call_id are missing: report at least one of them.",
             ],
             await scene.Database.QueryAsync<string>("select error from usage_refusals order by error"));
     }
@@ -144,7 +144,7 @@ public sealed class MeterTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres);
         var ana = await scene.AddUserAsync("ana");
-        var failed = Record("r1", ana, 1m);
+        var failed = Record("r1", ana, 0m);
         failed["status"] = "failure";
         await scene.ReportAsync(failed, Record("r2", ana, 1m));
         Assert.Equal([1m], await scene.ChargesAsync(ana));

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Metering.Reports;
+using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 
@@ -80,5 +81,6 @@ public sealed class PricingTests
     private static decimal Price(MeteringOptions options, string tier, UsageRecord record) =>
         new Pricing(Microsoft.Extensions.Options.Options.Create(options)).CreditsFor(record, tier);
 
-    private static UsageRecord Record(string? model, decimal? cost, int tokens) => new("r", "u", cost, tokens, false, model, "openai", "{}", []);
+    private static UsageRecord Record(string? model, decimal? cost, int tokens) =>
+        new(new RecordIdentity("r", null), "u", cost, tokens, false, model, "openai", "{}", []);
 }
