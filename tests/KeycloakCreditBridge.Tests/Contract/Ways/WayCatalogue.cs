@@ -64,7 +64,7 @@ internal static class WayCatalogue
             Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_no_user_of_a_directory_without_import_has_an_account_before_the_first_login))),
         new("a client's service account", "`CLIENT_LOGIN`", "nothing", None, None, None,
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_service_account_has_no_account_and_a_user_with_such_a_name_has_one))),
-        new("a user who registers as `service-account-x`", "`REGISTER`", "opens", AtOnce, Poll, Run,
+        new("a user registered as `service-account-x`", "`REGISTER`", "opens", AtOnce, Poll, Run,
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_service_account_has_no_account_and_a_user_with_such_a_name_has_one))),
         new("transient user (`lightweight-…`)", "`LOGIN`", "nothing", None, None, None,
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_transient_user_has_no_account))),
