@@ -52,7 +52,8 @@ internal static class CliModule
         }
     }
 
-    private static RootCommand Root(CommandHost host)
+    /// <summary>All commands with their options.</summary>
+    internal static RootCommand Root(CommandHost host)
     {
         var root = new RootCommand(HelpText.Summary)
         {
