@@ -7,10 +7,10 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>What only an administrator is shown. Without one nothing is looked at, which is said and is no fault.</summary>
+/// <summary>What only an administrator may read. Without one these checks are skipped, which is no fault.</summary>
 internal sealed class AdministratorChecks(KeycloakClient keycloak, IOptions<IntakeOptions> intake)
 {
-    private const string NotVisible = "not shown to the bridge's roles; --admin-user looks";
+    private const string NotVisible = "not visible to the bridge's roles; --admin-user checks it";
     private const string Federations = "components?type=org.keycloak.storage.UserStorageProvider";
 
     public async Task<Finding> AdminRetentionAsync(AdminSession? administrator, CancellationToken cancellationToken)
@@ -30,7 +30,7 @@ internal sealed class AdministratorChecks(KeycloakClient keycloak, IOptions<Inta
         return intake.Value.Poll.Enabled ? Finding.Fail(says, cure) : Finding.Warn($"{says} (Intake:Poll:Enabled is false)", cure);
     }
 
-    /// <summary>Federations whose users Keycloak imports when somebody lists them, as reconciliation does.</summary>
+    /// <summary>Federations whose users Keycloak imports when they are listed, as reconciliation does.</summary>
     public async Task<Finding> FederationsAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
     {
         if (administrator is null)
@@ -43,8 +43,8 @@ internal sealed class AdministratorChecks(KeycloakClient keycloak, IOptions<Inta
         return Finding.Warn(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{string.Join(", ", importing)} import users: reconciliation lists everybody and so has Keycloak import all they have. ")
-            + string.Create(CultureInfo.InvariantCulture, $"The realm has {stored} users now; how many more they have only they know"),
+                $"{string.Join(", ", importing)} import users: reconciliation lists all users, and Keycloak then imports them. ")
+            + string.Create(CultureInfo.InvariantCulture, $"The realm has {stored} users now; the federations may have more"),
             "synchronize them in Keycloak before the first reconciliation, or set their Import users off");
     }
 

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>Whether people could choose their tier themselves.</summary>
-internal sealed class AttributeChecks(IHttpClientFactory clients, TokenSource tokens, GrantPolicy policy, IOptions<KeycloakOptions> options)
+internal sealed class AttributeChecks(AdminTransport transport, TokenSource tokens, GrantPolicy policy)
 {
     private const string Cure = "in Realm settings, User profile, create it as an attribute that only admins edit";
 
@@ -18,8 +18,7 @@ internal sealed class AttributeChecks(IHttpClientFactory clients, TokenSource to
         var attribute = policy.RulesOf(realm).TierMap.Attribute;
         if (attribute.Length == 0)
             return Finding.Ok("tiers follow no attribute");
-        var desk = new AdminSession(clients, options.Value, realm, (_, token) => tokens.GetAsync(realm, token), isBridge: true);
-        var profile = await desk.GetAsync("users/profile", AdminRequest.ViewUsers, cancellationToken);
+        var profile = await new AdminSession(transport, realm, tokens).GetAsync("users/profile", AdminRequest.ViewUsers, cancellationToken);
         var declared = (profile["attributes"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(item => (string?)item["name"] == attribute);
         if (declared is null)
         {

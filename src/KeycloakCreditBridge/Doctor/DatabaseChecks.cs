@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Storage;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>What can be wrong in PostgreSQL, and what lies there undone.</summary>
+/// <summary>What can be wrong in PostgreSQL, and which work is overdue there.</summary>
 internal sealed class DatabaseChecks(
     PrivilegeStore privileges, Migrator migrator, AdoptionMarkStore adoption, HintStore hints, HintListStore listed, CompleteRunStore runs, TimeProvider clock)
 {
@@ -26,10 +26,10 @@ internal sealed class DatabaseChecks(
     {
         var server = await privileges.ServerAsync(cancellationToken);
         if (server.ReadOnly)
-            return Finding.Fail("PostgreSQL is a standby and takes no writes", "point Storage:ConnectionString at the primary");
+            return Finding.Fail("PostgreSQL is a standby and accepts no writes", "point Storage:ConnectionString at the primary");
         return server.Major < OldestMajor
             ? Finding.Fail($"PostgreSQL is {server.Version}", $"update it to {OldestMajor} or later")
-            : Finding.Ok($"PostgreSQL is {server.Version} and takes writes");
+            : Finding.Ok($"PostgreSQL is {server.Version} and accepts writes");
     }
 
     public async Task<Finding> ClockAsync(CancellationToken cancellationToken)
@@ -37,13 +37,13 @@ internal sealed class DatabaseChecks(
         var asked = clock.GetUtcNow();
         var server = await privileges.ServerAsync(cancellationToken);
         var answered = clock.GetUtcNow();
-        // It was some time between the two.
+        // PostgreSQL read its clock between the two.
         var apart = server.Now < asked ? server.Now - asked : server.Now > answered ? server.Now - answered : TimeSpan.Zero;
         return apart.Duration() <= MaxClockDifference
             ? Finding.Ok("PostgreSQL's clock agrees with this one")
             : Finding.Warn(
                 string.Create(CultureInfo.InvariantCulture, $"PostgreSQL's clock is {Math.Abs(apart.TotalSeconds):0} s {(apart > TimeSpan.Zero ? "ahead of" : "behind")} this one"),
-                "synchronise both by NTP: replicas whose clocks differ take over each other's work while it goes on, and do it twice");
+                "synchronise both by NTP: replicas with different clocks take over work that is still running, and do it twice");
     }
 
     public async Task<Finding> SchemaAsync(CancellationToken cancellationToken)
@@ -51,7 +51,7 @@ internal sealed class DatabaseChecks(
         if (!await migrator.IsCurrentAsync(cancellationToken))
             return Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`");
         return await adoption.IsDueAsync(cancellationToken)
-            ? Finding.Fail("accounts that were there before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
+            ? Finding.Fail("accounts from before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
             : Finding.Ok("the schema is current");
     }
 
@@ -59,7 +59,7 @@ internal sealed class DatabaseChecks(
     {
         var lacking = await privileges.MissingAsync(cancellationToken);
         return lacking.Count == 0
-            ? Finding.Ok("the role may do all it has to")
+            ? Finding.Ok("the role has all privileges that it needs")
             : Finding.Fail(
                 $"the role lacks {string.Join(", ", lacking)}", "migrate if tables are missing; otherwise grant them, or make the role the owner");
     }
@@ -68,28 +68,28 @@ internal sealed class DatabaseChecks(
     {
         var backlog = await hints.BacklogAsync(cancellationToken);
         if (backlog.Oldest is not { } oldest || clock.GetUtcNow() - oldest <= LateAfter)
-            return Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{backlog.Waiting} hints wait, none of them for long"));
+            return Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{backlog.Waiting} hints wait, none for long"));
         var first = await listed.ListAsync(null, "waiting", 1, cancellationToken);
         var reason = first.Count == 1 && first[0].Error is { } error ? $": {error}" : "";
         return Finding.Warn(
             string.Create(CultureInfo.InvariantCulture, $"{backlog.Waiting} hints wait, the oldest since {oldest:u}{reason}"),
-            "see that the service runs; `hints list --waiting` says why each waits");
+            "check that the service runs; `hints list --waiting` says why each waits");
     }
 
     public async Task<Finding> DeadHintsAsync(CancellationToken cancellationToken)
     {
         var dead = await listed.ListAsync(null, "dead", 1, cancellationToken);
         return dead.Count == 0
-            ? Finding.Ok("no hint was given up")
+            ? Finding.Ok("no hint is dead")
             : Finding.Fail(
                 string.Create(CultureInfo.InvariantCulture, $"{dead[0].Total} hints are dead, the oldest one of user {dead[0].KeycloakId}: {dead[0].Error}"),
-                "mend what `hints list --dead` says, then `hints retry --all-dead`");
+                "correct what `hints list --dead` says, then run `hints retry --all-dead`");
     }
 
     public async Task<Finding> ReconciledAsync(string realm, CancellationToken cancellationToken)
     {
         var latest = await runs.LatestAsync(realm, cancellationToken);
-        var cure = $"run `KeycloakCreditBridge reconcile --realm {realm}`, and see that Reconciliation:Enabled is true in a service that runs";
+        var cure = $"run `KeycloakCreditBridge reconcile --realm {realm}`, and check that Reconciliation:Enabled is true in a running service";
         if (latest is not { } ended)
             return Finding.Warn("the realm was never reconciled to the end", cure);
         var says = string.Create(CultureInfo.InvariantCulture, $"last reconciled to the end at {ended:u}");

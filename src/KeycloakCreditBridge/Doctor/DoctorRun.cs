@@ -11,41 +11,41 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>Makes all checks, one after the other. What a check needs is made only once the configuration it is made from is right.</summary>
+/// <summary>Runs all checks, one after the other. What a check needs is created only when its part of the configuration is right.</summary>
 internal static class DoctorRun
 {
-    /// <summary>Tells each check's finding as soon as it is there.</summary>
-    /// <param name="services">What the checks are made from.</param>
-    /// <param name="administrator">Who may look at what the bridge may not; null when there is nobody.</param>
-    /// <param name="tell">Takes the findings.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>Reports each check's finding at once.</summary>
+    /// <param name="services">What the checks are created from.</param>
+    /// <param name="administrator">May read what the bridge may not; null when none was given.</param>
+    /// <param name="report">Takes the findings.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
     public static async Task RunAsync(
-        IServiceProvider services, Administrator? administrator, Action<CheckResult> tell, CancellationToken cancellationToken)
+        IServiceProvider services, Administrator? administrator, Action<CheckResult> report, CancellationToken cancellationToken)
     {
         var problems = ConfigurationCheck.Problems(services);
         foreach (var problem in problems)
-            tell(new CheckResult("configuration", null, Finding.Fail(problem)));
+            report(new CheckResult("configuration", null, Finding.Fail(problem)));
         if (problems.Count == 0)
-            tell(new CheckResult("configuration", null, Finding.Ok("the configuration can be used")));
+            report(new CheckResult("configuration", null, Finding.Ok("the configuration can be used")));
 
         var realms = CanUse<KeycloakOptions>(services) && CanUse<IntakeOptions>(services)
             ? services.GetRequiredService<IOptions<KeycloakOptions>>().Value.Realms.ConvertAll(realm => realm.Name)
             : [];
         if (realms.Count == 0)
-            tell(Skipped("keycloak"));
+            report(Skipped("keycloak"));
         if (CanUse<StorageOptions>(services))
-            await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), tell, cancellationToken);
+            await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), report, cancellationToken);
         else
-            tell(Skipped("database"));
+            report(Skipped("database"));
         if (realms.Count > 0)
-            await RunAsync(KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), tell, cancellationToken);
+            await RunAsync(KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), report, cancellationToken);
         foreach (var realm in realms)
-            await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), tell, cancellationToken);
+            await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), report, cancellationToken);
     }
 
-    private static CheckResult Skipped(string check) => new(check, null, Finding.Warn("not looked at, as its configuration cannot be used"));
+    private static CheckResult Skipped(string check) => new(check, null, Finding.Warn("not checked, as its configuration cannot be used"));
 
-    // A mistake elsewhere in the configuration is no reason not to look.
+    // A mistake elsewhere in the configuration does not stop a check.
     private static bool CanUse<TOptions>(IServiceProvider services)
         where TOptions : class
     {
@@ -79,14 +79,14 @@ internal static class DoctorRun
     {
         if (administrator is null)
             return null;
-        var (clients, options) = (services.GetRequiredService<IHttpClientFactory>(), services.GetRequiredService<IOptions<KeycloakOptions>>().Value);
-        return new AdminSession(clients, options, realm, new AdministratorToken(clients, options, administrator).GetAsync);
+        var account = new AdministratorToken(services.GetRequiredService<TokenEndpoint>(), administrator);
+        return new AdminSession(services.GetRequiredService<AdminTransport>(), realm, account);
     }
 
     private static IEnumerable<DoctorCheck> OfRealm(IServiceProvider services, string realm, AdminSession? administrator)
     {
         var webhooks = ActivatorUtilities.CreateInstance<WebhookChecks>(services, ActivatorUtilities.CreateInstance<TestDelivery>(services));
-        var seen = ActivatorUtilities.CreateInstance<AdministratorChecks>(services);
+        var asAdministrator = ActivatorUtilities.CreateInstance<AdministratorChecks>(services);
         var checks = ActivatorUtilities.CreateInstance<RealmChecks>(services);
         var settings = ActivatorUtilities.CreateInstance<EventSettingChecks>(services);
         yield return new("webhook secret", realm, _ => Task.FromResult(checks.Webhook(realm)));
@@ -101,24 +101,24 @@ internal static class DoctorRun
         yield return new("admin events stored", realm, token => settings.AdminEventsStoredAsync(realm, token));
         yield return new("event types", realm, token => settings.TypesAsync(realm, token));
         yield return new("event retention", realm, token => settings.RetentionAsync(realm, token));
-        yield return new("admin event retention", realm, token => seen.AdminRetentionAsync(administrator, token));
+        yield return new("admin event retention", realm, token => asAdministrator.AdminRetentionAsync(administrator, token));
         yield return new("event listener", realm, token => webhooks.ListenerAsync(realm, token));
         yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
         yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
-        yield return new("federations", realm, token => seen.FederationsAsync(realm, administrator, token));
+        yield return new("federations", realm, token => asAdministrator.FederationsAsync(realm, administrator, token));
         if (CanUse<ProvisioningOptions>(services))
             yield return new("tier attribute", realm, token => ActivatorUtilities.CreateInstance<AttributeChecks>(services).TierAttributeAsync(realm, token));
     }
 
-    private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> tell, CancellationToken cancellationToken)
+    private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> report, CancellationToken cancellationToken)
     {
         foreach (var check in checks)
         {
             var finding = await RunCheckAsync(check, cancellationToken);
-            tell(new CheckResult(check.Name, check.Realm, finding, check.IsGate));
+            report(new CheckResult(check.Name, check.Realm, finding, check.IsGate));
             if (check.IsGate && finding.Verdict == Verdict.Fail)
             {
-                tell(new CheckResult("the rest", check.Realm, Finding.Warn($"not looked at without the {check.Name}")));
+                report(new CheckResult("the rest", check.Realm, Finding.Warn($"not checked without the {check.Name}")));
                 return;
             }
         }

@@ -1,29 +1,29 @@
 using System.Globalization;
 using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Setup;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>What can be wrong with what a realm stores of what happens. Each check reads the settings itself, so that none needs another.</summary>
-internal sealed class EventSettingChecks(KeycloakClient keycloak, IOptions<IntakeOptions> intake)
+/// <summary>What can be wrong with a realm's event settings. Each check reads them itself, so that none needs another.</summary>
+internal sealed class EventSettingChecks(KeycloakEvents events, IOptions<IntakeOptions> intake)
 {
     public async Task<Finding> UserEventsStoredAsync(string realm, CancellationToken cancellationToken) =>
-        (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).EventsEnabled
+        (await events.GetConfigAsync(realm, cancellationToken)).EventsEnabled
             ? Finding.Ok("user events are stored")
             : EventsMissed("user events are not stored", "switch on Realm settings, Events, User events settings, Save events");
 
     public async Task<Finding> AdminEventsStoredAsync(string realm, CancellationToken cancellationToken) =>
-        (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).AdminEventsEnabled
+        (await events.GetConfigAsync(realm, cancellationToken)).AdminEventsEnabled
             ? Finding.Ok("admin events are stored")
             : EventsMissed("admin events are not stored", "switch on Realm settings, Events, Admin events settings, Save events");
 
     public async Task<Finding> TypesAsync(string realm, CancellationToken cancellationToken)
     {
-        var stored = (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).EnabledEventTypes;
+        var stored = (await events.GetConfigAsync(realm, cancellationToken)).EnabledEventTypes;
         string[] missing = [.. RealmRequirements.RequiredEventTypes.Concat(RealmRequirements.HelpfulEventTypes).Except(stored, StringComparer.Ordinal)];
-        // Keycloak spells out its defaults; an empty list stands for them all the same.
+        // Keycloak lists its defaults; an empty list means them too.
         if (stored.Count == 0 || missing.Length == 0)
             return Finding.Ok("the event types that matter are stored");
         var says = $"events of the types {string.Join(", ", missing)} are not stored";
@@ -33,7 +33,7 @@ internal sealed class EventSettingChecks(KeycloakClient keycloak, IOptions<Intak
 
     public async Task<Finding> RetentionAsync(string realm, CancellationToken cancellationToken)
     {
-        var seconds = (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).EventsExpiration ?? 0;
+        var seconds = (await events.GetConfigAsync(realm, cancellationToken)).EventsExpiration ?? 0;
         if (seconds <= 0)
             return Finding.Ok("user events are kept for ever");
         var says = string.Create(CultureInfo.InvariantCulture, $"user events are kept for {seconds} s");
@@ -43,7 +43,7 @@ internal sealed class EventSettingChecks(KeycloakClient keycloak, IOptions<Intak
             : EventsMissed($"{says}, which is not longer than Intake:Poll:Overlap ({overlap})", "keep them for a day or more: as long as the bridge may be down");
     }
 
-    // Whoever does not poll reads no stored event, and misses none.
+    // A bridge that does not poll needs no stored events.
     private Finding EventsMissed(string says, string cure) =>
         intake.Value.Poll.Enabled ? Finding.Fail(says, cure) : Finding.Warn($"{says} (Intake:Poll:Enabled is false)", cure);
 }

@@ -13,9 +13,9 @@ internal enum Verdict
 }
 
 /// <summary>What one check found.</summary>
-/// <param name="Message">What is so.</param>
+/// <param name="Message">The state that was found.</param>
 /// <param name="Cure">What to do about it; null where nothing is to be done, or where <paramref name="Message"/> names it.</param>
-/// <param name="Unreachable">Nobody answered at all.</param>
+/// <param name="Unreachable">The server did not answer at all.</param>
 internal sealed record Finding(Verdict Verdict, string Message, string? Cure = null, bool Unreachable = false)
 {
     public static Finding Ok(string says) => new(Verdict.Ok, says);
@@ -28,9 +28,9 @@ internal sealed record Finding(Verdict Verdict, string Message, string? Cure = n
 /// <summary>One thing that can be wrong.</summary>
 /// <param name="Name">Such as `database` or `events`.</param>
 /// <param name="Realm">Null where it concerns no single realm.</param>
-/// <param name="Run">Finds out; whatever it throws is a failure of this check only.</param>
-/// <param name="IsGate">The checks behind it can find nothing but its failure again, with the same patience, so they are left out then.</param>
+/// <param name="Run">Makes the check; an exception is a failure of this check only.</param>
+/// <param name="IsGate">When it fails the checks after it are skipped: they would wait as long and fail the same way.</param>
 internal sealed record DoctorCheck(string Name, string? Realm, Func<CancellationToken, Task<Finding>> Run, bool IsGate = false);
 
-/// <summary>A check that was made.</summary>
+/// <summary>The result of one check.</summary>
 internal sealed record CheckResult(string Check, string? Realm, Finding Finding, bool IsGate = false);

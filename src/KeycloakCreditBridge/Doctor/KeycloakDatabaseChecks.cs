@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>What can be wrong with Keycloak's own database where it is read: the service does not start with one that it must not use.</summary>
+/// <summary>What can be wrong with Keycloak's own database. The service does not start with one that it must not use.</summary>
 internal sealed class KeycloakDatabaseChecks(KeycloakDatabase database, KeycloakDatabaseStore store)
 {
     private const string Key = $"{KeycloakDatabaseOptions.Section}:ConnectionString";
@@ -15,15 +15,15 @@ internal sealed class KeycloakDatabaseChecks(KeycloakDatabase database, Keycloak
             return Finding.Ok("not configured, so Keycloak's API is used");
         try
         {
-            // A role that may write and tables of another form are refused with the remedy.
+            // A role that may write, and unknown tables, are refused with the cure.
             await store.CheckAsync(cancellationToken);
             foreach (var realm in realms)
                 await store.FindAsync(realm, [], cancellationToken);
-            return Finding.Ok("its role may read users and write nothing");
+            return Finding.Ok("its role may read users and not write");
         }
         catch (NpgsqlException exception)
         {
-            return Finding.Fail($"it cannot be read: {exception.Message}", $"see that it runs and correct {Key}, or leave it out");
+            return Finding.Fail($"it cannot be read: {exception.Message}", $"check that it runs, and correct {Key}, or leave it out");
         }
         catch (KeycloakRealmNotFoundException exception)
         {

@@ -12,7 +12,6 @@ namespace KeycloakCreditBridge.Doctor;
 /// <summary>What can be wrong between the bridge and one realm of Keycloak.</summary>
 internal sealed class RealmChecks(
     KeycloakClient keycloak,
-    AdminTransport api,
     TokenSource tokens,
     IOptions<KeycloakOptions> options,
     IOptions<IntakeOptions> intake,
@@ -27,7 +26,7 @@ internal sealed class RealmChecks(
         return Finding.Ok($"Keycloak gives a token to the client '{options.Value.ClientIdOf(realm)}'");
     }
 
-    // Keycloak sends no Date header: when it says it issued the token is the only word about its clock.
+    // Keycloak sends no Date header: only the token's time of issue shows its clock.
     public async Task<Finding> ClockAsync(string realm, CancellationToken cancellationToken)
     {
         tokens.Invalidate(realm);
@@ -65,19 +64,18 @@ internal sealed class RealmChecks(
     public Finding Webhook(string realm)
     {
         if (options.Value.Realm(realm).WebhookAuthentication == WebhookAuthentication.RealmToken)
-            return Finding.Ok("webhooks prove themselves by the realm's tokens");
+            return Finding.Ok("webhooks are authenticated by the realm's tokens");
         if (options.Value.Realm(realm).WebhookSecrets.Exists(secret => secret.Length > 0))
             return Finding.Ok("webhooks are signed");
         var key = $"{options.Value.RealmKeyOf(realm)}:WebhookSecrets:0";
         return intake.Value.Webhook.AllowUnsigned
-            ? Finding.Warn("webhooks of anybody are taken, unsigned", $"set {key}, and the same secret in Keycloak's plugin")
+            ? Finding.Warn("webhooks of any sender are accepted, unsigned", $"set {key}, and the same secret in Keycloak's plugin")
             : Finding.Warn("webhooks are refused, as there is no secret", $"set {key}, and the same secret in Keycloak's plugin");
     }
 
     private async Task<Finding> EventsAsync(string realm, string resource, CancellationToken cancellationToken)
     {
-        await api.ReadAsync(
-            realm, new AdminRequest(resource, AdminRequest.ViewEvents, "?max=1"), KeycloakJson.Default.JsonElement, cancellationToken);
+        await keycloak.CheckEventAccessAsync(realm, resource, cancellationToken);
         return Finding.Ok($"{resource} can be read");
     }
 

@@ -7,13 +7,12 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Setup;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>Sends the running bridge a delivery that is nobody's and leaves nothing behind, signed as the configuration says.</summary>
+/// <summary>Sends the running bridge a delivery without a user, signed as the configuration says. It stores nothing.</summary>
 internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration configuration, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
@@ -24,7 +23,7 @@ internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration co
         if (realm.WebhookSecrets.Find(candidate => candidate.Length > 0) is not { } secret)
             return Finding.Ok("not sent, as the realm has no webhook secret");
         var address = Address(realm.Name);
-        using var client = clients.CreateClient(AdminTransport.ClientName);
+        using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(AnswerTimeout);
         using var request = Request(address, realm, secret);
@@ -42,10 +41,10 @@ internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration co
         }
     }
 
-    // The proof is looked at before the body: a body that a pinned format does not take has passed it.
+    // The bridge authenticates before it reads the body: a body that a pinned format rejects was authenticated.
     private static Finding Evaluate(Uri address, string realm, HttpStatusCode status) => status switch
     {
-        HttpStatusCode.NoContent or HttpStatusCode.BadRequest => Finding.Ok($"the bridge at {address} takes what is signed with this configuration's secret"),
+        HttpStatusCode.NoContent or HttpStatusCode.BadRequest => Finding.Ok($"the bridge at {address} accepts what is signed with this configuration's secret"),
         HttpStatusCode.Unauthorized => Finding.Fail(
             $"the bridge at {address} refused what is signed with this configuration's secret",
             "restart it with the same WebhookSecrets and WebhookAuthentication"),

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Setup;
 using Microsoft.Extensions.Options;
@@ -9,8 +10,8 @@ namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>What can be wrong with the webhook by which a realm reports to the bridge.</summary>
 internal sealed class WebhookChecks(
-    KeycloakClient keycloak,
-    IHttpClientFactory clients,
+    KeycloakEvents events,
+    AdminTransport transport,
     TokenSource tokens,
     TestDelivery delivery,
     IOptions<KeycloakOptions> options,
@@ -18,16 +19,15 @@ internal sealed class WebhookChecks(
 {
     private const string Register = "run `KeycloakCreditBridge setup keycloak`";
 
-    /// <summary>The bridge's own view of a realm; its roles show webhooks without their secrets.</summary>
-    private AdminSession SessionOf(string realm) =>
-        new(clients, options.Value, realm, (_, cancellationToken) => tokens.GetAsync(realm, cancellationToken), isBridge: true);
+    /// <summary>What the bridge's own roles show of a realm's webhooks, which is all but their secrets.</summary>
+    private PhaseTwoWebhooks WebhooksOf(string realm) => new(new AdminSession(transport, realm, tokens));
 
     public async Task<Finding> ListenerAsync(string realm, CancellationToken cancellationToken)
     {
-        var set = (await keycloak.GetEventsConfigAsync(realm, cancellationToken)).EventsListeners;
+        var set = (await events.GetConfigAsync(realm, cancellationToken)).EventsListeners;
         if (set.Contains(RealmRequirements.Listener, StringComparer.Ordinal))
             return Finding.Ok($"the listener {RealmRequirements.Listener} is set");
-        return await SessionOf(realm).WebhooksAsync(cancellationToken) is null
+        return await WebhooksOf(realm).ListAsync(cancellationToken) is null
             ? Finding.Ok("Keycloak has no webhook plugin of Phase Two, so no listener of its is missing")
             : EventsDelayed(
                 $"the listener {RealmRequirements.Listener} is not set, so no webhook comes unless another plugin sends it",
@@ -38,7 +38,7 @@ internal sealed class WebhookChecks(
     {
         if (OtherPlugin(realm) is { } other)
             return other;
-        if (await SessionOf(realm).WebhooksAsync(cancellationToken) is not { } all)
+        if (await WebhooksOf(realm).ListAsync(cancellationToken) is not { } all)
             return Finding.Ok("Keycloak has no webhook plugin of Phase Two: polling tells of users");
         var own = OwnWebhook(realm, all);
         if (own is null)
@@ -58,17 +58,17 @@ internal sealed class WebhookChecks(
     }
 
     /// <param name="realm">The realm.</param>
-    /// <param name="administrator">The realm with an administrator's token, null when there is no administrator.</param>
+    /// <param name="administrator">The realm with an administrator's token; null when none was given.</param>
     public async Task<Finding> SecretAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
     {
         if (OtherPlugin(realm) is { } other)
             return other;
         var secrets = options.Value.Realm(realm).WebhookSecrets;
-        if (await SessionOf(realm).WebhooksAsync(cancellationToken) is not { } all || OwnWebhook(realm, all) is not { } own || secrets.Count == 0)
+        if (await WebhooksOf(realm).ListAsync(cancellationToken) is not { } all || OwnWebhook(realm, all) is not { } own || secrets.Count == 0)
             return Finding.Ok("there is no webhook whose secret could differ");
         if (administrator is null)
             return Finding.Ok("Keycloak does not show its secret to the bridge's roles; with --admin-user it is compared");
-        return secrets.Contains(await administrator.WebhookSecretAsync(own.Id, cancellationToken) ?? "", StringComparer.Ordinal)
+        return secrets.Contains(await new PhaseTwoWebhooks(administrator).SecretAsync(own.Id, cancellationToken) ?? "", StringComparer.Ordinal)
             ? Finding.Ok("Keycloak signs with a secret of this configuration")
             : Finding.Fail(
                 $"Keycloak signs the webhook to {own.Url} with a secret that is none of {options.Value.RealmKeyOf(realm)}:WebhookSecrets, so each is refused",
@@ -100,7 +100,7 @@ internal sealed class WebhookChecks(
         ? $"a bridge's {RealmRequirements.WebhookPath(realm)}"
         : intake.Value.Webhook.Url.TrimEnd('/') + RealmRequirements.WebhookPath(realm);
 
-    // Polling finds whom no webhook names, only later.
+    // Polling finds users that no webhook names, only later.
     private Finding EventsDelayed(string says, string cure) =>
         intake.Value.Poll.Enabled ? Finding.Warn(says, cure) : Finding.Fail($"{says} (Intake:Poll:Enabled is false)", cure);
 }

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Health;
 
 /// <summary>
-/// Looks now and then whether the bridge may read what it needs of every realm, so that a missing role is said before somebody is missed
-/// for it: the lists of a client that lacks one may just be empty.
+/// Checks every minute whether the bridge may read what it needs of every realm. A missing role is reported before it costs a user the
+/// account: Keycloak may answer empty lists to a client that lacks a role.
 /// </summary>
 internal sealed partial class AccessMonitor(
     KeycloakClient keycloak,
@@ -22,12 +22,12 @@ internal sealed partial class AccessMonitor(
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromMinutes(1);
 
-    // Empty for a realm where all is well; a realm that could not be asked yet is missing.
+    // Empty for a realm without problems; a realm that could not be asked yet has no entry.
     private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
 
-    /// <summary>What an operator must mend in a realm, or null. A Keycloak that is away for a while changes nothing here.</summary>
+    /// <summary>What an operator must correct in a realm, or null. A Keycloak that is unreachable for a while changes nothing here.</summary>
     public string? ProblemOf(string realm) =>
-        _problems.TryGetValue(realm, out var problem) ? problem is "" ? null : problem : "It is not known yet what the client may read";
+        _problems.TryGetValue(realm, out var problem) ? problem is "" ? null : problem : "What the client may read is not known yet";
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(options.Value.Realms.Select(realm => WatchAsync(realm.Name, stoppingToken)));
@@ -68,12 +68,12 @@ internal sealed partial class AccessMonitor(
             LogRestored(realm);
     }
 
-    [LoggerMessage(EventId = 630, Level = LogLevel.Error, Message = "The bridge cannot do its work in realm '{Realm}': {Problem}")]
+    [LoggerMessage(EventId = 630, Level = LogLevel.Error, Message = "The bridge cannot work in realm '{Realm}': {Problem}")]
     private partial void LogProblem(string realm, string problem);
 
-    [LoggerMessage(EventId = 631, Level = LogLevel.Information, Message = "The bridge can read all it needs of realm '{Realm}' now.")]
+    [LoggerMessage(EventId = 631, Level = LogLevel.Information, Message = "The bridge can now read all that it needs of realm '{Realm}'.")]
     private partial void LogRestored(string realm);
 
-    [LoggerMessage(EventId = 632, Level = LogLevel.Debug, Message = "Whether the bridge may read realm '{Realm}' is not known: {Reason}")]
+    [LoggerMessage(EventId = 632, Level = LogLevel.Debug, Message = "What the bridge may read of realm '{Realm}' is not known: {Reason}")]
     private partial void LogUnknown(string realm, string reason);
 }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Health;
 
-/// <summary>`/health/live`: the process answers. `/health/ready`: it can do its work, with a line on each thing it needs.</summary>
+/// <summary>`/health/live`: the process answers. `/health/ready`: it can work, with one entry for each thing that it needs.</summary>
 internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
@@ -33,7 +33,7 @@ internal static class HealthEndpoints
 internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck> Checks);
 
 /// <param name="Status">`ok` or `failed`.</param>
-/// <param name="Detail">What is wrong, or what may be worth knowing.</param>
+/// <param name="Detail">What is wrong, or what an operator may want to know.</param>
 internal sealed record ReadyCheck(string Status, string? Detail);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

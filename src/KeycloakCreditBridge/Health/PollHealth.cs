@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Health;
 
-/// <summary>Healthy when this process polled the realm a short while ago, or leaves that to another replica.</summary>
+/// <summary>Healthy when this process polled the realm recently, or another replica polls it.</summary>
 internal sealed class PollHealth(PollStatus status, IOptions<IntakeOptions> intake, TimeProvider clock, string realm) : IHealthCheck
 {
     private static readonly TimeSpan MinPollAge = TimeSpan.FromMinutes(1);

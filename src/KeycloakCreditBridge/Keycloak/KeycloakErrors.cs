@@ -2,7 +2,7 @@ using System.Net;
 
 namespace KeycloakCreditBridge.Keycloak;
 
-/// <summary>Words the exceptions, so that each names what to do about it.</summary>
+/// <summary>Makes the exceptions, so that each message names the cure.</summary>
 internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
 {
     public static bool IsTransient(HttpStatusCode status) =>
@@ -16,16 +16,16 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
 
     public KeycloakUnavailableException TooSlow(string asked, Exception exception) => new(
         realm,
-        $"Keycloak did not answer {asked} of realm '{realm}' within {options.RequestTimeout}: look at its load and its database, or raise "
+        $"Keycloak did not answer {asked} of realm '{realm}' within {options.RequestTimeout}: check its load and its database, or raise "
         + $"{KeycloakOptions.Section}:RequestTimeout.",
         exception);
 
     /// <summary>For what has a limit of its own, below the configured one.</summary>
     public KeycloakUnavailableException TooSlow(string asked, TimeSpan limit, Exception exception) => new(
-        realm, $"Keycloak did not answer {asked} of realm '{realm}' within {limit}: look at its load and its database.", exception);
+        realm, $"Keycloak did not answer {asked} of realm '{realm}' within {limit}: check its load and its database.", exception);
 
     public KeycloakUnavailableException Overloaded(string asked, HttpStatusCode status, TimeSpan? retryAfter) => new(
-        realm, $"Keycloak answered {(int)status} to {asked} of realm '{realm}': look at its log and its load.", retryAfter: retryAfter);
+        realm, $"Keycloak answered {(int)status} to {asked} of realm '{realm}': check its log and its load.", retryAfter: retryAfter);
 
     public KeycloakAuthenticationException ClientRefused(ServerError error)
     {
@@ -51,7 +51,7 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
 
     public KeycloakException NotFound(string asked, ServerError error)
     {
-        if (error.Code?.StartsWith("Realm ", StringComparison.Ordinal) != true)
+        if (!error.IsMissingRealm)
             return new KeycloakProtocolException(
                 realm,
                 $"There is no Keycloak behind {asked} of realm '{realm}' (404): check {KeycloakOptions.Section}:Url and its path prefix, "
@@ -63,19 +63,24 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
 
     public KeycloakProtocolException Garbled(string asked) => new(
         realm,
-        $"Keycloak answered {asked} of realm '{realm}' with a text that is cut off or no JSON of its own: look at its log, and check that "
+        $"Keycloak answered {asked} of realm '{realm}' with a text that is cut off or no JSON of its own: check its log, and check that "
         + $"no proxy or login page stands between it and {KeycloakOptions.Section}:Url.",
         garbled: true);
 
     public KeycloakProtocolException Unexpected(string asked, HttpStatusCode status, ServerError error) => new(
         realm,
         $"Keycloak answered {(int)status} to {asked} of realm '{realm}' ({error.Describe(options.ClientSecretOf(realm))}): check that "
-        + $"{KeycloakOptions.Section}:Url leads to Keycloak itself and not to a proxy, and look at its log.");
+        + $"{KeycloakOptions.Section}:Url leads to Keycloak itself and not to a proxy, and check its log.");
+
+    public KeycloakProtocolException WriteFailed(string asked, HttpStatusCode status, ServerError error) => new(
+        realm,
+        $"Keycloak answered {(int)status} to {asked} of realm '{realm}' ({error.Describe(options.ClientSecretOf(realm))}): check its log. "
+        + "What was done so far is kept, and the same command goes on from there.");
 
     public KeycloakEventStoreException EventStore(string asked) => new(
         realm,
         $"Keycloak fails to read {asked} of realm '{realm}' (500 unknown_error): if a webhook plugin is installed, choose the event store "
-        + "with KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart Keycloak; otherwise look at its log.");
+        + "with KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart Keycloak; otherwise check its log.");
 
     private static string FirstLine(string text) => text.Split('\n', '\r')[0];
 }

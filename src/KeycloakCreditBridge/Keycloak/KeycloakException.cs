@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace KeycloakCreditBridge.Keycloak;
 
-/// <summary>Keycloak did not do what was asked. The message is one line, names the remedy and holds no token or secret.</summary>
+/// <summary>Keycloak did not do what was asked. The message is one line, names the cure and holds no token or secret.</summary>
 internal abstract class KeycloakException(string realm, string message, Exception? inner = null) : Exception(message, inner)
 {
     /// <summary>The realm that was asked.</summary>
@@ -12,7 +12,7 @@ internal abstract class KeycloakException(string realm, string message, Exceptio
 /// <summary>Keycloak does not accept the bridge's client, its secret or its token: an operator must act.</summary>
 internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message)
 {
-    /// <summary>The same refusal, told again without asking Keycloak.</summary>
+    /// <summary>The same refusal, reported again without asking Keycloak.</summary>
     public KeycloakAuthenticationException WithRetryAt(DateTimeOffset retryAt) =>
         new(Realm, string.Create(CultureInfo.InvariantCulture, $"{Message} Keycloak is asked again at {retryAt:HH:mm:ss}Z."));
 }
@@ -35,14 +35,14 @@ internal sealed class KeycloakUnavailableException(string realm, string message,
     public TimeSpan? RetryAfter { get; } = retryAfter;
 }
 
-/// <summary>The answer is none of Keycloak's: cut off, not JSON, of another shape or with a status that has no meaning here.</summary>
+/// <summary>The answer is not Keycloak's: cut off, not JSON, of another shape or with a status that has no meaning here.</summary>
 internal class KeycloakProtocolException(string realm, string message, bool garbled = false) : KeycloakException(realm, message)
 {
     /// <summary>Whether the status was right and only the body was not, which happens when a server fails while it answers.</summary>
     public bool Garbled { get; } = garbled;
 }
 
-/// <summary>Keycloak answered, and knows the user under another id: under the one that was asked for there is nobody.</summary>
+/// <summary>Keycloak answered with a user of another id: no user has the id that was asked for.</summary>
 internal sealed class KeycloakOtherIdException(string realm, string id)
     : KeycloakProtocolException(realm, $"Keycloak knows the user under another id, '{id}'.");
 

@@ -1,12 +1,13 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Database;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace KeycloakCreditBridge.Keycloak;
 
-/// <summary>Registers <see cref="KeycloakClient"/> and what it needs.</summary>
+/// <summary>Registers what reads and changes Keycloak.</summary>
 internal static class KeycloakModule
 {
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
@@ -17,7 +18,7 @@ internal static class KeycloakModule
         builder.AddSection<KeycloakOptions, KeycloakOptionsValidator>(KeycloakOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
 
-        services.AddHttpClient(AdminTransport.ClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
+        services.AddHttpClient(KeycloakOptions.HttpClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
             .ConfigurePrimaryHttpMessageHandler(NewHandler)
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers();
@@ -29,6 +30,7 @@ internal static class KeycloakModule
         services.AddSingleton<AdminTransport>();
         services.AddSingleton<CapabilityProbe>();
         services.AddSingleton<KeycloakClient>();
+        services.AddSingleton<KeycloakEvents>();
 
         services.AddSingleton<KeycloakDatabase>();
         services.AddSingleton<KeycloakDatabaseStore>();
@@ -36,8 +38,8 @@ internal static class KeycloakModule
     }
 
     /// <summary>
-    /// Connections end after a while so that a moved address is noticed. A redirect is never Keycloak's answer here, and following one
-    /// would carry the secret to wherever it leads.
+    /// Connections end after a while so that a changed address is noticed. A redirect is never Keycloak's answer here, and following one
+    /// would send the secret to its target.
     /// </summary>
     private static SocketsHttpHandler NewHandler() => new()
     {

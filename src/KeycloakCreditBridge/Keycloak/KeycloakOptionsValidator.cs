@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak;
 
-/// <summary>Finds everything that is wrong with the options at once, each with its key and its remedy.</summary>
+/// <summary>Finds everything that is wrong with the options at once, each with its key and its cure.</summary>
 internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOptions>
 {
     public ValidateOptionsResult Validate(string? name, KeycloakOptions options)
@@ -20,8 +20,8 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
         if (UrlProblem(options.Url) is { } problem)
             yield return $"Url {problem}: give Keycloak's address, for example https://sso.example.com or https://sso.example.com/auth.";
         if (options.PublicUrl is { Length: > 0 } publicUrl && UrlProblem(publicUrl) is { } publicProblem)
-            yield return $"PublicUrl {publicProblem}: give the address that people use, for example https://sso.example.com, or leave it out.";
-        // A timer cannot wait longer than about 49 days, and no request should wait for minutes.
+            yield return $"PublicUrl {publicProblem}: give the address that browsers use, for example https://sso.example.com, or leave it out.";
+        // A timer cannot wait longer than about 49 days, and no request should wait for many minutes.
         if (options.RequestTimeout <= TimeSpan.Zero || options.RequestTimeout > TimeSpan.FromMinutes(10))
             yield return $"RequestTimeout is {options.RequestTimeout}: give a time up to ten minutes, for example 00:00:30.";
         if (options.Database.ConnectionString is { Length: > 0 } text && !IsConnectionString(text))

@@ -4,7 +4,7 @@ using Polly.Timeout;
 
 namespace KeycloakCreditBridge.Keycloak;
 
-/// <summary>How a question is asked again: a few times, later each time, and not before the server wishes.</summary>
+/// <summary>How a request is repeated: a few times, later each time, and not before the time that the server names.</summary>
 internal static class RetryPipeline
 {
     private const int Retries = 3;
@@ -31,11 +31,15 @@ internal static class RetryPipeline
             .AddTimeout(new TimeoutStrategyOptions { Timeout = attemptTimeout })
             .Build();
 
+    /// <summary>For what must not be repeated.</summary>
+    public static ResiliencePipeline Once(TimeSpan timeout, TimeProvider clock) =>
+        new ResiliencePipelineBuilder { TimeProvider = clock }.AddTimeout(new TimeoutStrategyOptions { Timeout = timeout }).Build();
+
     private static bool IsTransient(Exception? exception) =>
         exception is KeycloakUnavailableException or TimeoutRejectedException or KeycloakProtocolException { Garbled: true };
 
-    /// <summary>A wish for a longer wait than this client is willing to is cut, and the next refusal goes to the caller.</summary>
-    private static TimeSpan? RequestedDelay(Exception? exception) => exception is KeycloakUnavailableException { RetryAfter: { } wish }
-        ? TimeSpan.FromTicks(Math.Clamp(wish.Ticks, 0, MaxDelay.Ticks))
+    /// <summary>A longer wait than this client accepts is cut; the next refusal then goes to the caller.</summary>
+    private static TimeSpan? RequestedDelay(Exception? exception) => exception is KeycloakUnavailableException { RetryAfter: { } requested }
+        ? TimeSpan.FromTicks(Math.Clamp(requested.Ticks, 0, MaxDelay.Ticks))
         : null;
 }

@@ -8,13 +8,16 @@ internal sealed partial record ServerError(string? Code, string? Description)
 {
     private const int MaxLength = 200;
 
+    public bool IsMissingRealm => Code?.StartsWith("Realm ", StringComparison.Ordinal) == true;
+
     public static ServerError Read(ReadOnlyMemory<byte> body)
     {
         try
         {
             using var document = JsonDocument.Parse(body);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new ServerError(Text(document.RootElement, "error"), Text(document.RootElement, "error_description"))
+                ? new ServerError(
+                    Text(document.RootElement, "error") ?? Text(document.RootElement, "errorMessage"), Text(document.RootElement, "error_description"))
                 : new ServerError(null, null);
         }
         catch (JsonException)

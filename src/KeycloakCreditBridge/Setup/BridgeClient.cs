@@ -5,15 +5,15 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup;
 
-/// <summary>The bridge's client in one realm, its service account and the roles of that.</summary>
-internal sealed class BridgeClient(AdminSession desk, KeycloakOptions options)
+/// <summary>The bridge's client in one realm, its service account and that account's roles.</summary>
+internal sealed class BridgeClient(AdminSession session, KeycloakOptions options)
 {
     private const string ViewClients = "view-clients";
     private const string ManageClients = "manage-clients";
     private const string ViewUsers = "view-users";
     private const string ManageUsers = "manage-users";
 
-    private string Realm => desk.Realm;
+    private string Realm => session.Realm;
 
     private string ClientId => options.ClientIdOf(Realm);
 
@@ -22,11 +22,11 @@ internal sealed class BridgeClient(AdminSession desk, KeycloakOptions options)
     /// <summary>The client as Keycloak has it, null when there is none.</summary>
     public async Task<JsonObject?> FindAsync(CancellationToken cancellationToken)
     {
-        var found = await desk.GetAsync($"clients?clientId={Uri.EscapeDataString(ClientId)}", ViewClients, cancellationToken);
+        var found = await session.GetAsync($"clients?clientId={Uri.EscapeDataString(ClientId)}", ViewClients, cancellationToken);
         return (found as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(client => (string?)client["clientId"] == ClientId);
     }
 
-    public Task CreateAsync(SetupRecord record, CancellationToken cancellationToken) => desk.SendAsync(HttpMethod.Post, "clients", ManageClients, new JsonObject
+    public Task CreateAsync(SetupRecord record, CancellationToken cancellationToken) => session.SendAsync(HttpMethod.Post, "clients", ManageClients, new JsonObject
     {
         ["clientId"] = ClientId,
         ["name"] = "Keycloak Credit Bridge",
@@ -40,29 +40,29 @@ internal sealed class BridgeClient(AdminSession desk, KeycloakOptions options)
         ["attributes"] = new JsonObject { [SetupRecord.Attribute] = record.Text },
     }, cancellationToken);
 
-    /// <summary>Writes the record, and what else is given, into a client that is there.</summary>
-    /// <param name="record">Null takes the record away.</param>
+    /// <summary>Writes the record, and what else is given, into an existing client.</summary>
+    /// <param name="record">Null removes the record.</param>
     public async Task UpdateAsync(SetupRecord? record, JsonObject? changes, CancellationToken cancellationToken)
     {
         var client = await FindAsync(cancellationToken) ?? throw Deleted();
-        // All of it: before 26.1 a write that does not name the service account makes a new one, which has no roles.
+        // The whole client: before 26.1 a write that does not name the service account makes a new one, which has no roles.
         foreach (var (field, value) in changes ?? [])
             client[field] = value?.DeepClone();
         var attributes = client["attributes"]?.DeepClone() as JsonObject ?? [];
-        // Keycloak takes an empty text for the wish that there be no such attribute.
+        // An empty text removes the attribute.
         attributes[SetupRecord.Attribute] = record?.Text ?? "";
         client["attributes"] = attributes;
-        await desk.SendAsync(HttpMethod.Put, $"clients/{(string?)client["id"]}", ManageClients, client, cancellationToken);
+        await session.SendAsync(HttpMethod.Put, $"clients/{(string?)client["id"]}", ManageClients, client, cancellationToken);
     }
 
     public async Task DeleteAsync(CancellationToken cancellationToken)
     {
         if (await FindAsync(cancellationToken) is { } client)
-            await desk.SendAsync(HttpMethod.Delete, $"clients/{(string?)client["id"]}", ManageClients, null, cancellationToken);
+            await session.SendAsync(HttpMethod.Delete, $"clients/{(string?)client["id"]}", ManageClients, null, cancellationToken);
     }
 
     /// <summary>What must change for the bridge to sign in with this client; null when nothing has to.</summary>
-    /// <exception cref="ConfigurationException">It is somebody else's, and would have to change.</exception>
+    /// <exception cref="ConfigurationException">Setup did not create it, and it would have to change.</exception>
     public JsonObject? Repair(JsonObject client, bool isOurs)
     {
         var wrong = Deviations(client).ToList();
@@ -72,25 +72,25 @@ internal sealed class BridgeClient(AdminSession desk, KeycloakOptions options)
             return new JsonObject(wrong.Select(item => KeyValuePair.Create(item.Field, item.Wanted)));
         var key = options.Realm(Realm).ClientId is { Length: > 0 } ? $"{options.RealmKeyOf(Realm)}:ClientId" : $"{KeycloakOptions.Section}:ClientId";
         throw new ConfigurationException([.. wrong.Select(item =>
-            $"Realm '{Realm}' has a client '{ClientId}' already, which setup did not make, and {item.Says}: {item.Remedy}, or choose another {key}.")]);
+            $"Realm '{Realm}' has a client '{ClientId}' already, which setup did not create, and {item.Says}: {item.Remedy}, or choose another {key}.")]);
     }
 
-    /// <summary>Roles of realm-management that the client's service account was given itself.</summary>
+    /// <summary>Roles of realm-management that the client's service account has directly.</summary>
     public async Task<IReadOnlyList<string>> RolesAsync(JsonObject client, CancellationToken cancellationToken)
     {
-        var mapped = await desk.GetAsync(await MappingsAsync(client, cancellationToken), ViewUsers, cancellationToken);
+        var mapped = await session.GetAsync(await MappingsAsync(client, cancellationToken), ViewUsers, cancellationToken);
         return [.. (mapped as JsonArray ?? []).Select(role => (string?)role?["name"] ?? "")];
     }
 
-    /// <summary>Gives (POST) or takes (DELETE) roles of realm-management.</summary>
+    /// <summary>Adds (POST) or removes (DELETE) roles of realm-management.</summary>
     public async Task MapRolesAsync(HttpMethod method, IReadOnlyCollection<string> roles, CancellationToken cancellationToken)
     {
         var client = await FindAsync(cancellationToken) ?? throw Deleted();
         var management = await ManagementIdAsync(cancellationToken);
         var body = new JsonArray();
         foreach (var role in roles)
-            body.Add(await desk.GetAsync($"clients/{management}/roles/{role}", ViewClients, cancellationToken));
-        await desk.SendAsync(method, await MappingsAsync(client, cancellationToken), ManageUsers, body, cancellationToken);
+            body.Add(await session.GetAsync($"clients/{management}/roles/{role}", ViewClients, cancellationToken));
+        await session.SendAsync(method, await MappingsAsync(client, cancellationToken), ManageUsers, body, cancellationToken);
     }
 
     private IEnumerable<(string Field, JsonNode? Wanted, string Says, string Remedy)> Deviations(JsonObject client)
@@ -111,17 +111,17 @@ internal sealed class BridgeClient(AdminSession desk, KeycloakOptions options)
 
     private async Task<string> MappingsAsync(JsonObject client, CancellationToken cancellationToken)
     {
-        var account = await desk.GetAsync($"clients/{(string?)client["id"]}/service-account-user", ViewClients, cancellationToken);
+        var account = await session.GetAsync($"clients/{(string?)client["id"]}/service-account-user", ViewClients, cancellationToken);
         return $"users/{(string?)account["id"]}/role-mappings/clients/{await ManagementIdAsync(cancellationToken)}";
     }
 
     private async Task<string> ManagementIdAsync(CancellationToken cancellationToken)
     {
         var name = RealmRequirements.ManagementClientOf(Realm);
-        var found = await desk.GetAsync($"clients?clientId={name}", ViewClients, cancellationToken);
+        var found = await session.GetAsync($"clients?clientId={name}", ViewClients, cancellationToken);
         return (string?)(found as JsonArray)?.FirstOrDefault()?["id"]
             ?? throw new ConfigurationException([$"Realm '{Realm}' does not show its client {name} to the administrator: it takes the role {ViewClients}."]);
     }
 
-    private ConfigurationException Deleted() => new([$"The {Label} is gone since the plan was made: run the same command again."]);
+    private ConfigurationException Deleted() => new([$"The {Label} was deleted since the plan was made: run the same command again."]);
 }

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Setup;
 
 /// <summary>
-/// The event settings of a realm, changed as fields of the realm itself: there a list of types that is empty stays so, where
-/// events/config would spell it out for good.
+/// The event settings of a realm, changed as fields of the realm itself. An empty list of types stays empty that way; events/config would
+/// replace it by the present defaults.
 /// </summary>
 internal static class EventSettings
 {
@@ -16,11 +16,11 @@ internal static class EventSettings
     private const string Listeners = "eventsListeners";
     private const string Attributes = "attributes";
 
-    /// <summary>What is to be written, null when all is right; what was there goes into the record.</summary>
+    /// <summary>What is to be written, null when all is right; the values before go into the record.</summary>
     /// <param name="realm">The realm as Keycloak has it.</param>
     /// <param name="retention">How long events are kept at least.</param>
     /// <param name="listens">Whether the listener that sends webhooks is wanted.</param>
-    /// <param name="record">Takes what was there.</param>
+    /// <param name="record">Takes the values before.</param>
     /// <param name="lines">Takes a line for each change.</param>
     public static JsonObject? Plan(JsonObject realm, TimeSpan retention, bool listens, SetupRecord record, List<string> lines)
     {
@@ -29,7 +29,7 @@ internal static class EventSettings
         var body = new JsonObject();
         var (users, admins) = (Flag(realm, ForUsers), Flag(realm, ForAdmins));
 
-        // Where nothing is stored yet nothing is shortened either, and a table that grows for ever is nobody's wish.
+        // Where no events are stored yet, none are deleted earlier, and the table must not grow for ever.
         if (TooShort((long?)realm[Retention] ?? 0, retention, isStored: users))
         {
             Set(Retention, Number(realm[Retention]), seconds, JsonValue.Create((long)retention.TotalSeconds));
@@ -80,7 +80,7 @@ internal static class EventSettings
         }
     }
 
-    /// <summary>What takes back what the record says, null when nothing is left of it. What somebody changed since stays.</summary>
+    /// <summary>What restores the values in the record, null when all are restored. Values changed since setup stay.</summary>
     public static JsonObject? Undo(JsonObject realm, SetupRecord record, List<string> lines, List<string> notes)
     {
         var name = (string?)realm["realm"];

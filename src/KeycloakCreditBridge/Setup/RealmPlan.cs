@@ -5,16 +5,16 @@ namespace KeycloakCreditBridge.Setup;
 /// <param name="Notes">What the operator should know and setup does not change.</param>
 internal sealed record RealmPlan(IReadOnlyList<SetupStep> Steps, IReadOnlyList<string> Notes)
 {
-    /// <summary>The plan's lines: `+` adds, `~` changes, `-` takes away, `!` is a note.</summary>
-    public IEnumerable<string> Lines => Steps.SelectMany(change => change.Lines).Concat(Notes.Select(note => $"! {note}"));
+    /// <summary>The plan's lines: `+` adds, `~` changes, `-` removes, `!` is a note.</summary>
+    public IEnumerable<string> Lines => Steps.SelectMany(step => step.Lines).Concat(Notes.Select(note => $"! {note}"));
 
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
-        foreach (var change in Steps)
-            await change.ApplyAsync(cancellationToken);
+        foreach (var step in Steps)
+            await step.ApplyAsync(cancellationToken);
     }
 }
 
-/// <param name="Lines">How it is told: one line a change that can be seen, though one request may make several.</param>
-/// <param name="ApplyAsync">Makes it.</param>
+/// <param name="Lines">One line for each visible change; one request may make several.</param>
+/// <param name="ApplyAsync">Makes the changes.</param>
 internal sealed record SetupStep(IReadOnlyList<string> Lines, Func<CancellationToken, Task> ApplyAsync);

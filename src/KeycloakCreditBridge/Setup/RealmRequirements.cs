@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Setup;
 
-/// <summary>What the bridge needs of a realm: `setup` gives it, `doctor` looks for it.</summary>
+/// <summary>What the bridge needs of a realm: `setup` provides it, `doctor` checks it.</summary>
 internal static class RealmRequirements
 {
     /// <summary>The listener that sends Phase Two's webhooks.</summary>
@@ -12,10 +12,10 @@ internal static class RealmRequirements
     /// <summary>The realm attribute with the seconds that admin events are kept.</summary>
     public const string AdminRetention = "adminEventsExpiration";
 
-    /// <summary>Without these users appear late, and stay after they are gone.</summary>
+    /// <summary>Without these, accounts are opened late and stay open after their users are deleted.</summary>
     public static readonly IReadOnlyList<string> RequiredEventTypes = ["REGISTER", "DELETE_ACCOUNT"];
 
-    /// <summary>These only tell sooner what changed.</summary>
+    /// <summary>These only make a change known sooner.</summary>
     public static readonly IReadOnlyList<string> HelpfulEventTypes = ["LOGIN", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL"];
 
     /// <summary>The roles of the bridge's service account.</summary>
@@ -24,7 +24,7 @@ internal static class RealmRequirements
     /// <summary>Roles that are parts of those.</summary>
     public static readonly IReadOnlyList<string> IncludedRoles = ["query-users", "query-groups"];
 
-    /// <summary>Types of deliveries that the bridge acts on, as the plugin names them; partial import says REALM of its users.</summary>
+    /// <summary>Types of deliveries that the bridge acts on, as the plugin names them; partial import names its users' resource REALM.</summary>
     public static readonly IReadOnlyList<string> DeliveryTypes =
     [
         .. RequiredEventTypes.Concat(HelpfulEventTypes).Select(type => $"access.{type}"),

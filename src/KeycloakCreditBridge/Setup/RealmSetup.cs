@@ -5,23 +5,26 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup;
 
-/// <summary>What setup is asked for.</summary>
+/// <summary>What setup is to achieve.</summary>
 /// <param name="Retention">How long events are kept at least.</param>
 /// <param name="BridgeUrl">The address at which Keycloak reaches the bridge; null when it is not known.</param>
 /// <param name="Webhooks">Whether a webhook is wanted where the server can have one.</param>
-/// <param name="PollInterval">How soon polling alone finds somebody; null when the bridge does not poll.</param>
+/// <param name="PollInterval">How soon polling alone finds a new user; null when the bridge does not poll.</param>
 internal sealed record SetupOptions(TimeSpan Retention, Uri? BridgeUrl, bool Webhooks, TimeSpan? PollInterval);
 
-/// <summary>Plans what gives one realm all that the bridge needs, or what takes it back. Planning changes nothing.</summary>
-internal sealed class RealmSetup(AdminSession desk, KeycloakOptions options)
+/// <summary>Plans the steps that give one realm what the bridge needs, or that undo them. Planning changes nothing.</summary>
+internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
 {
-    private readonly BridgeClient _client = new(desk, options);
+    private static readonly AdminRequest StoredEvents = new("events", AdminRequest.ViewEvents, "?max=1");
 
-    /// <exception cref="ConfigurationException">The administrator may not, or what is there is not ours to change.</exception>
+    private readonly BridgeClient _client = new(session, options);
+    private readonly PhaseTwoWebhooks _webhooks = new(session);
+
+    /// <exception cref="ConfigurationException">The administrator may not, or what is there setup did not create.</exception>
     /// <exception cref="KeycloakException">Keycloak did not answer as asked.</exception>
-    public async Task<RealmPlan> PlanAsync(SetupOptions wish, CancellationToken cancellationToken)
+    public async Task<RealmPlan> PlanAsync(SetupOptions wanted, CancellationToken cancellationToken)
     {
-        var realm = await new RealmWriter(desk).ReadAsync(cancellationToken);
+        var realm = await new RealmWriter(session).ReadAsync(cancellationToken);
         var client = await _client.FindAsync(cancellationToken);
         var before = SetupRecord.Of(client);
         var record = before ?? new SetupRecord { CreatedClient = client is null };
@@ -34,14 +37,14 @@ internal sealed class RealmSetup(AdminSession desk, KeycloakOptions options)
         record.Roles = [.. record.Roles.Union(lacking, StringComparer.Ordinal)];
         string[] powerful = [.. had.Except(RealmRequirements.Roles.Concat(RealmRequirements.IncludedRoles), StringComparer.Ordinal)];
         if (powerful.Length > 0)
-            notes.Add($"{_client.Label} may do more than the bridge needs: it has {string.Join(", ", powerful)}, which setup leaves alone");
+            notes.Add($"{_client.Label} may do more than the bridge needs: it has {string.Join(", ", powerful)}, which setup does not change");
 
-        var webhooks = await WebhooksAsync(wish, notes, cancellationToken);
+        var webhooks = await WebhooksAsync(wanted, notes, cancellationToken);
         List<string> lines = [];
-        var settings = EventSettings.Plan(realm, wish.Retention, webhooks is not null, record, lines);
+        var settings = EventSettings.Plan(realm, wanted.Retention, webhooks is not null, record, lines);
         var webhook = webhooks is null
             ? null
-            : await new WebhookSubscription(desk, options, wish.BridgeUrl).PlanAsync(webhooks, record, cancellationToken);
+            : await new WebhookSubscription(_webhooks, options, wanted.BridgeUrl).PlanAsync(webhooks, record, cancellationToken);
 
         List<SetupStep> changes = [];
         if (client is null)
@@ -56,29 +59,29 @@ internal sealed class RealmSetup(AdminSession desk, KeycloakOptions options)
             changes.Add(new SetupStep(
                 [.. lacking.Select(role => $"+ role {role} for {_client.Label}")], token => _client.MapRolesAsync(HttpMethod.Post, lacking, token)));
         if (settings is not null)
-            changes.Add(new SetupStep(lines, token => new RealmWriter(desk).WriteAsync(settings, token)));
+            changes.Add(new SetupStep(lines, token => new RealmWriter(session).WriteAsync(settings, token)));
         if (webhook is not null)
             changes.Add(webhook);
         return new RealmPlan(changes, notes);
     }
 
-    /// <summary>Takes back what the record on the client says, the client last, so that a part that fails can be done again.</summary>
+    /// <summary>Undoes what the record on the client says, the client last, so that a failed part can be repeated.</summary>
     /// <exception cref="ConfigurationException">The administrator may not.</exception>
     /// <exception cref="KeycloakException">Keycloak did not answer as asked.</exception>
     public async Task<RealmPlan> PlanUndoAsync(CancellationToken cancellationToken)
     {
         var client = await _client.FindAsync(cancellationToken);
         if (SetupRecord.Of(client) is not { } record)
-            return new RealmPlan([], [$"realm {desk.Realm} has no client with a record of setup (attribute {SetupRecord.Attribute})"]);
+            return new RealmPlan([], [$"realm {session.Realm} has no client with a record of setup (attribute {SetupRecord.Attribute})"]);
 
         List<SetupStep> changes = [];
         List<string> notes = [];
-        if (record.Webhook is { } url && await desk.WebhooksAsync(cancellationToken) is { } webhooks)
+        if (record.Webhook is { } url && await _webhooks.ListAsync(cancellationToken) is { } webhooks)
             changes.AddRange(webhooks.Where(webhook => webhook.Url == url).Select(webhook => new SetupStep(
-                [$"- webhook to {url} in realm {desk.Realm}"], token => desk.SendWebhookAsync(HttpMethod.Delete, webhook.Id, null, token))));
+                [$"- webhook to {url} in realm {session.Realm}"], token => _webhooks.SendAsync(HttpMethod.Delete, webhook.Id, null, token))));
         List<string> lines = [];
-        if (EventSettings.Undo(await new RealmWriter(desk).ReadAsync(cancellationToken), record, lines, notes) is { } settings)
-            changes.Add(new SetupStep(lines, token => new RealmWriter(desk).WriteAsync(settings, token)));
+        if (EventSettings.Undo(await new RealmWriter(session).ReadAsync(cancellationToken), record, lines, notes) is { } settings)
+            changes.Add(new SetupStep(lines, token => new RealmWriter(session).WriteAsync(settings, token)));
         if (record.CreatedClient)
         {
             changes.Add(new SetupStep([$"- {_client.Label}"], _client.DeleteAsync));
@@ -93,23 +96,23 @@ internal sealed class RealmSetup(AdminSession desk, KeycloakOptions options)
         return new RealmPlan(changes, notes);
     }
 
-    /// <summary>The webhooks that are there, null when the realm is to get none.</summary>
-    private async Task<IReadOnlyList<RegisteredWebhook>?> WebhooksAsync(SetupOptions wish, List<string> notes, CancellationToken cancellationToken)
+    /// <summary>The existing webhooks, null when the realm is to get none.</summary>
+    private async Task<IReadOnlyList<RegisteredWebhook>?> WebhooksAsync(SetupOptions wanted, List<string> notes, CancellationToken cancellationToken)
     {
-        if (await desk.LacksEventStoreAsync(cancellationToken))
+        if (await session.AskAsync(StoredEvents, response => response.LacksEventStore, cancellationToken))
             notes.Add(
-                $"Keycloak fails to read stored events of realm {desk.Realm}: with a webhook plugin set KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart it");
-        if (await desk.WebhooksAsync(cancellationToken) is not { } there)
+                $"Keycloak fails to read stored events of realm {session.Realm}: with a webhook plugin set KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart it");
+        if (await _webhooks.ListAsync(cancellationToken) is not { } there)
         {
-            notes.Add(wish.PollInterval is { } soon
-                ? $"Keycloak has no webhook plugin: polling alone finds users of realm {desk.Realm} within about {soon.TotalSeconds:0.#} s"
-                : $"Keycloak has no webhook plugin and Intake:Poll:Enabled is false: only reconciliation finds users of realm {desk.Realm}");
+            notes.Add(wanted.PollInterval is { } soon
+                ? $"Keycloak has no webhook plugin: polling alone finds users of realm {session.Realm} within about {soon.TotalSeconds:0.#} s"
+                : $"Keycloak has no webhook plugin and Intake:Poll:Enabled is false: only reconciliation finds users of realm {session.Realm}");
             return null;
         }
 
-        if (!wish.Webhooks)
+        if (!wanted.Webhooks)
             return null;
-        if (new WebhookSubscription(desk, options, wish.BridgeUrl).SkipReason is not { } reason)
+        if (new WebhookSubscription(_webhooks, options, wanted.BridgeUrl).SkipReason is not { } reason)
             return there;
         notes.Add(reason);
         return null;

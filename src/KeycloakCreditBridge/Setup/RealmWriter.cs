@@ -4,8 +4,8 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup;
 
-/// <summary>Reads a realm and changes fields of it so that nothing else of it changes.</summary>
-internal sealed class RealmWriter(AdminSession desk)
+/// <summary>Reads a realm and changes some of its fields without changing others.</summary>
+internal sealed class RealmWriter(AdminSession session)
 {
     private const string ManageRealm = "manage-realm";
     private const string Attributes = "attributes";
@@ -14,12 +14,12 @@ internal sealed class RealmWriter(AdminSession desk)
     /// <exception cref="ConfigurationException">The administrator may not see them.</exception>
     public async Task<JsonObject> ReadAsync(CancellationToken cancellationToken)
     {
-        var realm = await desk.GetAsync("", ManageRealm, cancellationToken);
-        // Whoever may not see a realm's settings is shown its name alone, with a status that says all is well.
+        var realm = await session.GetAsync("", ManageRealm, cancellationToken);
+        // An account that may not see a realm's settings is answered 200 with its name alone.
         return realm is JsonObject whole && whole.ContainsKey("eventsEnabled")
             ? whole
             : throw new ConfigurationException([
-                $"Realm '{desk.Realm}' does not show its event settings to the administrator: it takes the role {ManageRealm} of the client "
+                $"Realm '{session.Realm}' does not show its event settings to the administrator: it takes the role {ManageRealm} of the client "
                 + "realm-management, or an administrator of the realm master with --admin-realm master."]);
     }
 
@@ -34,7 +34,7 @@ internal sealed class RealmWriter(AdminSession desk)
             await PutAsync(Fields(realm, changes), cancellationToken);
     }
 
-    // Some fields stand among the attributes as well, and a write that leaves them out puts them back to Keycloak's defaults.
+    // Some fields are attributes too, and a write without them resets them to Keycloak's defaults.
     private static JsonObject Fields(JsonObject realm, JsonObject changes)
     {
         var body = changes.DeepClone().AsObject();
@@ -44,14 +44,14 @@ internal sealed class RealmWriter(AdminSession desk)
         return body;
     }
 
-    // Before 26.1 a write that names attributes takes all others away, those among them that are shown as fields of the realm only. So
-    // the whole realm is written; what that made an attribute that was none is taken away again.
+    // Before 26.1 a write with attributes removes all others, also those shown as fields only. So the whole realm is written; attributes
+    // that this adds are removed again.
     private async Task WriteWholeAsync(JsonObject realm, JsonObject changes, JsonObject attributes, CancellationToken cancellationToken)
     {
         var body = realm.DeepClone().AsObject();
         foreach (var (field, value) in changes)
             body[field] = value?.DeepClone();
-        // Its password is shown masked, and left out it stays as it is.
+        // Its password is masked in answers, and stays as it is when left out.
         body.Remove("smtpServer");
         await PutAsync(body, cancellationToken);
 
@@ -65,5 +65,5 @@ internal sealed class RealmWriter(AdminSession desk)
     }
 
     private Task PutAsync(JsonObject body, CancellationToken cancellationToken) =>
-        desk.SendAsync(HttpMethod.Put, "", ManageRealm, body, cancellationToken);
+        session.SendAsync(HttpMethod.Put, "", ManageRealm, body, cancellationToken);
 }

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace KeycloakCreditBridge.Setup;
 
-/// <summary>A webhook as Phase Two's plugin lists it, which is without its secret.</summary>
+/// <summary>A webhook as Phase Two's plugin lists it, without its secret.</summary>
 internal sealed record RegisteredWebhook(string Id, string Url, bool Enabled, IReadOnlyList<string> EventTypes)
 {
     private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(1);
@@ -17,7 +17,7 @@ internal sealed record RegisteredWebhook(string Id, string Url, bool Enabled, IR
     /// <summary>Types of <see cref="RealmRequirements.DeliveryTypes"/> that it does not send.</summary>
     public IEnumerable<string> MissingTypes => RealmRequirements.DeliveryTypes.Where(type => !EventTypes.Any(pattern => Matches(pattern, type)));
 
-    /// <summary>Whether it leads to this realm's path of a bridge, at whatever address.</summary>
+    /// <summary>Whether it leads to this realm's path of a bridge, at any address.</summary>
     public bool LeadsToBridge(string realm) =>
         Uri.TryCreate(Url, UriKind.Absolute, out var address)
         && (address.AbsolutePath.EndsWith(RealmRequirements.WebhookPath(realm), StringComparison.Ordinal)

@@ -5,15 +5,15 @@ using System.Text.Json.Serialization;
 namespace KeycloakCreditBridge.Setup;
 
 /// <summary>
-/// What `setup keycloak` changed in a realm and what was there before. It stands in an attribute of the bridge's client and is written
-/// before the changes, so that `--undo` finds it after any of them, with no database.
+/// What `setup keycloak` changed in a realm, and the values before. An attribute of the bridge's client holds it. It is written before
+/// the changes, so that `--undo` finds it after any of them, without a database.
 /// </summary>
 internal sealed class SetupRecord
 {
     /// <summary>The client's attribute.</summary>
     public const string Attribute = "credit-bridge.setup";
 
-    /// <summary>Whether the client itself was made.</summary>
+    /// <summary>Whether setup created the client itself.</summary>
     public bool CreatedClient { get; set; }
 
     /// <summary>Roles that the service account was given.</summary>
@@ -49,17 +49,17 @@ internal sealed class SetupRecord
         }
     }
 
-    /// <summary>Remembers a setting that is about to change; what was there before the first change stays remembered.</summary>
+    /// <summary>Remembers a setting before it changes; the value before the first change stays remembered.</summary>
     public void Remember(string field, string? before, string after) =>
         Settings[field] = new ChangedValue(Settings.TryGetValue(field, out var known) ? known.Before : before, after);
 
-    /// <summary>Remembers what is about to be added to a list.</summary>
+    /// <summary>Remembers what will be added to a list.</summary>
     public void RememberAdded(string field, IEnumerable<string> added) =>
         Added[field] = [.. Added.GetValueOrDefault(field, []).Union(added, StringComparer.Ordinal)];
 }
 
 /// <param name="Before">Null where it was not set.</param>
-/// <param name="After">What setup set it to: what is something else by now, somebody else has changed.</param>
+/// <param name="After">The value that setup wrote. A different value now was changed by an administrator.</param>
 internal sealed record ChangedValue(string? Before, string After);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -22,7 +22,7 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
         new Dictionary<string, (string Says, Func<KeycloakTables, Task<string>> Plant)>(StringComparer.Ordinal)
         {
             ["it does not answer"] = (
-                "see that it runs and correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Port = FreePort.Next())),
+                "check that it runs, and correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Port = FreePort.Next())),
             ["there is no such database"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Database = "nowhere")),
             ["there is no such role"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "nobody")),
             ["its role may write"] = ("user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update", "user_entity"))),
@@ -53,7 +53,7 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
 
         var (used, none) = (await CheckAsync(tables.ConnectionString), await CheckAsync(connectionString: null));
 
-        Assert.Equal((Verdict.Ok, "its role may read users and write nothing"), (used.Verdict, used.Message));
+        Assert.Equal((Verdict.Ok, "its role may read users and not write"), (used.Verdict, used.Message));
         Assert.Equal((Verdict.Ok, "not configured, so Keycloak's API is used"), (none.Verdict, none.Message));
     }
 

@@ -149,10 +149,10 @@ internal sealed class DoctorFixture : IAsyncDisposable
     {
         await using var app = Compose(Right(Scene), TimeProvider.System);
         var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
-        var clients = app.Services.GetRequiredService<IHttpClientFactory>();
-        var desk = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(clients, options, Scene.Realm, new AdministratorToken(clients, options, Administrator).GetAsync);
-        var wish = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
-        await (await new RealmSetup(desk, options).PlanAsync(wish, Token)).ApplyAsync(Token);
+        var account = new AdministratorToken(app.Services.GetRequiredService<TokenEndpoint>(), Administrator);
+        var session = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(app.Services.GetRequiredService<KeycloakCreditBridge.Keycloak.Admin.AdminTransport>(), Scene.Realm, account);
+        var wanted = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
+        await (await new RealmSetup(session, options).PlanAsync(wanted, Token)).ApplyAsync(Token);
     }
 
     private static Microsoft.AspNetCore.Builder.WebApplication Compose(Dictionary<string, string?> settings, TimeProvider clock)

@@ -93,12 +93,12 @@ public sealed class EventRulesTests
                 "LOGIN 7609f14d-b39c-46ec-be96-6c537314c7cd", "LOGIN 91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db",
                 "UPDATE_PROFILE 91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db",
             ],
-            Stored("keycloak-26.7.3-events.json", KeycloakJson.Default.IReadOnlyListUserEvent)
+            Stored("keycloak-26.7.3-events.json", EventJson.Default.IReadOnlyListUserEvent)
                 .Select(happened => EventRules.HintFrom(happened, "demo", HintSources.Poll))
                 .OfType<UserHint>().Select(hint => $"{hint.Cause} {hint.UserId}"));
         Assert.Equal(
             25,
-            Stored("keycloak-26.7.3-admin-events.json", KeycloakJson.Default.IReadOnlyListAdminEvent)
+            Stored("keycloak-26.7.3-admin-events.json", EventJson.Default.IReadOnlyListAdminEvent)
                 .Select(happened => EventRules.HintFrom(happened, "demo", HintSources.Poll)).OfType<UserHint>().Count());
     }
 

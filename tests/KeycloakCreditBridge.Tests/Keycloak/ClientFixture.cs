@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +21,7 @@ internal sealed class ClientFixture : IAsyncDisposable
         (Server, Clock, _host) = (server, clock, host);
         Log = _host.Services.GetServices<ILoggerProvider>().OfType<LogLines>().Single();
         Client = _host.Services.GetRequiredService<KeycloakClient>();
+        Events = _host.Services.GetRequiredService<KeycloakEvents>();
         Keys = _host.Services.GetRequiredService<RealmKeys>();
     }
 
@@ -28,6 +30,8 @@ internal sealed class ClientFixture : IAsyncDisposable
     public ManualTimeProvider Clock { get; }
 
     public KeycloakClient Client { get; }
+
+    public KeycloakEvents Events { get; }
 
     public RealmKeys Keys { get; }
 

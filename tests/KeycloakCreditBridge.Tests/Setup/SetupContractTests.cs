@@ -71,7 +71,7 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
 
         var setup = await scene.SetupAsync("--yes", "--retention", "7");
         Assert.Equal((0, ""), (setup.ExitCode, setup.Error));
-        Assert.Contains("it has manage-users, which setup leaves alone", setup.Output, StringComparison.Ordinal);
+        Assert.Contains("it has manage-users, which setup does not change", setup.Output, StringComparison.Ordinal);
         var realm = await scene.Admin.GetRealmAsync(scene.Realm, Token);
         Assert.Equal(7776000, (long?)realm["eventsExpiration"]);
         Assert.Equal("604800", (string?)realm["attributes"]!["adminEventsExpiration"]);

@@ -45,8 +45,8 @@ internal static class SetupCommand
     {
         var options = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var intake = services.GetRequiredService<IOptions<IntakeOptions>>().Value;
-        var clients = services.GetRequiredService<IHttpClientFactory>();
-        var token = new AdministratorToken(clients, options, arguments.Administrator);
+        var transport = services.GetRequiredService<AdminTransport>();
+        var account = new AdministratorToken(services.GetRequiredService<TokenEndpoint>(), arguments.Administrator);
         var wanted = new SetupOptions(
             arguments.Retention, intake.Webhook.Url.Length == 0 ? null : new Uri(intake.Webhook.Url), !arguments.NoWebhook,
             intake.Poll.Enabled ? intake.Poll.IdleInterval : null);
@@ -54,7 +54,7 @@ internal static class SetupCommand
         List<string> problems = [];
         foreach (var realm in options.Realms)
         {
-            var setup = new RealmSetup(new AdminSession(clients, options, realm.Name, token.GetAsync), options);
+            var setup = new RealmSetup(new AdminSession(transport, realm.Name, account), options);
             try
             {
                 planned.Add(arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wanted, cancellationToken));

@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Polling;
@@ -21,13 +20,13 @@ internal sealed record EventSource(
     public const string UserStream = "user-events";
     public const string AdminStream = "admin-events";
 
-    public static EventSource UserEvents(KeycloakClient keycloak, string realm) => new(realm, UserStream, async (query, token) =>
+    public static EventSource UserEvents(KeycloakEvents keycloak, string realm) => new(realm, UserStream, async (query, token) =>
     [
         .. from happened in await keycloak.ListUserEventsAsync(realm, query, token)
            select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
     ]);
 
-    public static EventSource AdminEvents(KeycloakClient keycloak, string realm) => new(realm, AdminStream, async (query, token) =>
+    public static EventSource AdminEvents(KeycloakEvents keycloak, string realm) => new(realm, AdminStream, async (query, token) =>
     [
         .. from happened in await keycloak.ListAdminEventsAsync(realm, query, token)
            select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),

@@ -11,7 +11,7 @@ namespace KeycloakCreditBridge.Intake.Polling;
 /// <summary>Polls both event streams of one realm while it holds the realm's lease.</summary>
 internal sealed partial class RealmPoller(
     string realm,
-    KeycloakClient keycloak,
+    KeycloakEvents keycloak,
     HintWriter writer,
     PollCursorStore cursors,
     LeaseStore leases,
@@ -105,7 +105,7 @@ internal sealed partial class RealmPoller(
 
     private async Task ReadSettingsAsync(CancellationToken cancellationToken)
     {
-        var config = await keycloak.GetEventsConfigAsync(realm, cancellationToken);
+        var config = await keycloak.GetConfigAsync(realm, cancellationToken);
         losses.CheckSettings(realm, config);
         _userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
     }

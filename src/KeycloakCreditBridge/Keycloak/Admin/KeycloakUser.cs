@@ -5,7 +5,7 @@ namespace KeycloakCreditBridge.Keycloak.Admin;
 /// <param name="Username">Keycloak's user name.</param>
 /// <param name="Email">Absent for users without an address.</param>
 /// <param name="Enabled">Whether the user may sign in.</param>
-/// <param name="EmailVerified">Whether the address was proved.</param>
+/// <param name="EmailVerified">Whether the address was verified.</param>
 /// <param name="CreatedTimestamp">Milliseconds since 1970; may be absent, imported or, for federated users without import, made up.</param>
 /// <param name="FederationLink">The federation the user was imported from.</param>
 /// <param name="Attributes">Only in the full representation, and only there when the user has any.</param>

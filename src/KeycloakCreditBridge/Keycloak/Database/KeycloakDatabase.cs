@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak.Database;
 
-/// <summary>Connections to Keycloak's own database, if one is configured. They write nothing.</summary>
+/// <summary>Read-only connections to Keycloak's own database, if one is configured.</summary>
 internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options) : IAsyncDisposable
 {
     private const string SessionSettings =
@@ -16,7 +16,7 @@ internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options) : IAsy
 
     public ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken) =>
         (_dataSource ?? throw new KeycloakDatabaseException(
-            $"None is configured: set {KeycloakDatabaseOptions.Section}:ConnectionString, or choose another mode.")).OpenConnectionAsync(cancellationToken);
+            $"No database is configured: set {KeycloakDatabaseOptions.Section}:ConnectionString, or choose another mode.")).OpenConnectionAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => _dataSource?.DisposeAsync() ?? ValueTask.CompletedTask;
 

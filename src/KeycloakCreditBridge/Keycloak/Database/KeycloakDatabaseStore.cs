@@ -6,10 +6,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak.Database;
 
-/// <summary>Reads Keycloak's tables. They are no interface: what is read is looked for before.</summary>
+/// <summary>Reads Keycloak's tables. They are no supported interface, so their columns are checked first.</summary>
 internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 {
-    // Any table: whoever may write credentials or roles may sign in as anybody.
+    // Any table: a role that may write credentials or roles may sign in as any user.
     private const string WritableTablesSql =
         """
         select c.relname || ' (' || p.privilege || ')'
@@ -43,7 +43,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             created_timestamp as created_at_ms, federation_link, service_account_client_link is not null as is_service
         """;
 
-    // COPY takes no parameters: they are put in as literals.
+    // COPY takes no parameters: they are written as literals.
     private const string CopySql =
         $"""
         select {Columns} from user_entity
@@ -54,7 +54,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 
     private const string DigestSql =
         $"""
-        select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as people,
+        select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as users,
             sum(hashtextextended(id collate "C", case
                 when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end
                 + {UserDigest.KindCount} * least(greatest(created_timestamp, {UserDigest.NoCreationTime}), {UserDigest.MaxCreationTime}))) as sum
@@ -63,7 +63,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         group by 1
         """;
 
-    // One look at each row, and no sorting: PostgreSQL takes every row for a bucket of its own, and would sort them for its workers.
+    // One pass and no sorting: PostgreSQL expects a bucket for every row, and would sort them for its workers.
     private const string DigestSession = "set local max_parallel_workers_per_gather = 0; set local enable_sort = off";
 
     private const string FindSql =
@@ -103,7 +103,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             throw new KeycloakDatabaseException($"Its role may write: {excess}. Give a role that has select on realm and user_entity and nothing else.");
     }
 
-    /// <summary>How many people a realm has, as Keycloak counts them.</summary>
+    /// <summary>How many users a realm has, as Keycloak counts them.</summary>
     public async Task<long> CountAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
@@ -112,7 +112,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             new CommandDefinition(CountSql, new { RealmId = realmId }, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Whether a realm takes people from directories; null where the role may not read <c>component</c>, which it need not.</summary>
+    /// <summary>Whether a realm takes users from directories; null where the role may not read <c>component</c>, which it need not.</summary>
     public async Task<bool?> HasFederationAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
@@ -121,7 +121,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             : null;
     }
 
-    /// <summary>A realm's users, service accounts among them, summed up.</summary>
+    /// <summary>Digests of a realm's users, service accounts among them.</summary>
     public async Task<IReadOnlyList<UserDigest>> DigestAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
@@ -135,7 +135,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     /// <summary>A realm's users in the order of their ids' bytes, service accounts among them, as one snapshot.</summary>
     /// <param name="realm">The realm's name.</param>
     /// <param name="after">Only users behind this id.</param>
-    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for everybody.</param>
+    /// <param name="buckets">Only users of these buckets of <see cref="UserDigest"/>; null for all users.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<StoredUser> CopyAsync(
         string realm, string after, IReadOnlyList<long>? buckets, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -151,7 +151,7 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             yield return Row(rows);
     }
 
-    /// <summary>Those of these users whom the realm has.</summary>
+    /// <summary>Those of these users that the realm has.</summary>
     /// <exception cref="KeycloakRealmNotFoundException">There is no such realm.</exception>
     public async Task<IReadOnlyList<StoredUser>> FindAsync(string realm, string[] ids, CancellationToken cancellationToken)
     {

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace KeycloakCreditBridge.Keycloak.Events;
 
-/// <summary>Stands in for the event id that servers before 26.2 keep to themselves.</summary>
+/// <summary>Replaces the event id that servers before 26.2 do not return.</summary>
 internal static class EventFingerprint
 {
     public static string Of(long time, IReadOnlyDictionary<string, string>? details, params ReadOnlySpan<string?> fields)

@@ -5,16 +5,16 @@ using KeycloakCreditBridge.Keycloak.Admin;
 namespace KeycloakCreditBridge.Keycloak.Events;
 
 /// <summary>Reads stored events, so that servers which filter by day and know one order only answer like the others.</summary>
-/// <param name="api">The way to Keycloak.</param>
+/// <param name="transport">The way to Keycloak.</param>
 /// <param name="resource">events or admin-events.</param>
 /// <param name="pageType">How a page is read.</param>
 /// <param name="timeOf">When an event happened, in milliseconds.</param>
 internal sealed class EventReader<TEvent>(
-    AdminTransport api, string resource, JsonTypeInfo<IReadOnlyList<TEvent>> pageType, Func<TEvent, long> timeOf)
+    AdminTransport transport, string resource, JsonTypeInfo<IReadOnlyList<TEvent>> pageType, Func<TEvent, long> timeOf)
 {
     /// <summary>
-    /// Events that a backlog read newest first may hold in memory. What is newer than these is let go and comes with the next query,
-    /// which goes on from the last of them.
+    /// Events that a backlog read newest first may hold in memory. Newer ones are dropped and come with the next query, which continues
+    /// from the last of these.
     /// </summary>
     private const int MaxBacklog = 50_000;
 
@@ -61,7 +61,7 @@ internal sealed class EventReader<TEvent>(
     {
         var order = direction is null ? "" : $"&direction={direction}";
         var rest = string.Create(CultureInfo.InvariantCulture, $"?dateFrom={dateFrom}&first={first}&max={max}{order}");
-        return api.ReadAsync(realm, new AdminRequest(resource, AdminRequest.ViewEvents, rest), pageType, cancellationToken);
+        return transport.ReadAsync(realm, new AdminRequest(resource, AdminRequest.ViewEvents, rest), pageType, cancellationToken);
     }
 
     /// <summary>A minus sign would make the server take the value for a date.</summary>

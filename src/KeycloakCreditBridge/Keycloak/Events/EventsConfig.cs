@@ -4,7 +4,7 @@ namespace KeycloakCreditBridge.Keycloak.Events;
 /// <param name="EventsEnabled">Whether user events are stored.</param>
 /// <param name="EventsExpiration">Seconds that user events are kept; absent or 0 is for ever.</param>
 /// <param name="EnabledEventTypes">Types that are stored; the server spells out its defaults.</param>
-/// <param name="EventsListeners">Listeners that hear of events, webhook plugins among them.</param>
+/// <param name="EventsListeners">Listeners that receive events, webhook plugins among them.</param>
 /// <param name="AdminEventsEnabled">Whether admin events are stored.</param>
 /// <param name="AdminEventsDetailsEnabled">Whether they are stored with the request's body.</param>
 internal sealed record EventsConfig(

@@ -19,7 +19,7 @@ internal sealed record UserEvent(
     string? Error = null,
     IReadOnlyDictionary<string, string>? Details = null)
 {
-    /// <summary>What tells this event from others: its id, or a digest of its fields where the server gives none.</summary>
+    /// <summary>What distinguishes this event from others: its id, or a digest of its fields where the server gives none.</summary>
     [JsonIgnore]
     public string Fingerprint => Id ?? EventFingerprint.Of(Time, Details, Type, UserId, ClientId, Error);
 }

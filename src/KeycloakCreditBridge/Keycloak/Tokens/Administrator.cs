@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Keycloak.Tokens;
 
-/// <summary>Who sets Keycloak up: known for the length of one command and never stored.</summary>
+/// <summary>The administrator of one command; never stored.</summary>
 /// <param name="Realm">Where the administrator signs in; one of the realm master may administer all others.</param>
 /// <param name="Name">A user's name, or a client's id.</param>
 /// <param name="IsClient">Whether it is a client with a service account.</param>

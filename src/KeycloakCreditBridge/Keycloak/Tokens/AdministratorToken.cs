@@ -1,57 +1,39 @@
 using System.Net;
-using System.Text.Json;
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Keycloak.Tokens;
 
-/// <summary>The administrator's token, which lives for a minute or so and is asked for again when Keycloak refuses it.</summary>
-internal sealed class AdministratorToken(IHttpClientFactory clients, KeycloakOptions options, Administrator administrator)
+/// <summary>The administrator's token. It lives for a minute or so and is replaced when Keycloak refuses it.</summary>
+internal sealed class AdministratorToken(TokenEndpoint endpoint, Administrator administrator) : IAdminAccount
 {
     private string? _token;
 
-    /// <param name="renew">Whether the last one was refused.</param>
     /// <exception cref="ConfigurationException">Keycloak does not let the administrator in.</exception>
-    public async Task<string> GetAsync(bool renew, CancellationToken cancellationToken)
-    {
-        if (_token is { } known && !renew)
-            return known;
-        return _token = await RequestAsync(cancellationToken);
-    }
+    /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
+    public async Task<string> GetAsync(string realm, CancellationToken cancellationToken) =>
+        _token ??= (await endpoint.RequestAsync(administrator.Realm, administrator.TokenForm, Refusal, cancellationToken)).Token;
 
-    private async Task<string> RequestAsync(CancellationToken cancellationToken)
-    {
-        using var client = clients.CreateClient(AdminTransport.ClientName);
-        using var form = new FormUrlEncodedContent(administrator.TokenForm);
-        var address = options.Address($"realms/{Uri.EscapeDataString(administrator.Realm)}/protocol/openid-connect/token");
-        using var answer = await client.PostAsync(address, form, cancellationToken);
-        var body = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
-        if (answer.StatusCode == HttpStatusCode.OK && TokenIn(body) is { } token)
-            return token;
-        var error = ServerError.Read(body);
-        throw new ConfigurationException([Problem(answer.StatusCode, error.Code, error.Describe(administrator.Secret))]);
-    }
+    public void Invalidate(string realm, string token) => Interlocked.CompareExchange(ref _token, null, token);
 
-    private string Problem(HttpStatusCode status, string? code, string words) => status switch
-    {
-        HttpStatusCode.NotFound when code is not null =>
-            $"Keycloak has no realm '{administrator.Realm}' for an administrator to sign in to: correct --admin-realm.",
-        HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized when code is not null =>
-            $"Keycloak refused the {administrator} ({words}): check {(administrator.IsClient ? "--admin-client and its secret" : "--admin-user and the password")}, "
-            + "and --admin-realm.",
-        _ => $"Keycloak answered {(int)status} when the {administrator} signed in ({words}): check that {KeycloakOptions.Section}:Url leads to "
-            + "Keycloak itself, and look at its log.",
-    };
+    public Exception TokenRefused(string realm) => new ConfigurationException([
+        $"Realm '{realm}' refused the administrator's token: check --admin-realm and {KeycloakOptions.Section}:Url."]);
 
-    private static string? TokenIn(byte[] body)
+    public Exception Forbidden(string realm, string request, string role) => new ConfigurationException([
+        $"Realm '{realm}' refused {request} to the administrator: it takes the role {role} of the client realm-management, "
+        + "or an administrator of the realm master with --admin-realm master."]);
+
+    private ConfigurationException Refusal(HttpStatusCode status, ServerError error)
     {
-        try
+        var text = error.Describe(administrator.Secret);
+        var credentials = administrator.IsClient ? "--admin-client and its secret" : "--admin-user and the password";
+        return new ConfigurationException([status switch
         {
-            return JsonSerializer.Deserialize(body, TokenJson.Default.TokenResponse)?.AccessToken;
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
+            HttpStatusCode.NotFound when error.Code is not null =>
+                $"Keycloak has no realm '{administrator.Realm}' for an administrator to sign in to: correct --admin-realm.",
+            HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized when error.Code is not null =>
+                $"Keycloak refused the {administrator} ({text}): check {credentials}, and --admin-realm.",
+            _ => $"Keycloak answered {(int)status} when the {administrator} signed in ({text}): check that "
+                + $"{KeycloakOptions.Section}:Url leads to Keycloak itself, and check its log.",
+        }]);
     }
 }

@@ -3,15 +3,14 @@ using System.Net;
 using System.Runtime.ExceptionServices;
 using System.Text;
 using System.Text.Json;
-using KeycloakCreditBridge.Keycloak.Admin;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 
 namespace KeycloakCreditBridge.Keycloak.Tokens;
 
 /// <summary>
-/// The keys that realms sign their tokens with, as they publish them, kept for a while. A realm that cannot be asked is known by its last
-/// keys; an unknown key is asked for at once, but not for each token that claims one. Callers share one reading, which none of them ends.
+/// The keys that realms sign their tokens with, as they publish them, cached for a while. The last keys of a realm stay valid while it
+/// cannot be reached. An unknown key is asked for at once, but not for each token that names one. Callers share one reading.
 /// </summary>
 internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
@@ -84,7 +83,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
         {
             var segment = $"realms/{Uri.EscapeDataString(realm)}";
             using var discovery = await ReadAsync(failure, $"{segment}/.well-known/openid-configuration", text => JsonDocument.Parse(text), timeout.Token);
-            // The address that the discovery document names is the public one, which may lead nowhere from here.
+            // The discovery document names the public address, which may not be reachable from here.
             var keys = await ReadAsync(failure, $"{segment}/protocol/openid-connect/certs", JsonWebKeySet.Create, timeout.Token);
             return new PublishedKeys(
                 [IssuerIn(discovery) ?? throw failure.Garbled(RequestName), .. OwnIssuer(segment)],
@@ -111,7 +110,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
 
     private async Task<T> ReadAsync<T>(KeycloakErrors failure, string path, Func<string, T> parse, CancellationToken cancellationToken)
     {
-        using var client = clients.CreateClient(AdminTransport.ClientName);
+        using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
         using var response = await client.GetAsync(options.Value.Address(path), cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         if (response.StatusCode == HttpStatusCode.NotFound)

@@ -24,7 +24,7 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
     /// <param name="token">Compact form, as it stands behind `Bearer `.</param>
     /// <param name="audience">What `aud` must hold.</param>
     /// <param name="cancellationToken">Ends the wait for keys.</param>
-    /// <exception cref="KeycloakException">Nobody can say, as the realm's keys are not known: it may pass.</exception>
+    /// <exception cref="KeycloakException">The realm's keys are not known: it may pass.</exception>
     public async Task<TokenVerification> VerifyAsync(string realm, string token, string audience, CancellationToken cancellationToken)
     {
         if (Read(token) is not { } unverified)
@@ -69,9 +69,9 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
 
     private static string Problem(Exception exception, string realm) => exception switch
     {
-        SecurityTokenInvalidLifetimeException or SecurityTokenNoExpirationException => "it has expired or is not valid yet: see whether both clocks are right",
-        SecurityTokenInvalidIssuerException => $"its issuer is not realm '{realm}': if Keycloak has another address for the public, set Keycloak:PublicUrl",
-        SecurityTokenInvalidAudienceException => "its audience is another one",
+        SecurityTokenInvalidLifetimeException or SecurityTokenNoExpirationException => "it has expired or is not valid yet: check both clocks",
+        SecurityTokenInvalidIssuerException => $"its issuer is not realm '{realm}': if Keycloak has another public address, set Keycloak:PublicUrl",
+        SecurityTokenInvalidAudienceException => "its audience is another",
         _ => "its signature is not right",
     };
 }

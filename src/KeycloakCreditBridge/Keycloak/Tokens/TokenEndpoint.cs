@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using KeycloakCreditBridge.Keycloak.Admin;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Keycloak.Tokens;
@@ -13,47 +12,71 @@ internal sealed record IssuedToken(string Token, TimeSpan Lifetime)
     public override string ToString() => $"token for {Lifetime}";
 }
 
-/// <summary>Asks a realm for a token by client credentials.</summary>
+/// <summary>Asks realms for tokens.</summary>
 internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
     private const string RequestName = "POST token";
     private const long MaxLifetimeSeconds = 86_400;
 
-    /// <summary>A new token. It takes no cancellation, as its callers share it; it ends by the request timeout.</summary>
+    /// <summary>A new token for the bridge's client. It takes no cancellation, as its callers share it; it ends by the request timeout.</summary>
     /// <exception cref="KeycloakException">Keycloak gave none.</exception>
-    public async Task<IssuedToken> RequestAsync(string realm)
+    public Task<IssuedToken> RequestAsync(string realm)
     {
-        var failure = new KeycloakErrors(realm, options.Value);
-        using var timeout = new CancellationTokenSource(options.Value.RequestTimeout, clock);
-        try
-        {
-            return await SendAsync(realm, failure, timeout.Token);
-        }
-        catch (OperationCanceledException exception)
-        {
-            throw failure.TooSlow(RequestName, exception);
-        }
-        catch (HttpRequestException exception)
-        {
-            throw failure.Unreachable(exception);
-        }
-    }
-
-    private async Task<IssuedToken> SendAsync(string realm, KeycloakErrors failure, CancellationToken cancellationToken)
-    {
-        using var client = clients.CreateClient(AdminTransport.ClientName);
-        using var form = new FormUrlEncodedContent(
+        var errors = new KeycloakErrors(realm, options.Value);
+        IEnumerable<KeyValuePair<string, string>> form =
         [
             new("grant_type", "client_credentials"),
             new("client_id", options.Value.ClientIdOf(realm)),
             new("client_secret", options.Value.ClientSecretOf(realm)),
-        ]);
+        ];
+        return RequestAsync(realm, form, (status, error) => Refusal(errors, status, error), CancellationToken.None);
+    }
+
+    /// <summary>A new token for what the form says.</summary>
+    /// <param name="realm">The realm that gives the token.</param>
+    /// <param name="form">Names the account and proves it.</param>
+    /// <param name="refusal">The error for an answer that is no token, where asking again does not help.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public async Task<IssuedToken> RequestAsync(
+        string realm,
+        IEnumerable<KeyValuePair<string, string>> form,
+        Func<HttpStatusCode, ServerError, Exception> refusal,
+        CancellationToken cancellationToken)
+    {
+        var errors = new KeycloakErrors(realm, options.Value);
+        using var timeout = new CancellationTokenSource(options.Value.RequestTimeout, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            return await SendAsync(realm, form, errors, refusal, either.Token);
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw errors.TooSlow(RequestName, exception);
+        }
+        catch (HttpRequestException exception)
+        {
+            throw errors.Unreachable(exception);
+        }
+    }
+
+    private async Task<IssuedToken> SendAsync(
+        string realm,
+        IEnumerable<KeyValuePair<string, string>> fields,
+        KeycloakErrors errors,
+        Func<HttpStatusCode, ServerError, Exception> refusal,
+        CancellationToken cancellationToken)
+    {
+        using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
+        using var form = new FormUrlEncodedContent(fields);
         var address = options.Value.Address($"realms/{Uri.EscapeDataString(realm)}/protocol/openid-connect/token");
         using var response = await client.PostAsync(address, form, cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-        return response.StatusCode == HttpStatusCode.OK
-            ? Read(body) ?? throw failure.Garbled(RequestName)
-            : throw Failure(failure, response, ServerError.Read(body));
+        if (response.StatusCode == HttpStatusCode.OK)
+            return Read(body) ?? throw errors.Garbled(RequestName);
+        throw KeycloakErrors.IsTransient(response.StatusCode)
+            ? errors.Overloaded(RequestName, response.StatusCode, response.Headers.RetryAfter.DelayFrom(clock.GetUtcNow()))
+            : refusal(response.StatusCode, ServerError.Read(body));
     }
 
     private static IssuedToken? Read(byte[] body)
@@ -70,16 +93,13 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
         }
     }
 
-    private KeycloakException Failure(KeycloakErrors failure, HttpResponseMessage response, ServerError error) =>
-        response.StatusCode switch
-        {
-            var status when KeycloakErrors.IsTransient(status) =>
-                failure.Overloaded(RequestName, status, response.Headers.RetryAfter.DelayFrom(clock.GetUtcNow())),
-            HttpStatusCode.NotFound => failure.NotFound(RequestName, error),
-            HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when error.Code is not null =>
-                failure.ClientRefused(error),
-            var status => failure.Unexpected(RequestName, status, error),
-        };
+    private static KeycloakException Refusal(KeycloakErrors errors, HttpStatusCode status, ServerError error) => status switch
+    {
+        HttpStatusCode.NotFound => errors.NotFound(RequestName, error),
+        HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when error.Code is not null =>
+            errors.ClientRefused(error),
+        _ => errors.Unexpected(RequestName, status, error),
+    };
 }
 
 /// <summary>The token endpoint's answer.</summary>

@@ -4,11 +4,11 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Keycloak.Tokens;
 
 /// <summary>
-/// Access tokens of the bridge's client, one per realm. Callers that come together share one request; a caller that gives up leaves
-/// it to the others. A refused client is not tried again until a growing time has passed, because Keycloak stores each refusal.
+/// Access tokens of the bridge's client, one for each realm. Concurrent callers share one request, which a cancelled caller does not
+/// end. A refused client is tried again after a growing pause, because Keycloak stores each refusal.
 /// </summary>
 internal sealed partial class TokenSource(
-    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, TimeProvider clock, ILogger<TokenSource> logger)
+    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, TimeProvider clock, ILogger<TokenSource> logger) : IAdminAccount
 {
     private static readonly TimeSpan MaxMargin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
@@ -20,7 +20,7 @@ internal sealed partial class TokenSource(
     /// <exception cref="KeycloakException">Keycloak gave none.</exception>
     public Task<string> GetAsync(string realm, CancellationToken cancellationToken)
     {
-        // An unknown realm must not leave a state behind for each name that somebody tries.
+        // A realm that is not configured must not leave a state behind.
         _ = options.Value.Realm(realm);
         var state = _realms.GetOrAdd(realm, _ => new RealmState());
         lock (state.Gate)
@@ -44,7 +44,11 @@ internal sealed partial class TokenSource(
                 state.Token = null;
     }
 
-    /// <summary>Has the next caller get a new token, in which everything stands that the client was given meanwhile.</summary>
+    public Exception TokenRefused(string realm) => new KeycloakErrors(realm, options.Value).TokenRefused();
+
+    public Exception Forbidden(string realm, string request, string role) => new KeycloakErrors(realm, options.Value).Forbidden(request, role);
+
+    /// <summary>Has the next caller get a new token, which holds the roles that the client has by then.</summary>
     public void Invalidate(string realm)
     {
         if (!_realms.TryGetValue(realm, out var state))
@@ -56,7 +60,7 @@ internal sealed partial class TokenSource(
     private Task<string> Start(string realm, RealmState state)
     {
         var flight = Task.Run(() => RenewAsync(realm, state), CancellationToken.None);
-        // When every caller has given up nobody looks at the failure.
+        // When every caller was cancelled nothing observes the failure.
         _ = flight.ContinueWith(
             static done => done.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         return flight;
@@ -123,9 +127,9 @@ internal sealed partial class TokenSource(
         public DateTimeOffset RetryAt { get; set; }
     }
 
-    [LoggerMessage(EventId = 101, Level = LogLevel.Debug, Message = "Realm {Realm} gave a token for {Lifetime}")]
+    [LoggerMessage(EventId = 101, Level = LogLevel.Debug, Message = "Realm {Realm} issued a token for {Lifetime}.")]
     private partial void LogRenewed(string realm, TimeSpan lifetime);
 
-    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the client; next try at {RetryAt:u}")]
+    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the bridge's client. The bridge tries again at {RetryAt:u}.")]
     private partial void LogRefused(string realm, DateTimeOffset retryAt);
 }

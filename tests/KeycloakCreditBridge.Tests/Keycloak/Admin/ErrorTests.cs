@@ -19,8 +19,8 @@ public sealed class ErrorTests
         await RefusesAsync(bundle, "view-users", client.CountUsersAsync("shop", cancellation));
         await RefusesAsync(bundle, "view-users", client.ListUsersAsync("shop", 0, 10, cancellation));
         await RefusesAsync(bundle, "view-users", client.FindUserAsync("shop", "1", cancellation));
-        await RefusesAsync(bundle, "view-events", client.GetEventsConfigAsync("shop", cancellation));
-        await RefusesAsync(bundle, "view-events", client.ListUserEventsAsync("shop", Recent, cancellation));
+        await RefusesAsync(bundle, "view-events", bundle.Events.GetConfigAsync("shop", cancellation));
+        await RefusesAsync(bundle, "view-events", bundle.Events.ListUserEventsAsync("shop", Recent, cancellation));
         await RefusesAsync(bundle, "view-events", client.GetCapabilitiesAsync("shop", cancellation));
     }
 

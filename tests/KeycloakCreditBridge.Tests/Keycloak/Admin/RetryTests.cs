@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Tests.Keycloak.Admin;
 
 public sealed class RetryTests
 {
-    private const string Asking = "Asking Keycloak again in ";
+    private const string Asking = "Keycloak is asked again in ";
     private const string Page = """[{"id":"1","username":"alice"}]""";
 
     [Theory]

@@ -41,8 +41,8 @@ public sealed class WireTests
     [Fact]
     public void Recorded_events_are_read()
     {
-        var userEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-events.json"), KeycloakJson.Default.IReadOnlyListUserEvent)!;
-        var adminEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-admin-events.json"), KeycloakJson.Default.IReadOnlyListAdminEvent)!;
+        var userEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-events.json"), EventJson.Default.IReadOnlyListUserEvent)!;
+        var adminEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-admin-events.json"), EventJson.Default.IReadOnlyListAdminEvent)!;
 
         var login = userEvents[1];
         Assert.Equal(("LOGIN", 1795406371284, "app", "alice"), (login.Type, login.Time, login.ClientId, login.Details!["username"]));
@@ -58,12 +58,12 @@ public sealed class WireTests
         await using var bundle = await ClientFixture.StartAsync();
         bundle.Server.On("/events/config", Says(200, Fixture("keycloak-26.7.3-events-config.json")), Says(200, "{}"));
 
-        var config = await bundle.Client.GetEventsConfigAsync("shop", ClientFixture.Cancellation);
+        var config = await bundle.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
         Assert.True(config is { EventsEnabled: true, AdminEventsEnabled: true });
         Assert.Contains("REGISTER", config.EnabledEventTypes);
         Assert.Equal(["jboss-logging", "ext-event-webhook"], config.EventsListeners);
 
-        var empty = await bundle.Client.GetEventsConfigAsync("shop", ClientFixture.Cancellation);
+        var empty = await bundle.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
         Assert.False(empty.EventsEnabled);
         Assert.Empty(empty.EnabledEventTypes);
         Assert.Empty(empty.EventsListeners);

@@ -63,7 +63,7 @@ public sealed class EventReadingTests
 
         bundle.Server.On("/events?dateFrom", Says(400, """{"error":"Invalid value for 'Date(From)', expected format is yyyy-MM-dd"}"""));
         await bundle.FailAsync<KeycloakProtocolException>(
-            bundle.Client.ListUserEventsAsync("shop", new EventQuery(From, 0, 10, Ascending: true), ClientFixture.Cancellation));
+            bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 0, 10, Ascending: true), ClientFixture.Cancellation));
         await Ask();
         Assert.Equal(3, Probes());
     }
@@ -77,9 +77,9 @@ public sealed class EventReadingTests
         bundle.Server.On("/events?dateFrom", Says(200, "[]"));
         bundle.Server.On("/admin-events?dateFrom", Says(200, "[]"));
 
-        await bundle.Client.ListUserEventsAsync("shop", new EventQuery(From, 7, 10, Ascending: true), ClientFixture.Cancellation);
-        await bundle.Client.ListAdminEventsAsync("shop", new EventQuery(From, 0, 1, Ascending: false), ClientFixture.Cancellation);
-        await bundle.Client.ListUserEventsAsync("shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
+        await bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 7, 10, Ascending: true), ClientFixture.Cancellation);
+        await bundle.Events.ListAdminEventsAsync("shop", new EventQuery(From, 0, 1, Ascending: false), ClientFixture.Cancellation);
+        await bundle.Events.ListUserEventsAsync("shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
 
         Assert.Equal(
             [
@@ -104,7 +104,7 @@ public sealed class EventReadingTests
         EventQuery? query = new(From, 0, max, Ascending: true);
         while (query is not null)
         {
-            var page = await bundle.Client.ListUserEventsAsync("shop", query, ClientFixture.Cancellation);
+            var page = await bundle.Events.ListUserEventsAsync("shop", query, ClientFixture.Cancellation);
             received.AddRange(page);
             query = query.Next(page.Count, page.Count == 0 ? 0 : page[^1].Time);
         }
@@ -124,7 +124,7 @@ public sealed class EventReadingTests
         await using var bundle = await ClientFixture.StartAsync();
         DayServer(bundle, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
 
-        var page = await bundle.Client.ListUserEventsAsync("shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
+        var page = await bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
 
         Assert.Equal([From.AddMinutes(1).ToUnixTimeMilliseconds(), From.ToUnixTimeMilliseconds()], page.Select(found => found.Time));
     }

@@ -17,10 +17,10 @@ internal sealed class RealmComparison(KeycloakDatabaseStore keycloak, KnownStrea
         var same = users.Where(
             bucket => records.TryGetValue(bucket.Bucket, out var record) && record.Sum == bucket.Sum && record.Accounts == 0).ToList();
         long[] differing = [.. users.Select(bucket => bucket.Bucket).Union(records.Keys).Except(same.Select(bucket => bucket.Bucket))];
-        var total = users.Sum(bucket => bucket.People);
+        var total = users.Sum(bucket => bucket.Users);
         return differing.Length * DenseShare > users.Count
             ? new ComparedRealm(total, 0, null)
-            : new ComparedRealm(total, same.Sum(bucket => bucket.People), differing);
+            : new ComparedRealm(total, same.Sum(bucket => bucket.Users), differing);
     }
 }
 
