@@ -121,9 +121,11 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         });
         var routes = new Routes(_app);
         var access = new AdminAccess(_realms, _tokens);
+        var lockouts = new Lockouts(access, _clock);
+        lockouts.Map(routes);
         new RealmEndpoints(_realms, access, _transactions, Url).Map(routes);
-        new TokenEndpoints(_realms, _tokens, _transactions, _model, Url).Map(routes);
-        new UserEndpoints(access, _transactions, _clock, _model, Url).Map(routes);
+        new TokenEndpoints(_realms, _tokens, _transactions, lockouts, _model, Url).Map(routes);
+        new UserEndpoints(access, _transactions, _clock, lockouts, _model, Url).Map(routes);
         new GroupEndpoints(access, _transactions, Url).Map(routes);
         new RealmRoleEndpoints(access, _transactions, Url).Map(routes);
         new ProfileEndpoints(access, _transactions).Map(routes);
@@ -136,7 +138,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
             routes.Map("GET", "/realms/{realm}/webhooks", Answer (_) => throw RefusalException.NotFound);
         var sessions = new LoginSessions(_realms, _transactions, Url);
         new RegistrationPages(sessions, _clock).Map(routes);
-        new LoginPages(sessions).Map(routes);
+        new LoginPages(sessions, lockouts).Map(routes);
         new BrokerPages(sessions, _realms, _clock, Url).Map(routes);
     }
 

@@ -106,8 +106,11 @@ internal static class DoctorRun
         yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
         yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
         yield return new("federations", realm, token => asAdministrator.FederationsAsync(realm, administrator, token));
-        if (CanUse<ProvisioningOptions>(services))
-            yield return new("tier attribute", realm, token => ActivatorUtilities.CreateInstance<AttributeChecks>(services).TierAttributeAsync(realm, token));
+        if (!CanUse<ProvisioningOptions>(services))
+            yield break;
+        var attributes = ActivatorUtilities.CreateInstance<AttributeChecks>(services);
+        yield return new("tier attribute", realm, token => attributes.TierAttributeAsync(realm, token));
+        yield return new("account id attribute", realm, token => attributes.AccountIdAttributeAsync(realm, token));
     }
 
     private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> report, CancellationToken cancellationToken)

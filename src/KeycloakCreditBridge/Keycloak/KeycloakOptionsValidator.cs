@@ -26,8 +26,19 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"RequestTimeout is {options.RequestTimeout}: give a time up to ten minutes, for example 00:00:30.";
         if (options.Database.ConnectionString is { Length: > 0 } text && !IsConnectionString(text))
             yield return "Database:ConnectionString is no Npgsql connection string: give one such as Host=db;Database=keycloak;Username=reader, or leave it out.";
+        if (SecretMask.Covers(options.ClientSecret))
+            yield return "ClientSecret is what Keycloak shows in place of a secret: give the secret itself.";
         if (options.Realms.Count == 0)
             yield return "Realms is empty: name at least one realm to watch, for example Keycloak__Realms__0__Name=customers.";
+    }
+
+    private static IEnumerable<string> MaskedSecrets(RealmOptions realm)
+    {
+        if (SecretMask.Covers(realm.ClientSecret))
+            yield return "ClientSecret";
+        for (var secret = 0; secret < realm.WebhookSecrets.Count; secret++)
+            if (SecretMask.Covers(realm.WebhookSecrets[secret]))
+                yield return $"WebhookSecrets:{secret}";
     }
 
     private static bool IsConnectionString(string text)
@@ -71,6 +82,8 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
                 + "give the secret that Keycloak shows at the client's credentials, or a long random text that `setup keycloak` gives to the client.";
 
+        foreach (var secretKey in MaskedSecrets(realm))
+            yield return $"{key}:{secretKey} is what Keycloak shows in place of a secret: give the secret itself.";
         if (!Enum.IsDefined(realm.FederatedUsers))
             yield return $"{key}:FederatedUsers is {realm.FederatedUsers}: choose All or OnFirstLogin.";
         if (realm.WebhookSecrets.Count > 2)

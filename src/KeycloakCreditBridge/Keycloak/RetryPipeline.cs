@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using Polly;
 using Polly.Retry;
 using Polly.Timeout;
@@ -42,4 +43,10 @@ internal static class RetryPipeline
     private static TimeSpan? RequestedDelay(Exception? exception) => exception is KeycloakUnavailableException { RetryAfter: { } requested }
         ? TimeSpan.FromTicks(Math.Clamp(requested.Ticks, 0, MaxDelay.Ticks))
         : null;
+}
+
+/// <summary>Retry-After comes in seconds or as a date.</summary>
+internal static class RetryAfterHeader
+{
+    public static TimeSpan? DelayFrom(this RetryConditionHeaderValue? header, DateTimeOffset now) => header?.Delta ?? header?.Date - now;
 }

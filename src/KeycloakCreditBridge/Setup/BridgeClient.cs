@@ -19,6 +19,12 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
 
     public string Label => $"client {ClientId} in realm {Realm}";
 
+    /// <summary>What setup could not compare, as the administrator may not see it; null when all was compared.</summary>
+    public string? Unseen(JsonObject client) => SecretMask.Covers((string?)client["secret"])
+        ? $"Keycloak masks the secret of {Label} for this administrator, so setup did not compare it with {options.ClientSecretKeyOf(Realm)}: "
+            + $"the role {ManageClients} shows it"
+        : null;
+
     /// <summary>The client as Keycloak has it, null when there is none.</summary>
     public async Task<JsonObject?> FindAsync(CancellationToken cancellationToken)
     {
@@ -45,6 +51,9 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
     public async Task UpdateAsync(SetupRecord? record, JsonObject? changes, CancellationToken cancellationToken)
     {
         var client = await FindAsync(cancellationToken) ?? throw Deleted();
+        // Written back, the mask would become the secret.
+        if (SecretMask.Covers((string?)client["secret"]))
+            client.Remove("secret");
         // The whole client: before 26.1 a write that does not name the service account makes a new one, which has no roles.
         foreach (var (field, value) in changes ?? [])
             client[field] = value?.DeepClone();
@@ -103,7 +112,8 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
             yield return ("enabled", JsonValue.Create(true), "it is disabled", "enable it");
         if ((bool?)client["fullScopeAllowed"] is false)
             yield return ("fullScopeAllowed", JsonValue.Create(true), "its tokens do not have full scope", "allow it full scope");
-        if ((bool?)client["publicClient"] is not true && (string?)client["secret"] != options.ClientSecretOf(Realm))
+        var secret = (string?)client["secret"];
+        if ((bool?)client["publicClient"] is not true && secret != options.ClientSecretOf(Realm) && !SecretMask.Covers(secret))
             yield return (
                 "secret", JsonValue.Create(options.ClientSecretOf(Realm)), $"{options.ClientSecretKeyOf(Realm)} is not its secret",
                 "set that to what Keycloak shows at the client's credentials");

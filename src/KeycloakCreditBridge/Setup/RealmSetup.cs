@@ -31,6 +31,8 @@ internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
         var (written, notes) = (before?.Text, new List<string>());
 
         var repair = client is null ? null : _client.Repair(client, isOurs: before?.CreatedClient == true);
+        if (client is not null && _client.Unseen(client) is { } unseen)
+            notes.Add(unseen);
         var hasAccount = (bool?)client?["serviceAccountsEnabled"] is true;
         var had = hasAccount ? await _client.RolesAsync(client!, cancellationToken) : [];
         string[] lacking = [.. RealmRequirements.Roles.Except(had, StringComparer.Ordinal)];

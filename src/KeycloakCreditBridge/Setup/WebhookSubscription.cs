@@ -40,7 +40,8 @@ internal sealed class WebhookSubscription(PhaseTwoWebhooks webhooks, KeycloakOpt
             wrong.Add("enabled");
         if (lacking.Length > 0)
             wrong.Add($"for {string.Join(", ", lacking)} too");
-        if (await webhooks.SecretAsync(known.Id, cancellationToken) != secret)
+        var shown = await webhooks.SecretAsync(known.Id, cancellationToken);
+        if (shown != secret && !SecretMask.Covers(shown))
             wrong.Add($"signed with {options.RealmKeyOf(webhooks.Realm)}:WebhookSecrets:0");
         if (wrong.Count == 0)
             return null;

@@ -18,7 +18,7 @@ public sealed class SecrecyTests(PostgresFixture postgres)
             ("Intake:Poll:Enabled", "true"),
             ("Reconciliation:Enabled", "true"),
             ("Keycloak:Realms:0:WebhookSecrets:0", WebhookSecret)).StartAsync();
-        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 5, "everybody has an account");
+        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 5, "every user has an account");
         await bridge.StopAsync();
 
         AssertNoSecret(bridge);

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Tests.Keycloak;
+using KeycloakCreditBridge.Tests.Keycloak.Admin;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -11,6 +14,24 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
     private static readonly string[] Heard = [HintSources.Webhook, HintSources.Poll];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory, EveryKeycloak]
+    public async Task A_user_locked_out_by_wrong_passwords_keeps_an_active_account(KeycloakKind kind)
+    {
+        await using var scene = await StartAsync(kind);
+        await scene.Features.UpdateRealmAsync(LockoutTests.Protection, Token);
+        await AssertKeepsAccountAsync(scene);
+    }
+
+    [Fact]
+    public async Task A_user_locked_out_by_wrong_passwords_keeps_an_active_account_with_the_emulator_of_26_0()
+    {
+        await using var server = await EmulatedKeycloak.StartAsync(new EmulatorOptions(ServerModel.V26_0, SendsWebhooks: false), Token);
+        await using var scene = await ContractFixture.CreateAsync(server, postgres);
+        await scene.Features.UpdateRealmAsync(LockoutTests.Protection, Token);
+        await scene.StartBridgeAsync();
+        await AssertKeepsAccountAsync(scene);
+    }
 
     [Theory, EveryKeycloak]
     public async Task A_changed_address_renames_the_account_where_addresses_are_ids(KeycloakKind kind)
@@ -75,5 +96,18 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         var scene = await ContractFixture.CreateAsync(servers, postgres, kind);
         await scene.StartBridgeAsync(rules);
         return scene;
+    }
+
+    private static async Task AssertKeepsAccountAsync(ContractFixture scene)
+    {
+        var id = await scene.CreateKnownAsync("victim");
+        await WrongPasswords.SendAsync(scene.KeycloakUrl, scene.Realm, "victim", Token);
+        var checkedAt = await scene.CheckedAtAsync(id);
+        await scene.UpdateUserAsync(id, new JsonObject { ["firstName"] = "Vic" });
+        await scene.WaitForReevaluationAsync(id, checkedAt);
+        Assert.Equal("active", await scene.Database.ScalarAsync<string>("select status from user_credits where keycloak_id = @id", new { id }));
+
+        await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = false });
+        await scene.Database.WaitForStatusAsync(id, "held");
     }
 }

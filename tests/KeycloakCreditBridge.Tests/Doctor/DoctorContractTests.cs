@@ -25,14 +25,18 @@ public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture
     }
 
     [Theory, EveryKeycloak]
-    public async Task An_attribute_may_name_the_tier_where_users_cannot_edit_it(KeycloakKind kind)
+    public async Task An_attribute_may_name_tier_and_account_where_users_cannot_edit_it(KeycloakKind kind)
     {
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         var token = TestContext.Current.CancellationToken;
-        string[] settings = [.. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan"];
+        string[] settings = [.. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan", "--Provisioning:AccountId={attribute:plan}"];
         await using var services = Program.Compose(settings).Services.BuildServiceProvider();
-        async Task ExpectAsync(Verdict verdict) =>
-            Assert.Equal(verdict, (await ActivatorUtilities.CreateInstance<AttributeChecks>(services).TierAttributeAsync(scene.Realm, token)).Verdict);
+        async Task ExpectAsync(Verdict verdict)
+        {
+            var checks = ActivatorUtilities.CreateInstance<AttributeChecks>(services);
+            Assert.Equal(verdict, (await checks.TierAttributeAsync(scene.Realm, token)).Verdict);
+            Assert.Equal(verdict, (await checks.AccountIdAttributeAsync(scene.Realm, token)).Verdict);
+        }
 
         await ExpectAsync(Verdict.Ok);
         await scene.Assignments.AllowUnmanagedAttributesAsync("ADMIN_EDIT", token);

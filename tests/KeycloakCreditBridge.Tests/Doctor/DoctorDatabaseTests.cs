@@ -24,7 +24,7 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
             ["it does not answer"] = (
                 "check that it runs, and correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Port = FreePort.Next())),
             ["there is no such database"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Database = "nowhere")),
-            ["there is no such role"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "nobody")),
+            ["there is no such role"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "no_such_role")),
             ["its role may write"] = ("user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update", "user_entity"))),
             ["its tables are not as known"] = (
                 "user_entity.enabled. Grant select", tables => After(tables, tables.ExecuteAsync("alter table user_entity rename enabled to active"))),
@@ -78,8 +78,8 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
     /// <summary>What doctor finds where neither PostgreSQL nor Keycloak answers.</summary>
     private static async Task<Finding> CheckAsync(string? connectionString)
     {
-        var nobody = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
-        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={nobody.Port};Username=x;Database=y", nobody);
+        var unused = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
+        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={unused.Port};Username=x;Database=y", unused);
         settings[Setting] = connectionString;
         return await CheckAsync(settings);
     }

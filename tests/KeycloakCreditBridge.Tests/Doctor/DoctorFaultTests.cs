@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Doctor;
 
-/// <summary>Each fault of <see cref="DoctorFaults"/>, planted into what was healthy and mended again.</summary>
+/// <summary>Each fault of <see cref="DoctorFaults"/>, planted into a healthy system and repaired again.</summary>
 public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<DoctorFixtures>
 {
     public static TheoryData<string> Faults => [.. DoctorFaults.All.Keys];

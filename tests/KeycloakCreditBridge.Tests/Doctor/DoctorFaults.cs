@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Tests.Doctor;
 
 /// <summary>A fault, by which check doctor finds it, how bad that is, and a part of what it says or of the cure.</summary>
 /// <param name="Plant">
-/// Changes what Keycloak or the database has, or the settings that doctor is given; returns what mends it where setup does not.
+/// Changes what Keycloak or the database has, or the settings that doctor is given; returns what repairs it where setup does not.
 /// </param>
 internal sealed record DoctorFault(string Check, string Verdict, string Says, Func<DoctorFixture, Task<Func<Task>?>> Plant);
 
@@ -27,8 +27,8 @@ internal static class DoctorFaults
         ["REGISTER is not stored"] = new(
             "event types", "FAIL", "REGISTER",
             Realm("""{"enabledEventTypes": ["LOGIN", "DELETE_ACCOUNT", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL"]}""")),
-        ["events are gone before they are polled"] = new("event retention", "FAIL", "Intake:Poll:Overlap", Realm("""{"eventsExpiration": 300}""")),
-        ["admin events are gone before they are polled"] = new("admin event retention", "FAIL", "setup keycloak", AdminRetentionAsync),
+        ["events expire before they are polled"] = new("event retention", "FAIL", "Intake:Poll:Overlap", Realm("""{"eventsExpiration": 300}""")),
+        ["admin events expire before they are polled"] = new("admin event retention", "FAIL", "setup keycloak", AdminRetentionAsync),
         ["events cannot be read"] = new("events", "FAIL", "KC_SPI_EVENTS_STORE__PROVIDER=jpa", TrapAsync),
         ["the listener is missing"] = new("event listener", "warn", "Event listeners", Realm("""{"eventsListeners": ["jboss-logging"]}""")),
         ["the webhook is missing"] = new("webhook", "warn", "no webhook of the realm", scene => scene.DeleteWebhookAsync()),
@@ -41,8 +41,10 @@ internal static class DoctorFaults
         ["the bridge runs with another secret"] = new(
             "webhook delivery", "FAIL", "restart it with the same WebhookSecrets", Set("Keycloak:Realms:0:WebhookSecrets:0", "another")),
         ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
-        ["people choose their tier themselves"] = new(
+        ["users choose their tier themselves"] = new(
             "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
+        ["users choose their account themselves"] = new(
+            "account id attribute", "FAIL", "only admins edit", Set("Provisioning:AccountId", "{attribute:firstName}")),
         ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
         ["PostgreSQL's clock differs"] = new("database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
         ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),

@@ -116,7 +116,7 @@ internal sealed class DoctorFixture : IAsyncDisposable
             """
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state, error)
             values (
-                @Realm, 'somebody', nextval('user_hints_version'), 'webhook', 'REGISTER', 'changed',
+                @Realm, 'some-user', nextval('user_hints_version'), 'webhook', 'REGISTER', 'changed',
                 now() - interval '5 minutes', now() + interval '1 hour', @State, 'bad luck')
             """,
             new { Scene.Realm, State = state });

@@ -37,6 +37,12 @@ internal sealed class ClientFixture : IAsyncDisposable
 
     public LogLines Log { get; }
 
+    /// <summary>The realm "shop" as an administrator sees it.</summary>
+    public AdminSession AsAdministrator() => new(
+        _host.Services.GetRequiredService<AdminTransport>(),
+        "shop",
+        new AdministratorToken(_host.Services.GetRequiredService<TokenEndpoint>(), new Administrator("master", "admin", IsClient: false, Secret)));
+
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>A client of the realm "shop" and of the realm "münchen / süd".</summary>

@@ -68,6 +68,20 @@ public sealed class KeycloakOptionsTests
             "Keycloak:Realms is empty", Assert.Single(Validate(new() { Url = "http://x", ClientSecret = "s" })), StringComparison.Ordinal);
 
     [Fact]
+    public void What_Keycloak_shows_in_place_of_a_secret_is_no_secret() => Assert.Equal(
+        [
+            "Keycloak:ClientSecret is what Keycloak shows in place of a secret: give the secret itself.",
+            "Keycloak:Realms:0:ClientSecret is what Keycloak shows in place of a secret: give the secret itself.",
+            "Keycloak:Realms:0:WebhookSecrets:1 is what Keycloak shows in place of a secret: give the secret itself.",
+        ],
+        Validate(new KeycloakOptions
+        {
+            Url = "https://sso.example.com",
+            ClientSecret = "**********",
+            Realms = [new() { Name = "shop", ClientSecret = "**********", WebhookSecrets = ["a*", "**********"] }],
+        }));
+
+    [Fact]
     public async Task Wrong_options_stop_the_start()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());

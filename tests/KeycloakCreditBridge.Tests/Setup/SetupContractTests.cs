@@ -141,7 +141,7 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         await AssertRefusedAsync(scene, asAdmin[..2], "say --webhook-url http://bridge:8080", ("Urls", ""));
         await AssertRefusedAsync(scene, [.. asAdmin[..2], "--webhook-url", "bridge:8080"], "Intake:Webhook:Url is no http", ("Urls", ""));
         await AssertRefusedAsync(scene, asAdmin, "There is no password for", ("KEYCLOAK_ADMIN_PASSWORD", null));
-        await AssertRefusedAsync(scene, asAdmin, "say --yes to make these changes", ("Urls", ""));
+        await AssertRefusedAsync(scene, asAdmin, "add --yes to make these changes", ("Urls", ""));
         await AssertRefusedAsync(
             scene, ["--admin-client", "weak", "--admin-realm", scene.Realm], "it takes the role manage-realm", ("KEYCLOAK_ADMIN_PASSWORD", "weak-zq7w"));
 
@@ -168,6 +168,31 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
     }
 
     [Fact]
+    public async Task A_masked_client_secret_is_not_taken_for_the_secret()
+    {
+        await using var scene = await SetupFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator26_8, JsonNode.Parse(
+            """
+            {
+                "clients": [{ "clientId": "auditor", "publicClient": false, "secret": "auditor-zq7w", "serviceAccountsEnabled": true }],
+                "users": [{
+                    "username": "service-account-auditor", "enabled": true, "serviceAccountClientId": "auditor",
+                    "clientRoles": { "realm-management": ["view-clients", "view-users", "manage-realm", "manage-events", "view-events"] }
+                }]
+            }
+            """)!.AsObject());
+        await scene.SetupAsync("--yes");
+        var settings = scene.Settings;
+        settings["KEYCLOAK_ADMIN_PASSWORD"] = "auditor-zq7w";
+
+        var (exitCode, output, error) = await CommandProcess.RunAsync(settings, [
+            "setup", "keycloak", "--admin-client", "auditor", "--admin-realm", scene.Realm, "--webhook-url", scene.BridgeUrl.ToString(), "--dry-run"]);
+
+        Assert.Equal((0, ""), (exitCode, error));
+        Assert.Contains("! Keycloak masks the secret of client credit-bridge", output, StringComparison.Ordinal);
+        Assert.EndsWith("Nothing to do.\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Doctor_names_federations_that_reconciliation_would_have_import()
     {
         await using var scene = await SetupFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, JsonNode.Parse(
@@ -190,7 +215,7 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
     {
         var settings = scene.Settings;
         settings[setting.Key] = setting.Value;
-        string[] sure = remedy.StartsWith("say --yes", StringComparison.Ordinal) ? [] : ["--yes"];
+        string[] sure = remedy.StartsWith("add --yes", StringComparison.Ordinal) ? [] : ["--yes"];
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, ["setup", "keycloak", .. arguments, .. sure]);
         var expected = remedy == "--yes" ? "check --admin-user and the password" : remedy;
         Assert.True(exitCode == 2 && error.Contains(expected, StringComparison.Ordinal), $"{expected}: {exitCode}\n{output}{error}");

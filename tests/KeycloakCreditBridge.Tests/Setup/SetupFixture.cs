@@ -83,7 +83,7 @@ internal sealed class SetupFixture : IAsyncDisposable
     public async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body = null) =>
         (await _session.SendAsync(method, path, body, Token)).Body;
 
-    /// <summary>What Keycloak says of the realm, its events, clients and webhooks, and who may what; lists are in one order.</summary>
+    /// <summary>What Keycloak says of the realm, its events, clients, webhooks and role mappings; lists are sorted.</summary>
     public async Task<JsonObject> ReadStateAsync()
     {
         var clients = (await SendAsync(HttpMethod.Get, $"admin/realms/{Realm}/clients"))!.AsArray();

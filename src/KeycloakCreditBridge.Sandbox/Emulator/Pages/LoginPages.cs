@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
 
 /// <summary>The login form, with a link to each identity provider.</summary>
-internal sealed class LoginPages(LoginSessions sessions)
+internal sealed class LoginPages(LoginSessions sessions, Lockouts lockouts)
 {
     private const string Action = "login-actions/authenticate";
 
@@ -34,8 +34,8 @@ internal sealed class LoginPages(LoginSessions sessions)
         lock (realm.Gate)
             user = realm.Users.ByUsername(username) ?? realm.Users.ByEmail(username);
         var transaction = sessions.Begin(context, realm);
-        if (user is { Enabled: true, Password: not null } && user.Password == form["password"].ToString())
-            return await sessions.FinishAsync(context, realm, session, user, transaction, () => { });
+        if (lockouts.Admits(realm, user, form["password"].ToString(), out var error))
+            return await sessions.FinishAsync(context, realm, session, user!, transaction, () => { });
         transaction.Raise("LOGIN_ERROR", session.Client.ClientId, user?.Id, new Dictionary<string, string>
         {
             ["auth_method"] = "openid-connect",
@@ -43,7 +43,7 @@ internal sealed class LoginPages(LoginSessions sessions)
             ["redirect_uri"] = session.RedirectUri.OriginalString,
             ["code_id"] = session.SessionId,
             ["username"] = username,
-        }, error: user switch { null => "user_not_found", { Enabled: false } => "user_disabled", _ => "invalid_user_credentials" });
+        }, error: error);
         await transaction.CommitAsync(context.RequestAborted);
         return Form(realm, session, username, new Dictionary<string, string> { ["username"] = "Invalid username or password." });
     }

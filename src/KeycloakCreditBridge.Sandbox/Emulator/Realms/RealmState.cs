@@ -63,6 +63,9 @@ internal sealed class RealmState(string id, string name)
 
     public List<WebhookSubscription> Webhooks { get; } = [];
 
+    /// <summary>Wrong passwords by the id of the user.</summary>
+    public Dictionary<string, LoginFailures> LoginFailures { get; } = new(StringComparer.Ordinal);
+
     public ConcurrentDictionary<string, EmulatedClient> Clients { get; } = new(StringComparer.Ordinal);
 
     public ConcurrentDictionary<string, IdentityProvider> IdentityProviders { get; } = new(StringComparer.Ordinal);

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
 /// <summary>The token endpoint: client_credentials for service accounts, password for administrators and tests.</summary>
 internal sealed class TokenEndpoints(
-    RealmRegistry realms, AccessTokens tokens, TransactionFactory transactions, ServerModel model, Uri server)
+    RealmRegistry realms, AccessTokens tokens, TransactionFactory transactions, Lockouts lockouts, ServerModel model, Uri server)
 {
     private const string Scope = "profile email";
 
@@ -93,12 +93,12 @@ internal sealed class TokenEndpoints(
         EmulatedUser? user;
         lock (realm.Gate)
             user = realm.Users.ByUsername(username);
-        var isLetIn = user is { Enabled: true, Password: not null } && user.Password == form["password"].ToString();
+        var isLetIn = lockouts.Admits(realm, user, form["password"].ToString(), out var error);
         if (isLetIn)
             transaction.Raise("LOGIN", clientId, user!.Id, details, LoginSession.NewSessionId());
         else
             transaction.Raise(
-                "LOGIN_ERROR", clientId, user?.Id, details, error: user is null ? "user_not_found" : "invalid_user_credentials");
+                "LOGIN_ERROR", clientId, user?.Id, details, error: error);
         await transaction.CommitAsync(context.RequestAborted);
         return isLetIn
             ? Token(tokens.Issue(realm, user!, client))

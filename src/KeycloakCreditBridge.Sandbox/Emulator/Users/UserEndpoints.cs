@@ -6,7 +6,8 @@ using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 /// <summary>Listing, counting, reading and writing users.</summary>
-internal sealed class UserEndpoints(AdminAccess access, TransactionFactory transactions, EmulatorClock clock, ServerModel model, Uri server)
+internal sealed class UserEndpoints(
+    AdminAccess access, TransactionFactory transactions, EmulatorClock clock, Lockouts lockouts, ServerModel model, Uri server)
 {
     private const string Collection = "/admin/realms/{realm}/users";
     private const string Item = $"{Collection}/{{id}}";
@@ -58,7 +59,11 @@ internal sealed class UserEndpoints(AdminAccess access, TransactionFactory trans
     private Answer Read(HttpContext context)
     {
         var (realm, caller) = access.Require(context, "view-users", "manage-users");
-        return Answer.Json(realm.User(context.Route("id")).Full(caller.HasAny(realm, "manage-users"), clock.Milliseconds));
+        var user = realm.User(context.Route("id"));
+        // Older servers take a lockout for disablement here, and only here.
+        if (model is ServerModel.V26_0 && lockouts.IsLockedOut(realm, user.Id))
+            user = user with { Enabled = false };
+        return Answer.Json(user.Full(caller.HasAny(realm, "manage-users"), clock.Milliseconds));
     }
 
     private Answer ReadIdentities(HttpContext context)

@@ -71,7 +71,7 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
     {
         SecurityTokenInvalidLifetimeException or SecurityTokenNoExpirationException => "it has expired or is not valid yet: check both clocks",
         SecurityTokenInvalidIssuerException => $"its issuer is not realm '{realm}': if Keycloak has another public address, set Keycloak:PublicUrl",
-        SecurityTokenInvalidAudienceException => "its audience is another",
+        SecurityTokenInvalidAudienceException => "its audience is another one",
         _ => "its signature is not right",
     };
 }

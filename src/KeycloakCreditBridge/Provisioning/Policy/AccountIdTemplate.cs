@@ -21,7 +21,7 @@ internal sealed partial class AccountIdTemplate
         HasId = _names.Contains("id", StringComparer.Ordinal);
         HasRealm = _names.Contains("realm", StringComparer.Ordinal);
         IsAddress = changeable is ["email"] && !HasId;
-        NeedsAttributes = Array.Exists(changeable, name => name.StartsWith(AttributePrefix, StringComparison.Ordinal));
+        Attributes = [.. changeable.Where(IsAttribute).Select(name => name[AttributePrefix.Length..])];
     }
 
     /// <summary>Whether a user's account id can never change.</summary>
@@ -36,8 +36,11 @@ internal sealed partial class AccountIdTemplate
     /// <summary>Whether the address alone decides whose account it is.</summary>
     public bool IsAddress { get; }
 
+    /// <summary>The user's attributes that are in it.</summary>
+    public IReadOnlyList<string> Attributes { get; }
+
     /// <summary>Whether it needs what only the full representation of a user has.</summary>
-    public bool NeedsAttributes { get; }
+    public bool NeedsAttributes => Attributes.Count > 0;
 
     /// <summary>What is wrong with a template, for an operator; null when nothing is.</summary>
     public static string? Problem(string text)

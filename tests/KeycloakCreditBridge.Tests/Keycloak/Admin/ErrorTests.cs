@@ -12,16 +12,16 @@ public sealed class ErrorTests
     [Fact]
     public async Task A_missing_role_is_named()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/admin/realms/", Says(403, """{"error":"HTTP 403 Forbidden"}"""));
-        var (client, cancellation) = (bundle.Client, ClientFixture.Cancellation);
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/admin/realms/", Says(403, """{"error":"HTTP 403 Forbidden"}"""));
+        var (client, cancellation) = (fixture.Client, ClientFixture.Cancellation);
 
-        await RefusesAsync(bundle, "view-users", client.CountUsersAsync("shop", cancellation));
-        await RefusesAsync(bundle, "view-users", client.ListUsersAsync("shop", 0, 10, cancellation));
-        await RefusesAsync(bundle, "view-users", client.FindUserAsync("shop", "1", cancellation));
-        await RefusesAsync(bundle, "view-events", bundle.Events.GetConfigAsync("shop", cancellation));
-        await RefusesAsync(bundle, "view-events", bundle.Events.ListUserEventsAsync("shop", Recent, cancellation));
-        await RefusesAsync(bundle, "view-events", client.GetCapabilitiesAsync("shop", cancellation));
+        await RefusesAsync(fixture, "view-users", client.CountUsersAsync("shop", cancellation));
+        await RefusesAsync(fixture, "view-users", client.ListUsersAsync("shop", 0, 10, cancellation));
+        await RefusesAsync(fixture, "view-users", client.FindUserAsync("shop", "1", cancellation));
+        await RefusesAsync(fixture, "view-events", fixture.Events.GetConfigAsync("shop", cancellation));
+        await RefusesAsync(fixture, "view-events", fixture.Events.ListUserEventsAsync("shop", Recent, cancellation));
+        await RefusesAsync(fixture, "view-events", client.GetCapabilitiesAsync("shop", cancellation));
     }
 
     [Theory]
@@ -30,12 +30,12 @@ public sealed class ErrorTests
     [InlineData("3", Itself)]
     public async Task A_list_in_which_even_the_own_account_is_missing_is_a_missing_role(string count, string itself)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/count", Says(200, count));
-        bundle.Server.On("/users?", Says(200, "[]"));
-        bundle.Server.On("username=service-account-credit-bridge", Says(200, itself));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/count", Says(200, count));
+        fixture.Server.On("/users?", Says(200, "[]"));
+        fixture.Server.On("username=service-account-credit-bridge", Says(200, itself));
 
-        await RefusesAsync(bundle, "view-users", bundle.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
+        await RefusesAsync(fixture, "view-users", fixture.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
     }
 
     [Theory]
@@ -43,39 +43,39 @@ public sealed class ErrorTests
     [InlineData("/admin-events?")]
     public async Task Access_to_both_kinds_of_events_is_checked(string endpoint)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/count", Says(200, "0"));
-        bundle.Server.On("/users?", Says(200, "[]"));
-        bundle.Server.On("username=service-account-credit-bridge", Says(200, Itself));
-        bundle.Server.On("/events?", Says(200, "[]"));
-        bundle.Server.On("/admin-events?", Says(200, "[]"));
-        await bundle.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation);
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/count", Says(200, "0"));
+        fixture.Server.On("/users?", Says(200, "[]"));
+        fixture.Server.On("username=service-account-credit-bridge", Says(200, Itself));
+        fixture.Server.On("/events?", Says(200, "[]"));
+        fixture.Server.On("/admin-events?", Says(200, "[]"));
+        await fixture.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation);
 
-        bundle.Server.On(endpoint, Says(403, """{"error":"HTTP 403 Forbidden"}"""));
-        await RefusesAsync(bundle, "view-events", bundle.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
+        fixture.Server.On(endpoint, Says(403, """{"error":"HTTP 403 Forbidden"}"""));
+        await RefusesAsync(fixture, "view-events", fixture.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
     }
 
     [Fact]
     public async Task An_unknown_realm_is_named_with_its_key()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/count", Says(404, """{"error":"Realm not found."}"""));
-        await NamesRealmAsync(bundle);
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/count", Says(404, """{"error":"Realm not found."}"""));
+        await NamesRealmAsync(fixture);
 
-        bundle.Server.On("/protocol/openid-connect/token", Says(404, """{"error":"Realm does not exist"}"""));
-        await NamesRealmAsync(bundle);
+        fixture.Server.On("/protocol/openid-connect/token", Says(404, """{"error":"Realm does not exist"}"""));
+        await NamesRealmAsync(fixture);
     }
 
     [Fact]
     public async Task A_realm_that_is_not_configured_is_refused_without_asking()
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
 
-        var exception = await bundle.FailAsync<KeycloakRealmNotFoundException>(
-            bundle.Client.CountUsersAsync("elsewhere", ClientFixture.Cancellation));
+        var exception = await fixture.FailAsync<KeycloakRealmNotFoundException>(
+            fixture.Client.CountUsersAsync("elsewhere", ClientFixture.Cancellation));
 
         Assert.Contains("Keycloak:Realms", exception.Message, StringComparison.Ordinal);
-        Assert.Empty(bundle.Server.Requests);
+        Assert.Empty(fixture.Server.Requests);
     }
 
     [Theory]
@@ -85,11 +85,11 @@ public sealed class ErrorTests
     [InlineData(401, "<html>proxy</html>")]
     public async Task A_wrong_address_is_not_taken_for_a_missing_user_or_a_wrong_secret(int status, string body)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/protocol/openid-connect/token", Says(status, body));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/protocol/openid-connect/token", Says(status, body));
 
-        var exception = await bundle.FailAsync<KeycloakProtocolException>(
-            bundle.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
+        var exception = await fixture.FailAsync<KeycloakProtocolException>(
+            fixture.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
 
         Assert.Contains("Keycloak:Url", exception.Message, StringComparison.Ordinal);
     }
@@ -97,12 +97,12 @@ public sealed class ErrorTests
     [Fact]
     public async Task Only_a_404_of_Keycloak_itself_makes_a_user_missing()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/1", Says(404, """{"error":"User not found"}"""));
-        Assert.Null(await bundle.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/1", Says(404, """{"error":"User not found"}"""));
+        Assert.Null(await fixture.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
 
-        bundle.Server.On("/users/1", Says(404, "<html>gone</html>"));
-        await bundle.FailAsync<KeycloakProtocolException>(bundle.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
+        fixture.Server.On("/users/1", Says(404, "<html>not here</html>"));
+        await fixture.FailAsync<KeycloakProtocolException>(fixture.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation));
     }
 
     [Theory]
@@ -110,17 +110,17 @@ public sealed class ErrorTests
     [InlineData("/admin-events?")]
     public async Task A_second_event_store_is_named_at_once_with_its_cure(string endpoint)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Says(200, Itself));
-        bundle.Server.On("/events?", Says(200, "[]"));
-        bundle.Server.On("/admin-events?", Says(200, "[]"));
-        bundle.Server.On(endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Says(200, Itself));
+        fixture.Server.On("/events?", Says(200, "[]"));
+        fixture.Server.On("/admin-events?", Says(200, "[]"));
+        fixture.Server.On(endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));
 
-        var exception = await bundle.FailAsync<KeycloakEventStoreException>(
-            bundle.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
+        var exception = await fixture.FailAsync<KeycloakEventStoreException>(
+            fixture.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));
 
         Assert.Contains("KC_SPI_EVENTS_STORE__PROVIDER=jpa", exception.Message, StringComparison.Ordinal);
-        Assert.Single(bundle.Server.Targets, target => target.Contains(endpoint, StringComparison.Ordinal));
+        Assert.Single(fixture.Server.Targets, target => target.Contains(endpoint, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -130,12 +130,12 @@ public sealed class ErrorTests
     [InlineData(" \\;", "%20%5C%3B")]
     public async Task Ids_and_realm_names_are_opaque(string id, string escaped)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/", Says(200, """{"id":"x"}"""));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/", Says(200, """{"id":"x"}"""));
 
-        await bundle.Client.FindUserAsync("münchen / süd", id, ClientFixture.Cancellation);
+        await fixture.Client.FindUserAsync("münchen / süd", id, ClientFixture.Cancellation);
 
-        Assert.Equal($"/admin/realms/m%C3%BCnchen%20%2F%20s%C3%BCd/users/{escaped}", Assert.Single(bundle.Server.Targets));
+        Assert.Equal($"/admin/realms/m%C3%BCnchen%20%2F%20s%C3%BCd/users/{escaped}", Assert.Single(fixture.Server.Targets));
     }
 
     [Theory]
@@ -147,24 +147,24 @@ public sealed class ErrorTests
     [InlineData("a\0b")]
     public async Task Ids_that_no_user_can_have_are_not_asked_for(string id)
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
 
-        Assert.Null(await bundle.Client.FindUserAsync("shop", id, ClientFixture.Cancellation));
+        Assert.Null(await fixture.Client.FindUserAsync("shop", id, ClientFixture.Cancellation));
 
-        Assert.Empty(bundle.Server.Requests);
+        Assert.Empty(fixture.Server.Requests);
     }
 
-    private static async Task NamesRealmAsync(ClientFixture bundle)
+    private static async Task NamesRealmAsync(ClientFixture fixture)
     {
-        var exception = await bundle.FailAsync<KeycloakRealmNotFoundException>(
-            bundle.Client.CountUsersAsync("münchen / süd", ClientFixture.Cancellation));
+        var exception = await fixture.FailAsync<KeycloakRealmNotFoundException>(
+            fixture.Client.CountUsersAsync("münchen / süd", ClientFixture.Cancellation));
         Assert.Contains("'münchen / süd'", exception.Message, StringComparison.Ordinal);
         Assert.Contains("Keycloak:Realms:1:Name", exception.Message, StringComparison.Ordinal);
     }
 
-    private static async Task RefusesAsync(ClientFixture bundle, string role, Task call)
+    private static async Task RefusesAsync(ClientFixture fixture, string role, Task call)
     {
-        var exception = await bundle.FailAsync<KeycloakForbiddenException>(call);
+        var exception = await fixture.FailAsync<KeycloakForbiddenException>(call);
         Assert.Equal(role, exception.Role);
         Assert.Contains(role, exception.Message, StringComparison.Ordinal);
     }

@@ -20,24 +20,24 @@ public sealed class RetryTests
     [InlineData(504)]
     public async Task A_transient_failure_is_retried(int status)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Says(status, "try later", "text/plain"), Says(status, "try later", "text/plain"), Says(200, Page));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Says(status, "try later", "text/plain"), Says(status, "try later", "text/plain"), Says(200, Page));
 
-        Assert.Equal("alice", Assert.Single(await bundle.DriveAsync(ListAsync(bundle))).Username);
+        Assert.Equal("alice", Assert.Single(await fixture.DriveAsync(ListAsync(fixture))).Username);
     }
 
     [Fact]
     public async Task A_lasting_failure_is_reported_after_four_attempts()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Says(503, ""));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Says(503, ""));
 
-        var exception = await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+        var exception = await fixture.FailAsync<KeycloakUnavailableException>(ListAsync(fixture));
 
         Assert.Contains("503", exception.Message, StringComparison.Ordinal);
         Assert.Contains("GET users", exception.Message, StringComparison.Ordinal);
         Assert.Equal("shop", exception.Realm);
-        Assert.Equal(4, bundle.Server.Targets.Count());
+        Assert.Equal(4, fixture.Server.Targets.Count());
     }
 
     [Theory]
@@ -46,30 +46,30 @@ public sealed class RetryTests
     [InlineData("date", 12)]
     public async Task The_server_says_how_long_to_wait_up_to_half_a_minute(string retryAfter, int seconds)
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
         var answered = DateTimeOffset.MinValue;
         DateTimeOffset? again = null;
-        bundle.Server.On(
+        fixture.Server.On(
             "/users?",
             context =>
             {
-                answered = bundle.Clock.GetUtcNow();
-                var wish = retryAfter == "date" ? answered.AddSeconds(12).ToString("R", CultureInfo.InvariantCulture) : retryAfter;
-                return Says(503, "", retryAfter: wish)(context);
+                answered = fixture.Clock.GetUtcNow();
+                var requested = retryAfter == "date" ? answered.AddSeconds(12).ToString("R", CultureInfo.InvariantCulture) : retryAfter;
+                return Says(503, "", retryAfter: requested)(context);
             },
             context =>
             {
-                again = bundle.Clock.GetUtcNow();
+                again = fixture.Clock.GetUtcNow();
                 return Says(200, Page)(context);
             });
 
-        await bundle.DriveAsync(ListAsync(bundle));
+        await fixture.DriveAsync(ListAsync(fixture));
 
         // The clock moves on while an answer is under way; a date has whole seconds.
         Assert.True((again!.Value - answered).TotalSeconds >= seconds - 1);
-        var line = Assert.Single(bundle.Log.All, line => line.Contains(Asking, StringComparison.Ordinal));
-        var (wait, wish) = (TimeSpan.Parse(line.Split(Asking)[1].Split(": ")[0], CultureInfo.InvariantCulture), TimeSpan.FromSeconds(seconds));
-        Assert.InRange(wait, retryAfter == "date" ? TimeSpan.Zero : wish, wish);
+        var line = Assert.Single(fixture.Log.All, line => line.Contains(Asking, StringComparison.Ordinal));
+        var (wait, requested) = (TimeSpan.Parse(line.Split(Asking)[1].Split(": ")[0], CultureInfo.InvariantCulture), TimeSpan.FromSeconds(seconds));
+        Assert.InRange(wait, retryAfter == "date" ? TimeSpan.Zero : requested, requested);
     }
 
     [Theory]
@@ -79,46 +79,46 @@ public sealed class RetryTests
     [InlineData("""{"error":"odd"}""")]
     public async Task An_answer_that_is_cut_off_or_not_from_Keycloak_is_fetched_again_and_then_reported(string body)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Says(200, body, "text/html"), Says(200, Page));
-        Assert.Single(await bundle.DriveAsync(ListAsync(bundle)));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Says(200, body, "text/html"), Says(200, Page));
+        Assert.Single(await fixture.DriveAsync(ListAsync(fixture)));
 
-        bundle.Server.On("/users?", Says(200, body, "text/html"));
-        var exception = await bundle.FailAsync<KeycloakProtocolException>(ListAsync(bundle));
+        fixture.Server.On("/users?", Says(200, body, "text/html"));
+        var exception = await fixture.FailAsync<KeycloakProtocolException>(ListAsync(fixture));
         Assert.Contains("cut off", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_connection_that_breaks_within_the_answer_is_a_failed_page()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Breaks, Says(200, Page));
-        Assert.Single(await bundle.DriveAsync(ListAsync(bundle)));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Breaks, Says(200, Page));
+        Assert.Single(await fixture.DriveAsync(ListAsync(fixture)));
 
-        bundle.Server.On("/users?", Breaks);
-        await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+        fixture.Server.On("/users?", Breaks);
+        await fixture.FailAsync<KeycloakUnavailableException>(ListAsync(fixture));
     }
 
     [Fact]
     public async Task A_server_that_hangs_times_out_and_is_asked_again()
     {
-        await using var bundle = await ClientFixture.StartAsync(("Keycloak:RequestTimeout", "00:00:30"));
+        await using var fixture = await ClientFixture.StartAsync(("Keycloak:RequestTimeout", "00:00:30"));
         using var arrived = new SemaphoreSlim(0);
-        bundle.Server.On("/users?", async context =>
+        fixture.Server.On("/users?", async context =>
         {
             arrived.Release();
             await Hangs(context);
         });
 
-        var call = ListAsync(bundle);
+        var call = ListAsync(fixture);
         for (var attempt = 0; attempt < 4; attempt++)
         {
-            await bundle.Clock.AdvanceUntilDoneAsync(
+            await fixture.Clock.AdvanceUntilDoneAsync(
                 arrived.WaitAsync(ClientFixture.Cancellation), TimeSpan.FromMilliseconds(10), ClientFixture.Cancellation);
-            bundle.Clock.Advance(TimeSpan.FromSeconds(30));
+            fixture.Clock.Advance(TimeSpan.FromSeconds(30));
         }
 
-        var exception = await bundle.FailAsync<KeycloakUnavailableException>(call);
+        var exception = await fixture.FailAsync<KeycloakUnavailableException>(call);
         Assert.Contains("Keycloak:RequestTimeout", exception.Message, StringComparison.Ordinal);
     }
 
@@ -126,9 +126,9 @@ public sealed class RetryTests
     public async Task An_unreachable_server_is_named()
     {
         var url = $"http://127.0.0.1:{FreePort.Next()}";
-        await using var bundle = await ClientFixture.StartAsync(("Keycloak:Url", url));
+        await using var fixture = await ClientFixture.StartAsync(("Keycloak:Url", url));
 
-        var exception = await bundle.FailAsync<KeycloakUnavailableException>(ListAsync(bundle));
+        var exception = await fixture.FailAsync<KeycloakUnavailableException>(ListAsync(fixture));
 
         Assert.Contains(url, exception.Message, StringComparison.Ordinal);
         Assert.Contains("refused", exception.Message, StringComparison.Ordinal);
@@ -137,17 +137,17 @@ public sealed class RetryTests
     [Fact]
     public async Task A_cancelled_call_does_not_report_a_failure_of_Keycloak()
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
         using var impatience = CancellationTokenSource.CreateLinkedTokenSource(ClientFixture.Cancellation);
-        bundle.Server.On("/users?", async context =>
+        fixture.Server.On("/users?", async context =>
         {
             await impatience.CancelAsync();
             await Hangs(context);
         });
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => bundle.Client.ListUsersAsync("shop", 0, 10, impatience.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => fixture.Client.ListUsersAsync("shop", 0, 10, impatience.Token));
     }
 
-    private static Task<IReadOnlyList<KeycloakUser>> ListAsync(ClientFixture bundle) =>
-        bundle.Client.ListUsersAsync("shop", 0, 10, ClientFixture.Cancellation);
+    private static Task<IReadOnlyList<KeycloakUser>> ListAsync(ClientFixture fixture) =>
+        fixture.Client.ListUsersAsync("shop", 0, 10, ClientFixture.Cancellation);
 }

@@ -10,12 +10,12 @@ public sealed class WireTests
     [Fact]
     public async Task Recorded_users_are_read()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users?", Says(200, Fixture("keycloak-26.7.3-users-brief.json")));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users?", Says(200, Fixture("keycloak-26.7.3-users-brief.json")));
 
-        var users = await bundle.Client.ListUsersAsync("shop", 20, 10, ClientFixture.Cancellation);
+        var users = await fixture.Client.ListUsersAsync("shop", 20, 10, ClientFixture.Cancellation);
 
-        Assert.Equal("/admin/realms/shop/users?briefRepresentation=true&first=20&max=10", Assert.Single(bundle.Server.Targets));
+        Assert.Equal("/admin/realms/shop/users?briefRepresentation=true&first=20&max=10", Assert.Single(fixture.Server.Targets));
         Assert.Equal(
             new KeycloakUser("91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db", "alice", "alice3@example.com", true, false, 1795406370177), users[0]);
         Assert.Equal(1500000000000, users.Single(user => user.Username == "imported1").CreatedTimestamp);
@@ -25,10 +25,10 @@ public sealed class WireTests
     [Fact]
     public async Task A_user_has_attributes_and_sensible_values_for_what_is_absent()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/users/1", Says(200, """{"id":"1","attributes":{"referrer":["a","b"]},"federationLink":"ldap","unknown":{"x":[1]}}"""));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/1", Says(200, """{"id":"1","attributes":{"referrer":["a","b"]},"federationLink":"ldap","unknown":{"x":[1]}}"""));
 
-        var user = await bundle.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation);
+        var user = await fixture.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation);
 
         Assert.NotNull(user);
         Assert.True(user.Enabled);
@@ -55,15 +55,15 @@ public sealed class WireTests
     [Fact]
     public async Task Recorded_settings_are_read_and_absent_lists_are_empty()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/events/config", Says(200, Fixture("keycloak-26.7.3-events-config.json")), Says(200, "{}"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/events/config", Says(200, Fixture("keycloak-26.7.3-events-config.json")), Says(200, "{}"));
 
-        var config = await bundle.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
+        var config = await fixture.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
         Assert.True(config is { EventsEnabled: true, AdminEventsEnabled: true });
         Assert.Contains("REGISTER", config.EnabledEventTypes);
         Assert.Equal(["jboss-logging", "ext-event-webhook"], config.EventsListeners);
 
-        var empty = await bundle.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
+        var empty = await fixture.Events.GetConfigAsync("shop", ClientFixture.Cancellation);
         Assert.False(empty.EventsEnabled);
         Assert.Empty(empty.EnabledEventTypes);
         Assert.Empty(empty.EventsListeners);
@@ -89,17 +89,17 @@ public sealed class WireTests
     [Fact]
     public async Task A_user_is_told_from_a_service_account_by_an_exact_search()
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
         var cancellation = ClientFixture.Cancellation;
-        Assert.True(await bundle.Client.IsRegularUserAsync("shop", "alice", cancellation));
-        Assert.Empty(bundle.Server.Requests);
+        Assert.True(await fixture.Client.IsRegularUserAsync("shop", "alice", cancellation));
+        Assert.Empty(fixture.Server.Requests);
 
-        bundle.Server.On("/users?", Says(200, """[{"id":"1","username":"service-account-evil"}]"""));
-        Assert.True(await bundle.Client.IsRegularUserAsync("shop", "service-account-evil", cancellation));
-        Assert.Contains("search=%22service-account-evil%22", Assert.Single(bundle.Server.Targets), StringComparison.Ordinal);
+        fixture.Server.On("/users?", Says(200, """[{"id":"1","username":"service-account-evil"}]"""));
+        Assert.True(await fixture.Client.IsRegularUserAsync("shop", "service-account-evil", cancellation));
+        Assert.Contains("search=%22service-account-evil%22", Assert.Single(fixture.Server.Targets), StringComparison.Ordinal);
 
-        bundle.Server.On("/users?", Says(200, """[{"id":"2","username":"bob","email":"service-account-x"}]"""));
-        Assert.False(await bundle.Client.IsRegularUserAsync("shop", "service-account-x", cancellation));
+        fixture.Server.On("/users?", Says(200, """[{"id":"2","username":"bob","email":"service-account-x"}]"""));
+        Assert.False(await fixture.Client.IsRegularUserAsync("shop", "service-account-x", cancellation));
     }
 
     private static string Fixture(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Fixtures", name));

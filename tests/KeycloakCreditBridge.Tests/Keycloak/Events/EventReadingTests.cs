@@ -19,13 +19,13 @@ public sealed class EventReadingTests
     [InlineData(200, 200, false, false)]
     public async Task A_server_is_asked_what_it_can_do(int direction, int createdAfter, bool orderedEvents, bool createdWindows)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/events?max=0&direction=up", Says(direction, direction == 400 ? Rejects : "[]"));
-        bundle.Server.On("/users?max=0", Says(createdAfter, createdAfter == 400 ? Rejects : "[]"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/events?max=0&direction=up", Says(direction, direction == 400 ? Rejects : "[]"));
+        fixture.Server.On("/users?max=0", Says(createdAfter, createdAfter == 400 ? Rejects : "[]"));
 
         Assert.Equal(
             new ServerCapabilities(orderedEvents, createdWindows),
-            await bundle.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation));
+            await fixture.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation));
     }
 
     [Theory]
@@ -35,11 +35,11 @@ public sealed class EventReadingTests
     [InlineData(503, "")]
     public async Task Only_Keycloaks_own_answers_decide_what_it_can_do(int status, string body)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/admin/realms/", Says(status, body));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/admin/realms/", Says(status, body));
 
-        var call = bundle.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation);
-        await bundle.Clock.AdvanceUntilDoneAsync(call, TimeSpan.FromMilliseconds(100), ClientFixture.Cancellation);
+        var call = fixture.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation);
+        await fixture.Clock.AdvanceUntilDoneAsync(call, TimeSpan.FromMilliseconds(100), ClientFixture.Cancellation);
 
         await Assert.ThrowsAnyAsync<KeycloakException>(() => call);
     }
@@ -47,23 +47,23 @@ public sealed class EventReadingTests
     [Fact]
     public async Task Capabilities_are_kept_for_an_hour_and_until_an_answer_does_not_fit()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/events?max=0", Says(400, Rejects));
-        bundle.Server.On("/users?max=0", Says(400, Rejects));
-        int Probes() => bundle.Server.Targets.Count(target => target.Contains("direction=up", StringComparison.Ordinal));
-        Task<ServerCapabilities> Ask() => bundle.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation);
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/events?max=0", Says(400, Rejects));
+        fixture.Server.On("/users?max=0", Says(400, Rejects));
+        int Probes() => fixture.Server.Targets.Count(target => target.Contains("direction=up", StringComparison.Ordinal));
+        Task<ServerCapabilities> Ask() => fixture.Client.GetCapabilitiesAsync("shop", ClientFixture.Cancellation);
 
         await Ask();
-        bundle.Clock.Advance(TimeSpan.FromMinutes(59));
+        fixture.Clock.Advance(TimeSpan.FromMinutes(59));
         await Ask();
         Assert.Equal(1, Probes());
-        bundle.Clock.Advance(TimeSpan.FromMinutes(2));
+        fixture.Clock.Advance(TimeSpan.FromMinutes(2));
         await Ask();
         Assert.Equal(2, Probes());
 
-        bundle.Server.On("/events?dateFrom", Says(400, """{"error":"Invalid value for 'Date(From)', expected format is yyyy-MM-dd"}"""));
-        await bundle.FailAsync<KeycloakProtocolException>(
-            bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 0, 10, Ascending: true), ClientFixture.Cancellation));
+        fixture.Server.On("/events?dateFrom", Says(400, """{"error":"Invalid value for 'Date(From)', expected format is yyyy-MM-dd"}"""));
+        await fixture.FailAsync<KeycloakProtocolException>(
+            fixture.Events.ListUserEventsAsync("shop", new EventQuery(From, 0, 10, Ascending: true), ClientFixture.Cancellation));
         await Ask();
         Assert.Equal(3, Probes());
     }
@@ -71,15 +71,15 @@ public sealed class EventReadingTests
     [Fact]
     public async Task A_server_with_ordered_events_is_asked_by_the_millisecond()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/events?max=0", Says(400, Rejects));
-        bundle.Server.On("/users?max=0", Says(400, Rejects));
-        bundle.Server.On("/events?dateFrom", Says(200, "[]"));
-        bundle.Server.On("/admin-events?dateFrom", Says(200, "[]"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/events?max=0", Says(400, Rejects));
+        fixture.Server.On("/users?max=0", Says(400, Rejects));
+        fixture.Server.On("/events?dateFrom", Says(200, "[]"));
+        fixture.Server.On("/admin-events?dateFrom", Says(200, "[]"));
 
-        await bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 7, 10, Ascending: true), ClientFixture.Cancellation);
-        await bundle.Events.ListAdminEventsAsync("shop", new EventQuery(From, 0, 1, Ascending: false), ClientFixture.Cancellation);
-        await bundle.Events.ListUserEventsAsync("shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
+        await fixture.Events.ListUserEventsAsync("shop", new EventQuery(From, 7, 10, Ascending: true), ClientFixture.Cancellation);
+        await fixture.Events.ListAdminEventsAsync("shop", new EventQuery(From, 0, 1, Ascending: false), ClientFixture.Cancellation);
+        await fixture.Events.ListUserEventsAsync("shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
 
         Assert.Equal(
             [
@@ -87,7 +87,7 @@ public sealed class EventReadingTests
                 "/admin/realms/shop/admin-events?dateFrom=1796125800000&first=0&max=1&direction=desc",
                 "/admin/realms/shop/events?dateFrom=0&first=0&max=5&direction=asc",
             ],
-            bundle.Server.Targets.Where(target => target.Contains("dateFrom", StringComparison.Ordinal)));
+            fixture.Server.Targets.Where(target => target.Contains("dateFrom", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -96,15 +96,15 @@ public sealed class EventReadingTests
     [InlineData(100)]
     public async Task A_backlog_reads_the_same_from_a_server_that_filters_by_day(int max)
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
         // One event each minute from 11:00 to 11:59, of which ten are wanted.
-        DayServer(bundle, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
+        DayServer(fixture, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
 
         var received = new List<UserEvent>();
         EventQuery? query = new(From, 0, max, Ascending: true);
         while (query is not null)
         {
-            var page = await bundle.Events.ListUserEventsAsync("shop", query, ClientFixture.Cancellation);
+            var page = await fixture.Events.ListUserEventsAsync("shop", query, ClientFixture.Cancellation);
             received.AddRange(page);
             query = query.Next(page.Count, page.Count == 0 ? 0 : page[^1].Time);
         }
@@ -113,18 +113,18 @@ public sealed class EventReadingTests
             Enumerable.Range(0, 10).Select(minute => From.AddMinutes(minute).ToUnixTimeMilliseconds()),
             received.DistinctBy(found => found.Fingerprint).Select(found => found.Time));
         Assert.All(
-            bundle.Server.Targets.Where(target => target.Contains("dateFrom", StringComparison.Ordinal)),
+            fixture.Server.Targets.Where(target => target.Contains("dateFrom", StringComparison.Ordinal)),
             target => Assert.Contains("dateFrom=2026-11-30&", target, StringComparison.Ordinal));
-        Assert.DoesNotContain(bundle.Server.Targets, target => target.Contains("dateTo", StringComparison.Ordinal));
+        Assert.DoesNotContain(fixture.Server.Targets, target => target.Contains("dateTo", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task The_newest_events_are_one_page_of_a_server_that_filters_by_day()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        DayServer(bundle, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
+        await using var fixture = await ClientFixture.StartAsync();
+        DayServer(fixture, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
 
-        var page = await bundle.Events.ListUserEventsAsync("shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
+        var page = await fixture.Events.ListUserEventsAsync("shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
 
         Assert.Equal([From.AddMinutes(1).ToUnixTimeMilliseconds(), From.ToUnixTimeMilliseconds()], page.Select(found => found.Time));
     }
@@ -143,10 +143,10 @@ public sealed class EventReadingTests
     }
 
     /// <summary>Behaves as 26.0 does: ignores direction, refuses milliseconds, gives no ids, newest first.</summary>
-    private static void DayServer(ClientFixture bundle, long[] times)
+    private static void DayServer(ClientFixture fixture, long[] times)
     {
-        bundle.Server.On("/users?max=0", Says(200, "[]"));
-        bundle.Server.On("/events?", context =>
+        fixture.Server.On("/users?max=0", Says(200, "[]"));
+        fixture.Server.On("/events?", context =>
         {
             var query = HttpUtility.ParseQueryString(context.Request.QueryString.Value!);
             if (query["dateFrom"]?.Contains('-', StringComparison.Ordinal) == false)

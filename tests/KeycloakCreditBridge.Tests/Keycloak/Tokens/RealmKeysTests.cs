@@ -12,117 +12,117 @@ public sealed class RealmKeysTests
     [Fact]
     public async Task Keys_are_read_once_for_callers_that_come_together_and_kept()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")));
+        await using var fixture = await StartAsync(Says(200, Keys("first")));
 
-        var read = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => GetAsync(bundle, "first")));
-        bundle.Clock.Advance(TimeSpan.FromMinutes(9));
-        await GetAsync(bundle, "first");
+        var read = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => GetAsync(fixture, "first")));
+        fixture.Clock.Advance(TimeSpan.FromMinutes(9));
+        await GetAsync(fixture, "first");
 
         Assert.All(read, keys => Assert.Equal(["https://sso.example.com/realms/shop"], keys.Issuers));
-        Assert.Equal(1, Readings(bundle));
+        Assert.Equal(1, Readings(fixture));
     }
 
     [Fact]
     public async Task A_new_key_is_known_at_once_and_an_invented_one_is_asked_for_at_most_every_ten_seconds()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(200, Keys("first", "second")));
-        await GetAsync(bundle, "first");
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Says(200, Keys("first", "second")));
+        await GetAsync(fixture, "first");
         for (var attempt = 0; attempt < 20; attempt++)
-            await GetAsync(bundle, "second");
-        Assert.Equal(1, Readings(bundle));
+            await GetAsync(fixture, "second");
+        Assert.Equal(1, Readings(fixture));
 
-        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
-        Assert.True((await GetAsync(bundle, "second")).Contains("second"));
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(fixture, "second")).Contains("second"));
         for (var attempt = 0; attempt < 20; attempt++)
-            await GetAsync(bundle, "invented");
-        Assert.Equal(2, Readings(bundle));
+            await GetAsync(fixture, "invented");
+        Assert.Equal(2, Readings(fixture));
     }
 
     [Fact]
     public async Task A_revoked_key_is_forgotten_after_ten_minutes()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(200, Keys("second")));
-        await GetAsync(bundle, "first");
-        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
-        await Eventually.TrueAsync(async () => !(await GetAsync(bundle, "first")).Contains("first"), "the key is forgotten");
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Says(200, Keys("second")));
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromMinutes(11));
+        await Eventually.TrueAsync(async () => !(await GetAsync(fixture, "first")).Contains("first"), "the key is forgotten");
     }
 
     [Fact]
     public async Task Known_keys_stay_valid_while_Keycloak_is_unreachable()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(503, "{}"));
-        await GetAsync(bundle, "first");
-        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
-        Assert.True((await GetAsync(bundle, "first")).Contains("first"));
-        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
-        Assert.True((await GetAsync(bundle, "first")).Contains("first"));
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Says(503, "{}"));
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromMinutes(11));
+        Assert.True((await GetAsync(fixture, "first")).Contains("first"));
+        await Eventually.TrueAsync(() => Readings(fixture) == 2, "Keycloak is asked");
+        Assert.True((await GetAsync(fixture, "first")).Contains("first"));
     }
 
     [Fact]
     public async Task While_Keycloak_hangs_callers_without_keys_wait_together_and_then_not_again()
     {
-        await using var bundle = await StartAsync(Hangs, Says(200, Keys("first")));
-        var waiting = Enumerable.Range(0, 16).Select(_ => GetAsync(bundle, "first")).ToArray();
-        await Eventually.TrueAsync(() => Readings(bundle) == 1, "Keycloak is asked");
-        bundle.Clock.Advance(TimeSpan.FromSeconds(5));
+        await using var fixture = await StartAsync(Hangs, Says(200, Keys("first")));
+        var waiting = Enumerable.Range(0, 16).Select(_ => GetAsync(fixture, "first")).ToArray();
+        await Eventually.TrueAsync(() => Readings(fixture) == 1, "Keycloak is asked");
+        fixture.Clock.Advance(TimeSpan.FromSeconds(5));
         foreach (var call in waiting)
             Assert.Contains("GET keys", (await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(call))).Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(GetAsync(bundle, "first")));
-        Assert.Equal(1, Readings(bundle));
+        await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(GetAsync(fixture, "first")));
+        Assert.Equal(1, Readings(fixture));
 
-        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
-        Assert.True((await GetAsync(bundle, "first")).Contains("first"));
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(fixture, "first")).Contains("first"));
     }
 
     [Fact]
     public async Task While_Keycloak_hangs_known_keys_are_used_at_once()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")), Hangs);
-        await GetAsync(bundle, "first");
-        bundle.Clock.Advance(TimeSpan.FromMinutes(11));
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Hangs);
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromMinutes(11));
         for (var attempt = 0; attempt < 20; attempt++)
-            Assert.True((await SoonAsync(GetAsync(bundle, "first"))).Contains("first"));
-        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
+            Assert.True((await SoonAsync(GetAsync(fixture, "first"))).Contains("first"));
+        await Eventually.TrueAsync(() => Readings(fixture) == 2, "Keycloak is asked");
     }
 
     [Fact]
     public async Task A_cancelled_caller_does_not_cancel_the_reading_of_others()
     {
         using var answered = new SemaphoreSlim(0);
-        await using var bundle = await StartAsync(
+        await using var fixture = await StartAsync(
             Says(200, Keys("first")),
             async context =>
             {
                 await answered.WaitAsync(context.RequestAborted);
                 await Says(200, Keys("first", "second"))(context);
             });
-        await GetAsync(bundle, "first");
-        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
         using var caller = new CancellationTokenSource();
-        var gone = bundle.Keys.GetAsync("shop", "second", caller.Token);
-        await Eventually.TrueAsync(() => Readings(bundle) == 2, "Keycloak is asked");
+        var cancelled = fixture.Keys.GetAsync("shop", "second", caller.Token);
+        await Eventually.TrueAsync(() => Readings(fixture) == 2, "Keycloak is asked");
         await caller.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SoonAsync(gone));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SoonAsync(cancelled));
 
-        var other = GetAsync(bundle, "second");
+        var other = GetAsync(fixture, "second");
         answered.Release();
         Assert.True((await SoonAsync(other)).Contains("second"));
-        Assert.Equal(2, Readings(bundle));
+        Assert.Equal(2, Readings(fixture));
     }
 
     [Fact]
     public async Task An_unknown_key_is_not_called_wrong_while_Keycloak_is_unreachable()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first")), Says(503, "{}"), Says(200, Keys("first", "second")));
-        await GetAsync(bundle, "first");
-        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Says(503, "{}"), Says(200, Keys("first", "second")));
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
         for (var attempt = 0; attempt < 20; attempt++)
-            await Assert.ThrowsAsync<KeycloakUnavailableException>(() => GetAsync(bundle, "second"));
-        Assert.True((await GetAsync(bundle, "first")).Contains("first"));
-        Assert.Equal(2, Readings(bundle));
+            await Assert.ThrowsAsync<KeycloakUnavailableException>(() => GetAsync(fixture, "second"));
+        Assert.True((await GetAsync(fixture, "first")).Contains("first"));
+        Assert.Equal(2, Readings(fixture));
 
-        bundle.Clock.Advance(TimeSpan.FromSeconds(11));
-        Assert.True((await GetAsync(bundle, "second")).Contains("second"));
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.True((await GetAsync(fixture, "second")).Contains("second"));
     }
 
     [Theory]
@@ -131,33 +131,33 @@ public sealed class RealmKeysTests
     [InlineData(200, "[]")]
     public async Task Without_any_keys_the_reason_is_reported(int status, string body)
     {
-        await using var bundle = await StartAsync(Says(status, body));
-        var exception = await Assert.ThrowsAnyAsync<KeycloakException>(() => GetAsync(bundle, "first"));
+        await using var fixture = await StartAsync(Says(status, body));
+        var exception = await Assert.ThrowsAnyAsync<KeycloakException>(() => GetAsync(fixture, "first"));
         Assert.Contains("GET keys", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_key_for_encryption_verifies_nothing()
     {
-        await using var bundle = await StartAsync(Says(200, Keys("first").Replace("sig", "enc", StringComparison.Ordinal)));
-        Assert.Empty((await GetAsync(bundle, "first")).Keys);
+        await using var fixture = await StartAsync(Says(200, Keys("first").Replace("sig", "enc", StringComparison.Ordinal)));
+        Assert.Empty((await GetAsync(fixture, "first")).Keys);
     }
 
     private static async Task<ClientFixture> StartAsync(params Microsoft.AspNetCore.Http.RequestDelegate[] answers)
     {
-        var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On("/.well-known/openid-configuration", Says(200, Discovery));
-        bundle.Server.On("/protocol/openid-connect/certs", answers);
-        return bundle;
+        var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/.well-known/openid-configuration", Says(200, Discovery));
+        fixture.Server.On("/protocol/openid-connect/certs", answers);
+        return fixture;
     }
 
-    private static Task<PublishedKeys> GetAsync(ClientFixture bundle, string keyId) =>
-        bundle.Keys.GetAsync("shop", keyId, ClientFixture.Cancellation);
+    private static Task<PublishedKeys> GetAsync(ClientFixture fixture, string keyId) =>
+        fixture.Keys.GetAsync("shop", keyId, ClientFixture.Cancellation);
 
     private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) => call.WaitAsync(TimeSpan.FromSeconds(10), ClientFixture.Cancellation);
 
-    private static int Readings(ClientFixture bundle) =>
-        bundle.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));
+    private static int Readings(ClientFixture fixture) =>
+        fixture.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));
 
     private static string Keys(params string[] ids) => new JsonObject
     {

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Tests.Contract;
@@ -43,7 +44,7 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
     [Fact]
     public async Task Nothing_that_a_realm_publishes_can_sign_a_token_of_it()
     {
-        await using var bundle = await ClientFixture.StartAsync();
+        await using var fixture = await ClientFixture.StartAsync();
         using var key = RSA.Create(2048);
         var (numbers, symmetric) = (key.ExportParameters(includePrivateParameters: false), RandomNumberGenerator.GetBytes(64));
         var published = new JsonObject
@@ -55,9 +56,9 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
                 },
                 new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) }),
         };
-        bundle.Server.On("/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
-        bundle.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
-        var tokens = new RealmTokens(bundle.Keys, bundle.Clock);
+        fixture.Server.On("/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
+        fixture.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
+        var tokens = new RealmTokens(fixture.Keys, fixture.Clock);
 
         foreach (var padding in (RSASignaturePadding[])[RSASignaturePadding.Pkcs1, RSASignaturePadding.Pss])
         {
@@ -78,12 +79,31 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         {
             var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
             {
-                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge", ["exp"] = bundle.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
+                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge", ["exp"] = fixture.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
             });
             var text = $"{Encode(header)}.{Encode(claims)}";
             return tokens.VerifyAsync(
                 "shop", $"{text}.{Base64Url.EncodeToString(sign(Encoding.ASCII.GetBytes(text)))}", "credit-bridge", Cancellation);
         }
+    }
+
+    [Fact]
+    public async Task A_token_that_names_an_impersonator_is_the_users()
+    {
+        var server = (EmulatedKeycloak)await servers.GetAsync(KeycloakKind.Emulator26_8);
+        using var admin = KeycloakAdmin.Of(server);
+        var realm = $"t{Guid.NewGuid():N}";
+        await admin.ImportRealmAsync(realm, DemoRealm.Json("s3cret", webhooks: false), Cancellation);
+        using var host = Host(server.Url, [realm, $"{realm}2"]);
+        var token = server.Realm(realm).Sign(new JsonObject
+        {
+            ["iss"] = $"{server.Url}realms/{realm}", ["aud"] = "credit-bridge", ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),
+            ["sub"] = "the-user", ["act"] = new JsonObject { ["sub"] = "the-administrator" },
+        });
+
+        var verified = await host.Services.GetRequiredService<RealmTokens>().VerifyAsync(realm, token, "credit-bridge", Cancellation);
+
+        Assert.Equal("the-user", verified.Token?.Subject);
     }
 
     // A busy server may not do so in the time that a caller has.

@@ -113,6 +113,7 @@ public sealed class EmulatorTests
     [InlineData(nameof(ServerModel.V26_0), 200, 200, 400, false)]
     [InlineData(nameof(ServerModel.V26_2), 400, 200, 200, true)]
     [InlineData(nameof(ServerModel.V26_7), 400, 400, 200, true)]
+    [InlineData(nameof(ServerModel.V26_8), 400, 400, 200, true)]
     public async Task Each_model_answers_the_capability_probes_of_its_generation(
         string model, int direction, int window, int time, bool ids)
     {
