@@ -31,6 +31,21 @@ public sealed class ParentWatchTests
             () => Task.FromResult(ProcessIdentity.Read(child) is null), "the other process has ended", TimeSpan.FromSeconds(10));
     }
 
+    [Fact]
+    public async Task A_process_whose_parent_has_ended_is_known_as_an_orphan()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux shows processes as files.");
+        using var parent = Process.Start(
+            new ProcessStartInfo("/bin/sh", ["-c", "sleep 60 >/dev/null & echo $!"]) { RedirectStandardOutput = true })!;
+        var child = int.Parse((await parent.StandardOutput.ReadLineAsync(Token))!, System.Globalization.CultureInfo.InvariantCulture);
+        await parent.WaitForExitAsync(Token);
+        using var orphan = Process.GetProcessById(child);
+
+        Assert.True(ProcessIdentity.Read(child)!.IsOrphan);
+        Assert.False(ProcessIdentity.Read(Environment.ProcessId)!.IsOrphan);
+        orphan.Kill();
+    }
+
     [Fact(Explicit = true)]
     public async Task It_hangs()
     {
