@@ -1,4 +1,6 @@
+using KeycloakCreditBridge.Accounts;
 using KeycloakCreditBridge.Adoption;
+using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
@@ -43,12 +45,14 @@ internal static class Program
         builder.AddStorage();
         builder.AddHosting();
         builder.AddKeycloak();
+        builder.AddApi();
         builder.AddIntake();
         builder.AddHints();
         builder.AddProvisioning();
         builder.AddCredits();
         builder.AddMetering();
         builder.AddReconciliation();
+        builder.AddAccounts();
         builder.AddPeriods();
         builder.AddAdoption();
         builder.AddHealth();
@@ -63,8 +67,10 @@ internal static class Program
         ConfigurationCheck.Run(app.Services);
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseApi();
         app.MapIntake();
         app.MapCredits();
+        app.MapReconciliation();
         app.MapMetering();
         app.MapHealth();
         app.MapTelemetry();

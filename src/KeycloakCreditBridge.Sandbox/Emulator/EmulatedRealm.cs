@@ -24,6 +24,16 @@ internal sealed class EmulatedRealm(
             realm.Users.Add(user);
     }
 
+    /// <summary>Adds a user without an event unless there is one of this id.</summary>
+    public void EnsureUser(EmulatedUser user)
+    {
+        lock (realm.Gate)
+        {
+            if (realm.Users.ById(user.Id) is null)
+                realm.Users.Add(user);
+        }
+    }
+
     /// <summary>Adds many users without an event, <c>{prefix}0000000</c> and so on, one created in each millisecond until now.</summary>
     public void AddUsers(int count, string prefix = "user")
     {

@@ -6,24 +6,24 @@ using KeycloakCreditBridge.Provisioning.Policy;
 namespace KeycloakCreditBridge.Accounts;
 
 /// <summary>
-/// Finds users by id, user name or e-mail address. The records know ids only: names and addresses need Keycloak, and without it what
-/// is on record of an id is found all the same.
+/// Finds users by id, user name or e-mail address. The records have ids only: names and addresses need Keycloak. An id on record is found
+/// without it.
 /// </summary>
 internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore accounts, HintListStore hints)
 {
     private const int LatestRows = 10;
 
-    /// <summary>Everybody in these realms whom the text names.</summary>
+    /// <summary>All users of these realms with this id, user name or e-mail address.</summary>
     public async Task<AccountSearch> FindAsync(IReadOnlyList<string> realms, string named, CancellationToken cancellationToken)
     {
-        var words = await Task.WhenAll(realms.Select(realm => LookUpAsync(realm, named, cancellationToken)));
-        string[] ids = [named, .. words.SelectMany(word => word.Users).Select(user => user.Id)];
-        // No database keeps a NUL.
+        var lookups = await Task.WhenAll(realms.Select(realm => LookUpAsync(realm, named, cancellationToken)));
+        string[] ids = [named, .. lookups.SelectMany(lookup => lookup.Users).Select(user => user.Id)];
+        // PostgreSQL cannot store a NUL.
         string[] storable = [.. ids.Where(id => !id.Contains('\0', StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];
         var known = await accounts.KnownAsync(realms, storable, cancellationToken);
         var waiting = await hints.FindAsync(realms, storable, cancellationToken);
-        List<(string? Realm, string Id)> found = [.. words
-            .SelectMany(word => word.Users.Select(user => (word.Realm, user.Id)))
+        List<(string? Realm, string Id)> found = [.. lookups
+            .SelectMany(lookup => lookup.Users.Select(user => (lookup.Realm, user.Id)))
             .Concat(known.Select(row => (row.Realm, Id: row.KeycloakId)))
             .Concat(waiting.Select(hint => (hint.Realm, Id: hint.KeycloakId)))
             .Distinct()
@@ -38,19 +38,19 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
                 realm, id, null,
                 known.FirstOrDefault(row => row.Realm == realm && row.KeycloakId == id),
                 waiting.FirstOrDefault(hint => hint.Realm == realm && hint.KeycloakId == id),
-                LookupOf(words, realm, id), [], []);
+                LookupOf(lookups, realm, id), [], []);
             view = await WithAccountAsync(view, cancellationToken);
-            // An account's own id is found by itself and as its user's.
+            // An account may be found by its own id and as its user's.
             if (realm is not null || (view.Account is { } account && !views.Exists(other => other.Account?.Id == account.Id)))
                 views.Add(view);
         }
 
-        return new AccountSearch(views, [.. words.Select(word => word.Problem).OfType<string>()]);
+        return new AccountSearch(views, [.. lookups.Select(lookup => lookup.Problem).OfType<string>()]);
     }
 
     private async Task<AccountView> WithAccountAsync(AccountView view, CancellationToken cancellationToken)
     {
-        // The account of that id is another user's.
+        // The account of that id belongs to another user.
         if (view.Known is { Reason: ExclusionReasons.AccountIdTaken, AccountId: null })
             return view;
         var accountId = view.Known?.AccountId ?? view.Id;
@@ -81,16 +81,17 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
         bool Is(string? text) => string.Equals(text, named, StringComparison.OrdinalIgnoreCase);
     }
 
-    private static KeycloakLookup LookupOf(IReadOnlyList<RealmLookup> words, string? realm, string id)
+    private static KeycloakLookup LookupOf(IReadOnlyList<RealmLookup> lookups, string? realm, string id)
     {
-        var asked = words.Where(word => realm is null || word.Realm == realm).ToList();
+        var asked = lookups.Where(word => realm is null || word.Realm == realm).ToList();
         return new KeycloakLookup(
-            asked.SelectMany(word => word.Users).FirstOrDefault(user => user.Id == id), asked.Select(word => word.Problem).FirstOrDefault(problem => problem is not null));
+            asked.SelectMany(lookup => lookup.Users).FirstOrDefault(user => user.Id == id),
+            asked.Select(lookup => lookup.Problem).FirstOrDefault(problem => problem is not null));
     }
 
-    /// <summary>What one realm answered, or why it did not.</summary>
+    /// <summary>The users that one realm answered with, or the problem.</summary>
     private sealed record RealmLookup(string Realm, IReadOnlyList<KeycloakUser> Users, string? Problem);
 }
 
-/// <param name="Problems">Why realms could not be asked.</param>
+/// <param name="Problems">Why realms could not be read.</param>
 internal sealed record AccountSearch(IReadOnlyList<AccountView> Views, IReadOnlyList<string> Problems);

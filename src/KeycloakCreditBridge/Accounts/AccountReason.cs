@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Accounts;
 
-/// <summary>Says why an account is as it is, from what is on record and what Keycloak says.</summary>
+/// <summary>Says why an account has its status, from the records and Keycloak's answer.</summary>
 internal static class AccountReason
 {
     public static string Of(AccountView view)
@@ -16,16 +16,20 @@ internal static class AccountReason
     {
         var account = view.Account!;
         var opened = account.Source is null
-            ? $"Was there before the bridge, since {At(account.CreatedAt)}."
+            ? $"Is older than the bridge: created at {At(account.CreatedAt)}."
             : $"Opened by {account.Source} at {At(account.CreatedAt)}.";
         return account switch
         {
-            { Status: "held", StatusReason: "disabled" } => $"{opened} Held because the user is disabled in Keycloak, {Since(view, "credit.hold")}.",
+            { Status: "held", StatusReason: "disabled" } =>
+                $"{opened} Held because the user is disabled in Keycloak, {Since(view, "credit.hold")}.",
             { Status: "held", StatusReason: ExclusionReasons.AccountIdTaken } =>
-                $"{opened} Held because the account id that follows from Keycloak is another account's, {Since(view, "credit.hold")}: settle whose it is.",
-            { Status: "closed", StatusReason: "deleted" } => $"{opened} Closed because the user is gone from Keycloak, {Since(view, "credit.close")}.",
+                $"{opened} Held because its new account id belongs to another account, {Since(view, "credit.hold")}: "
+                + "decide which user keeps it.",
+            { Status: "closed", StatusReason: "deleted" } =>
+                $"{opened} Closed because the user was deleted in Keycloak, {Since(view, "credit.close")}.",
             { Status: "active" } => opened,
-            _ => $"{opened} Turned {account.Status} by somebody else ({account.StatusReason ?? "no reason given"}): the bridge leaves that as it is.",
+            _ =>
+                $"{opened} Its status {account.Status} was set outside the bridge ({account.StatusReason ?? "no reason given"}), which keeps it.",
         };
     }
 
@@ -34,11 +38,11 @@ internal static class AccountReason
         { Known.UserState: "service_account" } => "No account because this is the service account of a client.",
         { Known: { UserState: "excluded" } known } => $"No account because {ExclusionText(known.Reason)}.",
         { Known: { UserState: "deleted" } known } => $"No account, and Keycloak had no such user at {At(known.CheckedAt)}.",
-        { Known: { } known } => $"No account although there was to be one at {At(known.CheckedAt)}: its row was removed. {Backfill(view)}",
-        { Hint: { State: "dead" } } => "No account because the bridge gave up on the user.",
-        { Hint: { } hint } => $"No account yet: {hint.Cause} was heard by {hint.Source} at {At(hint.HintedAt)} and waits.",
-        { Keycloak.User: not null } => $"No account because the bridge has not heard of the user. {Backfill(view)}",
-        { Keycloak.Problem: null } => "No account: unknown to Keycloak too.",
+        { Known: { } known } => $"No account although one was due at {At(known.CheckedAt)}: its row was removed. {Backfill(view)}",
+        { Hint: { State: "dead" } } => "No account because the hint of the user is dead.",
+        { Hint: { } hint } => $"No account yet: the hint {hint.Cause} arrived by {hint.Source} at {At(hint.HintedAt)} and waits.",
+        { Keycloak.User: not null } => $"No account because no hint of the user arrived. {Backfill(view)}",
+        { Keycloak.Problem: null } => "No account, and Keycloak does not know the user.",
         _ => "No account, and nothing is on record.",
     };
 
@@ -47,31 +51,33 @@ internal static class AccountReason
         ExclusionReasons.Disabled => "the user is disabled in Keycloak",
         ExclusionReasons.NoEmail => "the user has no e-mail address",
         ExclusionReasons.EmailNotVerified => "the e-mail address is not verified",
-        ExclusionReasons.EmailDomain => "the e-mail address is in no domain that is let in",
-        ExclusionReasons.Attribute => "the user lacks the attribute that the rules ask for",
-        ExclusionReasons.IdentityProvider => "the user is linked to no identity provider that is let in",
-        ExclusionReasons.NoAccountId => "the user lacks a value that the account id is made of",
-        ExclusionReasons.AccountIdTaken => "the account of that id is somebody else's",
-        _ => "a rule leaves this user out",
+        ExclusionReasons.EmailDomain => "the domain of the e-mail address is not allowed",
+        ExclusionReasons.Attribute => "the user lacks the required attribute",
+        ExclusionReasons.IdentityProvider => "the user is not linked to an allowed identity provider",
+        ExclusionReasons.NoAccountId => "the user lacks a value that the account id needs",
+        ExclusionReasons.AccountIdTaken => "the account of that id belongs to another user",
+        _ => "a rule excludes this user",
     };
 
     private static string HintText(AccountView view) => view.Hint switch
     {
         { State: "dead" } hint => string.Create(
             CultureInfo.InvariantCulture,
-            $"The hint is dead after {hint.Attempts} tries ({hint.Error}): mend that, then `hints retry --realm {hint.Realm} --user {hint.KeycloakId}`."),
-        { Error: { } error } hint => $"Its hint is tried again at {At(hint.DueAt)}, because: {error.TrimEnd('.')}.",
-        { } hint when view.Account is not null => $"A hint waits since {At(hint.HintedAt)}.",
+            $"The hint is dead after {hint.Attempts} tries ({hint.Error}): correct that, then run "
+            + $"`hints retry --realm {hint.Realm} --user {hint.KeycloakId}`."),
+        { Error: { } error } hint => $"The hint is tried again at {At(hint.DueAt)} after this error: {error.TrimEnd('.')}.",
+        { } hint when view.Account is not null => $"A hint has waited since {At(hint.HintedAt)}.",
         _ => "",
     };
 
     private static string DifferenceText(AccountView view) => (view.Account?.Status, view.Keycloak) switch
     {
-        (_, { Problem: not null }) => "Keycloak could not be asked.",
-        ("active", { User.Enabled: false }) => $"Keycloak says that the user is disabled by now. {Backfill(view)}",
-        ("active" or "held", { User: null }) => "Unknown to Keycloak now: only the event of a deletion closes the account.",
+        (_, { Problem: not null }) => "Keycloak could not be read.",
+        ("active", { User.Enabled: false }) => $"The user is disabled in Keycloak now. {Backfill(view)}",
+        ("active" or "held", { User: null }) =>
+            "Keycloak does not know the user now: the event of the deletion or a complete run closes the account.",
         ("held" or "closed", { User.Enabled: true }) when view.Account?.StatusReason is "disabled" or "deleted" =>
-            $"Keycloak has the user enabled by now. {Backfill(view)}",
+            $"The user is enabled in Keycloak now. {Backfill(view)}",
         _ => "",
     };
 
@@ -79,7 +85,7 @@ internal static class AccountReason
         $"since {At(view.Audit.FirstOrDefault(row => row.Action == action)?.At ?? view.Account!.UpdatedAt)}";
 
     private static string Backfill(AccountView view) =>
-        $"To look again: `backfill --realm {view.Realm ?? "REALM"} --user {view.Id}`.";
+        $"To re-evaluate: `backfill --realm {view.Realm ?? "REALM"} --user {view.Id}`.";
 
     private static string At(DateTimeOffset? instant) => instant?.ToString("u", CultureInfo.InvariantCulture) ?? "an unknown time";
 }

@@ -3,8 +3,8 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Accounts;
 
-/// <summary>One user with everything that is known of them.</summary>
-/// <param name="Realm">Null when an account has this id and no realm is known to have the user.</param>
+/// <summary>One user with everything on record.</summary>
+/// <param name="Realm">Null when only an account has this id.</param>
 /// <param name="Id">Keycloak's id of the user.</param>
 /// <param name="Ledger">The latest rows, newest first.</param>
 /// <param name="Audit">The latest rows, newest first.</param>
@@ -18,11 +18,11 @@ internal sealed record AccountView(
     IReadOnlyList<LedgerRow> Ledger,
     IReadOnlyList<AuditRow> Audit)
 {
-    /// <summary>Why the account is as it is, in a sentence or two.</summary>
+    /// <summary>Why the account has its status, in a sentence or two.</summary>
     public string Why => AccountReason.Of(this);
 }
 
 /// <summary>What Keycloak says now.</summary>
-/// <param name="User">Null when Keycloak does not know the user, or could not be asked.</param>
-/// <param name="Problem">Why Keycloak could not be asked; null when it was.</param>
+/// <param name="User">Null when Keycloak does not know the user or could not be read.</param>
+/// <param name="Problem">Why Keycloak could not be read, or null.</param>
 internal sealed record KeycloakLookup(KeycloakUser? User, string? Problem);

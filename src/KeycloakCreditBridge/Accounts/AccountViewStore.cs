@@ -1,11 +1,12 @@
 using Dapper;
 using KeycloakCreditBridge.Provisioning.Policy;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Accounts;
 
-/// <summary>Everything on record about an account, for a person to read.</summary>
-internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
+/// <summary>Everything on record about an account, for display.</summary>
+internal sealed class AccountViewStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
 {
     private const string KnownSql =
         """
@@ -16,8 +17,8 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
 
     private const string AccountSql =
         """
-        select user_id as id, credits_remaining as balance, credits_allocated as allocated, tier, monthly_cap, unlimited, last_reset as period_end,
-            created_at, updated_at, status, status_reason, source
+        select user_id as id, credits_remaining as balance, credits_allocated as allocated, tier, monthly_cap, unlimited,
+            credit_period_end(last_reset, created_at, @PeriodSeconds) as period_end, created_at, updated_at, status, status_reason, source
         from user_credits
         where user_id = @AccountId
         """;
@@ -40,14 +41,16 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
         limit @Limit
         """;
 
-    /// <summary>What these users were judged to be, by Keycloak's ids.</summary>
+    /// <summary>The records of these users, by Keycloak's ids.</summary>
     public Task<IReadOnlyList<KnownUserRow>> KnownAsync(
         IReadOnlyCollection<string> realms, IReadOnlyCollection<string> users, CancellationToken cancellationToken) =>
         QueryAsync<KnownUserRow>(KnownSql, new { Realms = realms.ToArray(), Users = users.ToArray() }, cancellationToken);
 
     /// <summary>The account, or null.</summary>
     public async Task<AccountRow?> AccountAsync(string accountId, CancellationToken cancellationToken) =>
-        (await QueryAsync<AccountRow>(AccountSql, new { AccountId = accountId }, cancellationToken)).SingleOrDefault();
+        (await QueryAsync<AccountRow>(
+            AccountSql, new { AccountId = accountId, PeriodSeconds = provisioning.Value.Period.TotalSeconds },
+            cancellationToken)).SingleOrDefault();
 
     /// <summary>The latest rows of the account's ledger, newest first.</summary>
     public Task<IReadOnlyList<LedgerRow>> LedgerAsync(string accountId, int limit, CancellationToken cancellationToken) =>
@@ -64,18 +67,19 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <summary>What a user of Keycloak was judged to be.</summary>
-/// <param name="AccountId">Null for those who never had an account.</param>
+/// <summary>The record of a Keycloak user.</summary>
+/// <param name="AccountId">Null for a user who never had an account.</param>
 /// <param name="CreatedAt">As Keycloak says.</param>
 /// <param name="UserState">See <see cref="UserState"/>.</param>
-/// <param name="Reason">See <see cref="ExclusionReasons"/>; null for who has an account to use.</param>
-/// <param name="CheckedAt">When Keycloak was asked.</param>
-/// <param name="Tier">The tier that Keycloak said then, where accounts follow it.</param>
+/// <param name="Reason">See <see cref="ExclusionReasons"/>; null for a user with an active account.</param>
+/// <param name="CheckedAt">When Keycloak was read.</param>
+/// <param name="Tier">The tier that Keycloak named then, if accounts follow it.</param>
 internal sealed record KnownUserRow(
-    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string UserState, string? Reason, DateTimeOffset CheckedAt, string? Tier);
+    string Realm, string KeycloakId, string? AccountId, DateTimeOffset? CreatedAt, string UserState, string? Reason,
+    DateTimeOffset CheckedAt, string? Tier);
 
-/// <summary>An account as it stands.</summary>
-/// <param name="Source">Who led to its opening; null for one that was there before the bridge.</param>
+/// <summary>An account.</summary>
+/// <param name="Source">What led to its opening; null for one that is older than the bridge.</param>
 internal sealed record AccountRow(
     string Id,
     decimal Balance,
@@ -91,9 +95,9 @@ internal sealed record AccountRow(
     string? Source);
 
 /// <summary>A row of the ledger.</summary>
-/// <param name="GrantKey">Set where the row can stand in the ledger only once.</param>
+/// <param name="GrantKey">Set on rows that the ledger has only once.</param>
 internal sealed record LedgerRow(
     DateTimeOffset? At, string Type, decimal Amount, decimal? BalanceAfter, string? GrantKey, string? Reason);
 
-/// <summary>Something that was done to an account.</summary>
+/// <summary>A row of the audit log.</summary>
 internal sealed record AuditRow(DateTimeOffset At, string Action, string Result, string? Source, string? Error);

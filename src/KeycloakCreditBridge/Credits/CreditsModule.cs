@@ -1,7 +1,5 @@
-using System.Text.Json;
+using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Api.Description;
-using KeycloakCreditBridge.Api.Problems;
-using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Balances;
@@ -9,9 +7,6 @@ using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
-using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.RateLimiting;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Credits;
 
@@ -21,15 +16,6 @@ internal static class CreditsModule
     {
         builder.AddSection<CreditsOptions, CreditsOptionsValidator>(CreditsOptions.Section);
         var services = builder.Services;
-        services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
-        services.AddSingleton<VerifiedTokens>();
-        services.AddAuthorization();
-        services.AddOpenApi(options => options.DescribeTokens());
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
-        services.AddRateLimiter(_ => { });
-        services.AddSingleton<RequestRateLimiter>();
-        services.AddSingleton<IConfigureOptions<RateLimiterOptions>>(provider => provider.GetRequiredService<RequestRateLimiter>());
-        services.AddSingleton<ProblemFilter>();
         services.AddSingleton<CreditsMetrics>();
         services.AddSingleton<BalanceStore>();
         services.AddSingleton<BalanceCache>();
@@ -40,6 +26,8 @@ internal static class CreditsModule
         services.AddHealthChecks().AddCheck<BalanceCacheHealth>("balances");
         services.AddSingleton<FirstRead>();
         services.AddSingleton<AccountLookup>();
+        services.AddSingleton<BalanceEndpoints>();
+        services.AddSingleton<InitializeEndpoint>();
         services.AddSingleton<CreditChangeStore>();
         services.AddSingleton<LedgerWriter>();
         services.AddSingleton<CreditChangeEndpoints>();
@@ -51,17 +39,73 @@ internal static class CreditsModule
         services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<TierStore>();
         services.AddSingleton<TierEndpoints>();
-        services.AddSingleton<InitializeEndpoint>();
-        services.AddSingleton<BalanceEndpoints>();
     }
 
+    /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
     public static void MapCredits(this WebApplication app)
     {
-        // Addresses are counted before a token costs anything.
-        app.UseRateLimiter();
-        app.UseAuthentication();
-        app.UseAuthorization();
-        app.MapApi();
-        app.MapOpenApi("/openapi/{documentName}.json");
+        var api = app.MapApiGroup();
+        MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
+        MapChanges(api.MapGroup("/credits"));
+        MapTiers(api.MapGroup("/credits/tiers"));
+        api.MapPost(
+                "/admin/users/{id}/initialize",
+                (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Reads a user from Keycloak now and brings the account to that state.");
+    }
+
+    private static void MapReads(RouteGroupBuilder credits, RouteGroupBuilder llm)
+    {
+        string[] page = ["limit", "offset", "cursor", "transaction_type"];
+        string[] time = ["start_date", "end_date"];
+        credits.MapGet("/balance", (HttpContext http, string? user_id, BalanceEndpoints balances) => balances.BalanceAsync(http, user_id))
+            .Answers<BalanceShape>("A balance. The first read opens the account.");
+        llm.MapGet("/credits", (HttpContext http, string? user_id, BalanceEndpoints balances) => balances.LlmBalanceAsync(http, user_id))
+            .Answers<LlmBalanceShape>("A balance in the shape that LLM gateways read.");
+        credits.MapGet(
+                "/transactions", (HttpContext http, string? user_id, LedgerEndpoints ledger) => ledger.TransactionsAsync(http, user_id))
+            .Answers<TransactionShape[]>("The ledger, newest first. The header Next-Cursor has the cursor of the next page.", page);
+        llm.MapGet("/credits/history", (HttpContext http, string? user_id, LedgerEndpoints ledger) => ledger.HistoryAsync(http, user_id))
+            .Answers<HistoryShape>("The ledger with its length.", page);
+        credits.MapGet("/usage/summary", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.SummaryAsync(http, user_id))
+            .Answers<SummaryShape>("Usage within a time.", time);
+        credits.MapGet("/usage/by-model", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.ByModelAsync(http, user_id))
+            .Answers<ModelShape[]>("Usage within a time, by model.", time);
+        credits.MapGet(
+                "/usage/by-service", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.ByServiceAsync(http, user_id))
+            .Answers<ServiceShape[]>("Usage within a time, by service.", time);
+    }
+
+    private static void MapChanges(RouteGroupBuilder credits)
+    {
+        credits.MapPost("/allocate", (HttpContext context, CreditChangeEndpoints changes) => changes.AllocateAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Adds credits to a balance.").TakesJson<AllocateShape>().TakesIdempotencyKey();
+        credits.MapPost("/refund", (HttpContext context, CreditChangeEndpoints changes) => changes.RefundAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Gives credits back. `refunds` names the usage row that is refunded.")
+            .TakesJson<RefundShape>().TakesIdempotencyKey();
+        credits.MapPost("/adjust", (HttpContext context, CreditChangeEndpoints changes) => changes.AdjustAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<BalanceShape>("Corrects a balance in either direction, also of held and closed accounts. It is not usage.")
+            .TakesJson<AdjustShape>().TakesIdempotencyKey();
+        credits.MapPost("/deduct", (HttpContext context, CreditChangeEndpoints changes) => changes.DeductAsync(context))
+            .RequireToken(CallerRoles.Service, CallerRoles.Admin)
+            .Answers<BalanceShape>("Takes credits from a balance, never more than it has.").TakesJson<DeductShape>().TakesIdempotencyKey();
+        credits.MapPost("/usage/track", (HttpContext context, CreditChangeEndpoints changes) => changes.TrackAsync(context))
+            .Answers<TrackedShape>("Records usage and takes its cost unless it is free.").TakesJson<TrackShape>().TakesIdempotencyKey();
+    }
+
+    private static void MapTiers(RouteGroupBuilder tiers)
+    {
+        tiers.MapGet("", (TierEndpoints endpoints) => endpoints.List()).Answers<TierAnswer[]>("All tiers.");
+        tiers.MapGet("/compare", (HttpContext http, string? user_id, TierEndpoints endpoints) => endpoints.CompareAsync(http, user_id))
+            .Answers<TierComparison>("All tiers, and the account's own.");
+        tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
+            .RequireToken(CallerRoles.Admin)
+            .AddEndpointFilter<RouteHandlerBuilder, TierSwitchCacheFilter>()
+            .Answers<BalanceShape>("Switches a tier. The balance stays unless the switch is pro-rated.")
+            .TakesJson<SwitchShape>().TakesIdempotencyKey();
     }
 }

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Accounts;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -13,8 +12,6 @@ internal static class HealthModule
     public static void AddHealth(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<HealthStore>();
-        builder.Services.AddSingleton<AccountViewStore>();
-        builder.Services.AddSingleton<AccountFinder>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<AccessMonitor>();

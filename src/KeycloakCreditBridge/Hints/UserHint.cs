@@ -36,6 +36,13 @@ internal static class HintSources
     public const string FirstRead = "first-read";
 }
 
+/// <summary>Causes of hints that the bridge writes itself.</summary>
+internal static class HintCauses
+{
+    /// <summary>An account was opened at a first read. The user was seen or bears a token, so that a 404 means deleted, not yet to come.</summary>
+    public const string FirstRead = "FIRST_READ";
+}
+
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>
 /// <param name="Version">Fences the settling: renewed by every new hint and every claim.</param>
 /// <param name="Attempts">How often the hint was claimed since it last came, this claim included.</param>

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Intake.Webhooks;
@@ -15,6 +16,8 @@ internal static class IntakeModule
     {
         builder.AddSection<IntakeOptions, IntakeOptionsValidator>(IntakeOptions.Section);
         builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
+        foreach (var path in WebhookPaths)
+            builder.Services.AddSingleton(new MachinePath(path));
         builder.Services.AddSingleton<IntakeMetrics>();
         builder.Services.AddSingleton<RefusalLog>();
         builder.Services.AddSingleton<WebhookAuthenticator>();

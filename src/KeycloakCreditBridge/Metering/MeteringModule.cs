@@ -13,12 +13,11 @@ internal static class MeteringModule
     private const string GatePath = "/beta/litellm_basic_guardrail_api";
     private const string MeterPath = "/usage/litellm";
 
-    /// <summary>The routes of gateways, each of which calls for all of its users.</summary>
-    public static IReadOnlyList<string> GatewayPaths { get; } = [GatePath, MeterPath, ForwardAuthEndpoint.Path];
-
     public static void AddMetering(this IHostApplicationBuilder builder)
     {
         builder.AddSection<MeteringOptions, MeteringOptionsValidator>(MeteringOptions.Section);
+        foreach (var path in (string[])[GatePath, MeterPath, ForwardAuthEndpoint.Path])
+            builder.Services.AddSingleton(new MachinePath(path));
         builder.Services.AddSingleton<MeteringMetrics>();
         builder.Services.AddSingleton<Pricing>();
         builder.Services.AddSingleton<GateStore>();

@@ -26,9 +26,9 @@ internal sealed partial class PeriodJob(PeriodReset reset, IHostApplicationLifet
         }
     }
 
-    [LoggerMessage(EventId = 910, Level = LogLevel.Information, Message = "Stopped renewing accounts; the next run does the rest.")]
+    [LoggerMessage(EventId = 910, Level = LogLevel.Information, Message = "Stopped renewing accounts; the next run renews the rest.")]
     private partial void LogStopped();
 
-    [LoggerMessage(EventId = 911, Level = LogLevel.Error, Message = "Renewing accounts was interrupted, the next run does the rest: {Reason}")]
+    [LoggerMessage(EventId = 911, Level = LogLevel.Error, Message = "Renewing accounts failed; the next run renews the rest: {Reason}")]
     private partial void LogInterrupted(string reason);
 }

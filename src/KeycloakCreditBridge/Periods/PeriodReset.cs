@@ -6,8 +6,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Periods;
 
 /// <summary>
-/// Walks once through all accounts and renews those whose period ended. What it did is committed range by range; a run that was ended is
-/// not continued but repeated, as whoever has been renewed is not due any more.
+/// Walks once through all accounts and renews those whose period ended. It commits range by range. An interrupted run is repeated, as a
+/// renewed account is no longer due.
 /// </summary>
 internal sealed partial class PeriodReset(
     PeriodStore store,
@@ -20,7 +20,7 @@ internal sealed partial class PeriodReset(
     private const int RangeSize = 5_000;
     private const int ManyAccounts = 100_000;
 
-    // Behind every id, in the order of their bytes.
+    // Sorts behind every id, in the order of their bytes.
     private const string End = "\U0010FFFF";
 
     private const int MostLines = 20;
@@ -34,7 +34,7 @@ internal sealed partial class PeriodReset(
         var gate = new Lock();
         try
         {
-            // So many that two walks pay: each statement keeps one of PostgreSQL's processes busy.
+            // Two walks pay for many accounts: each statement keeps one process of PostgreSQL busy.
             var middle = await store.MiddleAsync(ManyAccounts, cancellationToken);
             (string After, string Until)[] walks = middle is null ? [("", End)] : [("", middle), (middle, End)];
             await Task.WhenAll(walks.Select(walk => WalkAsync(walk.After, walk.Until, Taken, Refused, cancellationToken)));
@@ -45,7 +45,7 @@ internal sealed partial class PeriodReset(
             foreach (var (account, reason) in run.Refused.Take(MostLines))
                 LogRefused(account, reason);
             var seconds = Math.Round(clock.GetElapsedTime(started).TotalSeconds, 1);
-            LogDone(run.Walked, run.Renewed, run.Credits, run.Forfeited, run.Refused.Count, seconds);
+            LogDone(run.Walked, seconds, run.Renewed, run.Credits, run.Forfeited, run.Refused.Count);
         }
 
         return run;
@@ -64,7 +64,7 @@ internal sealed partial class PeriodReset(
         }
     }
 
-    // An account that cannot hold what it is to get, or that a trigger of an installation refuses, is found by halving and left out.
+    // An account that cannot hold its grant, or that a trigger of the installation refuses, is found by halving and skipped.
     private async Task WalkAsync(
         string after, string until, Action<RenewedRange> taken, Action<string, string> refused, CancellationToken cancellationToken)
     {
@@ -96,20 +96,23 @@ internal sealed partial class PeriodReset(
 
     private PeriodTerms Terms() => new(
         provisioning.Value.Period,
-        options.Value.Leftover == Leftover.Carry,
+        options.Value.Rollover,
         options.Value.MaxRollover,
         [.. provisioning.Value.Tiers.Select(tier => new TierPeriod(
-            tier.Key, tier.Value.Credits, tier.Value.Unlimited, options.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))]);
+            tier.Key, tier.Value.Credits, tier.Value.Unlimited,
+            options.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))]);
 
     [LoggerMessage(EventId = 900, Level = LogLevel.Information,
-        Message = "Looked at {Walked} accounts: {Renewed} are in a new period, {Credits} credits granted, {Forfeited} forfeited, {Refused} refused, {Seconds} s.")]
-    private partial void LogDone(long walked, long renewed, decimal credits, decimal forfeited, int refused, double seconds);
+        Message = "Checked {Walked} accounts in {Seconds} s: renewed {Renewed}, granted {Credits} credits, "
+            + "forfeited {Forfeited}, refused {Refused}.")]
+    private partial void LogDone(long walked, double seconds, long renewed, decimal credits, decimal forfeited, int refused);
 
-    [LoggerMessage(EventId = 901, Level = LogLevel.Warning, Message = "Account {Account} stays in the period that ended, the database refuses its next one: {Reason}")]
+    [LoggerMessage(EventId = 901, Level = LogLevel.Warning,
+        Message = "Account {Account} stays in its ended period because the database refused the next one: {Reason}")]
     private partial void LogRefused(string account, string reason);
 }
 
-/// <summary>What a run came to.</summary>
+/// <summary>The result of a run.</summary>
 internal sealed record PeriodRun(long Walked = 0, long Renewed = 0, long Granted = 0, decimal Credits = 0, decimal Forfeited = 0)
 {
     /// <summary>Accounts that the database refused to renew, with its reason.</summary>

@@ -21,7 +21,9 @@ internal sealed partial class PeriodSchedule(IOptions<PeriodsOptions> options, I
         await scheduler.AddJob(job, AddJobOptions.Replacing, cancellationToken);
         // An equal stored trigger stays: it remembers a time that passed while no replica ran.
         var key = new TriggerKey(PeriodJob.Key.Name, PeriodJob.Key.Group);
-        if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && stored.CronExpressionString == options.Value.Cron))
+        var isStored = await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored
+            && stored.CronExpressionString == options.Value.Cron;
+        if (!isStored)
             await scheduler.ScheduleTrigger(Trigger(key), TriggerConflict.Replace, cancellationToken);
         LogScheduled(options.Value.Cron);
     }
@@ -34,6 +36,7 @@ internal sealed partial class PeriodSchedule(IOptions<PeriodsOptions> options, I
             .WithMisfireInstruction(CronTriggerMisfireInstruction.FireAndProceed))
         .Build();
 
-    [LoggerMessage(EventId = 920, Level = LogLevel.Information, Message = "Accounts whose period ended are renewed by schedule: {Cron} (UTC).")]
+    [LoggerMessage(EventId = 920, Level = LogLevel.Information,
+        Message = "Accounts whose period ended are renewed on the schedule {Cron} (UTC).")]
     private partial void LogScheduled(string cron);
 }

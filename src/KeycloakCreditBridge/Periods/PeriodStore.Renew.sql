@@ -1,15 +1,15 @@
--- Brings accounts whose period ended into the period that is now.
--- The accounts are locked in the order in which every writer locks them, and `due` has them as they are then: a charge that goes on
--- meanwhile is waited for, and an account that another run renewed is not due any more. One that is renamed meanwhile is none of
--- `walked` any more and left to the next run: by its new id this statement would find the ledger and not the account. The key of the
--- period is what makes it once: a balance changes by the rows that were really written, and what is left is forfeited only where the
--- period's row was. The date changes in any case, so that a key that was there already is not tried for ever.
--- `in` stands in expressions and not in conditions on purpose: so it is a look into a hash, whatever the planner believes of the numbers.
+-- Brings accounts whose period ended into the current period.
+-- Accounts are locked in the order of every writer, and `due` has them as they are then: a concurrent charge is waited for, and an
+-- account that another run renewed is no longer due. An account renamed meanwhile is left to the next run. The grant key of the period
+-- makes it once: the balance changes by the rows really written, and credits are forfeited only where the period's row was written.
+-- The date advances in any case, so that an existing key is not tried for ever.
+-- `in` stands in expressions and not in conditions, so that it is a hash look-up whatever the planner estimates.
 
 with {account_range},
 -- due: the accounts whose period ended, locked. The first period of an account begins with its opening grant.
 due as (
-    select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended
+    select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended,
+        credit_booking_time(@Now, c.updated_at) as booked_at
     from walked w
     join user_credits c on c.user_id = w.user_id
     where c.status = 'active' and not c.grant_pending and {period_end} <= @Now
@@ -22,7 +22,7 @@ terms as ({tier_terms}),
 granted as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
     select user_id, amount, balance - excess + amount, 'bonus', grant_metadata,
-        @Now + interval '1 microsecond', 'reset:' || period
+        booked_at + interval '1 microsecond', 'reset:' || period
     from terms
     where not unlimited
     on conflict (user_id, grant_key) do nothing
@@ -33,7 +33,7 @@ decided as (select t.*, t.user_id in (select g.user_id from granted g) as is_gra
 -- forfeited: the ledger rows of what is left and lost.
 forfeited as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-    select user_id, -excess, balance - excess, 'adjustment', forfeit_metadata, @Now, 'forfeit:' || period
+    select user_id, -excess, balance - excess, 'adjustment', forfeit_metadata, booked_at, 'forfeit:' || period
     from decided
     where is_granted and excess > 0
     on conflict (user_id, grant_key) do nothing
@@ -42,7 +42,8 @@ forfeited as (
 -- updated: the accounts with their new balances and periods.
 updated as (
     update user_credits c
-    set credits_remaining = c.credits_remaining + m.added - m.taken, last_reset = m.ends, updated_at = @Now,
+    set credits_remaining = c.credits_remaining + m.added - m.taken, last_reset = m.ends,
+        updated_at = m.booked_at + interval '1 microsecond',
         credits_allocated = case when m.is_granted then m.amount else c.credits_allocated end
     from (
         select s.*, case when s.is_granted then s.amount else 0 end as added,

@@ -4,18 +4,14 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Periods;
 
-/// <summary>Brings accounts whose period ended into the period that is now, a range of accounts in one statement.</summary>
+/// <summary>Brings accounts whose period ended into the current period, a range of accounts in one statement.</summary>
 internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 {
-    // When the period of account c ends: `last_reset`, despite its name. Accounts of the LLM path have the time of their creation there.
+    // When the period of account c ends; one without dates begins its first period now.
     private const string PeriodEnd =
-        """
-        coalesce(case when coalesce(c.last_reset, c.created_at) <= c.created_at
-            then coalesce(c.last_reset, c.created_at) + make_interval(secs => @Seconds::double precision) else c.last_reset end, @Now::timestamptz)
-        """;
+        "coalesce(credit_period_end(c.last_reset, c.created_at, @Seconds::double precision), @Now::timestamptz)";
 
-    // The next accounts in the order of the index. The range ends with them and not with so many due ones: however few are due, a
-    // statement reads no more than it was given.
+    // The next accounts in the order of the index, due or not: however few are due, a statement reads no more than its limit.
     private const string AccountRange =
         """
         walked as (select w.user_id from user_credits w where w.user_id > @After::text and w.user_id <= @Until::text
@@ -23,23 +19,27 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         bounds as (select max(user_id) as last, count(*) as walked from walked)
         """;
 
-    // What renewing account d comes to; what is the same for a tier is made once. A tier that is not configured any more gives what it gave last.
+    // What renewing account d yields; what is the same for a tier is computed once. A removed tier gives what it gave last.
     private const string TierTerms =
         """
-        select d.user_id, d.tier, d.balance, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
+        select d.user_id, d.tier, d.balance, d.booked_at, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
             to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
             coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
             t.grant_metadata, t.forfeit_metadata,
-            case when @Carry::boolean then greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0) else greatest(d.balance, 0) end as excess
+            case when @Rollover::boolean then greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0)
+                else greatest(d.balance, 0) end as excess
         from (
-            select e.*, e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
+            select e.*,
+                e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
             from due e
             offset 0) d
         left join (
-            select k.tier, u.amount, u.unlimited, u.max_rollover, jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
+            select k.tier, u.amount, u.unlimited, u.max_rollover,
+                jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
                 jsonb_build_object('tier', k.tier, 'reason', 'period_ended') as forfeit_metadata
             from (select distinct e.tier from due e) k
-            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @MaxRolloverByTier::numeric[]) as u (tier, amount, unlimited, max_rollover)
+            left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @MaxRolloverByTier::numeric[])
+                as u (tier, amount, unlimited, max_rollover)
                 on u.tier = k.tier) t
             on t.tier = d.tier
         """;
@@ -61,20 +61,23 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 
     /// <summary>Renews those of the next accounts whose period ended.</summary>
     /// <param name="range">Which accounts.</param>
-    /// <param name="terms">What they get.</param>
-    /// <param name="now">The time by which a period has ended or not.</param>
+    /// <param name="terms">What they are granted.</param>
+    /// <param name="now">The time that decides whether a period has ended.</param>
     /// <param name="cancellationToken">Ends it before it is committed.</param>
-    /// <exception cref="PostgresException">Among others an account that cannot hold what it is to get: nothing was done.</exception>
-    public async Task<RenewedRange> RenewAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now, CancellationToken cancellationToken) =>
+    /// <exception cref="PostgresException">Among others an account cannot hold its grant: nothing was done.</exception>
+    public async Task<RenewedRange> RenewAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now,
+        CancellationToken cancellationToken) =>
         (await dataSource.QueryPreparedAsync<RenewedRange>(RenewSql, Parameters(range, terms, now), cancellationToken))[0];
 
     /// <summary>About the middle one of all accounts; null where there are fewer than <paramref name="many"/>.</summary>
     public async Task<string?> MiddleAsync(long many, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<Next>(MiddleSql, [new("Many", NpgsqlDbType.Bigint) { Value = many }], cancellationToken)) is [var next] ? next.UserId : null;
+        (await dataSource.QueryPreparedAsync<Next>(MiddleSql, [new("Many", NpgsqlDbType.Bigint) { Value = many }],
+            cancellationToken)) is [var next] ? next.UserId : null;
 
     /// <summary>The account that follows an id; null when none does.</summary>
     public async Task<string?> NextAsync(string after, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<Next>(NextSql, [new("After", NpgsqlDbType.Text) { Value = after }], cancellationToken)) is [var next] ? next.UserId : null;
+        (await dataSource.QueryPreparedAsync<Next>(NextSql, [new("After", NpgsqlDbType.Text) { Value = after }],
+            cancellationToken)) is [var next] ? next.UserId : null;
 
     private static NpgsqlParameter[] Parameters(AccountRange range, PeriodTerms terms, DateTimeOffset now) =>
     [
@@ -83,7 +86,7 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         new("Limit", NpgsqlDbType.Integer) { Value = range.Limit },
         new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         new("Seconds", NpgsqlDbType.Double) { Value = terms.Period.TotalSeconds },
-        new("Carry", NpgsqlDbType.Boolean) { Value = terms.Carry },
+        new("Rollover", NpgsqlDbType.Boolean) { Value = terms.Rollover },
         new("MaxRollover", NpgsqlDbType.Numeric) { Value = terms.MaxRollover is { } cap ? cap : DBNull.Value },
         terms.Tiers.Column("Tiers", NpgsqlDbType.Text, tier => tier.Name),
         terms.Tiers.Column("Amounts", NpgsqlDbType.Numeric, tier => tier.Credits),
@@ -97,22 +100,22 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 /// <summary>The next accounts behind an id, in the order of the index.</summary>
 /// <param name="After">The id; empty at the beginning.</param>
 /// <param name="Until">The last id that belongs to the walk.</param>
-/// <param name="Limit">How many accounts are looked at.</param>
+/// <param name="Limit">How many accounts are read.</param>
 internal sealed record AccountRange(string After, string Until, int Limit);
 
-/// <summary>What a new period gives and what it takes.</summary>
-/// <param name="Carry">Whether what is left stays, up to the cap; otherwise it is forfeited.</param>
-/// <param name="MaxRollover">For tiers without a cap of their own; null carries everything.</param>
-internal sealed record PeriodTerms(TimeSpan Period, bool Carry, decimal? MaxRollover, IReadOnlyList<TierPeriod> Tiers);
+/// <summary>What a new period grants and forfeits.</summary>
+/// <param name="Rollover">Whether remaining credits roll over, up to the maximum; otherwise they are forfeited.</param>
+/// <param name="MaxRollover">For tiers without a maximum of their own; null rolls over all credits.</param>
+internal sealed record PeriodTerms(TimeSpan Period, bool Rollover, decimal? MaxRollover, IReadOnlyList<TierPeriod> Tiers);
 
 /// <param name="Credits">For each period.</param>
 internal sealed record TierPeriod(string Name, decimal Credits, bool Unlimited, decimal? MaxRollover);
 
-/// <summary>What became of a range of accounts.</summary>
-/// <param name="Last">The last one that was looked at; null when there was none.</param>
-/// <param name="Walked">How many were looked at.</param>
-/// <param name="Renewed">Accounts that are in a new period now, those of unlimited tiers among them.</param>
-/// <param name="Granted">Accounts that got their tier's credits.</param>
-/// <param name="Credits">Credits that they got.</param>
-/// <param name="Forfeited">Credits that were taken.</param>
+/// <summary>The result for a range of accounts.</summary>
+/// <param name="Last">The last one that was read; null when there was none.</param>
+/// <param name="Walked">How many were read.</param>
+/// <param name="Renewed">Accounts in a new period, those of unlimited tiers included.</param>
+/// <param name="Granted">Accounts that were granted their tier's credits.</param>
+/// <param name="Credits">Credits granted.</param>
+/// <param name="Forfeited">Credits forfeited.</param>
 internal sealed record RenewedRange(string? Last, long Walked, long Renewed, long Granted, decimal Credits, decimal Forfeited);

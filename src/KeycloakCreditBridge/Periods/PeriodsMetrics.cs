@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace KeycloakCreditBridge.Periods;
 
-/// <summary>What new periods bring and take.</summary>
+/// <summary>Counts what new periods grant and forfeit.</summary>
 internal sealed class PeriodsMetrics
 {
     private readonly Counter<long> _renewed;
@@ -14,7 +14,7 @@ internal sealed class PeriodsMetrics
     {
         _renewed = meter.CreateCounter<long>("bridge.periods.renewed", "{account}", "Accounts that began a new period.");
         _credits = meter.CreateCounter<double>("bridge.periods.credits", "{credit}", "Credits that new periods granted.");
-        _forfeited = meter.CreateCounter<double>("bridge.periods.forfeited", "{credit}", "Credits that were left and taken when a period ended.");
+        _forfeited = meter.CreateCounter<double>("bridge.periods.forfeited", "{credit}", "Credits forfeited when a period ended.");
         _refused = meter.CreateCounter<long>("bridge.periods.refused", "{account}", "Accounts whose new period the database refused.");
     }
 

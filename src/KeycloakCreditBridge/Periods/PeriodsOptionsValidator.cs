@@ -5,7 +5,7 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Periods;
 
-/// <summary>Finds everything that is wrong with the options at once, each with its key and its remedy.</summary>
+/// <summary>Finds all problems of the options at once, each with its key and cure.</summary>
 internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IValidateOptions<PeriodsOptions>
 {
     private const decimal Largest = 99_999_999_999_999m;
@@ -20,12 +20,10 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
     {
         if (CronProblem(options.Cron) is { } reason)
         {
-            yield return $"Cron is '{options.Cron}', which is no schedule: {reason}. "
+            yield return $"Cron is '{options.Cron}', which is not a schedule: {reason}. "
                 + "Give seconds, minutes, hours, day of month, month and day of week, such as 0 10 * * * ? for ten past every hour.";
         }
 
-        if (!Enum.IsDefined(options.Leftover))
-            yield return $"Leftover is {options.Leftover}: choose Forfeit or Carry.";
         if (CapProblem(options.MaxRollover) is { } cap)
             yield return $"MaxRollover {cap}";
         foreach (var (tier, credits) in options.MaxRolloverByTier)
@@ -34,18 +32,20 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
                 yield return $"MaxRolloverByTier:{tier} {problem}";
         }
 
-        if (options.Leftover == Leftover.Forfeit && (options.MaxRollover is not null || options.MaxRolloverByTier.Count > 0))
-            yield return "Leftover is Forfeit, so that nothing is carried up to a cap: choose Carry, or remove MaxRollover and MaxRolloverByTier.";
-        // A period is named by the day on which it begins, and each has a name of its own.
+        if (!options.Rollover && (options.MaxRollover is not null || options.MaxRolloverByTier.Count > 0))
+            yield return "Rollover is false, so that MaxRollover and MaxRolloverByTier have no effect: set Rollover, or remove them.";
+        // The day of its beginning names a period, so that two must not begin on one day.
         if (options.Enabled && Period() is { } period && period < TimeSpan.FromDays(1))
         {
-            yield return $"Enabled is true with {ProvisioningOptions.Section}:Period at {period}: choose a period of a day at least, such as 30.00:00:00.";
+            yield return $"Enabled is true with {ProvisioningOptions.Section}:Period at {period}: "
+                + "choose a period of a day at least, such as 30.00:00:00.";
         }
     }
 
-    // What does not parse, or is not positive, is said of its own section.
+    // The validator of that section reports a value that is not a positive time.
     private TimeSpan? Period() =>
-        TimeSpan.TryParse(configuration[$"{ProvisioningOptions.Section}:Period"], CultureInfo.InvariantCulture, out var period) && period > TimeSpan.Zero
+        TimeSpan.TryParse(configuration[$"{ProvisioningOptions.Section}:Period"], CultureInfo.InvariantCulture,
+            out var period) && period > TimeSpan.Zero
             ? period
             : null;
 
@@ -58,7 +58,7 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
         try
         {
             var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
-            return next is null ? "it never comes" : null;
+            return next is null ? "no time matches it" : null;
         }
         catch (Exception exception) when (exception is FormatException or ArgumentException)
         {

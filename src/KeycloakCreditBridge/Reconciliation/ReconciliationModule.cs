@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Requests;
@@ -36,6 +37,8 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<RunEndpoints>();
         builder.Services.AddHostedService<WaitingRunScheduler>();
     }
+
+    public static void MapReconciliation(this IEndpointRouteBuilder app) => app.MapApiGroup().MapRuns();
 
     private static void AddScans(this IHostApplicationBuilder builder)
     {

@@ -19,6 +19,7 @@ internal sealed class CreditsFixture : IAsyncDisposable
     public const string Balance = "api/v1/credits/balance";
     public const string Allocate = "api/v1/credits/allocate";
     public const string Refund = "api/v1/credits/refund";
+    public const string Adjust = "api/v1/credits/adjust";
     public const string Deduct = "api/v1/credits/deduct";
     public const string Track = "api/v1/credits/usage/track";
     public const string UserRead = "GET /admin/realms/{realm}/users/{id}";
@@ -54,7 +55,7 @@ internal sealed class CreditsFixture : IAsyncDisposable
         return new CreditsFixture(keycloak, database, bridge);
     }
 
-    /// <summary>Claims as Keycloak makes them for somebody of this id.</summary>
+    /// <summary>Claims as Keycloak makes them for a user of this id.</summary>
     public JsonObject Claims(string id, string[]? roles = null, string realm = Realm, string? username = null) => new()
     {
         ["iss"] = $"{Keycloak.Url}realms/{realm}",
@@ -72,24 +73,45 @@ internal sealed class CreditsFixture : IAsyncDisposable
 
     public string Sign(JsonObject claims, string realm = Realm) => Keycloak.Realm(realm).Sign(claims);
 
-    public string TokenOf(string id, params string[] roles) => Sign(Claims(id, roles));
+    public string TokenOf(string id, params string[] roles) => TokenOf(id, Realm, roles);
 
-    public string TokenOf(string id, string realm, string[] roles) => Sign(Claims(id, roles, realm), realm);
+    /// <summary>A token of a user that Keycloak has: without one the account would be closed as deleted.</summary>
+    public string TokenOf(string id, string realm, string[] roles)
+    {
+        Keycloak.Realm(realm).EnsureUser(new EmulatedUser(id, $"name-of-{id}"));
+        return Sign(Claims(id, roles, realm), realm);
+    }
 
-    /// <summary>Somebody of the realm who has an account with 5 credits.</summary>
+    /// <summary>A user of the realm with an account with 5 credits.</summary>
     public async Task<string> AddUserAsync(string realm = Realm)
     {
-        var user = new EmulatedUser(EmulatedUser.NewId(), $"person-{Guid.NewGuid():n}");
+        var user = new EmulatedUser(EmulatedUser.NewId(), $"user-{Guid.NewGuid():n}");
         Keycloak.Realm(realm).AddUser(user);
         var answer = await GetAsync(Balance, TokenOf(user.Id, realm, []));
-        Assert.True(answer.Status == HttpStatusCode.OK, $"{answer.Body}\n{string.Join('\n', Bridge.Log.All.Where(line => line.StartsWith("Error", StringComparison.Ordinal)))}");
+        Assert.True(answer.Status == HttpStatusCode.OK,
+            $"{answer.Body}\n{string.Join('\n', Bridge.Log.All.Where(line => line.StartsWith("Error", StringComparison.Ordinal)))}");
+        await HintsDoneAsync();
         return user.Id;
     }
+
+    /// <summary>Waits until every hint is evaluated, those of first reads among them, so that no reading changes an account any more.</summary>
+    public Task HintsDoneAsync() => Eventually.TrueAsync(
+        () => Database.ScalarAsync<bool>("select not exists (select from user_hints)"), "every hint is evaluated");
 
     public Task<ApiReply> GetAsync(string path, string? token) => SendAsync(HttpMethod.Get, path, token, null, null);
 
     public Task<ApiReply> PostAsync(string path, string? token, JsonObject body, string? key = null) =>
         SendAsync(HttpMethod.Post, path, token, body.ToJsonString(), key);
+
+    /// <summary>Reports usage as a gateway with this key.</summary>
+    public async Task ReportAsync(string gatewayKey, params JsonNode[] records)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Bridge.Url, "usage/litellm"));
+        request.Headers.Add("x-api-key", gatewayKey);
+        request.Content = new StringContent(new JsonArray(records).ToJsonString(), Encoding.UTF8, "application/json");
+        using var answer = await _http.SendAsync(request, Token);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
 
     public async Task<ApiReply> SendAsync(HttpMethod method, string path, string? token, string? body, string? key)
     {
@@ -121,7 +143,8 @@ internal sealed class CreditsFixture : IAsyncDisposable
 }
 
 /// <summary>An answer of the API, read to its end.</summary>
-internal sealed record ApiReply(HttpStatusCode Status, string? MediaType, string Body, TimeSpan? RetryAfter, string Challenge, string? Cursor)
+internal sealed record ApiReply(HttpStatusCode Status, string? MediaType, string Body, TimeSpan? RetryAfter, string Challenge,
+    string? Cursor)
 {
     public JsonNode Json => JsonNode.Parse(Body)!;
 

@@ -61,6 +61,6 @@ public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture
 
         Assert.Equal(0, exitCode);
         Assert.Contains($"{ana} in realm {scene.Realm}\n", output, StringComparison.Ordinal);
-        Assert.Contains("not heard of the user", output, StringComparison.Ordinal);
+        Assert.Contains("no hint of the user arrived", output, StringComparison.Ordinal);
     }
 }

@@ -8,7 +8,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Tests.Periods;
 
 /// <summary>A database with accounts and a clock that the test moves. At its end every balance is what the ledger says.</summary>
-internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? periods = null, ProvisioningOptions? provisioning = null) : IAsyncDisposable
+internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? periods = null,
+    ProvisioningOptions? provisioning = null) : IAsyncDisposable
 {
     private const string AddSql =
         """
@@ -22,7 +23,8 @@ internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? perio
         """
         select c.credits_remaining::numeric(9, 2) || ' of ' || c.credits_allocated::numeric(9, 2) || ' until '
             || to_char(c.last_reset at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || coalesce((
-                select string_agg(concat_ws(' ', ' |', t.transaction_type, t.grant_key, t.amount::numeric(9, 2), t.balance_after::numeric(9, 2)), '' order by t.created_at)
+                select string_agg(concat_ws(' ', ' |', t.transaction_type, t.grant_key, t.amount::numeric(9, 2),
+                    t.balance_after::numeric(9, 2)), '' order by t.created_at)
                 from credit_transactions t where t.user_id = c.user_id and t.grant_key is not null), '')
         from user_credits c
         where c.user_id = @Id
@@ -47,10 +49,12 @@ internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? perio
 
     /// <summary>An account whose ledger adds up to its balance.</summary>
     public Task<int> AddAsync(
-        string id, decimal balance, string ended, string tier = "trial", decimal allocated = 5m, string status = "active", bool unlimited = false, string created = "2026-01-01") =>
+        string id, decimal balance, string ended, string tier = "trial", decimal allocated = 5m, string status = "active",
+        bool unlimited = false, string created = "2026-01-01") =>
         Database.ExecuteAsync(AddSql, new
         {
-            Id = id, Tier = tier, Balance = balance, Allocated = allocated, Ended = Instant(ended), Created = Instant(created), Status = status, Unlimited = unlimited,
+            Id = id, Tier = tier, Balance = balance, Allocated = allocated, Ended = Instant(ended), Created = Instant(created),
+                Status = status, Unlimited = unlimited,
         });
 
     /// <summary>Renews as one more replica does.</summary>
@@ -70,5 +74,6 @@ internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? perio
         Options.Create(provisioning ?? new ProvisioningOptions()), Clock, NullLogger<PeriodReset>.Instance);
 
     private static DateTime Instant(string text) => DateTime.Parse(
-        text, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AdjustToUniversal | System.Globalization.DateTimeStyles.AssumeUniversal);
+        text, System.Globalization.CultureInfo.InvariantCulture,
+        System.Globalization.DateTimeStyles.AdjustToUniversal | System.Globalization.DateTimeStyles.AssumeUniversal);
 }

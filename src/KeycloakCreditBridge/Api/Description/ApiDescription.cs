@@ -4,16 +4,16 @@ using Microsoft.OpenApi;
 
 namespace KeycloakCreditBridge.Api.Description;
 
-/// <summary>What the API's document says of each route beyond what the framework sees for itself.</summary>
+/// <summary>What the OpenAPI document says of each route beyond what the framework finds out.</summary>
 internal static class ApiDescription
 {
     private const string Bearer = "bearer";
 
-    // What any route may answer, whatever it does.
+    // Any route may answer these.
     private static readonly int[] CommonProblems = [400, 401, 403, 404, 429, 503];
     private static readonly int[] WriteProblems = [402, 409, 413, 415, 422];
 
-    /// <summary>Names the tokens that every route of the API asks for.</summary>
+    /// <summary>Names the tokens that every route of the API requires.</summary>
     public static void DescribeTokens(this OpenApiOptions options) => options.AddDocumentTransformer((document, _, _) =>
     {
         document.Info = new OpenApiInfo { Title = "Keycloak Credit Bridge", Version = "v1" };
@@ -30,7 +30,7 @@ internal static class ApiDescription
     public static RouteHandlerBuilder Answers<TAnswer>(this RouteHandlerBuilder route, string summary, params string[] query) =>
         route.WithSummary(summary).Produces<TAnswer>().Problems(CommonProblems).WithParameters(ParameterLocation.Query, query);
 
-    /// <summary>A route that answers 202 with what it will do.</summary>
+    /// <summary>A route that answers 202 with what it has begun.</summary>
     public static RouteHandlerBuilder AnswersAccepted<TAnswer>(this RouteHandlerBuilder route, string summary) =>
         route.WithSummary(summary).Produces<TAnswer>(StatusCodes.Status202Accepted).Problems(CommonProblems);
 
@@ -39,7 +39,7 @@ internal static class ApiDescription
         where TBody : notnull =>
         route.Accepts<TBody>("application/json").Problems(WriteProblems);
 
-    /// <summary>A route that is done once for its key.</summary>
+    /// <summary>A route that is carried out once for each Idempotency-Key.</summary>
     public static RouteHandlerBuilder TakesIdempotencyKey(this RouteHandlerBuilder route) =>
         route.WithParameters(ParameterLocation.Header, IdempotencyKey.Header);
 

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Api.Problems;
 
-/// <summary>Makes problem documents of what kept a request from being carried out. What may pass is 503, to be sent again.</summary>
+/// <summary>Answers a failed request with a problem document. A passing failure is answered 503 with Retry-After.</summary>
 internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilter> logger) : IEndpointFilter
 {
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -24,7 +24,7 @@ internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilt
         catch (KeycloakException exception)
         {
             LogKeycloak(exception.Realm, exception.Message);
-            return Unavailable(context, "Keycloak cannot be asked about this user now: try again.");
+            return Unavailable(context, "Keycloak does not answer for this user now: try again.");
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
         {
@@ -34,7 +34,7 @@ internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilt
         catch (NpgsqlException exception)
         {
             LogDatabase(exception, exception.Message);
-            return Unavailable(context, "The database cannot be asked now: try again, with the same Idempotency-Key if it moves credits.");
+            return Unavailable(context, "The database does not answer now: try again, with the same Idempotency-Key if it has one.");
         }
     }
 
@@ -44,12 +44,14 @@ internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilt
         return TypedResults.Problem(detail, statusCode: StatusCodes.Status503ServiceUnavailable);
     }
 
-    [LoggerMessage(EventId = 800, Level = LogLevel.Warning, Message = "A request for credits is answered 503, as realm {Realm} cannot be asked: {Reason}")]
+    [LoggerMessage(EventId = 800, Level = LogLevel.Warning,
+        Message = "Answered a request 503 because Keycloak did not answer for realm {Realm}: {Reason}")]
     private partial void LogKeycloak(string realm, string reason);
 
-    [LoggerMessage(EventId = 801, Level = LogLevel.Error, Message = "A request for credits is answered 503: {Reason}")]
+    [LoggerMessage(EventId = 801, Level = LogLevel.Error, Message = "Answered a request 503 because the database failed: {Reason}")]
     private partial void LogDatabase(Exception exception, string reason);
 
-    [LoggerMessage(EventId = 802, Level = LogLevel.Warning, Message = "A request for credits is answered 400, as the database refuses it: {Reason}")]
+    [LoggerMessage(EventId = 802, Level = LogLevel.Warning,
+        Message = "Answered a request 400 because the database refused its values: {Reason}")]
     private partial void LogRefused(string reason);
 }

@@ -1,7 +1,8 @@
 namespace KeycloakCreditBridge.Api.Problems;
 
-/// <summary>A request that is not carried out, and what its caller is told.</summary>
-internal sealed class RequestRefusedException(int status, string message, IReadOnlyDictionary<string, object?>? more = null) : Exception(message)
+/// <summary>A request that is refused, and the answer to its caller.</summary>
+internal sealed class RequestRefusedException(int status, string message,
+    IReadOnlyDictionary<string, object?>? more = null) : Exception(message)
 {
     /// <summary>The status of the answer.</summary>
     public int Status => status;
@@ -10,7 +11,8 @@ internal sealed class RequestRefusedException(int status, string message, IReadO
     public IReadOnlyDictionary<string, object?> More { get; } = more ?? new Dictionary<string, object?>();
 
     public static RequestRefusedException NoAccount(string user) =>
-        new(StatusCodes.Status404NotFound, "There is no credit account for this user.", new Dictionary<string, object?> { ["user_id"] = user });
+        new(StatusCodes.Status404NotFound, "There is no credit account for this user.",
+            new Dictionary<string, object?> { ["user_id"] = user });
 
     /// <param name="problems">What is wrong with each field.</param>
     public static RequestRefusedException Invalid(IReadOnlyDictionary<string, string> problems) => new(

@@ -3,9 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using KeycloakCreditBridge.Api.Tokens;
-using KeycloakCreditBridge.Credits;
-using KeycloakCreditBridge.Intake;
-using KeycloakCreditBridge.Metering;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
@@ -13,16 +10,17 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Api.Rates;
 
 /// <summary>
-/// How many requests are taken: by address before anything is verified, by caller behind that. What an orchestrator and a monitoring
-/// system ask is not counted.
+/// Limits requests by address before anything is verified, and by caller after that. Requests of orchestrators and monitoring systems
+/// are not counted.
 /// </summary>
-internal sealed class RequestRateLimiter(IOptions<CreditsOptions> options) : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
+internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerable<MachinePath> machines)
+    : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
 {
     private const int Burst = 10;
 
     private static readonly string[] Operators = ["/health", "/metrics"];
 
-    private static readonly string[] Machines = [.. IntakeModule.WebhookPaths, .. MeteringModule.GatewayPaths];
+    private readonly string[] _machines = [.. machines.Select(machine => machine.Path)];
 
     private readonly PartitionedRateLimiter<Caller> _callers =
         PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.PerUser));
@@ -30,7 +28,8 @@ internal sealed class RequestRateLimiter(IOptions<CreditsOptions> options) : ICo
     public void Configure(RateLimiterOptions options)
     {
         options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(PartitionOf);
-        options.OnRejected = (rejected, _) => new ValueTask(Refusal(rejected.Lease, rejected.HttpContext).ExecuteAsync(rejected.HttpContext));
+        options.OnRejected = (rejected, _) =>
+            new ValueTask(Refusal(rejected.Lease, rejected.HttpContext).ExecuteAsync(rejected.HttpContext));
     }
 
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -48,16 +47,17 @@ internal sealed class RequestRateLimiter(IOptions<CreditsOptions> options) : ICo
             return RateLimitPartition.GetNoLimiter("");
         var address = NetworkOf(context.Connection.RemoteIpAddress);
         var limits = options.Value.RateLimits;
-        return Machines.Any(machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
+        return Array.Exists(_machines, machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
             ? TokenBucket($"machine {address}", limits.Machines)
             : TokenBucket(address, limits.PerAddress);
     }
 
-    // Whoever has one address of IPv6 has all of its /64.
+    // One host of IPv6 has all addresses of its /64.
     private static string NetworkOf(IPAddress? address) => address switch
     {
         null => "",
-        { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false } => Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8)),
+        { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false } =>
+            Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8)),
         _ => address.ToString(),
     };
 
@@ -73,6 +73,7 @@ internal sealed class RequestRateLimiter(IOptions<CreditsOptions> options) : ICo
     {
         var wait = lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after : TimeSpan.FromSeconds(1);
         context.Response.Headers.RetryAfter = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        return TypedResults.Problem("Too many requests: wait as long as Retry-After says.", statusCode: StatusCodes.Status429TooManyRequests);
+        return TypedResults.Problem("Too many requests: wait for the time in Retry-After.",
+            statusCode: StatusCodes.Status429TooManyRequests);
     }
 }

@@ -7,13 +7,10 @@ using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Api.Requests;
 
-/// <summary>Reads the fields of a JSON body. What is wrong is collected, so that the caller is told of all of it at once.</summary>
+/// <summary>Reads the fields of a JSON body. All problems are collected, so that the answer names them at once.</summary>
 internal sealed class BodyFields
 {
     private const int Longest = 65_536;
-
-    // Of two values under one name this would read one and the database keep another.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     private readonly JsonElement _body;
     private readonly Dictionary<string, string> _problems = new(StringComparer.Ordinal);
@@ -23,7 +20,7 @@ internal sealed class BodyFields
         (_body, Hash) = (body, hash);
     }
 
-    /// <summary>Tells this request from any other of another route or body.</summary>
+    /// <summary>Differs between requests of different routes or bodies.</summary>
     public byte[] Hash { get; }
 
     /// <exception cref="RequestRefusedException">The body is no JSON object, or too long.</exception>
@@ -43,7 +40,7 @@ internal sealed class BodyFields
         }
 
         var body = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
-        return new BodyFields(Parse(body), HashOf(request, body.Span));
+        return new BodyFields(StrictJson.ParseObject(body), HashOf(request, body.Span));
     }
 
     /// <exception cref="RequestRefusedException">A field that was asked for is missing or wrong.</exception>
@@ -92,21 +89,27 @@ internal sealed class BodyFields
         return amount ?? 0m;
     }
 
+    /// <summary>Required, and not 0.</summary>
+    public decimal SignedAmount(string name)
+    {
+        var amount = AmountOf(name, maySubtract: true);
+        if (amount is null or 0m)
+            _problems.TryAdd(name, amount is null ? "is missing" : "is 0");
+        return amount ?? 0m;
+    }
+
     /// <summary>0 or more, as a number or as text.</summary>
-    public decimal? OptionalAmount(string name)
+    public decimal? OptionalAmount(string name) => AmountOf(name, maySubtract: false);
+
+    /// <summary>The id of a row of the ledger.</summary>
+    public Guid? OptionalId(string name)
     {
         if (Find(name) is not { } value)
             return null;
-        var text = value.ValueKind switch
-        {
-            JsonValueKind.Number => value.GetRawText(),
-            JsonValueKind.String => value.GetString()!,
-            _ => "",
-        };
-        var (amount, problem) = Api.Requests.Amount.Parse(text);
-        if (problem is not null)
-            Wrong(name, problem);
-        return amount;
+        if (value.ValueKind == JsonValueKind.String && value.TryGetGuid(out var id))
+            return id;
+        Wrong(name, "is not an id of a transaction");
+        return null;
     }
 
     /// <summary>A whole number from 0.</summary>
@@ -127,7 +130,7 @@ internal sealed class BodyFields
             return null;
         if (value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var instant))
             return instant.ToUniversalTime();
-        Wrong(name, "is no instant such as 2026-01-31T08:00:00Z");
+        Wrong(name, "is not an instant such as 2026-01-31T08:00:00Z");
         return null;
     }
 
@@ -142,7 +145,7 @@ internal sealed class BodyFields
             return [.. value.EnumerateArray().Select(item => item.GetString()!)];
         }
 
-        Wrong(name, $"is no list of 1 to {most} users");
+        Wrong(name, $"is not a list of 1 to {most} users");
         return null;
     }
 
@@ -155,7 +158,7 @@ internal sealed class BodyFields
         return value.ValueKind == JsonValueKind.True;
     }
 
-    /// <summary>An object of the caller's own, within the bounds of <see cref="MetadataObject"/>.</summary>
+    /// <summary>A JSON object of the caller, within the bounds of <see cref="MetadataObject"/>.</summary>
     public JsonObject? OptionalObject(string name)
     {
         if (Find(name) is not { } value)
@@ -167,52 +170,13 @@ internal sealed class BodyFields
         return null;
     }
 
-    /// <summary>One of these words; the first when it is missing.</summary>
+    /// <summary>One of these values; the first when it is missing.</summary>
     public string Choice(string name, params string[] choices)
     {
-        var word = OptionalText(name, 50) ?? choices[0];
-        if (!choices.Contains(word, StringComparer.Ordinal))
+        var choice = OptionalText(name, 50) ?? choices[0];
+        if (!choices.Contains(choice, StringComparer.Ordinal))
             Wrong(name, $"is none of {string.Join(", ", choices)}");
-        return word;
-    }
-
-    private static JsonElement Parse(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(body, Strict);
-            ReadText(document.RootElement);
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement.Clone()
-                : throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not a JSON object.");
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new RequestRefusedException(StatusCodes.Status400BadRequest, "The body is not JSON, or names a field twice.");
-        }
-    }
-
-    // The parser leaves text as it is: half a surrogate pair and bytes that are no UTF-8 are found by whoever reads them first.
-    private static void ReadText(JsonElement value)
-    {
-        switch (value.ValueKind)
-        {
-            case JsonValueKind.String:
-                _ = value.GetString();
-                break;
-            case JsonValueKind.Array:
-                foreach (var item in value.EnumerateArray())
-                    ReadText(item);
-                break;
-            case JsonValueKind.Object:
-                foreach (var property in value.EnumerateObject())
-                {
-                    _ = property.Name;
-                    ReadText(property.Value);
-                }
-
-                break;
-        }
+        return choice;
     }
 
     private static byte[] HashOf(HttpRequest request, ReadOnlySpan<byte> body)
@@ -221,6 +185,22 @@ internal sealed class BodyFields
         hash.AppendData(Encoding.UTF8.GetBytes($"{request.Path.Value?.ToLowerInvariant()}\n"));
         hash.AppendData(body);
         return hash.GetHashAndReset();
+    }
+
+    private decimal? AmountOf(string name, bool maySubtract)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        var text = value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetRawText(),
+            JsonValueKind.String => value.GetString()!,
+            _ => "",
+        };
+        var (amount, problem) = Api.Requests.Amount.Parse(text, maySubtract);
+        if (problem is not null)
+            Wrong(name, problem);
+        return amount;
     }
 
     private JsonElement? Find(string name) =>

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Api.Requests;
 
-/// <summary>What a caller names a request with, so that it may be sent again without being carried out twice.</summary>
+/// <summary>The caller's name for a request, so that sending it again does not carry it out twice.</summary>
 internal static class IdempotencyKey
 {
     public const string Header = "Idempotency-Key";
@@ -20,7 +20,8 @@ internal static class IdempotencyKey
         return values is [{ Length: > 0 and <= Longest } key] && key.All(character => character is >= ' ' and <= '~')
             ? key
             : throw new RequestRefusedException(
-                StatusCodes.Status400BadRequest, $"{Header} is one value of 1 to {Longest} printable ASCII characters, such as a UUID.");
+                StatusCodes.Status400BadRequest,
+                $"{Header} must be one value of 1 to {Longest} printable ASCII characters, such as a UUID.");
     }
 
     /// <summary>Whether another request under the same key was stored at the same moment.</summary>
@@ -29,5 +30,5 @@ internal static class IdempotencyKey
 
     /// <summary>The refusal of another request under a key.</summary>
     public static RequestRefusedException UsedBefore() =>
-        new(StatusCodes.Status422UnprocessableEntity, $"This {Header} was used for another request: give each its own.");
+        new(StatusCodes.Status422UnprocessableEntity, $"This {Header} was used for another request: give each request its own.");
 }

@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace KeycloakCreditBridge.Api.Requests;
 
 /// <summary>
-/// What an object of a caller's own may be. The database writes every number out in full, so that ten characters such as 1e131071 would
+/// What a JSON object of a caller may hold. The database writes every number out in full, so that ten characters such as 1e131071 would
 /// become a hundred thousand digits.
 /// </summary>
 internal static class MetadataObject

@@ -1,25 +1,24 @@
 using System.Text.Json;
-using KeycloakCreditBridge.Credits;
 
 namespace KeycloakCreditBridge.Api.Tokens;
 
-/// <summary>Who calls, as a verified token says.</summary>
+/// <summary>The caller, as a verified token says.</summary>
 /// <param name="Realm">The configured realm that signed the token.</param>
-/// <param name="Subject">Keycloak's id of the user, or of the client's own user.</param>
+/// <param name="Subject">Keycloak's id of the user or service account.</param>
 /// <param name="Username">Absent from tokens without the scope `profile`.</param>
-/// <param name="StatedAt">When Keycloak said so.</param>
+/// <param name="StatedAt">When Keycloak issued the token.</param>
 internal sealed record Caller(string Realm, string Subject, string? Username, bool IsAdmin, bool IsService, DateTimeOffset StatedAt)
 {
-    /// <summary>Differs between all callers of all realms: a realm's name has no slash.</summary>
+    /// <summary>Unique over all realms: a realm's name has no slash.</summary>
     public string Key => $"{Realm}/{Subject}";
 
-    /// <summary>Who made the request; only behind an endpoint that asks for a token.</summary>
+    /// <summary>The caller of a request; only behind an endpoint that requires a token.</summary>
     public static Caller Of(HttpContext context) => context.Features.Get<Caller>()
-        ?? throw new InvalidOperationException("This endpoint asks for no token.");
+        ?? throw new InvalidOperationException("This endpoint requires no token.");
 
     /// <param name="realm">The realm whose keys verified the claims.</param>
     /// <param name="claims">The token's payload.</param>
-    /// <param name="audience">The client whose roles count beside the realm's.</param>
+    /// <param name="audience">The client whose roles count beside those of the realm.</param>
     /// <param name="now">Stands in for a missing or future time of issue.</param>
     public static Caller From(string realm, JsonElement claims, string audience, DateTimeOffset now)
     {
@@ -30,7 +29,8 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
             ? DateTimeOffset.FromUnixTimeSeconds(Math.Max(seconds, 0))
             : now;
         return new Caller(
-            realm, Text(claims, "sub") ?? "", Text(claims, "preferred_username"), roles.Contains(CallerRoles.Admin), roles.Contains(CallerRoles.Service),
+            realm, Text(claims, "sub") ?? "", Text(claims, "preferred_username"), roles.Contains(CallerRoles.Admin),
+            roles.Contains(CallerRoles.Service),
             issued);
     }
 
@@ -45,12 +45,12 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
             : [];
 }
 
-/// <summary>Roles of the realm, or of the client that <see cref="CreditsOptions.Audience"/> names.</summary>
+/// <summary>Roles of the realm, or of the client that <see cref="ApiOptions.Audience"/> names.</summary>
 internal static class CallerRoles
 {
-    /// <summary>Allocates, refunds, switches tiers, reads everybody of the realm.</summary>
+    /// <summary>Allocates, refunds, adjusts, switches tiers and reads all users of the realm.</summary>
     public const string Admin = "credits-admin";
 
-    /// <summary>Reads, deducts and provisions for others of the realm.</summary>
+    /// <summary>Reads, deducts and provisions for all users of the realm.</summary>
     public const string Service = "credits-service";
 }

@@ -2,7 +2,6 @@ using System.Buffers.Text;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.AspNetCore.Authentication;
@@ -12,7 +11,9 @@ using Microsoft.IdentityModel.JsonWebTokens;
 
 namespace KeycloakCreditBridge.Api.Tokens;
 
-/// <summary>Bearer tokens of the configured realms. What is wrong is answered as problem document: 401, 403, or 503 while nobody can say.</summary>
+/// <summary>
+/// Bearer tokens of the configured realms. A refusal is a problem document: 401, 403, or 503 while the realm's keys are unknown.
+/// </summary>
 internal sealed class RealmTokenHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory loggers,
@@ -20,7 +21,7 @@ internal sealed class RealmTokenHandler(
     RealmTokens tokens,
     VerifiedTokens known,
     IOptions<KeycloakOptions> keycloak,
-    IOptions<CreditsOptions> credits,
+    IOptions<ApiOptions> api,
     TimeProvider clock) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public const string SchemeName = "RealmToken";
@@ -32,11 +33,13 @@ internal sealed class RealmTokenHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        // The framework asks at every request, those of webhooks among them, whose tokens are for others.
+        // The framework calls this for every request. Tokens of webhooks are checked elsewhere.
         if (Context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
             return AuthenticateResult.NoResult();
         if (Request.Headers.Authorization is not [{ Length: > 0 } header])
-            return Request.Headers.Authorization.Count > 1 ? AuthenticateResult.Fail("there are several Authorization headers") : AuthenticateResult.NoResult();
+            return Request.Headers.Authorization.Count > 1
+                ? AuthenticateResult.Fail("there are several Authorization headers")
+                : AuthenticateResult.NoResult();
         if (!header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
             return AuthenticateResult.Fail("the Authorization header is not a token in the Bearer scheme");
         try
@@ -65,14 +68,15 @@ internal sealed class RealmTokenHandler(
         await ProblemAsync(
             StatusCodes.Status401Unauthorized,
             isMissing
-                ? "Sign in: send an access token of Keycloak's as Authorization: Bearer."
-                : $"The token proves nothing: {result.Failure!.Message}.");
+                ? "The request has no token: send an access token of Keycloak as Authorization: Bearer."
+                : $"The token is refused: {result.Failure!.Message}.");
     }
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties)
     {
-        var roles = Context.GetEndpoint()?.Metadata.GetOrderedMetadata<IAuthorizeData>().LastOrDefault(data => data.Roles is not null)?.Roles;
-        return ProblemAsync(StatusCodes.Status403Forbidden, TokenRequirement.MissingRole(roles ?? "", credits.Value.Audience));
+        var required = Context.GetEndpoint()?.Metadata.GetOrderedMetadata<IAuthorizeData>() ?? [];
+        var roles = required.LastOrDefault(data => data.Roles is not null)?.Roles;
+        return ProblemAsync(StatusCodes.Status403Forbidden, TokenRequirement.MissingRole(roles ?? "", api.Value.Audience));
     }
 
     private async Task<AuthenticateResult> VerifyAsync(string token)
@@ -83,19 +87,19 @@ internal sealed class RealmTokenHandler(
             return AuthenticateResult.Fail("it is no signed JSON Web Token");
         if (RealmOf(unverified) is not { } realm)
             return AuthenticateResult.Fail("its issuer is none of the configured realms");
-        var verdict = await tokens.VerifyAsync(realm, token, credits.Value.Audience, Context.RequestAborted);
+        var verdict = await tokens.VerifyAsync(realm, token, api.Value.Audience, Context.RequestAborted);
         if (verdict.Token is not { } verified)
             return AuthenticateResult.Fail(verdict.Problem!);
         using var payload = JsonDocument.Parse(Base64Url.DecodeFromChars(verified.EncodedPayload));
         // ID tokens are signed with the same keys, and may name the same audience.
         if (Caller.Text(payload.RootElement, "typ") != "Bearer")
             return AuthenticateResult.Fail("it is no access token");
-        // Whoever bears it would have to show the key as well, which nobody looks at here.
+        // Such a token is good only with a proof of the key, and this endpoint checks none.
         if (payload.RootElement.TryGetProperty("cnf", out _))
-            return AuthenticateResult.Fail("it is bound to a key of its bearer's (`cnf`): get one that is not");
-        var caller = Caller.From(realm, payload.RootElement, credits.Value.Audience, clock.GetUtcNow());
+            return AuthenticateResult.Fail("it is bound to a key (`cnf`): request one that is not");
+        var caller = Caller.From(realm, payload.RootElement, api.Value.Audience, clock.GetUtcNow());
         if (caller.Subject.Length == 0 || UserIds.ProblemWith(caller.Subject) is not null)
-            return AuthenticateResult.Fail("it names no user in `sub`: has its client the scope basic?");
+            return AuthenticateResult.Fail("it names no user in `sub`: give its client the scope basic");
         var now = new VerifiedCaller(caller, PrincipalOf(caller));
         known.Remember(token, now, verified.ValidTo);
         return Accept(now);
@@ -107,7 +111,7 @@ internal sealed class RealmTokenHandler(
         return AuthenticateResult.Success(new AuthenticationTicket(caller.Principal, SchemeName));
     }
 
-    // Unverified: whatever it says, it is held against the keys of the realm that is found so.
+    // The token is unverified here. The keys of the realm found this way verify it afterwards.
     private string? RealmOf(JsonWebToken unverified)
     {
         var issuer = unverified.Issuer ?? "";

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Authorization;
 
 namespace KeycloakCreditBridge.Api.Tokens;
 
-/// <summary>What endpoints ask of their callers.</summary>
+/// <summary>What endpoints require of their callers.</summary>
 internal static class TokenRequirement
 {
     /// <summary>A token, with one of these roles if any are named.</summary>
@@ -14,9 +14,9 @@ internal static class TokenRequirement
             Roles = roles.Length == 0 ? null : string.Join(',', roles),
         });
 
-    /// <summary>A sentence for a caller who lacks all of these.</summary>
+    /// <summary>The sentence for a caller without any of these roles.</summary>
     /// <param name="roles">Separated by commas.</param>
-    /// <param name="audience">The client whose roles count beside the realm's.</param>
+    /// <param name="audience">The client whose roles count beside those of the realm.</param>
     public static string MissingRole(string roles, string audience) =>
         $"This needs the role {roles.Replace(",", " or ", StringComparison.Ordinal)}, of the realm or of its client {audience}.";
 }

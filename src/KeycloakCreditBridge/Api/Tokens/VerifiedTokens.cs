@@ -6,8 +6,8 @@ using System.Security.Cryptography;
 namespace KeycloakCreditBridge.Api.Tokens;
 
 /// <summary>
-/// Who showed which token a moment ago, so that a signature is not verified anew for each request under it. A token counts until it expires,
-/// and a minute at most: no longer does it outlive the key that signed it. Only hashes are kept.
+/// Tokens verified a moment ago, so that a signature is not verified for each request. An entry lives until the token expires and a
+/// minute at most, so that it outlives a withdrawn key by no more. Only hashes are kept.
 /// </summary>
 internal sealed class VerifiedTokens(TimeProvider clock)
 {
@@ -18,11 +18,12 @@ internal sealed class VerifiedTokens(TimeProvider clock)
     private readonly ConcurrentDictionary<(UInt128 High, UInt128 Low), Entry> _known = new();
     private int _count;
 
-    /// <summary>Who is known to bear this very token; null when it has to be verified.</summary>
-    public VerifiedCaller? Find(string token) => _known.TryGetValue(HashOf(token), out var entry) && clock.GetUtcNow() < entry.Until ? entry.Caller : null;
+    /// <summary>The caller of exactly this token; null when the token must be verified.</summary>
+    public VerifiedCaller? Find(string token) =>
+        _known.TryGetValue(HashOf(token), out var entry) && clock.GetUtcNow() < entry.Until ? entry.Caller : null;
 
     /// <param name="token">One that was verified just now, in compact form.</param>
-    /// <param name="caller">Whom it names.</param>
+    /// <param name="caller">The caller that it names.</param>
     /// <param name="expires">When it expires.</param>
     public void Remember(string token, VerifiedCaller caller, DateTimeOffset expires)
     {

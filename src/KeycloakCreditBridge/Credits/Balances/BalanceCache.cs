@@ -4,35 +4,35 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>
-/// Balances that were read a moment ago, by who asked for whose: the database's own answer to the same question, so nobody is shown what the
-/// database would not show them. None is older than a second, whatever news of changes is lost.
+/// Balances read a moment ago, by caller and account: the database's own answer to the same question, so that no caller sees what the
+/// database would not show. None is older than a second, even when notifications are lost.
 /// </summary>
 /// <remarks>
-/// Changes are numbered. A reading bears the number of the last change before it began, and counts while its account has changed under none
-/// that is higher. So a reading that a change overtook is never used, also when it is stored after the change was told. Accounts share
-/// their numbers by hash: one that changes may cost another a reading.
+/// Changes are numbered. A reading bears the number of the last change before it began, and is current while its account has no higher
+/// one. So a reading that a change overtook is never used, even when it is stored after the change. Accounts share their numbers by hash:
+/// a change of one may cost another a reading.
 /// </remarks>
 internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetrics metrics, TimeProvider clock)
 {
-    /// <summary>From when the database was asked.</summary>
+    /// <summary>Counted from when the database was asked.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
     private const int Slots = 1 << 14;
 
     private readonly int _most = options.Value.BalanceCache;
     private readonly long[] _changes = new long[Slots];
-    private readonly Lock _turning = new();
+    private readonly Lock _rotating = new();
     private long _last;
     private long _lastOfAll;
     private volatile bool _isListening;
     private volatile Generation _young = new(0);
     private volatile Generation _old = new(0);
 
-    /// <summary>Whether changes by others are heard of; until then nothing that was read is used again.</summary>
+    /// <summary>Whether changes by other writers are received. Until then nothing is reused.</summary>
     public bool IsListening => _isListening;
 
-    /// <summary>The remembered balance, or what <paramref name="read"/> gives. That there is no account is not remembered.</summary>
-    public async ValueTask<AccountBalance?> ReadAsync(AccountSelector reach, Func<Task<AccountBalance?>> read)
+    /// <summary>The cached balance, or what <paramref name="read"/> gives. That there is no account is not cached.</summary>
+    public async ValueTask<AccountBalance?> ReadAsync(AccountSelector selector, Func<Task<AccountBalance?>> read)
     {
         if (!_isListening || _most == 0)
         {
@@ -40,7 +40,7 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
             return await read();
         }
 
-        var key = new CacheKey(reach.Realm, reach.User, reach.IsOwn);
+        var key = new CacheKey(selector.Realm, selector.User, selector.IsOwn);
         if ((_young.Readings.TryGetValue(key, out var known) || _old.Readings.TryGetValue(key, out known)) && IsCurrent(known))
         {
             metrics.BalanceRead(fromMemory: true);
@@ -61,7 +61,7 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
     /// <summary>Has every balance read again.</summary>
     public void ForgetAll() => Raise(ref _lastOfAll, Interlocked.Increment(ref _last));
 
-    /// <summary>From now on changes by others are told, and none from before is missed.</summary>
+    /// <summary>From now on changes by other writers are received, and none from before is missed.</summary>
     public void StartListening()
     {
         ForgetAll();
@@ -69,7 +69,7 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
         metrics.SetListening(true);
     }
 
-    /// <summary>From now on changes by others may go unheard.</summary>
+    /// <summary>From now on changes by other writers may be missed.</summary>
     public void StopListening()
     {
         _isListening = false;
@@ -77,10 +77,11 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
     }
 
     private bool IsCurrent(Reading reading) =>
-        Volatile.Read(ref _changes[SlotOf(reading.Balance.AccountId)]) <= reading.Change && Interlocked.Read(ref _lastOfAll) <= reading.Change
+        Volatile.Read(ref _changes[SlotOf(reading.Balance.AccountId)]) <= reading.Change
+        && Interlocked.Read(ref _lastOfAll) <= reading.Change
         && clock.GetElapsedTime(reading.ReadAt) < MaxAge;
 
-    // Two generations bound the memory without looking at single readings: the older one goes when the younger one is full or a second old.
+    // Two generations bound the memory: the older one is dropped when the younger one is full or a second old.
     private void Store(CacheKey key, Reading reading)
     {
         var young = _young;
@@ -91,7 +92,7 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
 
     private Generation Rotate(Generation full)
     {
-        lock (_turning)
+        lock (_rotating)
         {
             if (_young == full)
                 (_old, _young) = (full, new Generation(clock.GetTimestamp()));

@@ -4,11 +4,12 @@ using KeycloakCreditBridge.Hosting;
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>
-/// For statements that move balances quietly: has this process read them again at once, and tells other replicas a few milliseconds later,
-/// of many changes together. What cannot be told, others see within <see cref="BalanceCache.MaxAge"/> all the same.
+/// Invalidates balances after statements that suppress the trigger's notification: in this process at once, and in other replicas a few
+/// milliseconds later, many changes in one notification. Without it other replicas see a change within <see cref="BalanceCache.MaxAge"/>.
 /// </summary>
 internal sealed partial class BalanceInvalidator(
-    BalanceCache cache, BalanceInvalidationStore store, SchemaGate gate, TimeProvider clock, ILogger<BalanceInvalidator> logger) : BackgroundService
+    BalanceCache cache, BalanceInvalidationStore store, SchemaGate gate, TimeProvider clock,
+    ILogger<BalanceInvalidator> logger) : BackgroundService
 {
     private const int MostWaiting = 10_000;
 
@@ -19,10 +20,10 @@ internal sealed partial class BalanceInvalidator(
 
     private int _isAboutAll;
 
-    /// <summary>Tells this process from others.</summary>
+    /// <summary>Identifies this process among the replicas.</summary>
     public string ProcessId { get; } = Guid.NewGuid().ToString("n");
 
-    /// <summary>These balances changed, and that is committed.</summary>
+    /// <summary>These balances changed and the change is committed.</summary>
     public void Invalidate(IEnumerable<string> accountIds)
     {
         foreach (var accountId in accountIds)
@@ -33,7 +34,7 @@ internal sealed partial class BalanceInvalidator(
         }
     }
 
-    /// <summary>Nobody knows whether a change is committed.</summary>
+    /// <summary>It is unknown whether a change was committed.</summary>
     public void InvalidateAll()
     {
         cache.ForgetAll();
@@ -56,7 +57,7 @@ internal sealed partial class BalanceInvalidator(
     private void PublishAllLater()
     {
         Interlocked.Exchange(ref _isAboutAll, 1);
-        // Wakes the one that tells.
+        // Wakes the loop.
         _changed.Writer.TryWrite("");
     }
 
@@ -69,6 +70,7 @@ internal sealed partial class BalanceInvalidator(
         await store.PublishAsync(ProcessId, Interlocked.Exchange(ref _isAboutAll, 0) == 1 ? null : accounts, cancellationToken);
     }
 
-    [LoggerMessage(EventId = 822, Level = LogLevel.Warning, Message = "Other replicas were not told of changed balances and see them up to a second later: {Reason}")]
+    [LoggerMessage(EventId = 822, Level = LogLevel.Warning,
+        Message = "Could not notify other replicas of changed balances, so they see them up to a second later: {Reason}")]
     private partial void LogNotPublished(string reason);
 }

@@ -4,9 +4,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Balances;
 
-/// <summary>Hears of balances that others changed. While it cannot, every balance is read from the database.</summary>
+/// <summary>Listens for balances that other writers changed. While it cannot, every balance is read from the database.</summary>
 internal sealed partial class BalanceListener(
-    NpgsqlDataSource dataSource, BalanceCache cache, BalanceInvalidator own, SchemaGate gate, TimeProvider clock, ILogger<BalanceListener> logger)
+    NpgsqlDataSource dataSource, BalanceCache cache, BalanceInvalidator own, SchemaGate gate, TimeProvider clock,
+    ILogger<BalanceListener> logger)
     : ChannelListener(dataSource, BalanceInvalidationStore.Channel, gate, clock)
 {
     protected override void OnListening() => cache.StartListening();
@@ -15,20 +16,20 @@ internal sealed partial class BalanceListener(
 
     protected override void OnNotification(string payload)
     {
-        // Anybody may notify anything.
-        BalanceInvalidation? news = null;
+        // Any session of the database may notify anything.
+        BalanceInvalidation? invalidation = null;
         try
         {
-            news = JsonSerializer.Deserialize(payload, BalanceInvalidationJson.Default.BalanceInvalidation);
+            invalidation = JsonSerializer.Deserialize(payload, BalanceInvalidationJson.Default.BalanceInvalidation);
         }
         catch (JsonException exception)
         {
             LogNotUnderstood(exception.Message);
         }
 
-        if (news?.ProcessId == own.ProcessId)
+        if (invalidation?.ProcessId == own.ProcessId)
             return;
-        if (news?.AccountIds is not { } accounts)
+        if (invalidation?.AccountIds is not { } accounts)
         {
             cache.ForgetAll();
             return;
@@ -38,12 +39,14 @@ internal sealed partial class BalanceListener(
             cache.Forget(accountId);
     }
 
-    [LoggerMessage(EventId = 820, Level = LogLevel.Warning, Message = "Stopped listening for changed balances, so each is read from the database: {Reason}")]
+    [LoggerMessage(EventId = 820, Level = LogLevel.Warning,
+        Message = "Stopped listening for changed balances; each is read from the database until listening works again: {Reason}")]
     protected override partial void LogInterrupted(string reason);
 
     [LoggerMessage(EventId = 821, Level = LogLevel.Information, Message = "Listens for changed balances again.")]
     protected override partial void LogRecovered();
 
-    [LoggerMessage(EventId = 823, Level = LogLevel.Warning, Message = "A notification of changed balances is not understood, so all are read again: {Reason}")]
+    [LoggerMessage(EventId = 823, Level = LogLevel.Warning,
+        Message = "Could not parse a notification of changed balances, so all balances are read again: {Reason}")]
     private partial void LogNotUnderstood(string reason);
 }

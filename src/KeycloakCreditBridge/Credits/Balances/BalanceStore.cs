@@ -1,15 +1,19 @@
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>Balances as the API answers them.</summary>
-internal sealed class BalanceStore(NpgsqlDataSource dataSource)
+internal sealed class BalanceStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
 {
+    private const string PeriodEnd = "credit_period_end(c.last_reset, c.created_at, @PeriodSeconds::double precision)";
+
     /// <summary>
-    /// The account that @User, Keycloak's id or an account's, means to callers of @Realm: never one of another realm's people, and where
-    /// somebody asks for their own, none of anybody else. One that nobody is known to own can be reached from every realm.
+    /// The account that @User (Keycloak's id or an account's) means to callers of @Realm: never one of a user of another realm, and for a
+    /// caller's own account none of another user. An account without a known owner is visible from every realm.
     /// </summary>
     internal const string SelectedAccount =
         """
@@ -21,16 +25,34 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
                 else t.realm = @Realm and (not @IsOwn::boolean or t.keycloak_id = @User) end
         """;
 
-    /// <summary>The balance of account c. Both sets of names that callers use, amounts as text with six decimals.</summary>
-    internal const string BalanceJson =
+    /// <summary>
+    /// The account c of each w.user_id that a gateway names: the account of the user with that id in one of @Realms, else the account of
+    /// that id itself.
+    /// </summary>
+    internal const string NamedAccount =
         """
+        left join lateral (
+            select k.account_id from keycloak_users k
+            join user_credits o on o.user_id = k.account_id
+            where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id
+                and (o.keycloak_id is null or o.realm = k.realm and o.keycloak_id = k.keycloak_id)
+            order by k.realm limit 1) k on true
+        join user_credits c on c.user_id = coalesce(k.account_id, w.user_id)
+        """;
+
+    /// <summary>
+    /// The balance of account c, with both sets of names that callers use, and amounts as text with six decimals. It needs
+    /// <see cref="PeriodLength"/>.
+    /// </summary>
+    internal const string BalanceJson =
+        $"""
         jsonb_build_object(
             'user_id', c.user_id,
             'balance', c.credits_remaining::text, 'credits_remaining', c.credits_remaining::text,
             'allocated_monthly', c.credits_allocated::text, 'credits_allocated', c.credits_allocated::text,
             'bonus_credits', greatest(c.credits_remaining - c.credits_allocated, 0)::numeric(20, 6)::text, 'free_tier_used', '0.000000',
-            'reset_date', to_char(c.last_reset at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
-            'last_reset', to_char(c.last_reset at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+            'reset_date', to_char({PeriodEnd} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+            'last_reset', to_char({PeriodEnd} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
             'last_updated', to_char(c.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
             'updated_at', to_char(c.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
             'created_at', to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
@@ -42,13 +64,18 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource)
         select c.user_id as account_id, convert_to(({BalanceJson})::text, 'UTF8') as answer,
             convert_to(jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
                 'monthly_cap', c.monthly_cap::text)::text, 'UTF8') as llm_answer,
-            c.credits_remaining, c.unlimited, c.status, c.status_reason, c.last_reset as period_end
+            c.credits_remaining, c.unlimited, c.status, c.status_reason, {PeriodEnd} as period_end
         from ({SelectedAccount}) c
         """;
 
     /// <summary>The balance as it is now; null when there is no such account for callers of this realm.</summary>
-    public async Task<AccountBalance?> FindAsync(AccountSelector reach, CancellationToken cancellationToken) =>
-        await dataSource.QueryPreparedAsync<AccountBalance>(BalanceSql, reach.Parameters(), cancellationToken) is [var balance] ? balance : null;
+    public async Task<AccountBalance?> FindAsync(AccountSelector selector, CancellationToken cancellationToken) =>
+        await dataSource.QueryPreparedAsync<AccountBalance>(
+            BalanceSql, [.. selector.Parameters(), PeriodLength(provisioning.Value)], cancellationToken) is [var balance] ? balance : null;
+
+    /// <summary>The parameter @PeriodSeconds.</summary>
+    public static NpgsqlParameter PeriodLength(ProvisioningOptions provisioning) =>
+        new("PeriodSeconds", NpgsqlDbType.Double) { Value = provisioning.Period.TotalSeconds };
 }
 
 /// <summary>What an account has.</summary>
@@ -75,11 +102,11 @@ internal sealed record AccountBalance
     public DateTimeOffset? PeriodEnd { get; init; }
 }
 
-/// <summary>Which account is meant, and by whom.</summary>
+/// <summary>Which account is meant, and by which caller.</summary>
 /// <param name="Realm">The caller's realm.</param>
 /// <param name="User">Keycloak's id of a user of that realm, or an account's id.</param>
 /// <param name="IsOwn">It must be the user's own.</param>
-/// <param name="OtherRealms">All other configured realms, whose people's accounts are out of reach.</param>
+/// <param name="OtherRealms">All other configured realms: accounts of their users are not visible.</param>
 internal sealed record AccountSelector(string Realm, string User, bool IsOwn, string[] OtherRealms)
 {
     /// <summary>As statements with <see cref="BalanceStore.SelectedAccount"/> take it.</summary>

@@ -6,8 +6,8 @@ using KeycloakCreditBridge.Credits.Lookup;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>What adds to a balance or takes from it.</summary>
-internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter mover)
+/// <summary>Requests that add to a balance or take from it.</summary>
+internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter writer)
 {
     private const int LongestReason = 500;
     private const int LongestService = 100;
@@ -20,16 +20,30 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
         var type = fields.Choice("type", "purchase", "bonus");
         var metadata = MetadataOf(fields, context, ("source", source));
         fields.Check();
-        return await WriteAsync(context, user, fields, amount, type, metadata, move => move with { Action = "credit.allocate" });
+        return await WriteAsync(context, user, fields, amount, type, metadata, change => change with { Action = "credit.allocate" });
     }
 
     public async Task<IResult> RefundAsync(HttpContext context)
     {
         var fields = await BodyFields.ReadAsync(context.Request);
         var (user, amount, reason) = (fields.UserId("user_id"), fields.Amount("amount"), fields.Text("reason", LongestReason));
+        var refunds = fields.OptionalId("refunds");
+        var metadata = MetadataOf(fields, context, ("reason", reason), ("refunds", refunds?.ToString()));
+        fields.Check();
+        return await WriteAsync(
+            context, user, fields, amount, "refund", metadata, change => change with { Action = "credit.refund", Refunds = refunds });
+    }
+
+    public async Task<IResult> AdjustAsync(HttpContext context)
+    {
+        var fields = await BodyFields.ReadAsync(context.Request);
+        var (user, amount, reason) = (fields.UserId("user_id"), fields.SignedAmount("amount"), fields.Text("reason", LongestReason));
+        var mayOverdraw = fields.Flag("allow_negative");
         var metadata = MetadataOf(fields, context, ("reason", reason));
         fields.Check();
-        return await WriteAsync(context, user, fields, amount, "refund", metadata, move => move with { Action = "credit.refund" });
+        return await WriteAsync(
+            context, user, fields, amount, "adjustment", metadata,
+            change => change with { Action = "credit.adjust", AppliesToAnyStatus = true, MayOverdraw = mayOverdraw });
     }
 
     public async Task<IResult> DeductAsync(HttpContext context)
@@ -38,12 +52,15 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
         var (user, amount, service) = (fields.UserId("user_id"), fields.Amount("amount"), fields.Text("service", LongestService));
         var model = fields.OptionalText("model", LongestModel);
         var metadata = MetadataOf(fields, context, ("cost_breakdown", fields.OptionalObject("cost_breakdown")));
-        // Usage that says so is counted as free.
+        // Usage with this flag would count as free.
         metadata.Remove("is_free");
         fields.Check();
         return await WriteAsync(
             context, user, fields, -amount, "usage", metadata,
-            move => move with { Service = service, Model = model, Cost = amount, Action = Caller.Of(context).IsAdmin ? "credit.deduct" : null });
+            change => change with
+            {
+                Service = service, Model = model, Cost = amount, Action = Caller.Of(context).IsAdmin ? "credit.deduct" : null,
+            });
     }
 
     public async Task<IResult> TrackAsync(HttpContext context)
@@ -56,27 +73,35 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
         fields.Check();
         return await WriteAsync(
             context, user, fields, isFree ? 0m : -(cost ?? 0m), "usage", metadata,
-            move => move with { Service = service, Model = model, Tokens = tokens, Cost = cost ?? 0m, AnswersEntry = true });
+            change => change with { Service = service, Model = model, Tokens = tokens, Cost = cost ?? 0m, AnswersEntry = true });
     }
 
     private async Task<IResult> WriteAsync(
-        HttpContext context, string? user, BodyFields fields, decimal amount, string type, JsonObject metadata, Func<CreditChange, CreditChange> with)
+        HttpContext context, string? user, BodyFields fields, decimal amount, string type, JsonObject metadata,
+        Func<CreditChange, CreditChange> with)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user);
-        var move = with(new CreditChange(reach, amount, type, metadata.ToJsonString(), caller.Key, IdempotencyKey.Of(context.Request), fields.Hash)
+        var selector = accounts.Select(caller, user);
+        var key = IdempotencyKey.Of(context.Request);
+        var change = with(new CreditChange(selector, amount, type, metadata.ToJsonString(), caller.Key, key, fields.Hash)
         {
             Address = context.Connection.RemoteIpAddress?.ToString(),
         });
-        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, reach, () => mover.WriteAsync(move), context.RequestAborted));
+        return BalanceEndpoints.Json(
+            await accounts.FindOrOpenAsync(caller, selector, () => writer.WriteAsync(change), context.RequestAborted));
     }
 
-    // The caller's own first, so that nothing of it takes the place of what the bridge vouches for.
-    private static JsonObject MetadataOf(BodyFields fields, HttpContext context, (string Name, JsonNode? Value) own)
+    // The caller's metadata comes first, so that it replaces nothing that the bridge writes.
+    private static JsonObject MetadataOf(BodyFields fields, HttpContext context, params (string Name, JsonNode? Value)[] own)
     {
         var metadata = fields.OptionalObject("metadata") ?? [];
-        if (own.Value is not null)
-            metadata[own.Name] = own.Value;
+        metadata.Remove("refunds");
+        foreach (var (name, value) in own)
+        {
+            if (value is not null)
+                metadata[name] = value;
+        }
+
         metadata["by"] = Caller.Of(context).Subject;
         return metadata;
     }

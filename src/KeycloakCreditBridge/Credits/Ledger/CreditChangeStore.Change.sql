@@ -1,7 +1,8 @@
 -- Changes a balance, writes its ledger row and keeps the Idempotency-Key.
 -- The conditions name `c`, the row as it is once its lock is held, and not `target`, which may be older by then: of fifty charges at once
 -- each sees what the one before left. Another request under the same key that this statement does not see yet violates the primary key of
--- idempotency_keys: then all of it is undone, and the next attempt finds `earlier`.
+-- idempotency_keys: then all of it is undone, and the next attempt finds `earlier`. Concurrent refunds of one usage row add up in
+-- usage_refunds, whose constraint undoes the one too many.
 
 -- earlier: the answer that was kept under this key, if there is one.
 with earlier as (
@@ -9,22 +10,37 @@ with earlier as (
 ),
 -- target: the account that the caller means.
 target as ({selected_account}),
+-- usage: the usage row that a refund names, with what may still be refunded of it.
+usage as (
+    select u.id, -u.amount as taken, -u.amount - coalesce(r.refunded, 0) as refundable
+    from credit_transactions u
+    left join usage_refunds r on r.transaction_id = u.id
+    where u.id = @Refunds::uuid and u.transaction_type = 'usage' and u.user_id = (select t.user_id from target t)
+),
 -- updated: the account with its new balance; no row where it is refused.
 updated as (
     update user_credits c
-    set credits_remaining = c.credits_remaining + @Amount::numeric(20, 6), updated_at = @Now::timestamptz
+    set credits_remaining = c.credits_remaining + @Amount::numeric(20, 6),
+        updated_at = credit_booking_time(@Now::timestamptz, c.updated_at)
     from target t
     where c.user_id = t.user_id and not exists (select from earlier)
-        and (c.status = 'active' or c.status = 'held' and @Amount >= 0)
-        and (@Amount >= 0 or c.unlimited or c.credits_remaining + @Amount >= 0)
+        and (c.status = 'active' or c.status = 'held' and @Amount >= 0 or @AnyStatus::boolean)
+        and (@Amount >= 0 or c.unlimited or c.credits_remaining + @Amount >= 0 or @Overdraw::boolean)
+        and (@Refunds is null or @Amount <= (select u.refundable from usage u))
     returning c.*
+),
+-- refunded: what was refunded of the usage row so far.
+refunded as (
+    insert into usage_refunds as r (transaction_id, taken, refunded)
+    select u.id, u.taken, @Amount from usage u cross join updated
+    on conflict (transaction_id) do update set refunded = r.refunded + excluded.refunded
 ),
 -- entry: the ledger row.
 entry as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
         created_at)
     select user_id, @Amount, credits_remaining, @Type::text, @Service::text, @Model::text, @Tokens::integer, @Cost::numeric(20, 6),
-        @Metadata::jsonb, @Now
+        @Metadata::jsonb, updated_at
     from updated
     returning id, amount, balance_after, cost
 ),
@@ -41,7 +57,7 @@ answered as (
     select case when @AnswersEntry::boolean
         then jsonb_build_object('id', e.id, 'user_id', c.user_id, 'service', @Service, 'model', @Model, 'tokens', @Tokens,
             'cost', e.cost::text, 'charged', (-e.amount)::text, 'is_free', @Metadata -> 'is_free', 'balance', e.balance_after::text,
-            'metadata', @Metadata, 'created_at', to_char(@Now at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+            'metadata', @Metadata, 'created_at', to_char(c.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
         else {balance_json} end as answer
     from updated c cross join entry e
 ),
@@ -52,6 +68,7 @@ kept as (
 )
 select (select body_hash from earlier) as earlier_hash,
     coalesce((select answer from earlier), (select answer from answered))::text as answer,
-    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
+    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited,
+    (select u.refundable from usage u) as refundable
 from (select {suppress_notify}) as one
 left join target t on true

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>Forgets Idempotency-Keys that are older than they are kept.</summary>
+/// <summary>Deletes Idempotency-Keys older than their retention.</summary>
 internal sealed class IdempotencyKeyStore(NpgsqlDataSource dataSource)
 {
     private const string PurgeSql =
@@ -12,7 +12,7 @@ internal sealed class IdempotencyKeyStore(NpgsqlDataSource dataSource)
             select ctid from idempotency_keys where kept_at < @Before order by kept_at limit @Limit for update skip locked))
         """;
 
-    /// <summary>Forgets at most <paramref name="limit"/> keys and returns how many.</summary>
+    /// <summary>Deletes at most <paramref name="limit"/> keys and returns how many.</summary>
     public async Task<int> PurgeAsync(DateTimeOffset before, int limit, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);

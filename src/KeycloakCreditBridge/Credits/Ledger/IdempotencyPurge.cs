@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>Forgets old Idempotency-Keys.</summary>
+/// <summary>Deletes old Idempotency-Keys.</summary>
 internal sealed partial class IdempotencyPurge(
     IdempotencyKeyStore store, SchemaGate gate, IOptions<CreditsOptions> options, TimeProvider clock, ILogger<IdempotencyPurge> logger)
     : Purge(TimeSpan.FromMinutes(10), gate, clock)
@@ -11,6 +11,7 @@ internal sealed partial class IdempotencyPurge(
     internal override Task<int> PurgeAsync(CancellationToken cancellationToken) =>
         PurgeAsync(store.PurgeAsync, options.Value.IdempotencyRetention, cancellationToken);
 
-    [LoggerMessage(EventId = 810, Level = LogLevel.Warning, Message = "Old Idempotency-Keys are forgotten later: {Reason}")]
+    [LoggerMessage(EventId = 810, Level = LogLevel.Warning,
+        Message = "Could not delete old Idempotency-Keys; the next run tries again: {Reason}")]
     protected override partial void LogInterrupted(string reason);
 }

@@ -7,10 +7,10 @@ using KeycloakCreditBridge.Credits.Lookup;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>What happened to a balance, newest first.</summary>
+/// <summary>The ledger of an account, newest first.</summary>
 internal sealed class LedgerEndpoints(AccountLookup accounts, LedgerStore store)
 {
-    /// <summary>Carries the cursor of the next page; missing from the last one.</summary>
+    /// <summary>Has the cursor of the next page; the last page has none.</summary>
     public const string NextCursor = "Next-Cursor";
 
     private const int UsualPage = 50;
@@ -28,21 +28,21 @@ internal sealed class LedgerEndpoints(AccountLookup accounts, LedgerStore store)
 
     public async Task<IResult> HistoryAsync(HttpContext context, string? user_id)
     {
-        var (reach, page, request) = await ReadAsync(context, user_id);
-        var total = await store.TotalAsync(reach, request.Type, context.RequestAborted);
+        var (selector, page, request) = await ReadAsync(context, user_id);
+        var total = await store.TotalAsync(selector, request.Type, context.RequestAborted);
         return BalanceEndpoints.Json(string.Create(
             CultureInfo.InvariantCulture,
             $$"""{"transactions": {{page.Rows}}, "total": {{total}}, "limit": {{request.Limit}}, "offset": {{request.Offset}}}"""));
     }
 
-    private async Task<(AccountSelector Reach, LedgerPage Page, PageRequest Request)> ReadAsync(HttpContext context, string? user)
+    private async Task<(AccountSelector Selector, LedgerPage Page, PageRequest Request)> ReadAsync(HttpContext context, string? user)
     {
         var request = RequestOf(context.Request.Query);
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user);
+        var selector = accounts.Select(caller, user);
         var page = await accounts.FindOrOpenAsync(
-            caller, reach, () => store.PageAsync(reach, request, context.RequestAborted), context.RequestAborted);
-        return (reach, page, request);
+            caller, selector, () => store.PageAsync(selector, request, context.RequestAborted), context.RequestAborted);
+        return (selector, page, request);
     }
 
     private static PageRequest RequestOf(IQueryCollection query)
@@ -59,7 +59,7 @@ internal sealed class LedgerEndpoints(AccountLookup accounts, LedgerStore store)
             if (LedgerPosition.FromCursor(cursor) is { } position)
                 before = position;
             else
-                problems["cursor"] = $"is not one that {NextCursor} gave";
+                problems["cursor"] = $"is not a cursor of the header {NextCursor}";
         }
 
         return problems.Count == 0 ? new PageRequest(limit, offset, type, before) : throw RequestRefusedException.Invalid(problems);

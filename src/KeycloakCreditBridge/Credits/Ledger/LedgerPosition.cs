@@ -3,13 +3,13 @@ using System.Buffers.Text;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>A place in a ledger: behind this row. Stays right while rows are added.</summary>
+/// <summary>A position in a ledger, behind this row. It stays valid while rows are added.</summary>
 /// <param name="At">The row's time; null where it has none.</param>
 internal sealed record LedgerPosition(DateTimeOffset? At, Guid Id)
 {
     private const int Length = 24;
 
-    /// <summary>In front of every row.</summary>
+    /// <summary>Before every row.</summary>
     public static LedgerPosition Start { get; } = new(DateTimeOffset.MaxValue, Guid.AllBitsSet);
 
     /// <summary>Opaque to callers.</summary>
@@ -21,7 +21,7 @@ internal sealed record LedgerPosition(DateTimeOffset? At, Guid Id)
         return Base64Url.EncodeToString(bytes);
     }
 
-    /// <summary>Null when it is no cursor of ours.</summary>
+    /// <summary>Null when it is not a cursor of the bridge.</summary>
     public static LedgerPosition? FromCursor(string cursor)
     {
         Span<byte> bytes = stackalloc byte[Length];

@@ -17,21 +17,24 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
             select p.* from (
                 (select t.*, coalesce(t.created_at, timestamptz '-infinity') as at
                 from credit_transactions t
-                where t.user_id = (select a.user_id from account a) and t.grant_key is null and (@Type::text is null or t.transaction_type = @Type)
+                where t.user_id = (select a.user_id from account a) and t.grant_key is null
+                    and (@Type::text is null or t.transaction_type = @Type)
                     and (coalesce(t.created_at, timestamptz '-infinity'), t.id) < (@BeforeAt::timestamptz, @BeforeId::uuid)
                 order by coalesce(t.created_at, timestamptz '-infinity') desc, t.id desc
                 limit @Limit::integer + @Offset::integer)
                 union all
                 (select t.*, coalesce(t.created_at, timestamptz '-infinity')
                 from credit_transactions t
-                where t.user_id = (select a.user_id from account a) and t.grant_key is not null and (@Type is null or t.transaction_type = @Type)
+                where t.user_id = (select a.user_id from account a) and t.grant_key is not null
+                    and (@Type is null or t.transaction_type = @Type)
                     and (coalesce(t.created_at, timestamptz '-infinity'), t.id) < (@BeforeAt, @BeforeId))) p
             order by p.at desc, p.id desc
             limit @Limit offset @Offset)
         select a.user_id, (
                 select coalesce(jsonb_agg(jsonb_build_object(
                     'id', p.id, 'user_id', p.user_id, 'amount', p.amount::text, 'balance_after', p.balance_after::text,
-                    'transaction_type', p.transaction_type, 'service', p.provider, 'model', p.model, 'tokens', p.tokens_used, 'cost', p.cost::text,
+                    'transaction_type', p.transaction_type, 'service', p.provider, 'model', p.model, 'tokens', p.tokens_used,
+                    'cost', p.cost::text,
                     'cost_breakdown', p.metadata -> 'cost_breakdown', 'metadata', p.metadata - 'cost_breakdown',
                     'created_at', to_char(p.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
                     order by p.at desc, p.id desc), jsonb_build_array())::text
@@ -50,15 +53,15 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
         """;
 
     /// <summary>A page; null when there is no such account for callers of this realm.</summary>
-    public async Task<LedgerPage?> PageAsync(AccountSelector reach, PageRequest page, CancellationToken cancellationToken)
+    public async Task<LedgerPage?> PageAsync(AccountSelector selector, PageRequest page, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<LedgerPage>(
             PageSql,
             [
-                .. reach.Parameters(),
+                .. selector.Parameters(),
                 TypeOf(page.Type),
                 // The least instant is -infinity to PostgreSQL, and the greatest infinity.
-                new("BeforeAt", NpgsqlDbType.TimestampTz) { Value = page.Before.At?.UtcDateTime ?? DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc) },
+                new("BeforeAt", NpgsqlDbType.TimestampTz) { Value = page.Before.At?.UtcDateTime ?? DateTimeOffset.MinValue.UtcDateTime },
                 new("BeforeId", NpgsqlDbType.Uuid) { Value = page.Before.Id },
                 new("Limit", NpgsqlDbType.Integer) { Value = page.Limit },
                 new("Offset", NpgsqlDbType.Integer) { Value = page.Offset },
@@ -68,8 +71,8 @@ internal sealed class LedgerStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>How many rows the whole ledger of the account has, or how many of a type.</summary>
-    public async Task<long> TotalAsync(AccountSelector reach, string? type, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<TotalRow>(TotalSql, [.. reach.Parameters(), TypeOf(type)], cancellationToken))[0].Total;
+    public async Task<long> TotalAsync(AccountSelector selector, string? type, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<TotalRow>(TotalSql, [.. selector.Parameters(), TypeOf(type)], cancellationToken))[0].Total;
 
     private static NpgsqlParameter TypeOf(string? type) => new("Type", NpgsqlDbType.Text) { Value = (object?)type ?? DBNull.Value };
 

@@ -5,46 +5,47 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
-/// <summary>Carries out moves, each once for its key, and says why one is not.</summary>
+/// <summary>Writes credit changes, each once for its key, and says why one is refused.</summary>
 internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator announcer, CreditsMetrics metrics, TimeProvider clock)
 {
     private const int MostTries = 20;
 
     /// <summary>The answer as JSON; null when there is no account.</summary>
     /// <exception cref="RequestRefusedException">The account cannot pay, may not pay, or the key was used for another request.</exception>
-    public async Task<string?> WriteAsync(CreditChange move)
+    public async Task<string?> WriteAsync(CreditChange change)
     {
         for (var tries = 1; ; tries++)
         {
-            var result = await TryAsync(move, tries);
+            var result = await TryAsync(change, tries);
             if (result is null)
                 continue;
             if (result.EarlierHash is { } hash)
-                return hash.AsSpan().SequenceEqual(move.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
+                return hash.AsSpan().SequenceEqual(change.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
             if (result.Answer is { } answer)
             {
                 announcer.Invalidate([result.AccountId!]);
-                metrics.Changed(move.Type);
+                metrics.Changed(change.Type);
                 return answer;
             }
 
             if (result.Status is null)
                 return null;
-            // Others moved it meanwhile: what it was says nothing about why this was refused.
-            if (IsAllowed(move, result) && tries < MostTries)
+            // The balance changed meanwhile, so that this result does not explain the refusal.
+            if (IsAllowed(change, result) && tries < MostTries)
                 continue;
-            throw Refusal(move, result);
+            throw Refusal(change, result);
         }
     }
 
-    // Goes on when the caller hangs up: they would not know whether it was done.
-    private async Task<CreditChangeResult?> TryAsync(CreditChange move, int tries)
+    // It goes on when the caller disconnects, who could not know the outcome otherwise.
+    private async Task<CreditChangeResult?> TryAsync(CreditChange change, int tries)
     {
         try
         {
-            return await store.TryWriteAsync(move, clock.GetUtcNow(), CancellationToken.None);
+            return await store.TryWriteAsync(change, clock.GetUtcNow(), CancellationToken.None);
         }
-        catch (PostgresException exception) when (IdempotencyKey.IsTaken(exception) && tries < MostTries)
+        catch (PostgresException exception) when (
+            (IdempotencyKey.IsTaken(exception) || CreditChangeStore.IsRefundedMeanwhile(exception)) && tries < MostTries)
         {
             return null;
         }
@@ -59,21 +60,34 @@ internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator a
         }
     }
 
-    private static bool IsAllowed(CreditChange move, CreditChangeResult seen) =>
-        (seen.Status == "active" || (seen.Status == "held" && move.Amount >= 0)) && (seen.Unlimited || seen.Balance + move.Amount >= 0);
+    private static bool IsAllowed(CreditChange change, CreditChangeResult seen) =>
+        (seen.Status == "active" || (seen.Status == "held" && change.Amount >= 0) || change.AppliesToAnyStatus)
+        && (seen.Unlimited || seen.Balance + change.Amount >= 0 || change.Amount >= 0 || change.MayOverdraw)
+        && (change.Refunds is null || change.Amount <= seen.Refundable);
 
-    private RequestRefusedException Refusal(CreditChange move, CreditChangeResult seen)
+    private RequestRefusedException Refusal(CreditChange change, CreditChangeResult seen)
     {
-        if (seen.Status == "closed")
-            return new(StatusCodes.Status409Conflict, "The account is closed: nothing is moved any more.", StatusOf(seen));
-        if (seen.Status == "held")
-            return new(StatusCodes.Status403Forbidden, "The account is held: it cannot pay until it is released.", StatusOf(seen));
+        if (change.Refunds is not null && seen.Refundable is null)
+            return RequestRefusedException.Invalid(new Dictionary<string, string> { ["refunds"] = "is not a usage of this account" });
+        if (change.Refunds is not null && seen.Refundable < change.Amount)
+        {
+            return new(
+                StatusCodes.Status409Conflict,
+                "The refund is more than the usage took and was not refunded yet: refund at most 'refundable'.",
+                new Dictionary<string, object?> { ["refundable"] = Amount.Text(seen.Refundable.Value) });
+        }
+
+        if (seen.Status == "closed" && !change.AppliesToAnyStatus)
+            return new(StatusCodes.Status409Conflict, "The account is closed: its credits cannot change.", StatusOf(seen));
+        if (seen.Status == "held" && !change.AppliesToAnyStatus)
+            return new(StatusCodes.Status403Forbidden, "The account is held: it cannot be charged until it is released.", StatusOf(seen));
         metrics.Insufficient();
         return new(
             StatusCodes.Status402PaymentRequired,
-            "The credits do not suffice.",
-            new Dictionary<string, object?> { ["balance"] = Amount.Text(seen.Balance ?? 0m), ["needed"] = Amount.Text(-move.Amount) });
+            change.AppliesToAnyStatus ? "The credits do not suffice: set allow_negative to go below zero." : "The credits do not suffice.",
+            new Dictionary<string, object?> { ["balance"] = Amount.Text(seen.Balance ?? 0m), ["needed"] = Amount.Text(-change.Amount) });
     }
 
-    private static Dictionary<string, object?> StatusOf(CreditChangeResult seen) => new() { ["account_status"] = seen.Status, ["reason"] = seen.StatusReason };
+    private static Dictionary<string, object?> StatusOf(CreditChangeResult seen) =>
+        new() { ["account_status"] = seen.Status, ["reason"] = seen.StatusReason };
 }

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Credits.Balances;
 
 namespace KeycloakCreditBridge.Credits.Lookup;
 
-/// <summary>What somebody has.</summary>
+/// <summary>Answers balances.</summary>
 internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore store, BalanceCache cache)
 {
     public async Task<IResult> BalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).Answer);
@@ -19,8 +19,9 @@ internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore stor
     private Task<AccountBalance> FindAsync(HttpContext context, string? user)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user);
+        var selector = accounts.Select(caller, user);
         return accounts.FindOrOpenAsync(
-            caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
+            caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(),
+            context.RequestAborted);
     }
 }

@@ -10,8 +10,8 @@ using KeycloakCreditBridge.Provisioning.Subjects;
 namespace KeycloakCreditBridge.Credits.Lookup;
 
 /// <summary>
-/// Opens accounts of people whose credits are asked for before anybody told of them. First reads that come at the same time are converged
-/// as one batch, so a thousand of them take a few statements and no request holds a connection while another one of its own waits.
+/// Opens accounts of users whose credits are read before any event of theirs arrived. Concurrent first reads are converged as one batch: a
+/// thousand of them take a few statements, and no request holds one connection while it waits for a second.
 /// </summary>
 internal sealed partial class FirstRead(
     SubjectReader subjects,
@@ -23,7 +23,6 @@ internal sealed partial class FirstRead(
     TimeProvider clock,
     ILogger<FirstRead> logger) : IDisposable
 {
-    private const string Cause = "FIRST_READ";
     private const string ServiceAccountPrefix = "service-account-";
     private const int MostAtOnce = 1_000;
 
@@ -31,28 +30,26 @@ internal sealed partial class FirstRead(
     private readonly SemaphoreSlim _gate = new(1, 1);
 
     /// <summary>
-    /// Opens the caller's own account. The verified token is Keycloak's own statement; a hint has Keycloak asked afterwards all the same.
+    /// Opens the caller's own account from the verified token. A hint that commits with it makes the worker read Keycloak afterwards.
     /// </summary>
-    /// <returns>Whether there is such a user, who may get no account by rule.</returns>
+    /// <returns>Whether the user exists. A rule may still exclude the user from having an account.</returns>
     public async Task<bool> OpenFromTokenAsync(Caller caller, CancellationToken cancellationToken)
     {
         if (UserIds.IsTransient(caller.Subject))
             return false;
-        // What a token does not tell, or a name that a client's own user has as well, only Keycloak knows.
+        // Rules may need more than a token has, and a service account may have such a name: then Keycloak is read.
         if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
             || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
             return await ConvergeFromKeycloakAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
         }
 
-        // Before the account: whatever happens in between, Keycloak is asked.
-        await hints.WriteAsync([new UserHint(caller.Realm, caller.Subject, HintKind.Changed, Cause, HintSources.FirstRead)], cancellationToken);
         var subject = new Subject(caller.Realm, caller.Subject, Enabled: true, IsServiceAccount: false, CreatedAt: null);
-        await ConvergeAsync(policy.Evaluate(subject, caller.StatedAt, HintSources.FirstRead));
+        await ConvergeAsync(policy.Evaluate(subject, caller.StatedAt, HintSources.FirstRead) with { LeavesHint = true });
         return true;
     }
 
-    /// <summary>Asks Keycloak for a user and converges the account; false when Keycloak has no such user.</summary>
+    /// <summary>Reads a user from Keycloak and converges the account; false when Keycloak has no such user.</summary>
     /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
     public async Task<bool> ConvergeFromKeycloakAsync(string realm, string user, string source, CancellationToken cancellationToken)
     {
@@ -61,7 +58,7 @@ internal sealed partial class FirstRead(
         {
             if (await subjects.ReadAsync(realm, user, cancellationToken) is not { } subject)
                 return false;
-            await ConvergeAsync(policy.Evaluate(subject, readAt, source));
+            await ConvergeAsync(policy.Evaluate(subject, readAt, source) with { LeavesHint = true });
             return true;
         }
         catch (KeycloakOtherIdException exception)
@@ -73,14 +70,14 @@ internal sealed partial class FirstRead(
 
     public void Dispose() => _gate.Dispose();
 
-    private async Task ConvergeAsync(DesiredState judgement)
+    private async Task ConvergeAsync(DesiredState desired)
     {
-        var mine = new Pending(judgement);
+        var mine = new Pending(desired);
         _waiting.Enqueue(mine);
         await _gate.WaitAsync(CancellationToken.None);
         try
         {
-            // Another caller may have converged mine.
+            // Another caller may have converged this one.
             while (!mine.Done.Task.IsCompleted)
                 await ConvergeBatchAsync();
         }
@@ -92,7 +89,7 @@ internal sealed partial class FirstRead(
         await mine.Done.Task;
     }
 
-    // Not cancelled by any one caller, as it converges for several.
+    // It converges for several callers, so that none of them cancels it.
     private async Task ConvergeBatchAsync()
     {
         List<Pending> batch = [];
@@ -100,12 +97,14 @@ internal sealed partial class FirstRead(
             batch.Add(next);
         try
         {
-            var result = await provisioner.ConvergeAsync(batch.Select(pending => pending.Judgement), CancellationToken.None);
+            var result = await provisioner.ConvergeAsync(batch.Select(pending => pending.Desired), CancellationToken.None);
             foreach (var change in result.Changes)
                 cache.Forget(change.AccountId);
             metrics.FirstRead(result.Opened);
             foreach (var refusal in result.Refusals)
                 LogRefused(refusal.DesiredState.KeycloakId, refusal.DesiredState.Realm, refusal.Reason);
+            // The worker tries again and lists the user as dead in the end.
+            await hints.WriteAsync([.. result.Refusals.Select(refusal => HintOf(refusal.DesiredState))], CancellationToken.None);
             batch.ForEach(pending => pending.Done.SetResult());
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
@@ -114,14 +113,17 @@ internal sealed partial class FirstRead(
         }
     }
 
+    private static UserHint HintOf(DesiredState refused) =>
+        new(refused.Realm, refused.KeycloakId, HintKind.Seen, HintCauses.FirstRead, refused.Source);
+
     [LoggerMessage(EventId = 830, Level = LogLevel.Warning,
-        Message = "User {User} of realm {Realm} gets no account at the first read, as the database refuses it: {Reason}")]
+        Message = "The first read of user {User} of realm {Realm} opened no account because the database refused it: {Reason}")]
     private partial void LogRefused(string user, string realm, string reason);
 
-    [LoggerMessage(EventId = 831, Level = LogLevel.Warning, Message = "User {User} gets no account at the first read: {Reason}")]
+    [LoggerMessage(EventId = 831, Level = LogLevel.Warning, Message = "The first read of user {User} opened no account: {Reason}")]
     private partial void LogOtherId(string user, string reason);
 
-    private sealed record Pending(DesiredState Judgement)
+    private sealed record Pending(DesiredState Desired)
     {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

@@ -4,15 +4,15 @@ using KeycloakCreditBridge.Hints;
 
 namespace KeycloakCreditBridge.Credits.Lookup;
 
-/// <summary>Has an administrator bring one user's account to what Keycloak says now, without waiting for anything.</summary>
+/// <summary>Lets an administrator converge one user's account to Keycloak's current user at once.</summary>
 internal sealed class InitializeEndpoint(AccountLookup accounts, FirstRead firstRead, BalanceStore store)
 {
     public async Task<IResult> InitializeAsync(HttpContext context, string id)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, id);
+        var selector = accounts.Select(caller, id);
         await firstRead.ConvergeFromKeycloakAsync(caller.Realm, id, HintSources.FirstRead, context.RequestAborted);
-        var balance = await store.FindAsync(reach, context.RequestAborted) ?? throw Api.Problems.RequestRefusedException.NoAccount(id);
+        var balance = await store.FindAsync(selector, context.RequestAborted) ?? throw Api.Problems.RequestRefusedException.NoAccount(id);
         return BalanceEndpoints.Json(balance.Answer);
     }
 }

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace KeycloakCreditBridge.Credits.Lookup;
 
 /// <summary>
-/// Who had no account a few seconds ago although Keycloak was asked, so that calls of one who gets none do not each ask it. Whose account was
-/// opened meanwhile is not looked for here any more.
+/// Users without an account a few seconds ago although Keycloak was read, so that their next calls do not read it again. It is consulted
+/// only when no account is found.
 /// </summary>
 internal sealed class NegativeCache(TimeProvider clock)
 {
@@ -19,7 +19,7 @@ internal sealed class NegativeCache(TimeProvider clock)
 
     public void Add(string userId)
     {
-        // All at once: forgetting costs a question to Keycloak, and counting who is oldest would cost every call.
+        // All at once: an early removal costs one read of Keycloak, finding the oldest entry would cost every call.
         if (Interlocked.Increment(ref _count) > Capacity)
         {
             _seen.Clear();

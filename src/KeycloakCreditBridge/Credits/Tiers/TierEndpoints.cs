@@ -10,11 +10,11 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
-/// <summary>What tiers there are, and who has which.</summary>
+/// <summary>The configured tiers, and the tier of an account.</summary>
 internal sealed class TierEndpoints(
     AccountLookup accounts, TierStore store, TierCatalogue tiers, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
 {
-    private const string Closed = "The account is closed: its tier is not switched any more.";
+    private const string Closed = "The account is closed: its tier cannot be switched.";
     private const int MostTries = 20;
 
     public IResult List() => TypedResults.Ok(Tiers());
@@ -22,14 +22,14 @@ internal sealed class TierEndpoints(
     public async Task<IResult> CompareAsync(HttpContext context, string? user_id)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user_id);
+        var selector = accounts.Select(caller, user_id);
         var tier = await accounts.FindOrOpenAsync(
-            caller, reach, () => store.TierAsync(reach, context.RequestAborted), context.RequestAborted);
+            caller, selector, () => store.TierAsync(selector, context.RequestAborted), context.RequestAborted);
         return TypedResults.Ok(new TierComparison(tier, Tiers()));
     }
 
     /// <summary>
-    /// Takes effect on what bounds the account at once, and on its credits with the next period, save where the rest of this one is pro-rated.
+    /// The account's limits change at once, its credits with the next period unless the rest of this one is pro-rated.
     /// </summary>
     public async Task<IResult> SwitchAsync(HttpContext context)
     {
@@ -44,10 +44,11 @@ internal sealed class TierEndpoints(
         }
 
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user);
+        var selector = accounts.Select(caller, user);
         var order = new TierSwitchRequest(
-            reach, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request), fields.Hash);
-        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, reach, () => SwitchAsync(order), context.RequestAborted));
+            selector, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request),
+            fields.Hash);
+        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, selector, () => SwitchAsync(order), context.RequestAborted));
     }
 
     private async Task<string?> SwitchAsync(TierSwitchRequest order)
@@ -60,13 +61,13 @@ internal sealed class TierEndpoints(
                 return hash.AsSpan().SequenceEqual(order.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
             if (result.Answer is not null || result.Status is null)
                 return result.Answer;
-            // One that was open and was not switched has been renamed or closed meanwhile: looking again tells which.
+            // An open account that was not switched was renamed or closed meanwhile: the next try finds out.
             if (result.Status == "closed" || tries == MostTries)
                 throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
         }
     }
 
-    // A twin under the same key was faster: the next try finds its answer.
+    // A concurrent request under the same key was faster: the next try finds its answer.
     private async Task<TierSwitchResult?> TrySwitchAsync(TierSwitchRequest order, int tries)
     {
         try
@@ -82,7 +83,8 @@ internal sealed class TierEndpoints(
     private TierAnswer[] Tiers() => [.. tiers.All
         .OrderBy(terms => terms.Unlimited).ThenBy(terms => terms.Credits)
         .Select(terms => new TierAnswer(
-            terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited, provisioning.Value.Period.TotalDays))];
+            terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited,
+            provisioning.Value.Period.TotalDays))];
 }
 
 /// <param name="Credits">For each period.</param>

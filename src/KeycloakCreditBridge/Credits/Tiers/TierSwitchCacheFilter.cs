@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Credits.Balances;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
-/// <summary>Has who switched a tier see it at the next read; what else reads balances hears of it from the trigger.</summary>
+/// <summary>Makes the next read on this replica show a switched tier. The trigger notifies other replicas.</summary>
 internal sealed class TierSwitchCacheFilter(BalanceCache cache) : IEndpointFilter
 {
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)

@@ -5,7 +5,7 @@ using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Credits.Usage;
 
-/// <summary>Sums of what an account used, in credits. What a row cost is its cost, or what was charged where none was written.</summary>
+/// <summary>Sums of an account's usage in credits. A row without a cost counts what it charged.</summary>
 internal sealed class UsageSummaryStore(NpgsqlDataSource dataSource)
 {
     private const string SummarySql =
@@ -32,7 +32,8 @@ internal sealed class UsageSummaryStore(NpgsqlDataSource dataSource)
                 'end', to_char(@Until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')))::text as answer
         from account a
         cross join (
-            select count(*) as events, coalesce(sum(tokens), 0) as tokens, coalesce(sum(cost), 0) as cost, count(*) filter (where is_free) as free
+            select count(*) as events, coalesce(sum(tokens), 0) as tokens, coalesce(sum(cost), 0) as cost,
+                count(*) filter (where is_free) as free
             from used) u
         """;
 
@@ -50,23 +51,25 @@ internal sealed class UsageSummaryStore(NpgsqlDataSource dataSource)
         )
         select (
                 select coalesce(jsonb_agg(jsonb_build_object(
-                    case when @ByModel then 'model' else 'service' end, g.name, 'events', g.events, 'tokens', g.tokens, 'cost', g.cost::text)
+                    case when @ByModel then 'model' else 'service' end, g.name, 'events', g.events, 'tokens', g.tokens,
+                        'cost', g.cost::text)
                     order by g.cost desc, g.name), jsonb_build_array())::text
                 from groups g) as answer
         from account a
         """;
 
     /// <summary>All usage of the time, with a sum for each service; null when there is no such account.</summary>
-    public Task<string?> SummaryAsync(AccountSelector reach, UsagePeriod period, CancellationToken cancellationToken) =>
-        FindAsync(SummarySql, [.. Parameters(reach, period)], cancellationToken);
+    public Task<string?> SummaryAsync(AccountSelector selector, UsagePeriod period, CancellationToken cancellationToken) =>
+        FindAsync(SummarySql, [.. Parameters(selector, period)], cancellationToken);
 
     /// <summary>Sums by model or by service, the most costly first; null when there is no such account.</summary>
-    public Task<string?> GroupsAsync(AccountSelector reach, UsagePeriod period, bool byModel, CancellationToken cancellationToken) =>
-        FindAsync(GroupsSql, [.. Parameters(reach, period), new("ByModel", NpgsqlDbType.Boolean) { Value = byModel }], cancellationToken);
+    public Task<string?> GroupsAsync(AccountSelector selector, UsagePeriod period, bool byModel, CancellationToken cancellationToken) =>
+        FindAsync(GroupsSql, [.. Parameters(selector, period), new("ByModel", NpgsqlDbType.Boolean) { Value = byModel }],
+            cancellationToken);
 
-    private static NpgsqlParameter[] Parameters(AccountSelector reach, UsagePeriod period) =>
+    private static NpgsqlParameter[] Parameters(AccountSelector selector, UsagePeriod period) =>
     [
-        .. reach.Parameters(),
+        .. selector.Parameters(),
         new("From", NpgsqlDbType.TimestampTz) { Value = period.From.UtcDateTime },
         new("Until", NpgsqlDbType.TimestampTz) { Value = period.Until.UtcDateTime },
     ];

@@ -55,11 +55,11 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
     private async Task<AccountBalance?> FindAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        var reach = accounts.Select(caller, user: null);
+        var selector = accounts.Select(caller, user: null);
         try
         {
             return await accounts.FindOrOpenAsync(
-                caller, reach, () => cache.ReadAsync(reach, () => store.FindAsync(reach, context.RequestAborted)).AsTask(), context.RequestAborted);
+                caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(), context.RequestAborted);
         }
         catch (RequestRefusedException refusal) when (refusal.Status == StatusCodes.Status404NotFound)
         {

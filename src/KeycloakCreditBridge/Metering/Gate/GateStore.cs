@@ -1,23 +1,21 @@
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Metering.Gate;
 
 /// <summary>Reads accounts for the gate.</summary>
-internal sealed class GateStore(NpgsqlDataSource dataSource)
+internal sealed class GateStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
 {
     private const string FindSql =
-        """
-        select c.status, c.credits_remaining, c.unlimited, c.last_reset as period_end
-        from user_credits c
-        where c.user_id = coalesce(
-            (select k.account_id from keycloak_users k
-            join user_credits o on o.user_id = k.account_id
-            where k.realm = any (@Realms::text[]) and k.keycloak_id = @UserId::text
-                and (o.keycloak_id is null or o.realm = k.realm and o.keycloak_id = k.keycloak_id)
-            order by k.realm limit 1),
-            @UserId)
+        $"""
+        select c.status, c.credits_remaining, c.unlimited,
+            credit_period_end(c.last_reset, c.created_at, @PeriodSeconds::double precision) as period_end
+        from (select @UserId::text as user_id) w
+        {BalanceStore.NamedAccount}
         """;
 
     /// <summary>The account of a user, named by Keycloak id or account id; null without one.</summary>
@@ -27,6 +25,7 @@ internal sealed class GateStore(NpgsqlDataSource dataSource)
             [
                 new NpgsqlParameter("UserId", NpgsqlDbType.Text) { Value = userId },
                 new NpgsqlParameter("Realms", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = realms },
+                BalanceStore.PeriodLength(provisioning.Value),
             ],
             cancellationToken)).SingleOrDefault();
 }

@@ -20,9 +20,11 @@ fresh as (
     on conflict (user_id, record_id) do nothing
     returning user_id, record_id
 ),
--- summed: the fresh ones with the account's balance and the sum of its records up to this one.
+-- summed: the fresh ones with the account's balance, the sum of its records up to this one, and the time that keeps their order.
 summed as (
     select w.*, c.credits_remaining as balance, @Clamp::boolean and not c.unlimited as bounded,
+        credit_booking_time(@Now, c.updated_at)
+            + interval '1 microsecond' * (row_number() over (partition by w.account_id order by w.position) - 1) as booked_at,
         sum(w.charge) over (partition by w.account_id order by w.position) as total
     from wanted w
     join user_credits c on c.user_id = w.account_id
@@ -39,14 +41,14 @@ entries as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
         created_at)
     select account_id, before - running, balance - running, 'usage', provider, model, tokens, running - before,
-        case when is_free then metadata::jsonb || jsonb_build_object('is_free', true) else metadata::jsonb end, @Now
+        case when is_free then metadata::jsonb || jsonb_build_object('is_free', true) else metadata::jsonb end, booked_at
     from charged
     order by position
 ),
 -- updated: the accounts with their new balances.
 updated as (
-    update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = @Now
-    from (select account_id, sum(running - before) as amount from charged group by account_id) p
-    where c.user_id = p.account_id and p.amount <> 0
+    update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = p.booked_at
+    from (select account_id, sum(running - before) as amount, max(booked_at) as booked_at from charged group by account_id) p
+    where c.user_id = p.account_id
 )
 select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {suppress_notify}) quiet

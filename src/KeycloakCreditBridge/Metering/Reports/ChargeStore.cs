@@ -10,16 +10,10 @@ namespace KeycloakCreditBridge.Metering.Reports;
 internal static class ChargeStore
 {
     private const string AccountsSql =
-        """
+        $"""
         select w.user_id, c.user_id as account_id, c.tier
         from unnest(@UserIds::text[]) as w (user_id)
-        left join lateral (
-            select k.account_id from keycloak_users k
-            join user_credits o on o.user_id = k.account_id
-            where k.realm = any (@Realms::text[]) and k.keycloak_id = w.user_id
-                and (o.keycloak_id is null or o.realm = k.realm and o.keycloak_id = k.keycloak_id)
-            order by k.realm limit 1) k on true
-        join user_credits c on c.user_id = coalesce(k.account_id, w.user_id)
+        {BalanceStore.NamedAccount}
         order by c.user_id collate "C"
         for no key update of c
         """;

@@ -114,7 +114,8 @@ changed as (
         realm = t.realm, keycloak_id = t.keycloak_id, credits_remaining = c.credits_remaining - t.forfeited + t.welcome,
         credits_allocated = case when c.credits_allocated = 0 then t.welcome else c.credits_allocated end,
         last_reset = case when t.welcomes then t.period_end else c.last_reset end,
-        grant_pending = c.grant_pending and not t.welcomes, updated_at = @Now
+        grant_pending = c.grant_pending and not t.welcomes,
+        updated_at = credit_booking_time(@Now, c.updated_at)
     from (
         select l.*, case
             when not l.welcomes or (
@@ -126,7 +127,7 @@ changed as (
         from locked l
         offset 0) t
     where c.user_id = t.user_id
-    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, t.source, t.status_changes,
+    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source, t.status_changes,
         t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
 ),
 -- welcomed: the ledger row of each grant that waited for a verified address.
@@ -134,7 +135,7 @@ welcomed as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
     select user_id, welcome, credits_remaining, 'purchase',
         jsonb_build_object('tier', tier, 'reason', case when welcome = 0 and amount > 0 then 'address_granted_before' else 'initial_allocation' end,
-            'source', source), @Now::timestamptz, 'welcome'
+            'source', source), updated_at, 'welcome'
     from changed
     where welcomes
     on conflict (user_id, grant_key) do nothing
@@ -143,7 +144,7 @@ welcomed as (
 forfeited as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
     select user_id, -forfeited, credits_remaining, 'adjustment', jsonb_build_object('reason', 'account_closed', 'source', source),
-        @Now::timestamptz
+        updated_at
     from changed
     where forfeited > 0
 ),

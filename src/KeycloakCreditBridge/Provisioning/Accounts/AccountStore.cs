@@ -22,13 +22,16 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
     public async Task<IReadOnlyList<AccountChange>> ConvergeAsync(
         IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        if (!batch.Any(BatchLockStore.NeedsLock))
+        var needsLock = batch.Any(BatchLockStore.NeedsLock);
+        if (!needsLock && !batch.Any(item => item.LeavesHint))
             return await dataSource.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await BatchLockStore.LockAsync(connection, batch, cancellationToken);
+        if (needsLock)
+            await BatchLockStore.LockAsync(connection, batch, cancellationToken);
         var changes = await connection.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken);
+        await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return [.. changes, .. switches];
     }

@@ -1,29 +1,54 @@
 -- Part of a statement: switches each account of `target` (user_id, to_tier, credits, cap, to_unlimited, switched_by, trigger_source,
--- client_address), save closed ones, with ledger and audit row. It ends with `switched` and its rows.
+-- client_address), except closed ones, with ledger and audit row. It ends with `switched` and its rows.
+-- Within a period the steps add up: what a step down could not take (`debt`) is deducted from later steps up, an unlimited tier in between
+-- changes nothing, and a period that began in an unlimited tier is not pro-rated. Rounding is never in the user's favour.
+-- Nothing is added or taken while the opening grant waits for a verified address.
+-- @ProRatedSeconds is the length of a period, or null where nothing is pro-rated.
 
--- held: the accounts once their locks are held, so that a charge at the same moment is not lost and what is taken is still there.
+-- held: the accounts once their locks are held, so that no concurrent charge is lost and what is taken is still there.
 held as (
-    select t.*, c.tier as earlier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited as was_unlimited, c.grant_pending,
-        least(greatest(extract(epoch from c.last_reset - @Now::timestamptz) / @Elapsing::double precision, 0), 1)::numeric as rest
+    select t.*, c.tier as earlier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited as was_unlimited,
+        c.grant_pending,
+        credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at,
+        case when @ProRatedSeconds::double precision is not null
+            then credit_period_end(c.last_reset, c.created_at, @ProRatedSeconds) end as ends,
+        c.pro_rated_until, c.pro_rated_credits, c.pro_rated_debt
     from target t
     join user_credits c on c.user_id = t.user_id
     where c.status <> 'closed'
     order by c.user_id collate "C"
     for no key update of c
 ),
--- priced: what the switch adds or takes, nothing while the opening grant waits for a verified address. @Elapsing is the length of a
--- period where the rest of it counts, null where nothing is pro-rated.
-priced as (
-    select h.*, case when h.was_unlimited or h.to_unlimited or h.grant_pending then 0 else coalesce(greatest(
-        trunc((h.credits - coalesce(e.amount, h.allocated)) * h.rest, 6), -greatest(h.balance, 0)), 0) end as pro_rated
+-- rated: the rest of the period, and what earlier steps of the same period came to: the credits that are paid for, and the debt.
+rated as (
+    select h.*, least(greatest(extract(epoch from h.ends - h.booked_at) / @ProRatedSeconds, 0), 1)::numeric as rest,
+        case when h.pro_rated_until = h.ends then h.pro_rated_credits
+            when not h.was_unlimited then coalesce(e.amount, h.allocated) end as paid,
+        case when h.pro_rated_until = h.ends then h.pro_rated_debt else 0 end as debt,
+        not h.to_unlimited and not h.grant_pending and h.earlier <> h.to_tier as steps
     from held h
     left join unnest(@Tiers::text[], @Amounts::numeric[]) as e (tier, amount) on e.tier = h.earlier
+),
+-- due_difference: the difference of the two tiers for the rest of the period.
+due_difference as (
+    select r.*, case when r.steps then coalesce(floor((r.credits - r.paid) * r.rest * 1000000) / 1000000, 0) else 0 end as difference
+    from rated r
+),
+-- priced: what the switch really adds or takes.
+priced as (
+    select d.*, case when d.difference > 0 then greatest(d.difference - d.debt, 0)
+        else greatest(d.difference, -greatest(d.balance, 0)) end as pro_rated
+    from due_difference d
 ),
 -- switched: the accounts as they are then.
 switched as (
     update user_credits c
     set tier = p.to_tier, credits_allocated = p.credits, monthly_cap = p.cap, unlimited = p.to_unlimited,
-        credits_remaining = c.credits_remaining + p.pro_rated, updated_at = @Now
+        credits_remaining = c.credits_remaining + p.pro_rated, updated_at = p.booked_at,
+        pro_rated_until = coalesce(p.ends, c.pro_rated_until),
+        pro_rated_credits = case when p.ends is null then c.pro_rated_credits
+            when p.steps and p.paid is not null then p.credits else p.paid end,
+        pro_rated_debt = case when p.ends is null then c.pro_rated_debt else p.debt + p.pro_rated - p.difference end
     from priced p
     where c.user_id = p.user_id
     returning c.*, p.earlier, p.pro_rated, p.switched_by, p.trigger_source, p.client_address
@@ -32,7 +57,7 @@ switched as (
 entry as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
     select user_id, pro_rated, credits_remaining, 'adjustment',
-        jsonb_build_object('reason', 'tier_switch', 'from', earlier, 'to', tier, 'by', switched_by), @Now
+        jsonb_build_object('reason', 'tier_switch', 'from', earlier, 'to', tier, 'by', switched_by), updated_at
     from switched
     where pro_rated <> 0
 ),

@@ -42,7 +42,7 @@ internal static class TierFollowStore
     /// <summary>What <see cref="SwitchAccounts"/> takes.</summary>
     public static NpgsqlParameter[] Parameters(ProRating proRating, DateTimeOffset now) =>
     [
-        new("Elapsing", NpgsqlDbType.Double) { Value = proRating.Period is { } period ? period.TotalSeconds : DBNull.Value },
+        new("ProRatedSeconds", NpgsqlDbType.Double) { Value = proRating.Period is { } period ? period.TotalSeconds : DBNull.Value },
         proRating.Tiers.Column("Tiers", NpgsqlDbType.Text, tier => tier.Tier),
         proRating.Tiers.Column("Amounts", NpgsqlDbType.Numeric, tier => tier.Credits),
         new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },

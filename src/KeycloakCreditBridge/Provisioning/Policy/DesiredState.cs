@@ -75,6 +75,9 @@ internal sealed record DesiredState(
     /// <summary>Set for users excluded by what listings do not show, see <see cref="RealmRules.BriefFingerprintOf"/>.</summary>
     public short? BriefFingerprint { get; init; }
 
+    /// <summary>Whether a hint is written with the account, so that Keycloak is read again after concurrent writers are done.</summary>
+    public bool LeavesHint { get; init; }
+
     /// <summary>Whether accounts of the realm follow the tier in Keycloak.</summary>
     public bool FollowsTiers { get; init; }
 

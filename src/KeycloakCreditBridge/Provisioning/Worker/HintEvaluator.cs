@@ -145,7 +145,10 @@ internal sealed class HintEvaluator(
         // Reported as deleted and still there: some senders report before the transaction that deletes commits.
         if ((isRead ? found : await ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
             return hint.Kind != HintKind.Deleted || isLate ? policy.Evaluate(subject, readAt, hint.Source, hint.Version) : null;
-        return hint.Kind == HintKind.Deleted || isLate ? policy.EvaluateDeleted(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) : null;
+        // A first read saw the user, or a token of the user: a missing user is deleted and not yet to come.
+        return hint.Kind == HintKind.Deleted || isLate || hint.Cause == HintCauses.FirstRead
+            ? policy.EvaluateDeleted(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version)
+            : null;
     }
 
     // An unreachable Keycloak says nothing about the user: such an attempt is not counted.

@@ -10,32 +10,39 @@ public sealed class OpenApiTests(PostgresFixture postgres)
     [Fact]
     public async Task The_document_describes_every_route_with_its_answers_and_the_answers_have_its_fields()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var document = (await scene.GetAsync("openapi/v1.json", null)).Json;
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var document = (await fixture.GetAsync("openapi/v1.json", null)).Json;
         var paths = document["paths"]!.AsObject();
         foreach (var (path, method) in ((string, string)[])[
-            ("credits/balance", "get"), ("credits/allocate", "post"), ("credits/refund", "post"), ("credits/deduct", "post"), ("credits/transactions", "get"),
-            ("credits/usage/track", "post"), ("credits/usage/summary", "get"), ("credits/usage/by-model", "get"), ("credits/usage/by-service", "get"),
+            ("credits/balance", "get"), ("credits/allocate", "post"), ("credits/refund", "post"), ("credits/adjust", "post"),
+            ("credits/deduct", "post"), ("credits/transactions", "get"),
+            ("credits/usage/track", "post"), ("credits/usage/summary", "get"), ("credits/usage/by-model", "get"),
+            ("credits/usage/by-service", "get"),
             ("credits/tiers", "get"), ("credits/tiers/compare", "get"), ("credits/tiers/switch", "post"), ("llm/credits", "get"),
-            ("llm/credits/history", "get"), ("admin/users/{id}/initialize", "post"), ("admin/reconciliations", "get"), ("admin/reconciliations", "post"),
+            ("llm/credits/history", "get"), ("admin/users/{id}/initialize", "post"), ("admin/reconciliations", "get"),
+            ("admin/reconciliations", "post"),
             ("admin/reconciliations/{id}", "get"), ("admin/reconciliations/{id}", "delete")])
         {
             var operation = paths[$"/api/v1/{path}"]?[method];
             var isLater = path == "admin/reconciliations" && method == "post";
             Assert.Equal(isLater, operation?["responses"]?["202"] is not null);
             Assert.Equal(!isLater, operation?["responses"]?["200"] is not null);
-            Assert.True(operation?["responses"]?[isLater ? "202" : "200"]?["content"]?["application/json"]?["schema"] is not null, $"{method} {path} has no schema.");
+            Assert.True(operation?["responses"]?[isLater ? "202" : "200"]?["content"]?["application/json"]?["schema"] is not null,
+                $"{method} {path} has no schema.");
             foreach (var status in (string[])["400", "401", "403", "404", "429", "503"])
                 Assert.NotNull(operation["responses"]![status]?["content"]?["application/problem+json"]);
             Assert.Equal(method == "post" && !path.EndsWith("initialize", StringComparison.Ordinal), operation["requestBody"] is not null);
         }
 
         Assert.Contains(
-            paths["/api/v1/credits/deduct"]!["post"]!["parameters"]!.AsArray(), parameter => (string)parameter!["name"]! == "Idempotency-Key");
+            paths["/api/v1/credits/deduct"]!["post"]!["parameters"]!.AsArray(),
+            parameter => (string)parameter!["name"]! == "Idempotency-Key");
+        Assert.NotNull(document["components"]!["schemas"]!["RefundShape"]!["properties"]!["refunds"]);
+        Assert.NotNull(document["components"]!["schemas"]!["AdjustShape"]!["properties"]!["allow_negative"]);
         Assert.Equal("bearer", (string)document["components"]!["securitySchemes"]!["bearer"]!["scheme"]!);
 
-        var token = scene.TokenOf("u1");
-        await scene.PostAsync(CreditsFixture.Track, token, new JsonObject { ["service"] = "s", ["cost"] = 1 });
+        var token = fixture.TokenOf("u1");
+        await fixture.PostAsync(CreditsFixture.Track, token, new JsonObject { ["service"] = "s", ["cost"] = 1 });
         await HasFieldsAsync("BalanceShape", CreditsFixture.Balance, answer => answer);
         await HasFieldsAsync("LlmBalanceShape", "api/v1/llm/credits", answer => answer);
         await HasFieldsAsync("TransactionShape", "api/v1/credits/transactions", answer => answer[0]!);
@@ -47,10 +54,11 @@ public sealed class OpenApiTests(PostgresFixture postgres)
 
         async Task HasFieldsAsync(string schema, string path, Func<JsonNode, JsonNode> pick)
         {
-            var answer = await scene.GetAsync(path, token);
+            var answer = await fixture.GetAsync(path, token);
             Assert.Equal(HttpStatusCode.OK, answer.Status);
             var described = document["components"]!["schemas"]![schema]!["properties"]!.AsObject().Select(field => field.Key);
-            Assert.Equal(described.Order(StringComparer.Ordinal), pick(answer.Json).AsObject().Select(field => field.Key).Order(StringComparer.Ordinal));
+            Assert.Equal(described.Order(StringComparer.Ordinal),
+                pick(answer.Json).AsObject().Select(field => field.Key).Order(StringComparer.Ordinal));
         }
     }
 }

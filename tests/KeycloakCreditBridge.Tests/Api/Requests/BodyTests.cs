@@ -12,21 +12,21 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
     private const string Garbled = "The body is not JSON, or names a field twice.";
 
     private readonly HttpClient _http = new();
-    private CreditsFixture _scene = null!;
+    private CreditsFixture _fixture = null!;
     private string _service = "";
     private string _id = "";
 
     public async ValueTask InitializeAsync()
     {
-        _scene = await CreditsFixture.StartAsync(postgres);
-        _service = _scene.TokenOf("s1", CreditsFixture.Service);
-        _id = await _scene.AddUserAsync();
+        _fixture = await CreditsFixture.StartAsync(postgres);
+        _service = _fixture.TokenOf("s1", CreditsFixture.Service);
+        _id = await _fixture.AddUserAsync();
     }
 
     public ValueTask DisposeAsync()
     {
         _http.Dispose();
-        return _scene.DisposeAsync();
+        return _fixture.DisposeAsync();
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await DeductAsync(fields);
         Assert.Equal((HttpStatusCode.BadRequest, Garbled), (answer.Status, answer.Detail));
-        Assert.Equal("purchase 5.000000 5.000000", await _scene.LedgerOfAsync(_id));
+        Assert.Equal("purchase 5.000000 5.000000", await _fixture.LedgerOfAsync(_id));
     }
 
     [Theory]
@@ -66,7 +66,8 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
         var fields = place == "service" ? "\"service\":\"#\"" : "\"service\":\"s\",\"metadata\":{\"#\":1}";
         var bytes = Encoding.UTF8.GetBytes(Body(fields));
         bytes[Array.IndexOf(bytes, (byte)'#')] = 0xff;
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_scene.Bridge.Url, CreditsFixture.Deduct)) { Content = new ByteArrayContent(bytes) };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            new Uri(_fixture.Bridge.Url, CreditsFixture.Deduct)) { Content = new ByteArrayContent(bytes) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {_service}");
         var answer = await ApiReply.OfAsync(await _http.SendAsync(request, TestContext.Current.CancellationToken));
@@ -88,7 +89,7 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
         Assert.Contains($"'{field}' {problem}", answer.Detail, StringComparison.Ordinal);
         Assert.NotNull(answer.Json["errors"]![field]);
-        Assert.Equal("purchase 5.000000 5.000000", await _scene.LedgerOfAsync(_id));
+        Assert.Equal("purchase 5.000000 5.000000", await _fixture.LedgerOfAsync(_id));
     }
 
     [Fact]
@@ -114,31 +115,33 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal(
             "0.1234567890123456789",
-            await _scene.Database.ScalarAsync<string>("select metadata -> 'a' ->> 2 from credit_transactions where transaction_type = 'usage'"));
+            await _fixture.Database.ScalarAsync<string>("select metadata -> 'a' ->> 2 from credit_transactions where transaction_type = 'usage'"));
     }
 
     [Fact]
     public async Task Metadata_cannot_replace_what_the_bridge_writes_itself()
     {
-        var body = JsonNode.Parse(Body("\"source\":\"s\",\"metadata\":{\"amount\":\"0.01\",\"balance\":\"9\",\"by\":\"nobody\",\"own\":1}"))!.AsObject();
-        Assert.Equal(HttpStatusCode.OK, (await _scene.PostAsync(CreditsFixture.Allocate, _scene.TokenOf("a1", CreditsFixture.Admin), body)).Status);
+        var body = JsonNode.Parse(Body("\"source\":\"s\",\"metadata\":{\"amount\":\"0.01\",\"balance\":\"9\",\"by\":\"other\",\"own\":1}"))!.AsObject();
+        Assert.Equal(HttpStatusCode.OK, (await _fixture.PostAsync(CreditsFixture.Allocate, _fixture.TokenOf("a1", CreditsFixture.Admin),
+            body)).Status);
         Assert.Equal(
             """{"by": "a1", "own": 1, "amount": "1.000000", "source": "s", "balance": "6.000000"}""",
-            await _scene.Database.ScalarAsync<string>("select metadata::text from audit_logs where action = 'credit.allocate'"));
+            await _fixture.Database.ScalarAsync<string>("select metadata::text from audit_logs where action = 'credit.allocate'"));
     }
 
     [Fact]
     public async Task Paid_usage_is_never_counted_as_free()
     {
         Assert.Equal(HttpStatusCode.OK, (await DeductAsync("\"service\":\"s\",\"metadata\":{\"is_free\":true,\"own\":1}")).Status);
-        var summary = (await _scene.GetAsync($"api/v1/credits/usage/summary?user_id={_id}", _service)).Json;
+        var summary = (await _fixture.GetAsync($"api/v1/credits/usage/summary?user_id={_id}", _service)).Json;
         Assert.Equal((0, 1), ((int)summary["free_tier_events"]!, (int)summary["paid_tier_events"]!));
         Assert.Equal(
             """{"by": "s1", "own": 1}""",
-            await _scene.Database.ScalarAsync<string>("select metadata::text from credit_transactions where transaction_type = 'usage'"));
+            await _fixture.Database.ScalarAsync<string>("select metadata::text from credit_transactions where transaction_type = 'usage'"));
     }
 
     private string Body(string fields) => $$"""{"user_id":"{{_id}}","amount":1,{{fields}}}""";
 
-    private Task<ApiReply> DeductAsync(string fields) => _scene.SendAsync(HttpMethod.Post, CreditsFixture.Deduct, _service, Body(fields), null);
+    private Task<ApiReply> DeductAsync(string fields) => _fixture.SendAsync(HttpMethod.Post, CreditsFixture.Deduct, _service, Body(fields),
+        null);
 }

@@ -37,14 +37,16 @@ public sealed class VerifiedTokensTests(PostgresFixture postgres)
     [Fact]
     public async Task A_remembered_token_vouches_for_no_other()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var token = scene.TokenOf("u1");
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var token = fixture.TokenOf("u1");
         foreach (var _ in (int[])[1, 2])
-            Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync(CreditsFixture.Balance, token)).Status);
+            Assert.Equal(HttpStatusCode.OK, (await fixture.GetAsync(CreditsFixture.Balance, token)).Status);
         var parts = token.Split('.');
         var signature = (parts[2][0] == 'A' ? 'B' : 'A') + parts[2][1..];
-        Assert.Equal(HttpStatusCode.Unauthorized, (await scene.GetAsync(CreditsFixture.Balance, $"{parts[0]}.{parts[1]}.{signature}")).Status);
-        var other = scene.TokenOf("u2", CreditsFixture.Admin).Split('.');
-        Assert.Equal(HttpStatusCode.Unauthorized, (await scene.GetAsync(CreditsFixture.Balance, $"{parts[0]}.{other[1]}.{parts[2]}")).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await fixture.GetAsync(CreditsFixture.Balance,
+            $"{parts[0]}.{parts[1]}.{signature}")).Status);
+        var other = fixture.TokenOf("u2", CreditsFixture.Admin).Split('.');
+        Assert.Equal(HttpStatusCode.Unauthorized, (await fixture.GetAsync(CreditsFixture.Balance,
+            $"{parts[0]}.{other[1]}.{parts[2]}")).Status);
     }
 }

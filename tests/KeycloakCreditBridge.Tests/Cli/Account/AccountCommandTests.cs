@@ -38,11 +38,11 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         await using var bundle = await PrepareAsync();
         bundle.Realm.ChangeUser("id-of-ana", user => user with { Enabled = false });
 
-        Assert.Contains("disabled by now. To look again: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
+        Assert.Contains("disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
         await bundle.RunAsync(ReconciliationFixture.AllUsers);
         Assert.Contains("Held because the user is disabled in Keycloak, since ", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
         bundle.Realm.RemoveUser("id-of-ana");
-        Assert.Contains("Unknown to Keycloak now", (await ShowAsync(bundle, "id-of-ana")).Output, StringComparison.Ordinal);
+        Assert.Contains("Keycloak does not know the user now", (await ShowAsync(bundle, "id-of-ana")).Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -62,9 +62,9 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         var hint = Assert.Single(await store.ClaimAsync(1, now, now, Token));
         await store.PostponeAsync([new PostponedHint(hint, now, 10, Dead: true, "bad\nluck")], Token);
 
-        Assert.Contains("not heard of the user", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);
+        Assert.Contains("no hint of the user arrived", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);
         Assert.Contains("the e-mail address is not verified", (await ShowAsync(bundle, "unproved")).Output, StringComparison.Ordinal);
-        Assert.Contains("the account of that id is somebody else's", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
+        Assert.Contains("the account of that id belongs to another user", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
         Assert.Contains("service account of a client", (await ShowAsync(bundle, "robot")).Output, StringComparison.Ordinal);
         Assert.Contains(@"dead after 10 tries (bad\u{A}luck)", (await ShowAsync(bundle, "stuck")).Output, StringComparison.Ordinal);
         var unknown = await ShowAsync(bundle, "unknown");
@@ -86,7 +86,7 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         Assert.Contains("Keycloak cannot be reached", error, StringComparison.Ordinal);
         using var json = JsonDocument.Parse(output);
         Assert.Equal("active", json.RootElement.GetProperty("account").GetProperty("status").GetString());
-        Assert.Contains("Keycloak could not be asked.", json.RootElement.GetProperty("why").GetString(), StringComparison.Ordinal);
+        Assert.Contains("Keycloak could not be read.", json.RootElement.GetProperty("why").GetString(), StringComparison.Ordinal);
     }
 
     private async Task<ReconciliationFixture> PrepareAsync()

@@ -32,7 +32,8 @@ public sealed class BalanceCacheTests : IDisposable
     [Fact]
     public async Task What_was_read_before_a_change_is_not_used_after_it_even_when_it_is_stored_later()
     {
-        foreach (var tell in (Action<BalanceCache>[])[cache => cache.Forget("ana"), cache => cache.ForgetAll(), cache => cache.StartListening()])
+        foreach (var tell in (Action<BalanceCache>[])[cache => cache.Forget("ana"), cache => cache.ForgetAll(),
+            cache => cache.StartListening()])
         {
             var cache = Listening();
             var slow = new TaskCompletionSource<AccountBalance?>();
@@ -124,8 +125,9 @@ public sealed class BalanceCacheTests : IDisposable
                 Interlocked.Increment(ref reads);
             }
         })).ToArray();
-        // It is about reads that writes overtake: whoever is slower to begin is waited for.
-        for (var value = 1; (value <= 20_000 || Volatile.Read(ref reads) < 20_000) && !Array.Exists(readers, reader => reader.IsCompleted); value++)
+        // It tests reads that writes overtake: the slower side is waited for.
+        for (var value = 1; (value <= 20_000 || Volatile.Read(ref reads) < 20_000) && !Array.Exists(readers,
+            reader => reader.IsCompleted); value++)
         {
             Volatile.Write(ref stored, value);
             cache.Forget("ana");

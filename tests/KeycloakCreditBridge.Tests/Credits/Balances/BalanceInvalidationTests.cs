@@ -23,19 +23,24 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
 
     private static readonly Dictionary<string, Func<CreditsFixture, string, Task>> Writers = new(StringComparer.Ordinal)
     {
-        ["deduct"] = (scene, id) => PostAsync(scene, CreditsFixture.Deduct, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["service"] = "s" }),
-        ["allocate"] = (scene, id) => PostAsync(scene, CreditsFixture.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" }),
-        ["refund"] = (scene, id) => PostAsync(scene, CreditsFixture.Refund, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["reason"] = "s" }),
-        ["usage"] = (scene, id) => PostAsync(scene, CreditsFixture.Track, new JsonObject { ["user_id"] = id, ["cost"] = "1", ["service"] = "s" }),
-        ["tier"] = (scene, id) => PostAsync(scene, "api/v1/credits/tiers/switch", new JsonObject { ["user_id"] = id, ["new_tier"] = "starter" }),
+        ["deduct"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Deduct,
+            new JsonObject { ["user_id"] = id, ["amount"] = "1", ["service"] = "s" }),
+        ["allocate"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Allocate,
+        new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" }),
+        ["refund"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Refund,
+        new JsonObject { ["user_id"] = id, ["amount"] = "1", ["reason"] = "s" }),
+        ["usage"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Track,
+        new JsonObject { ["user_id"] = id, ["cost"] = "1", ["service"] = "s" }),
+        ["tier"] = (fixture, id) => PostAsync(fixture, "api/v1/credits/tiers/switch",
+        new JsonObject { ["user_id"] = id, ["new_tier"] = "starter" }),
         ["meter"] = ReportAsync,
-        ["hold"] = (scene, id) => ConvergeAsync(scene, id, user => user with { Enabled = false }),
-        ["rename"] = (scene, id) => ConvergeAsync(scene, id, user => user with { Email = "later@example.com" }),
-        ["raw update"] = (scene, id) => scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select account_id from keycloak_users where keycloak_id = @id)", new { id }),
-        ["raw update of everybody"] = async (scene, _) =>
+        ["hold"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Enabled = false }),
+        ["rename"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Email = "later@example.com" }),
+        ["raw update"] = (fixture, id) => fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select account_id from keycloak_users where keycloak_id = @id)", new { id }),
+        ["raw update of all"] = async (fixture, _) =>
         {
-            await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
-            await scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7");
+            await fixture.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
+            await fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7");
         },
     };
 
@@ -45,14 +50,15 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     [MemberData(nameof(Names))]
     public async Task A_change_by_any_writer_shows_at_another_replica(string writer)
     {
-        await using var scene = await CreditsFixture.StartAsync(
+        await using var fixture = await CreditsFixture.StartAsync(
             postgres, ("Metering:ApiKeys:0", GatewayKey), ("Provisioning:AccountId", "{email}"));
-        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow));
-        var id = Person(scene);
-        await WarmAsync(scene, second, id);
-        var before = await BalanceAsync(scene, second, id);
-        await Writers[writer](scene, id);
-        await Eventually.TrueAsync(async () => await BalanceAsync(scene, second, id) != before, $"the second replica shows what was written by {writer}");
+        await using var second = await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow));
+        var id = NewUser(fixture);
+        await WarmAsync(fixture, second, id);
+        var before = await BalanceAsync(fixture, second, id);
+        await Writers[writer](fixture, id);
+        await Eventually.TrueAsync(async () => await BalanceAsync(fixture, second, id) != before,
+            $"the second replica shows what was written by {writer}");
     }
 
     [Theory]
@@ -60,63 +66,69 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     [InlineData("truncate user_credits")]
     public async Task An_account_that_is_removed_by_hand_is_not_shown_any_more(string removal)
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow), ("Credits:FirstRead", "NotFound"));
-        var id = Person(scene);
-        await WarmAsync(scene, second, id);
-        await scene.Database.ExecuteAsync(removal);
-        await Eventually.TrueAsync(async () => (await GetAsync(scene, second, id)).Status == HttpStatusCode.NotFound, "the account is gone");
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        await using var second = await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow), ("Credits:FirstRead", "NotFound"));
+        var id = NewUser(fixture);
+        await WarmAsync(fixture, second, id);
+        await fixture.Database.ExecuteAsync(removal);
+        await Eventually.TrueAsync(async () => (await GetAsync(fixture, second, id)).Status == HttpStatusCode.NotFound,
+            "the account is not shown");
     }
 
     [Fact]
     public async Task What_a_request_did_the_next_one_at_the_same_replica_sees()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var id = await scene.AddUserAsync();
-        var token = scene.TokenOf(id);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var id = await fixture.AddUserAsync();
+        var token = fixture.TokenOf(id);
         for (var count = 1; count <= 30; count++)
         {
-            await PostAsync(scene, CreditsFixture.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" });
-            Assert.Equal($"{5 + count}.000000", (await scene.GetAsync(CreditsFixture.Balance, token))["balance"]);
+            await PostAsync(fixture, CreditsFixture.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" });
+            Assert.Equal($"{5 + count}.000000", (await fixture.GetAsync(CreditsFixture.Balance, token))["balance"]);
             await PostAsync(
-                scene, "api/v1/credits/tiers/switch", new JsonObject { ["user_id"] = id, ["new_tier"] = count % 2 == 0 ? "starter" : "professional" });
-            Assert.Equal(count % 2 == 0 ? "starter" : "professional", (await scene.GetAsync(CreditsFixture.Balance, token))["tier"]);
+                fixture, "api/v1/credits/tiers/switch",
+                new JsonObject { ["user_id"] = id, ["new_tier"] = count % 2 == 0 ? "starter" : "professional" });
+            Assert.Equal(count % 2 == 0 ? "starter" : "professional", (await fixture.GetAsync(CreditsFixture.Balance, token))["tier"]);
         }
     }
 
     [Fact]
     public async Task Balances_are_cached_and_never_shown_to_another_caller()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var id = Person(scene);
-        await WarmAsync(scene, scene.Bridge, id);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var id = NewUser(fixture);
+        await WarmAsync(fixture, fixture.Bridge, id);
         foreach (var _ in (int[])[1, 2])
         {
-            Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync(CreditsFixture.Balance, scene.TokenOf(id))).Status);
-            Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync($"{CreditsFixture.Balance}?user_id={id}", scene.TokenOf("s1", CreditsFixture.Service))).Status);
-            Assert.Equal(HttpStatusCode.NotFound, (await scene.GetAsync(CreditsFixture.Balance, scene.TokenOf(id, CreditsFixture.Other, []))).Status);
+            Assert.Equal(HttpStatusCode.OK, (await fixture.GetAsync(CreditsFixture.Balance, fixture.TokenOf(id))).Status);
+            Assert.Equal(HttpStatusCode.OK, (await fixture.GetAsync($"{CreditsFixture.Balance}?user_id={id}",
+                fixture.TokenOf("s1", CreditsFixture.Service))).Status);
+            Assert.Equal(HttpStatusCode.NotFound, (await fixture.GetAsync(CreditsFixture.Balance,
+                fixture.TokenOf(id, CreditsFixture.Other, []))).Status);
             Assert.Equal(
                 HttpStatusCode.NotFound,
-                (await scene.GetAsync($"{CreditsFixture.Balance}?user_id={id}", scene.TokenOf("s1", CreditsFixture.Other, [CreditsFixture.Service]))).Status);
-            Assert.Equal(HttpStatusCode.Forbidden, (await scene.GetAsync($"{CreditsFixture.Balance}?user_id={id}", scene.TokenOf("u2"))).Status);
+                (await fixture.GetAsync($"{CreditsFixture.Balance}?user_id={id}",
+                fixture.TokenOf("s1", CreditsFixture.Other, [CreditsFixture.Service]))).Status);
+            Assert.Equal(HttpStatusCode.Forbidden, (await fixture.GetAsync($"{CreditsFixture.Balance}?user_id={id}",
+                fixture.TokenOf("u2"))).Status);
         }
     }
 
     [Fact]
     public async Task A_listener_that_is_cut_off_says_so_once_and_everything_is_read_from_the_database_until_it_is_back()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
         var clock = new ManualTimeProvider(DateTimeOffset.UtcNow);
-        await using var second = await SecondAsync(scene, clock);
+        await using var second = await SecondAsync(fixture, clock);
         var cache = second.Services.GetRequiredService<BalanceCache>();
-        var id = Person(scene);
-        await WarmAsync(scene, second, id);
+        var id = NewUser(fixture);
+        await WarmAsync(fixture, second, id);
 
         await Eventually.TrueAsync(
-            async () => { await scene.Database.ExecuteAsync(CutOffSql); return !cache.IsListening; }, "the listener noticed");
-        await scene.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = @id", new { id });
-        Assert.Equal("7.000000", (await GetAsync(scene, second, id))["monthly_cap"]);
-        Assert.Contains("does not hear of changes", await ReadAsync(second, "health/ready"), StringComparison.Ordinal);
+            async () => { await fixture.Database.ExecuteAsync(CutOffSql); return !cache.IsListening; }, "the listener noticed");
+        await fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = @id", new { id });
+        Assert.Equal("7.000000", (await GetAsync(fixture, second, id))["monthly_cap"]);
+        Assert.Contains("is not listening for changes", await ReadAsync(second, "health/ready"), StringComparison.Ordinal);
         Assert.Contains("bridge_balance_listening 0", await ReadAsync(second, "metrics"), StringComparison.Ordinal);
 
         await Eventually.TrueAsync(
@@ -129,21 +141,21 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     [Fact]
     public async Task Frequent_changes_are_published_by_the_replica_and_not_by_the_trigger()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres, ("Metering:ApiKeys:0", GatewayKey));
-        var id = await scene.AddUserAsync();
-        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var fixture = await CreditsFixture.StartAsync(postgres, ("Metering:ApiKeys:0", GatewayKey));
+        var id = await fixture.AddUserAsync();
+        await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         List<string> heard = [];
         connection.Notification += (_, notification) => heard.Add(notification.Payload);
         await using (var listen = new NpgsqlCommand("listen credit_balances", connection))
             await listen.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         foreach (var writer in (string[])["deduct", "allocate", "usage", "meter"])
         {
-            await Writers[writer](scene, id);
+            await Writers[writer](fixture, id);
             Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), $"{writer} is told");
         }
 
         Assert.All(heard, news => Assert.Contains("\"from\"", news, StringComparison.Ordinal));
-        await Writers["tier"](scene, id);
+        await Writers["tier"](fixture, id);
         Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "the switch is told");
         Assert.DoesNotContain("\"from\"", heard[^1], StringComparison.Ordinal);
     }
@@ -151,37 +163,38 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     [Fact]
     public async Task A_notification_that_cannot_be_parsed_clears_the_cache()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        await using var second = await SecondAsync(scene, new ManualTimeProvider(DateTimeOffset.UtcNow));
-        var id = Person(scene);
-        await WarmAsync(scene, second, id);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        await using var second = await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow));
+        var id = NewUser(fixture);
+        await WarmAsync(fixture, second, id);
         var cap = 5;
         // News of the opening may still be under way.
         await Eventually.TrueAsync(
             async () =>
             {
-                var remembered = (await GetAsync(scene, second, id))["monthly_cap"];
-                await scene.Database.ExecuteAsync(
+                var remembered = (await GetAsync(fixture, second, id))["monthly_cap"];
+                await fixture.Database.ExecuteAsync(
                     $"set credit_bridge.quiet = 'on'; update user_credits set monthly_cap = {++cap}; reset credit_bridge.quiet");
-                return (await GetAsync(scene, second, id))["monthly_cap"] == remembered;
+                return (await GetAsync(fixture, second, id))["monthly_cap"] == remembered;
             },
-            "what nobody tells of is not read again");
-        await scene.Database.ExecuteAsync("notify credit_balances, 'what?'");
-        await Eventually.TrueAsync(async () => (await GetAsync(scene, second, id))["monthly_cap"] == $"{cap}.000000", "it was read again");
+            "a change without notification is not read again");
+        await fixture.Database.ExecuteAsync("notify credit_balances, 'what?'");
+        await Eventually.TrueAsync(async () => (await GetAsync(fixture, second, id))["monthly_cap"] == $"{cap}.000000", "it was read again");
     }
 
-    private static string Person(CreditsFixture scene)
+    private static string NewUser(CreditsFixture fixture)
     {
         var user = new EmulatedUser(EmulatedUser.NewId(), "ana") { Email = "ana@example.com", EmailVerified = true };
-        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
+        fixture.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
         return user.Id;
     }
 
-    private static async Task<BridgeFixture> SecondAsync(CreditsFixture scene, ManualTimeProvider clock, params (string Key, string? Value)[] more)
+    private static async Task<BridgeFixture> SecondAsync(CreditsFixture fixture, ManualTimeProvider clock,
+        params (string Key, string? Value)[] more)
     {
-        var settings = BridgeFixture.Settings(scene.Database.ConnectionString, scene.Keycloak.Url);
+        var settings = BridgeFixture.Settings(fixture.Database.ConnectionString, fixture.Keycloak.Url);
         settings["Keycloak:Realms:1:Name"] = CreditsFixture.Other;
-        settings["Provisioning:AccountId"] = scene.Bridge.Services.GetRequiredService<Microsoft.Extensions.Configuration.IConfiguration>()["Provisioning:AccountId"] ?? "{id}";
+        settings["Provisioning:AccountId"] = fixture.Bridge.Services.GetRequiredService<Microsoft.Extensions.Configuration.IConfiguration>()["Provisioning:AccountId"] ?? "{id}";
         var bridge = await BridgeFixture.Build(settings, clock, more).StartAsync();
         var cache = bridge.Services.GetRequiredService<BalanceCache>();
         // What fails at first is tried again by the bridge's clock, which therefore runs until it listens.
@@ -190,29 +203,32 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
         return bridge;
     }
 
-    private static async Task WarmAsync(CreditsFixture scene, BridgeFixture bridge, string id)
+    private static async Task WarmAsync(CreditsFixture fixture, BridgeFixture bridge, string id)
     {
         var cache = bridge.Services.GetRequiredService<BalanceCache>();
         await Eventually.TrueAsync(() => cache.IsListening, "the bridge listens");
-        Assert.Equal(HttpStatusCode.OK, (await scene.GetAsync(CreditsFixture.Balance, scene.TokenOf(id))).Status);
-        // The hint of the first read is settled: nothing but the test writes from here on.
-        await Eventually.TrueAsync(async () => await scene.Database.ScalarAsync<bool>("select not exists (select from user_hints)"), "all hints are settled");
+        Assert.Equal(HttpStatusCode.OK, (await fixture.GetAsync(CreditsFixture.Balance, fixture.TokenOf(id))).Status);
+        // The hint of the first read is evaluated: nothing but the test writes from here on.
+        await Eventually.TrueAsync(async () => await fixture.Database.ScalarAsync<bool>("select not exists (select from user_hints)"),
+            "all hints are evaluated");
         await Eventually.TrueAsync(
             async () =>
             {
-                await GetAsync(scene, bridge, id);
-                return (await ReadAsync(bridge, "metrics")).Contains("bridge_balance_reads_total{from=\"memory\"}", StringComparison.Ordinal);
+                await GetAsync(fixture, bridge, id);
+                return (await ReadAsync(bridge, "metrics")).Contains("bridge_balance_reads_total{from=\"memory\"}",
+                    StringComparison.Ordinal);
             },
             "balances are remembered");
     }
 
-    private static async Task<string> BalanceAsync(CreditsFixture scene, BridgeFixture bridge, string id) => (await GetAsync(scene, bridge, id)).Body;
+    private static async Task<string> BalanceAsync(CreditsFixture fixture, BridgeFixture bridge, string id) =>
+        (await GetAsync(fixture, bridge, id)).Body;
 
-    private static async Task<ApiReply> GetAsync(CreditsFixture scene, BridgeFixture bridge, string id)
+    private static async Task<ApiReply> GetAsync(CreditsFixture fixture, BridgeFixture bridge, string id)
     {
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(bridge.Url, CreditsFixture.Balance));
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", scene.TokenOf(id));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", fixture.TokenOf(id));
         return await ApiReply.OfAsync(await http.SendAsync(request, TestContext.Current.CancellationToken));
     }
 
@@ -222,24 +238,24 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
         return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
     }
 
-    private static async Task PostAsync(CreditsFixture scene, string path, JsonObject body)
+    private static async Task PostAsync(CreditsFixture fixture, string path, JsonObject body)
     {
-        var answer = await scene.PostAsync(path, scene.TokenOf("boss", CreditsFixture.Admin, CreditsFixture.Service), body);
+        var answer = await fixture.PostAsync(path, fixture.TokenOf("boss", CreditsFixture.Admin, CreditsFixture.Service), body);
         Assert.True(answer.Status == HttpStatusCode.OK, answer.Body);
     }
 
-    private static async Task ConvergeAsync(CreditsFixture scene, string id, Func<EmulatedUser, EmulatedUser> change)
+    private static async Task ConvergeAsync(CreditsFixture fixture, string id, Func<EmulatedUser, EmulatedUser> change)
     {
-        scene.Keycloak.Realm(CreditsFixture.Realm).ChangeUser(id, change);
-        await PostAsync(scene, $"api/v1/admin/users/{id}/initialize", []);
+        fixture.Keycloak.Realm(CreditsFixture.Realm).ChangeUser(id, change);
+        await PostAsync(fixture, $"api/v1/admin/users/{id}/initialize", []);
     }
 
-    private static async Task ReportAsync(CreditsFixture scene, string id)
+    private static async Task ReportAsync(CreditsFixture fixture, string id)
     {
         using var http = new HttpClient();
         using var report = new StringContent(new JsonArray(MeteringFixture.Record("r1", id, 1m)).ToJsonString());
         report.Headers.Add("x-api-key", GatewayKey);
-        using var answer = await http.PostAsync(new Uri(scene.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
+        using var answer = await http.PostAsync(new Uri(fixture.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 }

@@ -43,6 +43,7 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
         await using var scene = await CreditsFixture.StartAsync(postgres);
         var token = scene.TokenOf("u1");
         await AskAsync(scene, token);
+        await scene.HintsDoneAsync();
         await scene.Database.ExecuteAsync($"update user_credits set {change}, source = null");
         await Eventually.TrueAsync(async () => (int)(await AskAsync(scene, token)).StatusCode == status, "the change is seen");
 

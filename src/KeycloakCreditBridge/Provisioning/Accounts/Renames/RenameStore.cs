@@ -54,7 +54,9 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     private const string ChangeIdsSql =
         """
         with renamed as (select * from unnest(@From::text[], @To::text[]) as m (from_id, to_id)),
-        accounts as (update user_credits c set user_id = m.to_id, updated_at = @Now::timestamptz from renamed m where c.user_id = m.from_id),
+        accounts as (
+            update user_credits c set user_id = m.to_id, updated_at = credit_booking_time(@Now::timestamptz, c.updated_at)
+            from renamed m where c.user_id = m.from_id),
         ledger as (update credit_transactions t set user_id = m.to_id from renamed m where t.user_id = m.from_id),
         addresses as (update granted_emails g set account_id = m.to_id from renamed m where g.account_id = m.from_id),
         charged as (delete from usage_records u using renamed m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),

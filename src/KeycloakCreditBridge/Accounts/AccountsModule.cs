@@ -1,0 +1,10 @@
+namespace KeycloakCreditBridge.Accounts;
+
+internal static class AccountsModule
+{
+    public static void AddAccounts(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<AccountViewStore>();
+        builder.Services.AddSingleton<AccountFinder>();
+    }
+}

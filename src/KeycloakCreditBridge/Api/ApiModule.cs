@@ -1,0 +1,45 @@
+using System.Text.Json;
+using KeycloakCreditBridge.Api.Description;
+using KeycloakCreditBridge.Api.Problems;
+using KeycloakCreditBridge.Api.Rates;
+using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Configuration;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Api;
+
+internal static class ApiModule
+{
+    public static void AddApi(this IHostApplicationBuilder builder)
+    {
+        builder.AddSection<ApiOptions, ApiOptionsValidator>(ApiOptions.Section);
+        var services = builder.Services;
+        services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
+        services.AddSingleton<VerifiedTokens>();
+        services.AddAuthorization();
+        services.AddOpenApi(options => options.DescribeTokens());
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
+        services.AddRateLimiter(_ => { });
+        services.AddSingleton<RequestRateLimiter>();
+        services.AddSingleton<IConfigureOptions<RateLimiterOptions>>(provider => provider.GetRequiredService<RequestRateLimiter>());
+        services.AddSingleton<ProblemFilter>();
+    }
+
+    public static void UseApi(this WebApplication app)
+    {
+        // Addresses are counted before a token costs anything.
+        app.UseRateLimiter();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapOpenApi("/openapi/{documentName}.json");
+    }
+
+    /// <summary>
+    /// The group of the API's routes: each needs a token, counts against its caller's rate and answers problem documents.
+    /// </summary>
+    public static RouteGroupBuilder MapApiGroup(this IEndpointRouteBuilder app) => app.MapGroup("/api/v1").RequireToken()
+        .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>())
+        .AddEndpointFilter(app.ServiceProvider.GetRequiredService<ProblemFilter>());
+}

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Api;
+
+/// <summary>What every HTTP route shares.</summary>
+internal sealed class ApiOptions
+{
+    public const string Section = "Api";
+
+    /// <summary>What `aud` of an access token must hold. The roles of this client count beside those of the realm.</summary>
+    public string Audience { get; set; } = "credit-bridge";
+
+    /// <summary>How many requests are accepted.</summary>
+    public RateLimitOptions RateLimits { get; set; } = new();
+}
+
+/// <summary>Requests a second. Ten seconds' worth may come at once.</summary>
+internal sealed class RateLimitOptions
+{
+    /// <summary>By each signed-in user or client.</summary>
+    public int PerUser { get; set; } = 100;
+
+    /// <summary>From each address.</summary>
+    public int PerAddress { get; set; } = 1_000;
+
+    /// <summary>Webhooks and gateway requests from each address: Keycloak and a gateway send for all of their users.</summary>
+    public int Machines { get; set; } = 5_000;
+}
+
+internal sealed class ApiOptionsValidator : IValidateOptions<ApiOptions>
+{
+    public ValidateOptionsResult Validate(string? name, ApiOptions options)
+    {
+        List<string> problems = [];
+        if (string.IsNullOrWhiteSpace(options.Audience))
+            problems.Add("Api:Audience is empty: name the client that tokens are made for, such as credit-bridge.");
+        Check("PerUser", options.RateLimits.PerUser);
+        Check("PerAddress", options.RateLimits.PerAddress);
+        Check("Machines", options.RateLimits.Machines);
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+
+        void Check(string key, int limit)
+        {
+            if (limit is < 1 or > 100_000)
+                problems.Add($"Api:RateLimits:{key} is {limit}: choose 1 to 100000 requests a second.");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+using System.Net;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Tests.Credits.Lookup;
+
+/// <summary>First reads, hints and deletions that overtake each other: triggers hold a write until the test lets it go.</summary>
+public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private const string TriggersSql =
+        """
+        create function hold_account() returns trigger language plpgsql as $$
+        begin
+            perform pg_advisory_xact_lock_shared(hashtext(new.status));
+            return new;
+        end $$;
+        create function hold_record() returns trigger language plpgsql as $$
+        begin
+            perform pg_advisory_xact_lock_shared(hashtext(new.user_state));
+            return new;
+        end $$;
+        create trigger hold_account before insert on user_credits for each row execute function hold_account();
+        create trigger hold_record before insert on keycloak_users for each row execute function hold_record();
+        """;
+
+    private CreditsFixture _fixture = null!;
+    private NpgsqlConnection _holder = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _holder.DisposeAsync();
+        await _fixture.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("active", "held")]
+    [InlineData("held", "active")]
+    public async Task A_token_of_a_disabled_user_leaves_no_active_account_whichever_write_comes_first(string first, string second)
+    {
+        await StartAsync();
+        var user = AddUser(enabled: false);
+        await HoldAsync(first, second);
+        await HintAsync(user, HintKind.Changed);
+        await WaitingAsync(1);
+        var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.TokenOf(user));
+        await WaitingAsync(2);
+        await ReleaseAsync(first);
+        await Eventually.TrueAsync(() => ExistsAsync("user_credits"), "the first write is done");
+        await ReleaseAsync(second);
+        Assert.Equal(HttpStatusCode.OK, (await read).Status);
+        await EndsAsync("held");
+    }
+
+    [Theory]
+    [InlineData("active", "excluded")]
+    [InlineData("excluded", "active")]
+    public async Task A_token_of_an_excluded_user_leaves_no_active_account_whichever_write_comes_first(string first, string second)
+    {
+        await StartAsync(("Provisioning:DisabledUsers", "Exclude"));
+        var user = AddUser(enabled: false);
+        await HoldAsync(first, second);
+        await HintAsync(user, HintKind.Changed);
+        await WaitingAsync(1);
+        var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.TokenOf(user));
+        await WaitingAsync(2);
+        await ReleaseAsync(first);
+        await Eventually.TrueAsync(() => ExistsAsync("keycloak_users"), "the first write is done");
+        await ReleaseAsync(second);
+        await read;
+        await EndsAsync("held");
+    }
+
+    [Theory]
+    [InlineData("active", "held")]
+    [InlineData("held", "active")]
+    public async Task A_user_disabled_while_a_service_reads_the_balance_first_is_held_whichever_write_comes_first(string first,
+        string second)
+    {
+        await StartAsync();
+        var user = AddUser(enabled: true);
+        await HoldAsync(first, second);
+        var read = _fixture.GetAsync($"{CreditsFixture.Balance}?user_id={user}", _fixture.TokenOf("s1", CreditsFixture.Service));
+        await WaitingAsync(1);
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).ChangeUser(user, found => found with { Enabled = false });
+        await HintAsync(user, HintKind.Changed);
+        await WaitingAsync(2);
+        await ReleaseAsync(first);
+        await Eventually.TrueAsync(() => ExistsAsync("user_credits"), "the first write is done");
+        await ReleaseAsync(second);
+        Assert.Equal(HttpStatusCode.OK, (await read).Status);
+        await EndsAsync("held");
+    }
+
+    [Fact]
+    public async Task A_user_deleted_while_a_service_reads_the_balance_first_keeps_no_open_account()
+    {
+        await StartAsync();
+        var user = AddUser(enabled: true);
+        await HoldAsync("active");
+        var read = _fixture.GetAsync($"{CreditsFixture.Balance}?user_id={user}", _fixture.TokenOf("s1", CreditsFixture.Service));
+        await WaitingAsync(1);
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).RemoveUser(user);
+        await HintAsync(user, HintKind.Deleted);
+        await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
+        await ReleaseAsync("active");
+        Assert.Equal(HttpStatusCode.OK, (await read).Status);
+        await EndsAsync("closed");
+    }
+
+    [Fact]
+    public async Task The_token_of_a_deleted_user_opens_no_account_that_outlives_the_first_answer_of_Keycloak()
+    {
+        await StartAsync();
+        Assert.Equal("active", (await _fixture.GetAsync(CreditsFixture.Balance, _fixture.Sign(_fixture.Claims("deleted-long-ago"))))["status"]);
+        await EndsAsync("closed");
+    }
+
+    [Fact]
+    public async Task A_deletion_evaluated_between_a_token_and_its_account_closes_the_account()
+    {
+        await StartAsync();
+        await HoldAsync("active");
+        var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.Sign(_fixture.Claims("deleted-just-now")));
+        await WaitingAsync(1);
+        await HintAsync("deleted-just-now", HintKind.Deleted);
+        await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
+        await ReleaseAsync("active");
+        Assert.Equal(HttpStatusCode.OK, (await read).Status);
+        await EndsAsync("closed");
+    }
+
+    private async Task StartAsync(params (string Key, string? Value)[] settings)
+    {
+        _fixture = await CreditsFixture.StartAsync(postgres, settings);
+        await _fixture.Database.ExecuteAsync(TriggersSql);
+        _holder = await _fixture.Database.DataSource.OpenConnectionAsync(Token);
+    }
+
+    private string AddUser(bool enabled)
+    {
+        var user = new EmulatedUser(EmulatedUser.NewId(), $"user-{Guid.NewGuid():n}") { Enabled = enabled };
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
+        return user.Id;
+    }
+
+    private Task HintAsync(string user, HintKind kind) => _fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+        [new UserHint(CreditsFixture.Realm, user, kind, "TEST", HintSources.Webhook)], Token);
+
+    private async Task HoldAsync(params string[] writes)
+    {
+        foreach (var write in writes)
+            await LockAsync("pg_advisory_lock", write);
+    }
+
+    private Task ReleaseAsync(string write) => LockAsync("pg_advisory_unlock", write);
+
+    private async Task LockAsync(string function, string write)
+    {
+        await using var command = new NpgsqlCommand($"select {function}(hashtext($1))",
+            _holder) { Parameters = { new() { Value = write } } };
+        await command.ExecuteNonQueryAsync(Token);
+    }
+
+    private Task WaitingAsync(int sessions) =>
+        Eventually.TrueAsync(async () => await _fixture.Database.WaitingAsync() >= sessions, $"{sessions} writes wait");
+
+    private Task<bool> ExistsAsync(string table) => _fixture.Database.ScalarAsync<bool>($"select exists (select from {table})");
+
+    // No hint is left, so that nothing but a complete reading would change the account again.
+    private Task EndsAsync(string status) => Eventually.TrueAsync(
+        () => _fixture.Database.ScalarAsync<bool>(
+            """
+            select not exists (select from user_hints) and not exists (select from user_credits where status <> @status)
+                and exists (select from keycloak_users)
+            """,
+            new { status }),
+        $"the account is {status}");
+}
