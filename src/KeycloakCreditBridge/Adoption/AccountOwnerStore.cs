@@ -14,7 +14,8 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
     private const string UsersTableSql =
         """
         create temporary table adopting_users (
-            realm text collate "C" not null, keycloak_id text collate "C" not null, address text, proven boolean not null, named text collate "C",
+            realm text collate "C" not null, keycloak_id text collate "C" not null, address text, proven boolean not null,
+                named text collate "C",
             renames boolean not null, name_proven boolean not null, email_hash bytea, created_at timestamptz, read_at timestamptz not null,
             primary key (realm, keycloak_id))
         """;
@@ -22,7 +23,8 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
     private const string MembersTableSql =
         """
         create temporary table adopting_members (
-            account_id text collate "C" primary key, grp bigint not null, ownership text not null, realm text collate "C", keycloak_id text collate "C",
+            account_id text collate "C" primary key, grp bigint not null, ownership text not null, realm text collate "C",
+                keycloak_id text collate "C",
             present boolean not null)
         """;
 
@@ -36,8 +38,10 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
     private const string UsersSql =
         """
         insert into adopting_users (realm, keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at, read_at)
-        select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.email_hash, p.created_at, @ReadAt::timestamptz
-        from unnest(@Ids::text[], @Addresses::text[], @Proven::boolean[], @Named::text[], @Renames::boolean[], @NameProven::boolean[], @Hashes::bytea[],
+        select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.email_hash, p.created_at,
+            @ReadAt::timestamptz
+        from unnest(@Ids::text[], @Addresses::text[], @Proven::boolean[], @Named::text[], @Renames::boolean[], @NameProven::boolean[],
+            @Hashes::bytea[],
                 @CreatedAts::timestamptz[])
             as p (keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at)
         on conflict (realm, keycloak_id) do nothing
@@ -53,7 +57,8 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
         grouped as (
             select m.grp, m.realm, m.keycloak_id, p.named, p.renames, p.namesakes,
                 min(c.user_id) filter (where c.keycloak_id is not null) as recorded,
-                (array_agg(m.account_id order by m.present desc, c.credits_allocated desc, c.credits_remaining desc, c.created_at, c.user_id))[1] as best
+                (array_agg(m.account_id order by m.present desc, c.credits_allocated desc, c.credits_remaining desc, c.created_at,
+                    c.user_id))[1] as best
             from adopting_members m
             left join user_credits c on c.user_id = m.account_id
             left join person p on p.realm = m.realm and p.keycloak_id = m.keycloak_id
@@ -76,7 +81,10 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 
     // The bridge's sessions avoid sequential scans, which are the right plan here.
     private const string SettingsSql =
-        "select set_config('enable_seqscan', 'on', false), set_config('plan_cache_mode', 'auto', false), set_config('work_mem', '64MB', false)";
+        """
+        select set_config('enable_seqscan', 'on', false), set_config('plan_cache_mode', 'auto', false),
+            set_config('work_mem', '64MB', false)
+        """;
 
     private const string LockSql = "select pg_try_advisory_lock(hashtext('keycloak-credit-bridge adoption'))";
 
@@ -122,7 +130,11 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
     /// <summary>Matches accounts and users, after all users were added.</summary>
     public async Task MatchAsync(CancellationToken cancellationToken)
     {
-        foreach (var sql in (string[])["analyze adopting_users", MembersSql, MemberIndexSql, "analyze adopting_members", GroupsSql, "analyze adopting_groups"])
+        string[] steps =
+        [
+            "analyze adopting_users", MembersSql, MemberIndexSql, "analyze adopting_members", GroupsSql, "analyze adopting_groups",
+        ];
+        foreach (var sql in steps)
             await connection.ExecuteAsync(new CommandDefinition(sql, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 }

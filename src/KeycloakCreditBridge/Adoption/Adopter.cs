@@ -117,7 +117,8 @@ internal sealed class Adopter(
     {
         List<(Subject, DesiredState)> evaluated = [];
         var rules = policy.RulesOf(realm);
-        foreach (var listed in page.Users.Where(item => !item.IsServiceAccount && !item.KeycloakId.Contains('\0', StringComparison.Ordinal)))
+        foreach (var listed in page.Users.Where(
+            item => !item.IsServiceAccount && !item.KeycloakId.Contains('\0', StringComparison.Ordinal)))
         {
             Subject? user = listed;
             if (!rules.AccountId.IsFixed && rules.NeedsMoreThanBrief)

@@ -8,7 +8,10 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
 {
     // A batch is read by index, while the totals before it needed sequential scans.
     private const string SettingsSql =
-        "select set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
+        """
+        select set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+            set_config('enable_mergejoin', 'off', false)
+        """;
 
     // In the order in which converging and renaming lock them.
     private const string LockUsersSql =
@@ -67,7 +70,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         update user_credits c
         set user_id = f.target, credits_remaining = f.balance - f.taken, realm = f.realm, keycloak_id = f.keycloak_id,
-            credits_allocated = b.credits_allocated, tier = b.tier, monthly_cap = b.monthly_cap, unlimited = b.unlimited, last_reset = b.last_reset,
+            credits_allocated = b.credits_allocated, tier = b.tier, monthly_cap = b.monthly_cap, unlimited = b.unlimited,
+                last_reset = b.last_reset,
             created_at = case when f.members > 1
                 then (select min(o.created_at) from adopting_members m join user_credits o on o.user_id = m.account_id where m.grp = f.grp)
                 else c.created_at end,
@@ -75,7 +79,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         from adopting_totals f
         join user_credits b on b.user_id = f.best
         where c.user_id = f.survivor and f.realm is not null
-            and (f.members > 1 or f.survivor <> f.target or f.taken <> 0 or c.realm is distinct from f.realm or c.keycloak_id is distinct from f.keycloak_id)
+            and (f.members > 1 or f.survivor <> f.target or f.taken <> 0 or c.realm is distinct from f.realm
+                or c.keycloak_id is distinct from f.keycloak_id)
             and f.due
         """;
 
@@ -89,7 +94,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
     private const string OpeningsSql =
         """
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-        select f.target, f.opening, f.total + f.opening, 'purchase', jsonb_build_object('tier', c.tier, 'reason', 'adopted', 'source', 'adopt'),
+        select f.target, f.opening, f.total + f.opening, 'purchase',
+            jsonb_build_object('tier', c.tier, 'reason', 'adopted', 'source', 'adopt'),
             @Now::timestamptz, 'signup'
         from adopting_totals f
         join user_credits c on c.user_id = f.target
@@ -100,8 +106,10 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
         select f.target, f.change, f.balance - f.taken, 'adjustment', jsonb_strip_nulls(jsonb_build_object(
-                'reason', 'adopted', 'source', 'adopt', 'balance_before', f.balance, 'ledger_before', f.total, 'openings_repeated', nullif(f.repeated, 0),
-                'joined', case when f.members > 1 then (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp) end,
+                'reason', 'adopted', 'source', 'adopt', 'balance_before', f.balance, 'ledger_before', f.total, 'openings_repeated',
+                    nullif(f.repeated, 0),
+                'joined', case when f.members > 1
+                    then (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp) end,
                 'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0))), @Now::timestamptz
         from adopting_totals f
         where f.due and f.change <> 0
@@ -120,8 +128,10 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         """
         insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
         select @Now::timestamptz, f.target, 'credit.adopt', 'success', 'user_credits', f.target, jsonb_strip_nulls(jsonb_build_object(
-            'source', 'adopt', 'accounts', (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp),
-            'realm', f.realm, 'keycloak_id', f.keycloak_id, 'balance_before', f.balance, 'balance', f.balance - f.taken, 'ledger_before', f.total,
+            'source', 'adopt', 'accounts',
+                (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp),
+            'realm', f.realm, 'keycloak_id', f.keycloak_id, 'balance_before', f.balance, 'balance', f.balance - f.taken, 'ledger_before',
+                f.total,
             'opening', case when f.kept is null then f.opening end, 'adjustment', nullif(f.change, 0),
             'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0)))
         from adopting_totals f
@@ -133,7 +143,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, user_state, checked_at)
         select f.realm, f.keycloak_id, f.target, p.created_at, 'account', p.read_at
         from adopting_totals f
-        cross join lateral (select x.created_at, x.read_at from adopting_users x where x.realm = f.realm and x.keycloak_id = f.keycloak_id limit 1) p
+        cross join lateral (select x.created_at, x.read_at from adopting_users x where x.realm = f.realm
+            and x.keycloak_id = f.keycloak_id limit 1) p
         where f.due and f.members > 0
         order by f.realm collate "C", f.keycloak_id collate "C"
         on conflict (realm, keycloak_id) do update
@@ -178,7 +189,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
 
     private static readonly string[] Steps =
     [
-        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql, AddressRenameSql, AddressesSql, RecordsSql,
+        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql, AddressRenameSql, AddressesSql,
+        RecordsSql,
     ];
 
     /// <summary>Prepares the session for batches.</summary>
@@ -191,12 +203,15 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var wanted = new { Groups = groups };
         await connection.ExecuteAsync(new CommandDefinition(LockUsersSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
-        await connection.ExecuteAsync(new CommandDefinition(LockAccountsSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
-        long[] unchanged = [.. await connection.QueryAsync<long>(new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
+        await connection.ExecuteAsync(
+            new CommandDefinition(LockAccountsSql, wanted, commandTimeout: 0, cancellationToken: cancellationToken));
+        long[] unchanged = [.. await connection.QueryAsync<long>(
+            new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
         await totals.ComputeAsync(unchanged, cancellationToken);
         var due = await totals.DueAsync(cancellationToken);
         foreach (var sql in Steps)
-            await connection.ExecuteAsync(new CommandDefinition(sql, new { Now = now.UtcDateTime }, commandTimeout: 0, cancellationToken: cancellationToken));
+            await connection.ExecuteAsync(
+                new CommandDefinition(sql, new { Now = now.UtcDateTime }, commandTimeout: 0, cancellationToken: cancellationToken));
         await transaction.CommitAsync(cancellationToken);
         return (due.Length, groups.Length - unchanged.Length);
     }

@@ -11,8 +11,10 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
         """
         create temporary table adopting_totals (
             grp bigint primary key, realm text collate "C", keycloak_id text collate "C", target text collate "C" not null,
-            survivor text collate "C" not null, best text collate "C" not null, members bigint not null, balance numeric not null, total numeric not null,
-            entries bigint not null, repeated bigint not null, mismatched boolean not null, kept uuid, keyed boolean not null, marked boolean not null,
+            survivor text collate "C" not null, best text collate "C" not null, members bigint not null, balance numeric not null,
+                total numeric not null,
+            entries bigint not null, repeated bigint not null, mismatched boolean not null, kept uuid, keyed boolean not null,
+                marked boolean not null,
             owed numeric not null, taken numeric not null, opening numeric not null, change numeric not null, due boolean not null)
         """;
 
@@ -25,7 +27,8 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
         """
         with finding as (
             select 'duplicates' as name, f.target as id,
-                f.target || ': ' || (select string_agg(m.account_id, ' + ' order by m.account_id) from adopting_members m where m.grp = f.grp) as shown
+                f.target || ': '
+                    || (select string_agg(m.account_id, ' + ' order by m.account_id) from adopting_members m where m.grp = f.grp) as shown
             from adopting_totals f where f.members > 1
             union all
             select 'renamed', target, survivor || ' to ' || target from adopting_totals where members = 1 and survivor <> target
@@ -46,11 +49,13 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
             union all
             select ownership, account_id, account_id from adopting_members where ownership <> 'owned' and present
             union all
-            select 'uuid_ids', account_id, account_id from adopting_members where present and account_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            select 'uuid_ids', account_id, account_id from adopting_members where present
+                and account_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
             union all
             select 'address_ids', account_id, account_id from adopting_members where present and account_id like '%@%'
         ),
-        ranked as (select name, shown, count(*) over (partition by name) as count, row_number() over (partition by name order by id) as place from finding)
+        ranked as (select name, shown, count(*) over (partition by name) as count,
+            row_number() over (partition by name order by id) as place from finding)
         select name, count, array_agg(shown order by place) as first from ranked where place <= @Limit::int group by name, count
         """;
 
@@ -71,7 +76,8 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
     public async Task ComputeAsync(long[]? groups, CancellationToken cancellationToken)
     {
         await connection.ExecuteAsync(new CommandDefinition("truncate adopting_totals", cancellationToken: cancellationToken));
-        await connection.ExecuteAsync(new CommandDefinition(ComputeSql, new { Groups = groups }, commandTimeout: 0, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(
+            new CommandDefinition(ComputeSql, new { Groups = groups }, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 
     /// <summary>Groups for which there is something to do.</summary>
@@ -84,7 +90,8 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
             new CommandDefinition(FindingsSql, new { Limit = limit }, commandTimeout: 0, cancellationToken: cancellationToken))];
 
     public Task<AdoptionTotals> TotalsAsync(CancellationToken cancellationToken) =>
-        connection.QuerySingleAsync<AdoptionTotals>(new CommandDefinition(TotalsSql, commandTimeout: 0, cancellationToken: cancellationToken));
+        connection.QuerySingleAsync<AdoptionTotals>(
+            new CommandDefinition(TotalsSql, commandTimeout: 0, cancellationToken: cancellationToken));
 }
 
 /// <summary>A kind of finding.</summary>

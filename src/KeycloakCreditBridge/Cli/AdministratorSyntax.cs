@@ -12,12 +12,14 @@ internal static class AdministratorSyntax
 
     private static readonly Option<string?> User = new("--admin-user")
     {
-        Description = $"An administrator. The password comes from --admin-password-file, the variable {Variable} or a prompt.", HelpName = "NAME",
+        Description = $"An administrator. The password comes from --admin-password-file, the variable {Variable} or a prompt.",
+        HelpName = "NAME",
     };
 
     private static readonly Option<string?> Client = new("--admin-client")
     {
-        Description = "Instead, a client whose service account is an administrator; its secret comes from the same places.", HelpName = "ID",
+        Description = "Instead, a client whose service account is an administrator; its secret comes from the same places.",
+        HelpName = "ID",
     };
 
     private static readonly Option<string?> PasswordFile = new("--admin-password-file")
@@ -47,7 +49,8 @@ internal static class AdministratorSyntax
     {
         if ((parsed.GetValue(User) ?? parsed.GetValue(Client)) is not { } name)
             return null;
-        return new Administrator(parsed.GetValue(Realm) ?? "master", name, parsed.GetValue(Client) is not null, Secret(parsed.GetValue(PasswordFile), name));
+        return new Administrator(
+            parsed.GetValue(Realm) ?? "master", name, parsed.GetValue(Client) is not null, Secret(parsed.GetValue(PasswordFile), name));
     }
 
     private static string Secret(string? file, string name)

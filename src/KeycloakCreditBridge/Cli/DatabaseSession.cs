@@ -12,7 +12,10 @@ internal static class DatabaseSession
     /// <param name="work">Returns the exit code.</param>
     /// <exception cref="MigrationException">The schema is not this program's.</exception>
     public static async Task<int> RunAsync(
-        CommandHost host, string[] settings, IReadOnlyCollection<string> sections, Func<IServiceProvider, CancellationToken, Task<int>> work)
+        CommandHost host,
+        string[] settings,
+        IReadOnlyCollection<string> sections,
+        Func<IServiceProvider, CancellationToken, Task<int>> work)
     {
         await using var app = host.BuildCommand(settings);
         ConfigurationCheck.Run(app.Services, sections);

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace KeycloakCreditBridge.Cli;
 
-/// <summary>Makes foreign text safe for a terminal: a name can hold line breaks, terminal commands, or marks that reverse the direction of a line.</summary>
+/// <summary>
+/// Makes foreign text safe for a terminal: a name can hold line breaks, terminal commands, or marks that reverse the direction of a line.
+/// </summary>
 internal static class Printable
 {
     /// <summary>The text on one line, with `\u{…}` for each invisible character.</summary>

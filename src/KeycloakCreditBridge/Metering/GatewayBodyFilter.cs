@@ -9,7 +9,8 @@ internal sealed class GatewayBodyFilter : IEndpointFilter
     public ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         if (!ContentEncoding.IsNone(context.HttpContext.Request))
-            return ValueTask.FromResult<object?>(TypedResults.Problem(ContentEncoding.Refusal, statusCode: StatusCodes.Status415UnsupportedMediaType));
+            return ValueTask.FromResult<object?>(
+                TypedResults.Problem(ContentEncoding.Refusal, statusCode: StatusCodes.Status415UnsupportedMediaType));
         if (context.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = null;
         return next(context);

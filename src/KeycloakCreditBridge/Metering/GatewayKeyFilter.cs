@@ -19,7 +19,8 @@ internal sealed class GatewayKeyFilter(IOptions<MeteringOptions> options) : IEnd
         if (options.Value.ApiKeys.Count == 0)
             return "No key is configured, so every call is refused: set Metering:ApiKeys.";
         var key = headers[KeyHeader];
-        if (key.Count == 0 && headers.Authorization is [{ } authorization] && authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+        if (key.Count == 0 && headers.Authorization is [{ } authorization]
+            && authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             key = authorization[Bearer.Length..];
         return SharedSecret.Check(key, options.Value.ApiKeys) switch
         {

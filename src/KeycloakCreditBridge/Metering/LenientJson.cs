@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace KeycloakCreditBridge.Metering;
 
 /// <summary>
-/// Reads JSON as gateways in Python write it: nested deeply, and with NaN and Infinity, which JSON does not have. A body that is invalid as a
-/// whole is split into its records, so that one bad record does not affect the others.
+/// Reads JSON as gateways in Python write it: nested deeply, and with NaN and Infinity, which JSON does not have. A body that is invalid as
+/// a whole is split into its records, so that one bad record does not affect the others.
 /// </summary>
 internal static class LenientJson
 {

@@ -22,19 +22,24 @@ internal sealed class MeteringMetrics
         _gate = meter.CreateCounter<long>("bridge.gate.decisions", "{call}", "Calls decided by the gate, by decision and reason.");
         _charged = meter.CreateCounter<long>("bridge.meter.charged", "{record}", "Usage records that were charged.");
         _credits = meter.CreateCounter<double>("bridge.meter.credits", "{credit}", "Credits charged for usage records.");
-        _duplicates = meter.CreateCounter<long>("bridge.meter.duplicates", "{record}", "Usage records delivered again, which are charged once.");
-        _refused = meter.CreateCounter<long>("bridge.meter.refused", "{record}", "Usage records that could not be charged and are kept in usage_refusals.");
+        _duplicates = meter.CreateCounter<long>(
+            "bridge.meter.duplicates", "{record}", "Usage records delivered again, which are charged once.");
+        _refused = meter.CreateCounter<long>(
+            "bridge.meter.refused", "{record}", "Usage records that could not be charged and are kept in usage_refusals.");
         _unbilled = meter.CreateCounter<long>(
             "bridge.meter.unbilled", "{record}", "Usage records that cost nothing: reads, and objects such as batches without a cost yet.");
         _failedCalls = meter.CreateCounter<long>(
             "bridge.meter.failed_calls", "{record}", "Failed calls that had caused a cost, by action: charged or ignored.");
         meter.CreateObservableGauge(
-            "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}", "Reports not processed completely, including those that wait for an account.");
+            "bridge.meter.waiting", () => Measure(backlog => backlog.Waiting), "{report}",
+            "Reports not processed completely, including those that wait for an account.");
         meter.CreateObservableGauge("bridge.meter.lag", () => Measure(Lag), "s", "How late the report is that has been due longest.");
     }
 
     public void RecordDecision(bool allowed, string reason) => _gate.Add(
-        1, new KeyValuePair<string, object?>("decision", allowed ? "allow" : "refuse"), new KeyValuePair<string, object?>("reason", reason));
+        1,
+        new KeyValuePair<string, object?>("decision", allowed ? "allow" : "refuse"),
+        new KeyValuePair<string, object?>("reason", reason));
 
     public void RecordCharges(long records, decimal credits)
     {

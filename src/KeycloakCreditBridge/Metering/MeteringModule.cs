@@ -36,12 +36,15 @@ internal static class MeteringModule
     public static void MapMetering(this WebApplication app)
     {
         app.Use(ForwardAuthEndpoint.RejectEscapingPathsAsync);
-        app.Map($"{ForwardAuthEndpoint.Path}/{{**rest}}", (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
+        app.Map(
+                $"{ForwardAuthEndpoint.Path}/{{**rest}}", (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
             .RequireToken()
             .AddEndpointFilter(app.Services.GetRequiredService<RequestRateLimiter>())
             .AddEndpointFilter(app.Services.GetRequiredService<ProblemFilter>())
             .ExcludeFromDescription();
-        var gateways = app.MapGroup("").AddEndpointFilter<RouteGroupBuilder, GatewayKeyFilter>().AddEndpointFilter<RouteGroupBuilder, GatewayBodyFilter>();
+        var gateways = app.MapGroup("")
+            .AddEndpointFilter<RouteGroupBuilder, GatewayKeyFilter>()
+            .AddEndpointFilter<RouteGroupBuilder, GatewayBodyFilter>();
         gateways.MapPost(GatePath, (HttpContext context, GuardrailEndpoint endpoint) => endpoint.DecideAsync(context));
         gateways.MapPost(MeterPath, (HttpContext context, MeterEndpoint endpoint) => endpoint.ReceiveAsync(context));
     }

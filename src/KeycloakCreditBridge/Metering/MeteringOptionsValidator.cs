@@ -20,13 +20,13 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
             Add("ApiKeys", $"has {options.ApiKeys.Count} entries: configure one, or two during a rotation.");
         for (var index = 0; index < options.ApiKeys.Count; index++)
             if (string.IsNullOrWhiteSpace(options.ApiKeys[index]) || options.ApiKeys[index].Length < MinKeyLength)
-                Add($"ApiKeys:{index}", $"is shorter than {MinKeyLength} characters: use a random one, for example from `openssl rand -hex 24`.");
+                Add($"ApiKeys:{index}", $"is shorter than {MinKeyLength} characters: use a random one, as from `openssl rand -hex 24`.");
         if (options.Gate.Budget <= TimeSpan.Zero || options.Gate.Budget > MaxBudget)
             Add("Gate:Budget", $"is {options.Gate.Budget}: choose more than 00:00:00 and at most {MaxBudget}.");
         if (options.RecordRetention < MinRetention)
-            Add("RecordRetention", $"is {options.RecordRetention}: choose at least {MinRetention:c}, because gateways repeat reports for days.");
+            Add("RecordRetention", $"is {options.RecordRetention}: choose {MinRetention:c} or more, as gateways repeat reports for days.");
         if (options.RefusalRetention < MinRefusalRetention)
-            Add("RefusalRetention", $"is {options.RefusalRetention}: choose at least {MinRefusalRetention:c}, so that they can be reviewed.");
+            Add("RefusalRetention", $"is {options.RefusalRetention}: choose {MinRefusalRetention:c} or more, for a review.");
         if (options.MaxBodyBytes is < 1024 or > 64 * 1024 * 1024)
             Add("MaxBodyBytes", $"is {options.MaxBodyBytes}: choose 1024 to 67108864.");
         CheckEnum("Gate:WithoutUser", options.Gate.WithoutUser);
@@ -46,12 +46,14 @@ internal sealed class MeteringOptionsValidator(IOptions<ProvisioningOptions> pro
             if (string.IsNullOrEmpty(model) || !named.Add(model))
                 Add($"Prices:NamedModels:{index}:Model", $"is '{model}': name a model, and each model once.");
             if (credits is null or < 0m or > MaxPrice)
-                Add($"Prices:NamedModels:{index}:Credits", $"is {credits?.ToString(CultureInfo.InvariantCulture) ?? "missing"}: choose 0 to {MaxPrice}.");
+                Add(
+                    $"Prices:NamedModels:{index}:Credits",
+                    $"is {credits?.ToString(CultureInfo.InvariantCulture) ?? "missing"}: choose 0 to {MaxPrice}.");
         }
 
         if (options.ApiKeys.Count > 0)
             foreach (var tier in provisioning.Value.Tiers.Keys.Where(tier => !options.Prices.Tiers.ContainsKey(tier)))
-                Add($"Prices:Tiers:{tier}", "is missing: set the price of 1,000 tokens of a model without its own price in this tier, or 0.");
+                Add($"Prices:Tiers:{tier}", "is missing: set the price of 1,000 tokens of models without their own price, or 0.");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
 
         void Add(string key, string problem) => problems.Add($"{MeteringOptions.Section}:{key} {problem}");

@@ -30,7 +30,8 @@ public sealed class AdoptedUsageTests(PostgresFixture postgres)
         await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = twin });
         await scene.ReportAsync(Record("r1", id, 1m), Record("r2", Address, 0.5m));
 
-        await scene.Bridge.Services.GetRequiredService<Adopter>().ApplyAsync(new AdoptionOptions(TrustAddresses: false, 5, 10), new Progress<long>(), Token);
+        await scene.Bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
+            new AdoptionOptions(TrustAddresses: false, 5, 10), new Progress<long>(), Token);
         var balance = await scene.BalanceAsync(account);
         await scene.ReportAsync(Record("r1", account, 1m), Record("r2", account, 0.5m), Record("r1", id, 1m));
 

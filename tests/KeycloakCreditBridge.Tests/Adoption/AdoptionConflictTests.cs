@@ -24,7 +24,8 @@ public sealed class AdoptionConflictTests(PostgresFixture postgres)
 
         await scene.Database.MigrateAsync();
         // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
-        await using var bridge = scene.NewBridge(("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=8s"));
+        await using var bridge = scene.NewBridge(
+            ("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=8s"));
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         Task<AdoptionReport> adopting;
         await using (var transaction = await other.BeginTransactionAsync(Token))
@@ -33,7 +34,8 @@ public sealed class AdoptionConflictTests(PostgresFixture postgres)
             await other.ExecuteAsync(LockSql, new { Id = "p1" });
             adopting = bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
                 new AdoptionOptions(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
-            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
+            await Eventually.TrueAsync(
+                () => scene.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
             await other.ExecuteAsync(LockSql, new { Id = "p0" });
         }
 
@@ -43,6 +45,7 @@ public sealed class AdoptionConflictTests(PostgresFixture postgres)
         Assert.Equal(["p0 5.00 of p0", "p1 5.00 of p1"], await scene.AccountsAsync());
         await scene.AssertBooksAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"), "it was a deadlock");
+            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"),
+            "it was a deadlock");
     }
 }

@@ -14,7 +14,8 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
     public async Task An_installation_is_adopted_and_no_user_is_granted_again(KeycloakKind kind)
     {
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
-        await scene.Database.ExecuteAsync($"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
+        await scene.Database.ExecuteAsync(
+            $"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
         var (raced, twin, bare, off) = (await AddUserAsync(scene, "raced"), await AddUserAsync(scene, "twin"), await AddUserAsync(scene, "bare"), await AddUserAsync(scene, "off"));
         var fresh = await AddUserAsync(scene, "fresh");
         await scene.Database.OpenAsync(raced, 5m, openings: 10);
@@ -32,13 +33,15 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
         Assert.Equal((1, 0), (plan.ExitCode, apply.ExitCode));
         Assert.Equal(
             [
-                "address_ids 3", "duplicates 1", "mismatched 2", "renamed 1", "repeated_openings 1", "taken_back 1", "unmarked 4", "unowned 1",
+                "address_ids 3", "duplicates 1", "mismatched 2", "renamed 1", "repeated_openings 1", "taken_back 1", "unmarked 4",
+                "unowned 1",
                 "uuid_ids 3", "without_ledger 1",
             ],
             Findings(plan.Output));
         await scene.StartBridgeAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"), "the first reconciliation has let go");
+            () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"),
+            "the first reconciliation has let go");
         await scene.ReconcileAsync();
         string[] expected = [$"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "left@example.com 5.00 1", $"{fresh} 5.00 1"];
         Assert.Equal(expected.Order(StringComparer.Ordinal), await scene.Database.QueryAsync<string>(

@@ -102,7 +102,10 @@ internal sealed class AdoptionFixture : IAsyncDisposable
 
     /// <summary>What a report says of each finding: `name count`.</summary>
     public static string[] Counts(AdoptionReport report) =>
-        [.. report.Findings.Select(finding => string.Create(CultureInfo.InvariantCulture, $"{finding.Name} {finding.Count}")).Order(StringComparer.Ordinal)];
+        [
+            .. report.Findings.Select(finding => string.Create(CultureInfo.InvariantCulture, $"{finding.Name} {finding.Count}"))
+                .Order(StringComparer.Ordinal),
+        ];
 
     public async ValueTask DisposeAsync()
     {

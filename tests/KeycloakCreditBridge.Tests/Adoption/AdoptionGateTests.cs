@@ -8,7 +8,9 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
 
-/// <summary>Before adoption no account is provisioned; afterwards the bridge and the installation's own writers work side by side.</summary>
+/// <summary>
+/// Before adoption no account is provisioned; afterwards the bridge and the installation's own writers work side by side.
+/// </summary>
 public sealed class AdoptionGateTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -21,14 +23,16 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
         await using var bridge = await scene.NewBridge().StartAsync();
 
-        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
+        await Eventually.TrueAsync(
+            async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
         var (code, _, error) = await CommandProcess.RunAsync(scene.Settings, "reconcile");
 
         Assert.Equal(2, code);
         Assert.Contains("adopt --plan", error, StringComparison.Ordinal);
         Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
         await scene.ApplyAsync();
-        await Eventually.TrueAsync(async () => !(await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service goes on");
+        await Eventually.TrueAsync(
+            async () => !(await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service goes on");
         Assert.Equal(0, (await CommandProcess.RunAsync(scene.Settings, "reconcile")).ExitCode);
         Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
     }
@@ -41,7 +45,8 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
         await scene.Database.MigrateAsync();
         await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
-        await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
+        await Eventually.TrueAsync(
+            async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
 
         Assert.Contains("Your credits cannot be checked right now", await AskAsync(), StringComparison.Ordinal);
         Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
@@ -123,7 +128,8 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         await Task.WhenAll(
             [.. writers, scene.ApplyAsync(), ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { ReEvaluate = true }, null, Token)]);
 
-        Assert.Equal((30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
+        Assert.Equal(
+            (30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
         await scene.ApplyAsync();
         await scene.AssertBooksAsync();
         Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
@@ -146,7 +152,8 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         settings["Keycloak:Url"] = $"http://127.0.0.1:{FreePort.Next()}/";
         var unreachable = await CommandProcess.RunAsync(settings, "adopt", "--plan");
 
-        Assert.Equal((2, 2, 1, 0, 0, 3), (unmigrated.ExitCode, neither.ExitCode, plan.ExitCode, apply.ExitCode, after.ExitCode, unreachable.ExitCode));
+        Assert.Equal((2, 2, 1, 0, 0, 3), (
+            unmigrated.ExitCode, neither.ExitCode, plan.ExitCode, apply.ExitCode, after.ExitCode, unreachable.ExitCode));
         using var report = JsonDocument.Parse(plan.Output);
         Assert.Equal(1, report.RootElement.GetProperty("totals").GetProperty("due").GetInt32());
         Assert.Contains("When this database was migrated: Dropped constraint valid_tier", after.Output, StringComparison.Ordinal);

@@ -98,7 +98,8 @@ public sealed class AdoptionTests(PostgresFixture postgres)
     [Theory]
     [InlineData("{id}", "sam")]
     [InlineData("{email}", "sam@example.com")]
-    public async Task A_user_with_openings_in_the_ledger_and_no_account_is_opened_with_one_of_them_and_granted_nothing_more(string template, string expected)
+    public async Task A_user_with_openings_in_the_ledger_and_no_account_is_opened_with_one_of_them_and_granted_nothing_more(
+        string template, string expected)
     {
         await using var scene = await AdoptionFixture.StartAsync(postgres);
         scene.AddUser("sam", "sam@example.com");

@@ -73,7 +73,8 @@ internal static class ExistingInstallation
 
     /// <summary>Opens an account there, with as many opening rows as are wanted and what was logged since.</summary>
     public static async Task OpenAsync(
-        this TestDatabase database, string id, decimal balance, int openings = 1, decimal used = 0, decimal opening = 5m, string tier = "trial")
+        this TestDatabase database, string id, decimal balance, int openings = 1, decimal used = 0, decimal opening = 5m,
+        string tier = "trial")
     {
         await database.ExecuteAsync(
             "insert into user_credits (user_id, credits_remaining, credits_allocated, tier, created_at) values (@Id, @Balance, @Allocated, @Tier, now() - interval '9 days')",

@@ -80,7 +80,8 @@ public sealed class CommandTests(PostgresFixture postgres)
     [Fact]
     public async Task A_secrets_file_that_cannot_be_read_is_exit_code_2_and_one_line()
     {
-        var (exitCode, _, error) = await CommandProcess.RunAsync([KeyValuePair.Create("Keycloak__ClientSecret_FILE", (string?)"/nowhere/secret")], "run");
+        var (exitCode, _, error) = await CommandProcess.RunAsync(
+            [KeyValuePair.Create("Keycloak__ClientSecret_FILE", (string?)"/nowhere/secret")], "run");
 
         Assert.Equal(2, exitCode);
         Assert.Contains("Keycloak__ClientSecret_FILE", Assert.Single(Lines(error)), StringComparison.Ordinal);
@@ -91,7 +92,8 @@ public sealed class CommandTests(PostgresFixture postgres)
     [InlineData("reconcile")]
     public async Task An_unreachable_database_is_exit_code_3_and_one_line(string command)
     {
-        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        var settings = BridgeFixture.Settings(
+            $"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
 
         var (exitCode, _, error) = await CommandProcess.RunAsync(settings, command);
 
@@ -118,7 +120,8 @@ public sealed class CommandTests(PostgresFixture postgres)
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
-        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        var settings = BridgeFixture.Settings(
+            $"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
         settings["Urls"] = $"http://{taken.LocalEndpoint}";
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, "run");
@@ -133,8 +136,10 @@ public sealed class CommandTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateEmptyDatabaseAsync();
 
-        var first = await CommandProcess.RunAsync([KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
-        var second = await CommandProcess.RunAsync([KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
+        var first = await CommandProcess.RunAsync(
+            [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
+        var second = await CommandProcess.RunAsync(
+            [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
 
         Assert.Equal((0, 0), (first.ExitCode, second.ExitCode));
         Assert.Contains("Applied", first.Output, StringComparison.Ordinal);
@@ -155,7 +160,8 @@ public sealed class CommandTests(PostgresFixture postgres)
         Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
-        Assert.Equal((25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));
+        Assert.Equal(
+            (25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));
         Assert.Empty(json.Error);
         await bundle.AssertAllUsersHaveAccountsAsync();
     }
@@ -183,7 +189,8 @@ public sealed class CommandTests(PostgresFixture postgres)
         wrong["Keycloak:ClientSecret"] = "not-the-secret";
 
         var refused = await CommandProcess.RunAsync(wrong, "reconcile");
-        await bundle.Database.ExecuteAsync("insert into leases (name, owner, held_until) values ('reconcile:demo', 'another', '2999-01-01')");
+        await bundle.Database.ExecuteAsync(
+            "insert into leases (name, owner, held_until) values ('reconcile:demo', 'another', '2999-01-01')");
         var busy = await RunAsync(bundle, "reconcile");
 
         Assert.Equal((2, 1), (refused.ExitCode, busy.ExitCode));

@@ -79,7 +79,8 @@ internal sealed class MeteringFixture : IAsyncDisposable
     public Task ProcessedAsync() => Eventually.TrueAsync(
         async () => await Database.ScalarAsync<int>("select count(*)::int from usage_batches") == 0, "all reports are processed");
 
-    public async Task<(HttpStatusCode Status, string Answer)> PostAsync(string path, string body, string? key = Key, string header = "x-api-key")
+    public async Task<(HttpStatusCode Status, string Answer)> PostAsync(
+        string path, string body, string? key = Key, string header = "x-api-key")
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Bridge.Url, path));
         request.Content = new StringContent(body, Encoding.UTF8, "application/json");
@@ -93,7 +94,8 @@ internal sealed class MeteringFixture : IAsyncDisposable
         Database.ScalarAsync<decimal>("select credits_remaining from user_credits where user_id = @userId", new { userId });
 
     public Task<IReadOnlyList<decimal>> ChargesAsync(string userId) => Database.QueryAsync<decimal>(
-        "select -amount from credit_transactions where user_id = @userId and transaction_type = 'usage' order by metadata->>'record_id'", new { userId });
+        "select -amount from credit_transactions where user_id = @userId and transaction_type = 'usage' order by metadata->>'record_id'",
+        new { userId });
 
     public Task<int> RefusalsAsync() => Database.ScalarAsync<int>("select count(*)::int from usage_refusals");
 

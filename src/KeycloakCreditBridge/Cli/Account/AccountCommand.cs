@@ -35,7 +35,8 @@ internal static class AccountCommand
             return configured;
         return configured.Contains(realm, StringComparer.Ordinal)
             ? [realm]
-            : throw new ConfigurationException([$"--realm {realm} is not configured: Keycloak:Realms has {string.Join(", ", configured)}."]);
+            : throw new ConfigurationException(
+                [$"--realm {realm} is not configured: Keycloak:Realms has {string.Join(", ", configured)}."]);
     }
 
     private static string Json(AccountView view) => JsonSerializer.Serialize(view, AccountJson.Default.AccountView);

@@ -12,7 +12,8 @@ internal static class AccountReport
     public static string Text(AccountView view)
     {
         var text = new StringBuilder();
-        text.Append(Printable.Of(view.Realm is null ? $"{view.Id}, in no realm on record" : $"{view.Id} in realm {view.Realm}")).Append('\n');
+        var user = view.Realm is null ? $"{view.Id}, in no realm on record" : $"{view.Id} in realm {view.Realm}";
+        text.Append(Printable.Of(user)).Append('\n');
         Line("why", view.Why);
         Line("account", view.Account is { } account ? Text(account) : "none");
         Line("on record", view.Known is { } known ? Text(known) : "not known");
@@ -28,8 +29,8 @@ internal static class AccountReport
     }
 
     private static string Text(AccountRow account) =>
-        $"{account.Status}{(account.StatusReason is { } reason ? $" ({reason})" : "")}, {Number(account.Balance)} left of {Number(account.Allocated)}, "
-        + $"tier {account.Tier}{(account.Unlimited ? ", unlimited" : "")}, period ends {At(account.PeriodEnd)}";
+        $"{account.Status}{(account.StatusReason is { } reason ? $" ({reason})" : "")}, {Number(account.Balance)} left "
+        + $"of {Number(account.Allocated)}, tier {account.Tier}{(account.Unlimited ? ", unlimited" : "")}, period ends {At(account.PeriodEnd)}";
 
     private static string Text(KnownUserRow known) =>
         $"{known.UserState}, created in Keycloak {At(known.CreatedAt)}, last evaluated {At(known.CheckedAt)}"
@@ -37,7 +38,8 @@ internal static class AccountReport
 
     private static string Text(ListedHint hint) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{hint.State}, {hint.Cause} by {hint.Source} at {At(hint.HintedAt)}, {hint.Attempts} tries{(hint.Error is { } error ? $": {error}" : "")}");
+        $"{hint.State}, {hint.Cause} by {hint.Source} at {At(hint.HintedAt)}, {hint.Attempts} tries")
+        + (hint.Error is { } error ? $": {error}" : "");
 
     private static string Text(KeycloakLookup lookup) => lookup switch
     {
@@ -55,7 +57,8 @@ internal static class AccountReport
         + $"{(row.GrantKey is { } key ? $", {key}" : "")}{(row.Reason is { } reason ? $", {reason}" : "")}";
 
     private static string Text(AuditRow row) =>
-        $"{At(row.At)} {row.Action} {row.Result}{(row.Source is { } source ? $", by {source}" : "")}{(row.Error is { } error ? $": {error}" : "")}";
+        $"{At(row.At)} {row.Action} {row.Result}{(row.Source is { } source ? $", by {source}" : "")}"
+        + $"{(row.Error is { } error ? $": {error}" : "")}";
 
     private static string Number(decimal amount) => amount.ToString("0.00####", CultureInfo.InvariantCulture);
 

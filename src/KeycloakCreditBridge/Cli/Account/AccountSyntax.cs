@@ -13,7 +13,11 @@ internal static class AccountSyntax
 
     private static readonly Argument<string> User = new("USER") { Description = "Keycloak id, user name or e-mail address." };
 
-    private static readonly Option<string?> Realm = new("--realm") { Description = "Only this realm; all configured ones without it.", HelpName = "NAME" };
+    private static readonly Option<string?> Realm = new("--realm")
+    {
+        Description = "Only this realm; all configured ones without it.",
+        HelpName = "NAME",
+    };
 
     private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per user on standard output." };
 

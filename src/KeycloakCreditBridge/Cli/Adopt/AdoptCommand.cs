@@ -53,16 +53,19 @@ internal static class AdoptCommand
         }
 
         if (report.Totals.Due > 0)
-            yield return FormattableString.Invariant($"Granted more than once: {report.Totals.TakenBack} taken back, {report.Totals.NotTakenBack} spent and not taken back.");
+            yield return FormattableString.Invariant(
+                $"Granted more than once: {report.Totals.TakenBack} taken back, {report.Totals.NotTakenBack} spent and not taken back.");
         yield return Verdict(report);
     }
 
     private static string Verdict(AdoptionReport report) => report switch
     {
         { Totals.Due: 0 } => "Nothing to do.",
-        { Done: null } => FormattableString.Invariant($"{report.Totals.Due} to do: run `KeycloakCreditBridge adopt --apply`. Nothing was changed."),
+        { Done: null } =>
+            FormattableString.Invariant($"{report.Totals.Due} to do: run `KeycloakCreditBridge adopt --apply`. Nothing was changed."),
         { Skipped: 0 } => FormattableString.Invariant($"Done: {report.Done} adopted."),
-        _ => FormattableString.Invariant($"{report.Done} adopted; {report.Skipped} skipped, because others changed them meanwhile: run the same command again."),
+        _ => FormattableString.Invariant(
+            $"{report.Done} adopted; {report.Skipped} skipped, because others changed them meanwhile: run the same command again."),
     };
 
     private sealed class LineProgress(TextWriter error) : IProgress<long>

@@ -8,12 +8,15 @@ internal static class AdoptSyntax
 {
     private const string Description =
         """
-        Give accounts that were in the database before the bridge to their owners in Keycloak, join the accounts of one user, and make each
-        ledger add up to its balance. The service waits until this is done. --plan shows what there is to do and changes nothing. Safe to run
-        again at any time, also beside the service and other writers. An interrupted run is resumed by the same command.
+        Give accounts that were in the database before the bridge to their owners in Keycloak, join the accounts of one user, and make
+        each ledger add up to its balance. The service waits until this is done. --plan shows what there is to do and changes nothing.
+        Safe to run again at any time, also beside the service and other writers. The same command resumes an interrupted run.
         """;
 
-    private static readonly Option<bool> Plan = new("--plan") { Description = "Show what would be done and end, with 0 when that is nothing, otherwise with 1." };
+    private static readonly Option<bool> Plan = new("--plan")
+    {
+        Description = "Show what would be done and end, with 0 when that is nothing, otherwise with 1.",
+    };
 
     private static readonly Option<bool> Apply = new("--apply") { Description = "Adopt the accounts." };
 

@@ -16,16 +16,19 @@ internal static class HintsCommand
         {
             var hints = await store.ListAsync(realm, state, limit, cancellationToken);
             if (hints.Count == 0 && !json)
-                await Console.Out.WriteLineAsync($"There are no {state ?? "waiting or dead"} hints{(realm is null ? "" : $" in realm {Printable.Of(realm)}")}.");
+                await Console.Out.WriteLineAsync(
+                    $"There are no {state ?? "waiting or dead"} hints{(realm is null ? "" : $" in realm {Printable.Of(realm)}")}.");
             else
                 foreach (var line in json ? hints.Select(Json) : Printable.Columns([ColumnHeads, .. hints.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             if (hints.Count > 0 && hints[0].Total > hints.Count)
-                await Console.Error.WriteLineAsync($"{hints[0].Total - hints.Count} more: raise --limit, or choose by --realm, --dead or --waiting.");
+                await Console.Error.WriteLineAsync(
+                    $"{hints[0].Total - hints.Count} more: raise --limit, or choose by --realm, --dead or --waiting.");
             return ExitCode.Done;
         });
 
-    public static Task<int> RetryAsync(CommandHost host, string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
+    public static Task<int> RetryAsync(
+        CommandHost host, string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
         RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var renewed = await store.RetryAsync(realm, users, allDead, cancellationToken);
@@ -42,7 +45,8 @@ internal static class HintsCommand
             return await ReportMissingAsync(users.Except(dropped.Select(hint => hint.KeycloakId), StringComparer.Ordinal));
         });
 
-    private static Task<int> RunAsync(CommandHost host, string[] settings, Func<HintListStore, CancellationToken, Task<int>> work) => DatabaseSession.RunAsync(
+    private static Task<int> RunAsync(CommandHost host, string[] settings, Func<HintListStore, CancellationToken, Task<int>> work) =>
+        DatabaseSession.RunAsync(
         host,
         settings,
         [StorageOptions.Section],
@@ -69,12 +73,13 @@ internal static class HintsCommand
 
     private static string DroppedLine(ListedHint hint) =>
         $"Dropped the {hint.State} hint of user {Printable.Of(hint.KeycloakId)} in realm {Printable.Of(hint.Realm)}, written for "
-        + $"{Printable.Of(hint.Cause)} by {Printable.Of(hint.Source)} at {Printable.Of(hint.HintedAt)}. The change is not evaluated until the "
-        + "user's next event or a reconciliation; the account of a deleted user may stay open.";
+        + $"{Printable.Of(hint.Cause)} by {Printable.Of(hint.Source)} at {Printable.Of(hint.HintedAt)}. The change is not evaluated until "
+        + "the user's next event or a reconciliation; the account of a deleted user may stay open.";
 
     private static string Json(ListedHint hint) => JsonSerializer.Serialize(
         new HintResult(
-            hint.Realm, hint.KeycloakId, hint.State, hint.Kind, hint.Cause, hint.Source, hint.HintedAt, hint.DueAt, hint.Attempts, hint.Error),
+            hint.Realm, hint.KeycloakId, hint.State, hint.Kind, hint.Cause, hint.Source, hint.HintedAt, hint.DueAt, hint.Attempts,
+            hint.Error),
         HintsJson.Default.HintResult);
 }
 

@@ -39,7 +39,8 @@ internal static class HintsSyntax
         },
     };
 
-    public static Command Command(CommandHost host) => new("hints", "Show hints, which are users waiting to be evaluated, and repair dead ones. Needs PostgreSQL only.")
+    public static Command Command(CommandHost host) =>
+        new("hints", "Show hints, which are users waiting to be evaluated, and repair dead ones. Needs PostgreSQL only.")
     {
         List(host), Retry(host), Drop(host),
     };
@@ -59,7 +60,10 @@ internal static class HintsSyntax
 
     private static Command Retry(CommandHost host)
     {
-        var command = new Command("retry", "Retry hints at once, as if they were new, after their cause was removed.") { Realm, Users, AllDead };
+        var command = new Command("retry", "Retry hints at once, as if they were new, after their cause was removed.")
+        {
+            Realm, Users, AllDead,
+        };
         command.Validators.Add(result =>
         {
             if (result.GetValue(AllDead) == result.GetValue(Users) is { Length: > 0 })
@@ -72,7 +76,11 @@ internal static class HintsSyntax
 
     private static Command Drop(CommandHost host)
     {
-        var command = new Command("drop", "Delete hints of users that need no evaluation. Prints what is lost, and writes an audit row for each.") { ExactRealm, ExactUsers };
+        var command = new Command(
+            "drop", "Delete hints of users that need no evaluation. Prints what is lost, and writes an audit row for each.")
+        {
+            ExactRealm, ExactUsers,
+        };
         command.SetAction((parsed, _) => HintsCommand.DropAsync(
             host, host.Settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers)));
         return command;

@@ -9,7 +9,8 @@ namespace KeycloakCreditBridge.Cli.Reconcile;
 /// <param name="AllowClosing">How many accounts may be closed, if that is more than the configured share.</param>
 /// <param name="ReEvaluate">`backfill`: users with complete records are evaluated too.</param>
 internal sealed record ReconcileArguments(
-    string[] Settings, IReadOnlyList<string> Realms, DateTimeOffset? Since, IReadOnlyList<string> Users, bool DryRun, bool Json, bool ReEvaluate, ReconcileMode Mode,
+    string[] Settings, IReadOnlyList<string> Realms, DateTimeOffset? Since, IReadOnlyList<string> Users, bool DryRun, bool Json,
+    bool ReEvaluate, ReconcileMode Mode,
     int? AllowClosing)
 {
     public string Command => ReEvaluate ? "backfill" : "reconcile";

@@ -4,7 +4,9 @@ using Spectre.Console;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
 
-/// <summary>Shows the progress of a run on standard error: a bar on a terminal, otherwise a line now and then; nothing with --json.</summary>
+/// <summary>
+/// Shows the progress of a run on standard error: a bar on a terminal, otherwise a line now and then; nothing with --json.
+/// </summary>
 internal static class ReconcileDisplay
 {
     public static async Task<ReconcileOutcome> ShowAsync(
@@ -25,8 +27,8 @@ internal static class ReconcileDisplay
         var counts = progress.Counts;
         var of = progress.Expected is { } expected ? $" of {expected}" : "";
         var left = progress.Left is { } time ? $", {time:h\\:mm\\:ss} left" : "";
-        return $"{progress.Realm}: {counts.Seen}{of} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, {counts.Failed} failed, "
-            + $"{progress.PerSecond:0} users/s{left}";
+        return $"{progress.Realm}: {counts.Seen}{of} seen, {counts.Missing} missing, {counts.Provisioned} provisioned, "
+            + $"{counts.Failed} failed, {progress.PerSecond:0} users/s{left}";
     }
 
     private sealed class NoProgress : IProgress<ReconcileProgress>

@@ -18,7 +18,8 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         if (outcome.Reason is { } reason)
             error.WriteLine($"{outcome.Realm}: {Verdict(outcome.Status)}: {reason}");
         if (outcome.Status == ReconcileStatus.Stopped && outcome.RunId is not null)
-            error.WriteLine($"{outcome.Realm}: the same {arguments.Command} command within a day resumes after {outcome.Counts.Seen} users.");
+            error.WriteLine(
+                $"{outcome.Realm}: the same {arguments.Command} command within a day resumes after {outcome.Counts.Seen} users.");
     }
 
     private string Text(ReconcileOutcome outcome)
@@ -28,7 +29,8 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         var dry = arguments.DryRun ? " (dry run, nothing was written)" : "";
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
-            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {notShown} not shown, {closed} closed, {failed} failed, {seconds} s";
+            + $"{seen} seen, {missing} missing, {provisioned} provisioned, {notShown} not shown, {closed} closed, {failed} failed, "
+            + $"{seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)

@@ -16,8 +16,8 @@ internal static class ReconcileSyntax
 
     private const string BackfillDescription =
         """
-        Like reconcile, and re-evaluate users that have their accounts: for the first start on an existing realm, after a change of rules, or
-        for one user with --user. Nothing is ever granted twice.
+        Like reconcile, and re-evaluate users that have their accounts: for the first start on an existing realm, after a change of
+        rules, or for one user with --user. Nothing is ever granted twice.
         """;
 
     private static readonly string[] InstantFormats =
@@ -45,8 +45,8 @@ internal static class ReconcileSyntax
     private static readonly Option<string> Mode = new Option<string>("--mode")
     {
         Description =
-            "How the realm is read: counts (only where Keycloak counts other users than are on record), windows (by creation), list (by name), " +
-            "database (Keycloak's, if it is configured), auto (completely, in the cheapest way that the server supports).",
+            "How the realm is read: counts (only where Keycloak counts other users than are on record), windows (by creation), " +
+            "list (by name), database (Keycloak's, if it is configured), auto (completely, in the cheapest way that the server supports).",
         DefaultValueFactory = _ => "auto",
     }.AcceptOnlyFromAmong("auto", "counts", "windows", "list", "database");
 
@@ -58,7 +58,10 @@ internal static class ReconcileSyntax
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count missing accounts and write nothing." };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per realm on standard output, no progress." };
+    private static readonly Option<bool> Json = new("--json")
+    {
+        Description = "One JSON object per realm on standard output, no progress.",
+    };
 
     public static Command Reconcile(CommandHost host) => Command("reconcile", ReconcileDescription, reEvaluate: false, host);
 

@@ -41,7 +41,8 @@ internal static class SetupCommand
     }
 
     // All realms are planned before any is changed, so that a mistake shows before anything has changed.
-    private static async Task<List<RealmPlan>> PlanAsync(IServiceProvider services, SetupArguments arguments, CancellationToken cancellationToken)
+    private static async Task<List<RealmPlan>> PlanAsync(
+        IServiceProvider services, SetupArguments arguments, CancellationToken cancellationToken)
     {
         var options = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var intake = services.GetRequiredService<IOptions<IntakeOptions>>().Value;
@@ -57,7 +58,8 @@ internal static class SetupCommand
             var setup = new RealmSetup(new AdminSession(transport, realm.Name, account), options);
             try
             {
-                planned.Add(arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wanted, cancellationToken));
+                planned.Add(
+                    arguments.Undo ? await setup.PlanUndoAsync(cancellationToken) : await setup.PlanAsync(wanted, cancellationToken));
             }
             catch (ConfigurationException exception)
             {
@@ -77,7 +79,8 @@ internal static class SetupCommand
         if (yes)
             return true;
         if (Console.IsInputRedirected)
-            throw new ConfigurationException(["Nothing was changed, because standard input is not a terminal: add --yes to make these changes."]);
+            throw new ConfigurationException(
+                ["Nothing was changed, because standard input is not a terminal: add --yes to make these changes."]);
         Console.Write("Make these changes? [y/N] ");
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }

@@ -22,7 +22,10 @@ internal static class SetupSyntax
         Validators = { CheckDays },
     };
 
-    private static readonly Option<bool> NoWebhook = new("--no-webhook") { Description = "Use polling only, even if Keycloak has the webhook plugin." };
+    private static readonly Option<bool> NoWebhook = new("--no-webhook")
+    {
+        Description = "Use polling only, even if Keycloak has the webhook plugin.",
+    };
 
     private static readonly Option<bool> DryRun = new("--dry-run")
     {
@@ -36,7 +39,8 @@ internal static class SetupSyntax
     /// <summary>Replaces Intake:Webhook:Url.</summary>
     public static Option<string?> NewWebhookUrl() => new("--webhook-url")
     {
-        Description = "The address at which Keycloak reaches the bridge, such as http://bridge:8080, instead of Intake:Webhook:Url.", HelpName = "URL",
+        Description = "The address at which Keycloak reaches the bridge, such as http://bridge:8080, instead of Intake:Webhook:Url.",
+        HelpName = "URL",
     };
 
     public static Command Command(CommandHost host)
@@ -48,7 +52,8 @@ internal static class SetupSyntax
             host,
             new SetupArguments(
                 [.. host.Settings(parsed), .. Setting(parsed.GetValue(webhookUrl))],
-                AdministratorSyntax.Parse(parsed) ?? throw new ConfigurationException(["Name an administrator of Keycloak: --admin-user NAME, or --admin-client ID."]),
+                AdministratorSyntax.Parse(parsed) ?? throw new ConfigurationException(
+                    ["Name an administrator of Keycloak: --admin-user NAME, or --admin-client ID."]),
                 TimeSpan.FromDays(parsed.GetValue(Retention)), parsed.GetValue(NoWebhook), parsed.GetValue(DryRun), parsed.GetValue(Yes),
                 parsed.GetValue(Undo))));
         return new Command("setup", "Prepare Keycloak for the bridge.") { keycloak };

@@ -32,7 +32,8 @@ internal static class UsageCommand
         RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var retried = await store.RetryAsync(ids, all, cancellationToken);
-            await Console.Out.WriteLineAsync($"{retried.Count} records are due now; the running service charges them or refuses them again.");
+            await Console.Out.WriteLineAsync(
+                $"{retried.Count} records are due now; the running service charges them or refuses them again.");
             var exitCode = ExitCode.Done;
             foreach (var id in ids.Except(retried))
             {

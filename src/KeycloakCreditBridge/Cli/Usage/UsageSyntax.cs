@@ -5,7 +5,11 @@ namespace KeycloakCreditBridge.Cli.Usage;
 /// <summary>The command `usage` and its options.</summary>
 internal static class UsageSyntax
 {
-    private static readonly Option<long[]> Ids = new("--id") { Description = "The number of a record, as the list shows it. Repeatable.", HelpName = "N" };
+    private static readonly Option<long[]> Ids = new("--id")
+    {
+        Description = "The number of a record, as the list shows it. Repeatable.",
+        HelpName = "N",
+    };
 
     private static readonly Option<bool> All = new("--all") { Description = "All refused records." };
 
@@ -34,14 +38,16 @@ internal static class UsageSyntax
     private static Command List(CommandHost host)
     {
         var command = new Command("list", "Show refused records with the reason, the latest first.") { Limit, Json };
-        command.SetAction((parsed, _) => UsageCommand.ListAsync(host, host.Settings(parsed), parsed.GetValue(Limit), parsed.GetValue(Json)));
+        command.SetAction(
+            (parsed, _) => UsageCommand.ListAsync(host, host.Settings(parsed), parsed.GetValue(Limit), parsed.GetValue(Json)));
         return command;
     }
 
     private static Command Retry(CommandHost host)
     {
         var command = new Command(
-            "retry", "Process refused records again, after the cause was removed or by the rules of a newer release. Each is charged at most once.")
+            "retry",
+            "Process refused records again, after the cause was removed or by the rules of a newer release. Each is charged at most once.")
         {
             Ids, All,
         };

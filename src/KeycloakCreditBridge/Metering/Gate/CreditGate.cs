@@ -82,7 +82,8 @@ internal sealed partial class CreditGate(
     }
 
     // A hanging connection notices a cancellation late.
-    private Task<GatedAccount?> FindAsync(string userId, CancellationToken inTime) => store.FindAsync(userId, _realms, inTime).WaitAsync(inTime);
+    private Task<GatedAccount?> FindAsync(string userId, CancellationToken inTime) =>
+        store.FindAsync(userId, _realms, inTime).WaitAsync(inTime);
 
     // A caller that has disconnected needs no answer.
     private static bool IsTimeout(Exception exception, CancellationToken caller) =>
@@ -105,9 +106,12 @@ internal sealed partial class CreditGate(
 
     private GateVerdict UnknownUser() => ByRule(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
 
-    private static GateVerdict ByRule(GateDecision decision, string reason, string message) => new(decision == GateDecision.Allow, reason, message);
+    private static GateVerdict ByRule(GateDecision decision, string reason, string message) =>
+        new(decision == GateDecision.Allow, reason, message);
 
-    /// <summary>Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time.</summary>
+    /// <summary>
+    /// Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time.
+    /// </summary>
     private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
         List<string> unanswered = [];
@@ -128,12 +132,14 @@ internal sealed partial class CreditGate(
 
         if (unanswered.Count == 0)
             return false;
-        await hints.WriteAsync([.. unanswered.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))], CancellationToken.None)
+        UserHint[] seen = [.. unanswered.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))];
+        await hints.WriteAsync(seen, CancellationToken.None)
             .WaitAsync(options.Value.Gate.Budget, clock, cancellationToken);
         return null;
     }
 
-    [LoggerMessage(EventId = 855, Level = LogLevel.Warning, Message = "The gate could not check a user and applies Metering:Gate:Undecided: {Reason}")]
+    [LoggerMessage(
+        EventId = 855, Level = LogLevel.Warning, Message = "The gate could not check a user and applies Metering:Gate:Undecided: {Reason}")]
     private partial void LogUndecided(string reason);
 }
 

@@ -28,7 +28,8 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
     {
         var asked = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         return asked.StartsWith(Path, StringComparison.OrdinalIgnoreCase) && !context.Request.Path.StartsWithSegments(Path)
-            ? TypedResults.Problem("The path leads out of /authz: remove the dot segments.", statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(context)
+            ? TypedResults.Problem("The path leads out of /authz: remove the dot segments.", statusCode: StatusCodes.Status400BadRequest)
+                .ExecuteAsync(context)
             : next(context);
     }
 
@@ -59,7 +60,8 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
         try
         {
             return await accounts.FindOrOpenAsync(
-                caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(), context.RequestAborted);
+                caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(),
+                context.RequestAborted);
         }
         catch (RequestRefusedException refusal) when (refusal.Status == StatusCodes.Status404NotFound)
         {
@@ -74,7 +76,8 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
             (more["balance"], more["account_status"]) = (Amount.Text(balance.CreditsRemaining), balance.Status);
         var isPayable = balance is { Status: "active" };
         return TypedResults.Problem(
-            verdict.Message, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden, extensions: more);
+            verdict.Message, statusCode: isPayable ? StatusCodes.Status402PaymentRequired : StatusCodes.Status403Forbidden,
+            extensions: more);
     }
 
     // Headers hold visible ASCII only; an id with other characters is percent-encoded.

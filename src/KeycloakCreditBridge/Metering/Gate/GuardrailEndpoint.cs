@@ -14,12 +14,15 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
         var limit = options.Value.MaxBodyBytes;
         using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
         if (body is null)
-            return Problem(StatusCodes.Status413PayloadTooLarge, $"The request is longer than {limit} bytes: set exclude_payload_fields in the gateway.");
+            return Problem(
+                StatusCodes.Status413PayloadTooLarge, $"The request is longer than {limit} bytes: set exclude_payload_fields in the gateway.");
         if (!TryRead(body.Bytes.Span, out var userId))
-            return Problem(StatusCodes.Status400BadRequest, "The body is not what LiteLLM's guardrail API sends: JSON with an object request_data.");
+            return Problem(
+                StatusCodes.Status400BadRequest, "The body is not what LiteLLM's guardrail API sends: JSON with an object request_data.");
         var verdict = await gate.DecideAsync(userId, context.RequestAborted);
         return TypedResults.Json(
-            verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Message), GuardrailJson.Default.GuardrailAnswer);
+            verdict.IsAllowed ? new GuardrailAnswer("NONE") : new GuardrailAnswer("BLOCKED", verdict.Message),
+            GuardrailJson.Default.GuardrailAnswer);
     }
 
     private static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
@@ -51,7 +54,8 @@ internal sealed record GuardrailUser([property: JsonPropertyName("user_api_key_u
 
 internal sealed record GuardrailAnswer(
     [property: JsonPropertyName("action")] string Action,
-    [property: JsonPropertyName("blocked_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? BlockedReason = null);
+    [property: JsonPropertyName("blocked_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    string? BlockedReason = null);
 
 [JsonSourceGenerationOptions(MaxDepth = LenientJson.MaxDepth)]
 [JsonSerializable(typeof(GuardrailRequest))]

@@ -37,7 +37,8 @@ internal static class ChargeStore
 
     /// <summary>Charges locked accounts for records that were not charged before. A batch holds each record at most once.</summary>
     public static async Task<ChargeResult> ChargeAsync(
-        NpgsqlTransaction transaction, IReadOnlyList<Charge> charges, bool clamp, DateTimeOffset now, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, IReadOnlyList<Charge> charges, bool clamp, DateTimeOffset now,
+        CancellationToken cancellationToken) =>
         (await transaction.Connection!.QueryPreparedAsync<ChargeResult>(
             ChargeSql,
             [

@@ -8,8 +8,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>
-/// Receives usage reports. It answers 200 when the report is committed, which is priced later, and 503 only when nothing was stored, so that
-/// the gateway sends it again.
+/// Receives usage reports. It answers 200 when the report is committed, which is priced later, and 503 only when nothing was stored, so
+/// that the gateway sends it again.
 /// </summary>
 internal sealed partial class MeterEndpoint(
     UsageReportStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
@@ -21,11 +21,14 @@ internal sealed partial class MeterEndpoint(
         var limit = options.Value.MaxBodyBytes;
         using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
         if (body is null)
-            return TypedResults.Problem($"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
+            return TypedResults.Problem(
+                $"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         if (!UsageReader.MayHoldRecords(body.Bytes.Span))
-            return TypedResults.Problem("The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
+            return TypedResults.Problem(
+                "The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
         if (UsageReader.HoldsMoreThan(MaxRecords, body.Bytes))
-            return TypedResults.Problem($"The report holds more than {MaxRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
+            return TypedResults.Problem(
+                $"The report holds more than {MaxRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         try
         {
             if (!gate.IsOpen)
@@ -44,9 +47,12 @@ internal sealed partial class MeterEndpoint(
     private static ProblemHttpResult NotStored(HttpContext context)
     {
         context.Response.Headers.RetryAfter = "5";
-        return TypedResults.Problem("The report could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
+        return TypedResults.Problem(
+            "The report could not be stored now: send it again.", statusCode: StatusCodes.Status503ServiceUnavailable);
     }
 
-    [LoggerMessage(EventId = 854, Level = LogLevel.Error, Message = "A usage report was answered with 503 because it could not be stored; the gateway has to send it again: {Reason}")]
+    [LoggerMessage(
+        EventId = 854, Level = LogLevel.Error,
+        Message = "A usage report was answered with 503 because it could not be stored; the gateway has to send it again: {Reason}")]
     private partial void LogNotStored(string reason);
 }

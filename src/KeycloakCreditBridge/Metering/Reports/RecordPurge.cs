@@ -12,6 +12,8 @@ internal sealed partial class RecordPurge(
         await PurgeAsync(store.PurgeAsync, options.Value.RecordRetention, cancellationToken)
         + await PurgeAsync(store.PurgeRefusalsAsync, options.Value.RefusalRetention, cancellationToken);
 
-    [LoggerMessage(EventId = 856, Level = LogLevel.Warning, Message = "Old charged and refused records could not be deleted; the next run tries again: {Reason}")]
+    [LoggerMessage(
+        EventId = 856, Level = LogLevel.Warning,
+        Message = "Old charged and refused records could not be deleted; the next run tries again: {Reason}")]
     protected override partial void LogInterrupted(string reason);
 }

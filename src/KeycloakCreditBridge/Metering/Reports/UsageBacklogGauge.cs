@@ -4,7 +4,8 @@ namespace KeycloakCreditBridge.Metering.Reports;
 
 /// <summary>Feeds the metrics of waiting reports. The database is read now and then, not for every scrape.</summary>
 internal sealed partial class UsageBacklogGauge(
-    UsageReportStore store, SchemaGate gate, MeteringMetrics metrics, TimeProvider clock, ILogger<UsageBacklogGauge> logger) : BackgroundService
+    UsageReportStore store, SchemaGate gate, MeteringMetrics metrics, TimeProvider clock,
+    ILogger<UsageBacklogGauge> logger) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
 

@@ -34,10 +34,16 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
         """;
 
     private const string PurgeSql =
-        "delete from usage_records where ctid = any (array(select ctid from usage_records where charged_at < @Before limit @Limit for update skip locked))";
+        """
+        delete from usage_records
+        where ctid = any (array(select ctid from usage_records where charged_at < @Before limit @Limit for update skip locked))
+        """;
 
     private const string PurgeRefusalsSql =
-        "delete from usage_refusals where ctid = any (array(select ctid from usage_refusals where refused_at < @Before limit @Limit for update skip locked))";
+        """
+        delete from usage_refusals
+        where ctid = any (array(select ctid from usage_refusals where refused_at < @Before limit @Limit for update skip locked))
+        """;
 
     private const string BacklogSql = "select count(*) as waiting, min(due_at) as first_due_at from usage_batches";
 
@@ -66,7 +72,8 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>The next report that is due and not claimed, or null. The claim lasts until the transaction ends.</summary>
-    public static async Task<UsageReport?> ClaimAsync(NpgsqlTransaction transaction, DateTimeOffset now, CancellationToken cancellationToken) =>
+    public static async Task<UsageReport?> ClaimAsync(
+        NpgsqlTransaction transaction, DateTimeOffset now, CancellationToken cancellationToken) =>
         await transaction.Connection!.QuerySingleOrDefaultAsync<UsageReport>(
             new CommandDefinition(ClaimSql, new { Now = now.UtcDateTime }, transaction, cancellationToken: cancellationToken));
 
@@ -81,18 +88,31 @@ internal sealed class UsageReportStore(NpgsqlDataSource dataSource)
 
     /// <summary>Keeps some records of a report for later, as a report of their own with the same age.</summary>
     public static Task PostponeAsync(
-        NpgsqlTransaction transaction, UsageReport batch, IEnumerable<UsageRecord> records, DateTimeOffset dueAt, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, UsageReport batch, IEnumerable<UsageRecord> records, DateTimeOffset dueAt,
+        CancellationToken cancellationToken) =>
         transaction.Connection!.ExecuteAsync(new CommandDefinition(
             PostponeSql,
-            new { Body = UsageReader.Join(records), ReceivedAt = batch.ReceivedAt.UtcDateTime, DueAt = dueAt.UtcDateTime, Attempts = batch.Attempts + 1 },
+            new
+            {
+                Body = UsageReader.Join(records),
+                ReceivedAt = batch.ReceivedAt.UtcDateTime,
+                DueAt = dueAt.UtcDateTime,
+                Attempts = batch.Attempts + 1,
+            },
             transaction,
             cancellationToken: cancellationToken));
 
     public static Task RefuseAsync(
-        NpgsqlTransaction transaction, IReadOnlyCollection<RefusedRecord> refused, DateTimeOffset now, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, IReadOnlyCollection<RefusedRecord> refused, DateTimeOffset now,
+        CancellationToken cancellationToken) =>
         transaction.Connection!.ExecuteAsync(new CommandDefinition(
             RefuseSql,
-            new { Records = refused.Select(item => item.Raw).ToArray(), Errors = refused.Select(item => item.Error).ToArray(), Now = now.UtcDateTime },
+            new
+            {
+                Records = refused.Select(item => item.Raw).ToArray(),
+                Errors = refused.Select(item => item.Error).ToArray(),
+                Now = now.UtcDateTime,
+            },
             transaction,
             cancellationToken: cancellationToken));
 

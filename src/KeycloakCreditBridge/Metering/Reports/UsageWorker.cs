@@ -103,7 +103,7 @@ internal sealed partial class UsageWorker(
         if (usage.Records.Count == 1)
             refused.Add(new RefusedRecord(usage.Records[0].Raw, error));
         else
-            foreach (var half in usage.Records.Chunk((usage.Records.Count + 1) / 2))
+            foreach (var half in usage.Records.Chunk(Math.Max(1, (usage.Records.Count + 1) / 2)))
                 await UsageReportStore.PostponeAsync(transaction, batch, half, now, cancellationToken);
         await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
@@ -119,7 +119,8 @@ internal sealed partial class UsageWorker(
         UsageRecord[] records = [.. usage.Records.Where(record => chargesFailures || !record.IsFailure)];
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         var accounts = (await ChargeStore.AccountsAsync(
-            transaction, [.. records.Select(record => record.UserId).Distinct()], realms, cancellationToken)).ToDictionary(account => account.UserId);
+            transaction, [.. records.Select(record => record.UserId).Distinct()], realms,
+            cancellationToken)).ToDictionary(account => account.UserId);
 
         UsageRecord[] owned = [.. records.Where(record => accounts.ContainsKey(record.UserId))];
         Charge[] priced = [.. owned.Where(record => !pricing.LacksTokens(record)).Select(record => Price(record, accounts[record.UserId]))];
@@ -137,7 +138,8 @@ internal sealed partial class UsageWorker(
         if (isExpired)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
-            await UsageReportStore.PostponeAsync(transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
+            await UsageReportStore.PostponeAsync(
+                transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
 
         var charged = charges.Length == 0
             ? new ChargeResult(0, 0m)
@@ -196,7 +198,8 @@ internal sealed partial class UsageWorker(
     [LoggerMessage(EventId = 851, Level = LogLevel.Information, Message = "Charging usage continues.")]
     private partial void LogRecovered();
 
-    [LoggerMessage(EventId = 852, Level = LogLevel.Warning, Message = "Usage report {Id} could not be charged as a whole and is split: {Reason}")]
+    [LoggerMessage(
+        EventId = 852, Level = LogLevel.Warning, Message = "Usage report {Id} could not be charged as a whole and is split: {Reason}")]
     private partial void LogNotCharged(long id, string reason);
 
     [LoggerMessage(EventId = 853, Level = LogLevel.Warning,

@@ -25,7 +25,8 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         foreach (var said in new[]
         {
             "id-of-ana in realm demo\n", "Opened by reconciliation at ", "active, 5.00 left of 5.00, tier trial", "  hint       none",
-            "ana, ana@example.com, enabled", "purchase 5.00, then 5.00, signup, initial_allocation", "credit.create success, by reconciliation",
+            "ana, ana@example.com, enabled", "purchase 5.00, then 5.00, signup, initial_allocation",
+            "credit.create success, by reconciliation",
         })
         {
             Assert.Contains(said, output, StringComparison.Ordinal);
@@ -40,7 +41,8 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
 
         Assert.Contains("disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
         await bundle.RunAsync(ReconciliationFixture.AllUsers);
-        Assert.Contains("Held because the user is disabled in Keycloak, since ", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "Held because the user is disabled in Keycloak, since ", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
         bundle.Realm.RemoveUser("id-of-ana");
         Assert.Contains("Keycloak does not know the user now", (await ShowAsync(bundle, "id-of-ana")).Output, StringComparison.Ordinal);
     }
@@ -98,5 +100,6 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
     }
 
     private static Task<(int ExitCode, string Output, string Error)> ShowAsync(ReconciliationFixture bundle, string user) =>
-        CommandProcess.RunAsync(BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url), "account", "show", user);
+        CommandProcess.RunAsync(
+            BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url), "account", "show", user);
 }

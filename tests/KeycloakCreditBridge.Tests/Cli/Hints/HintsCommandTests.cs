@@ -62,7 +62,8 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         Assert.StartsWith("1 hints are due now", output, StringComparison.Ordinal);
         Assert.True(await listener.WaitAsync(TimeSpan.FromSeconds(10), Token));
         Assert.True(await database.ScalarAsync<long>("select version from user_hints where keycloak_id = 'ana'") > before);
-        var claimed = await new HintStore(database.DataSource).ClaimAsync(10, TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow(), Token);
+        var claimed = await new HintStore(database.DataSource).ClaimAsync(
+            10, TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow(), Token);
         Assert.Equal(1, Assert.Single(claimed, hint => hint.KeycloakId == "ana").Attempts);
     }
 
@@ -78,7 +79,8 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         await store.PostponeAsync(
             [.. held.Select(hint => new PostponedHint(hint, now.AddDays(1), 10, Dead: true, "too late"))], Token);
 
-        var state = await database.ScalarAsync<string>("select state || ' ' || attempts from user_hints where realm = 'demo' and keycloak_id = 'ben'");
+        var state = await database.ScalarAsync<string>(
+            "select state || ' ' || attempts from user_hints where realm = 'demo' and keycloak_id = 'ben'");
         Assert.Equal("waiting 0", state);
     }
 
@@ -144,7 +146,8 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
     private static UserHint Hint(string user, string realm = "demo") => new(realm, user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Task<(int ExitCode, string Output, string Error)> RunAsync(TestDatabase database, params string[] arguments) =>
-        CommandProcess.RunAsync([KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], ["hints", .. arguments]);
+        CommandProcess.RunAsync(
+            [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], ["hints", .. arguments]);
 
     private static string[] Lines(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }

@@ -64,7 +64,8 @@ public sealed class UsageCommandTests(PostgresFixture postgres)
     public async Task List_says_that_there_are_no_refused_records_and_retry_needs_a_choice()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        IReadOnlyList<KeyValuePair<string, string?>> settings = [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)];
+        IReadOnlyList<KeyValuePair<string, string?>> settings = [KeyValuePair.Create(
+            "Storage:ConnectionString", (string?)database.ConnectionString)];
 
         Assert.Equal((0, "There are no refused records.\n", ""), await CommandProcess.RunAsync(settings, "usage", "refusals", "list"));
         Assert.Equal(2, (await CommandProcess.RunAsync(settings, "usage", "refusals", "retry")).ExitCode);
@@ -72,7 +73,8 @@ public sealed class UsageCommandTests(PostgresFixture postgres)
 
     private static Task<(int ExitCode, string Output, string Error)> RunAsync(MeteringFixture scene, params string[] arguments) =>
         CommandProcess.RunAsync(
-            [KeyValuePair.Create("Storage:ConnectionString", (string?)scene.Database.ConnectionString)], ["usage", "refusals", .. arguments]);
+            [KeyValuePair.Create("Storage:ConnectionString", (string?)scene.Database.ConnectionString)],
+            ["usage", "refusals", .. arguments]);
 
     private static string[] Lines(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }

@@ -74,7 +74,8 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
         await using var scene = await CreditsFixture.StartAsync(postgres, ("Credits:FirstRead", "NotFound"));
         Assert.Equal("You have no credit account.", (await ApiReply.OfAsync(await AskAsync(scene, scene.TokenOf("u1")))).Detail);
         Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(scene, scene.TokenOf("u1"))).StatusCode);
-        await using var lenient = await CreditsFixture.StartAsync(postgres, ("Credits:FirstRead", "NotFound"), ("Metering:Gate:UnknownUser", "Allow"));
+        await using var lenient = await CreditsFixture.StartAsync(
+            postgres, ("Credits:FirstRead", "NotFound"), ("Metering:Gate:UnknownUser", "Allow"));
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(lenient, lenient.TokenOf("u1"))).StatusCode);
     }
 
@@ -120,9 +121,11 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
         Assert.Equal("ana%20n%C3%A9", Header(answer, "X-Credits-User"));
     }
 
-    private static string? Header(HttpResponseMessage answer, string name) => answer.Headers.TryGetValues(name, out var values) ? values.Single() : null;
+    private static string? Header(HttpResponseMessage answer, string name) =>
+        answer.Headers.TryGetValues(name, out var values) ? values.Single() : null;
 
-    private static async Task<HttpResponseMessage> AskAsync(CreditsFixture scene, string? token, string path = "authz", string method = "GET")
+    private static async Task<HttpResponseMessage> AskAsync(
+        CreditsFixture scene, string? token, string path = "authz", string method = "GET")
     {
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(scene.Bridge.Url, path));

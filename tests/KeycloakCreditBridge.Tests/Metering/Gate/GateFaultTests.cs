@@ -58,7 +58,8 @@ public sealed class GateFaultTests(PostgresFixture postgres)
     [Fact]
     public async Task A_user_excluded_by_rule_is_not_read_from_Keycloak_at_each_call()
     {
-        await using var scene = await StartAsync(postgres, ("Provisioning:Eligibility:EmailVerified", "true"), ("Metering:Gate:Undecided", "Allow"));
+        await using var scene = await StartAsync(
+            postgres, ("Provisioning:Eligibility:EmailVerified", "true"), ("Metering:Gate:Undecided", "Allow"));
         var id = await scene.Keycloak.CreateAsync("ana");
         Assert.Equal("BLOCKED", (string?)(await scene.AskAsync(id))["action"]);
         await scene.AssertRarelyReadFromKeycloakAsync(id);
@@ -70,7 +71,8 @@ public sealed class GateFaultTests(PostgresFixture postgres)
         await using var scene = await StartAsync(postgres, ("Credits:FirstRead", "NotFound"));
         var id = await scene.Keycloak.CreateAsync("ana");
         Assert.StartsWith("You have no credit account.", (string?)(await scene.AskAsync(id))["blocked_reason"], StringComparison.Ordinal);
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select (select count(*) from user_credits)::int + (select count(*) from user_hints)::int"));
+        Assert.Equal(0, await scene.Database.ScalarAsync<int>(
+            "select (select count(*) from user_credits)::int + (select count(*) from user_hints)::int"));
     }
 
     [Fact]
@@ -158,7 +160,8 @@ public sealed class GateFaultTests(PostgresFixture postgres)
         var (status, answer) = await scene.PostAsync(
             "beta/litellm_basic_guardrail_api", $$"""{"request_data":{"user_api_key_user_id":"{{id}}"}{{filling}}}""");
         Assert.Equal((HttpStatusCode.OK, """{"action":"NONE"}"""), (status, answer));
-        Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", $"[{Record("r1", id, 1m).ToJsonString()}{filling}]")).Status);
+        Assert.Equal(
+            HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", $"[{Record("r1", id, 1m).ToJsonString()}{filling}]")).Status);
         await scene.ProcessedAsync();
         Assert.Equal(4m, await scene.BalanceAsync(id));
 

@@ -70,7 +70,8 @@ public sealed class GateTests(PostgresFixture postgres)
         await scene.AskAsync(before);
         scene.Keycloak.Server.Realm(EmulatorFixture.Realm).RemoveUser(before);
         await scene.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
-            [new UserHint(EmulatorFixture.Realm, before, HintKind.Deleted, "USER-DELETE", HintSources.Poll)], TestContext.Current.CancellationToken);
+            [new UserHint(EmulatorFixture.Realm, before, HintKind.Deleted, "USER-DELETE", HintSources.Poll)],
+            TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(
             async () => await scene.Database.ScalarAsync<string>("select status from user_credits") == "closed", "the account is closed");
         var after = await scene.Keycloak.CreateAsync("ana", Ana());
@@ -128,7 +129,8 @@ public sealed class GateTests(PostgresFixture postgres)
 
         scene.Keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser(id, "ana"));
         await scene.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
-            [new UserHint(EmulatorFixture.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook)], TestContext.Current.CancellationToken);
+            [new UserHint(EmulatorFixture.Realm, id, HintKind.Changed, "REGISTER", HintSources.Webhook)],
+            TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(async () => (string?)(await scene.AskAsync(id))["action"] == "NONE", "the account is seen at once");
     }
 

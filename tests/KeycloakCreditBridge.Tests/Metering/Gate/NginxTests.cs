@@ -31,13 +31,15 @@ public sealed class NginxTests(PostgresFixture postgres)
         Assert.StartsWith("Bearer", (await AskAsync(url, null)).Challenge, StringComparison.Ordinal);
 
         await scene.Database.ExecuteAsync("update user_credits set credits_remaining = 0, source = null");
-        await Eventually.TrueAsync(async () => (await AskAsync(url, scene.TokenOf("u1"))).Status != HttpStatusCode.OK, "the balance is seen");
+        await Eventually.TrueAsync(
+            async () => (await AskAsync(url, scene.TokenOf("u1"))).Status != HttpStatusCode.OK, "the balance is seen");
         var refused = await AskAsync(url, scene.TokenOf("u1"));
         Assert.Equal(HttpStatusCode.PaymentRequired, refused.Status);
         Assert.StartsWith("You have no credits left.", refused.Detail, StringComparison.Ordinal);
 
         await scene.Database.ExecuteAsync("update user_credits set status = 'held'");
-        await Eventually.TrueAsync(async () => (await AskAsync(url, scene.TokenOf("u1"))).Status == HttpStatusCode.Forbidden, "the hold is seen");
+        await Eventually.TrueAsync(
+            async () => (await AskAsync(url, scene.TokenOf("u1"))).Status == HttpStatusCode.Forbidden, "the hold is seen");
         Assert.Equal("Your credit account is on hold.", (await AskAsync(url, scene.TokenOf("u1"))).Detail);
 
         await scene.Bridge.StopAsync();
@@ -52,7 +54,8 @@ public sealed class NginxTests(PostgresFixture postgres)
         var snippet = page.Split("```nginx\n")[1].Split("```")[0]
             .Replace("http://application:3000", $"http://127.0.0.1:{application}", StringComparison.Ordinal)
             .Replace("http://bridge:8080", bridge.AbsoluteUri.TrimEnd('/'), StringComparison.Ordinal);
-        var temporary = string.Concat(((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(name => $"{name}_temp_path {folder}/{name};\n"));
+        var temporary = string.Concat(
+            ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(name => $"{name}_temp_path {folder}/{name};\n"));
         var file = Path.Combine(folder, "nginx.conf");
         await File.WriteAllTextAsync(
             file,
@@ -90,7 +93,8 @@ public sealed class NginxTests(PostgresFixture postgres)
     private static async Task<ApiReply> AskAsync(Uri url, string? token)
     {
         using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(url, "v1/chat/completions")) { Content = new StringContent("{}") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(url, "v1/chat/completions")) { Content = new StringContent(
+            "{}") };
         if (token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return await ApiReply.OfAsync(await http.SendAsync(request, Token));

@@ -22,7 +22,8 @@ public sealed class BadRecordTests(PostgresFixture postgres)
         [
             .. Enumerable.Range(0, 499).Select(number => Record($"r{number:D3}", ana, 0.001m).ToJsonString()),
             Text("nan", ana).Replace(Cost, "\"response_cost\": NaN", StringComparison.Ordinal),
-            Text("infinite", ana).Replace(Cost, $"{Cost}, \"a\":[-Infinity,Infinity, \"\\\"NaN\", \"a, -Infinity]}}\"]", StringComparison.Ordinal),
+            Text("infinite", ana).Replace(
+                Cost, $"{Cost}, \"a\":[-Infinity,Infinity, \"\\\"NaN\", \"a, -Infinity]}}\"]", StringComparison.Ordinal),
             Deep("deep-70", ana, 70),
             Deep("deep-100", ana, 100),
             Deep("deep-9000", ana, 9_000),
@@ -38,7 +39,8 @@ public sealed class BadRecordTests(PostgresFixture postgres)
             ["deep-100", "deep-70", "infinite", "last", "nan"],
             await scene.Database.QueryAsync<string>("select record_id from usage_records where record_id !~ '^r' order by 1"));
         Assert.StartsWith(
-            "It is no JSON", Assert.Single(await scene.Database.QueryAsync<string>("select error from usage_refusals")), StringComparison.Ordinal);
+            "It is no JSON", Assert.Single(await scene.Database.QueryAsync<string>("select error from usage_refusals")),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -50,8 +52,10 @@ public sealed class BadRecordTests(PostgresFixture postgres)
         Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", body)).Status);
         await scene.ProcessedAsync();
         Assert.Equal(["a"], (await scene.Database.QueryAsync<string>("select record_id from usage_records order by 1")).Take(1));
-        Assert.Equal(5m - (0.25m * await scene.Database.ScalarAsync<int>("select count(*)::int from usage_records")), await scene.BalanceAsync(ana));
-        Assert.NotEmpty(await scene.Database.QueryAsync<string>("select error from usage_refusals where convert_from(record, 'UTF8') like '%\"b\"%'"));
+        Assert.Equal(
+            5m - (0.25m * await scene.Database.ScalarAsync<int>("select count(*)::int from usage_records")), await scene.BalanceAsync(ana));
+        Assert.NotEmpty(
+            await scene.Database.QueryAsync<string>("select error from usage_refusals where convert_from(record, 'UTF8') like '%\"b\"%'"));
     }
 
     [Fact]

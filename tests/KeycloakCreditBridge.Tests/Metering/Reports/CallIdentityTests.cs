@@ -67,7 +67,10 @@ public sealed class CallIdentityTests(PostgresFixture postgres)
         await using var scene = await StartAsync(postgres);
         var ana = await scene.AddUserAsync("ana");
         await scene.Database.ExecuteAsync(
-            "insert into usage_records (user_id, record_id, charged_at) values (@ana, 'chatcmpl-1', to_timestamp(@Now)), (@ana, 'mine 1.5 2.5', now())",
+            """
+            insert into usage_records (user_id, record_id, charged_at)
+            values (@ana, 'chatcmpl-1', to_timestamp(@Now)), (@ana, 'mine 1.5 2.5', now())
+            """,
             new { ana, Now = (double)Now + 10 });
         var mine = Call("mine", "mine", ana, 1.5m);
         mine["endTime"] = 2.5m;
@@ -90,6 +93,8 @@ public sealed class CallIdentityTests(PostgresFixture postgres)
         await scene.ReportAsync(created, pending, finished);
         await scene.ReportAsync(Call("batch_1", "c-4", ana, Now + 180m, 1.5m, "aretrieve_batch"), finished);
         await scene.ReportAsync(Call("batch_1_batch_cost", "c-5", ana, Now + 200m, 1.5m, "aretrieve_batch"));
+        var wrapped = Convert.ToBase64String("litellm_proxy;model_id:m;llm_batch_id:batch_1"u8).TrimEnd('=');
+        await scene.ReportAsync(Call(wrapped, "c-7", ana, Now + 210m, 1.5m, "aretrieve_batch"));
         await scene.ReportAsync(Call("batch_1", "c-6", bob, Now + 240m, 1.5m, "aretrieve_batch"));
 
         Assert.Equal((3.5m, 5m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
@@ -129,8 +134,10 @@ public sealed class CallIdentityTests(PostgresFixture postgres)
         }
 
         var wrapped = "resp_" + Convert.ToBase64String("litellm:custom_llm_provider:openai;model_id:m;response_id:resp_68a1"u8);
-        await scene.ReportAsync(Background("resp_68a1", "c-1", Now, 0m, "aresponses"), Background("resp_68a1", "c-2", Now + 1m, 1m, "aget_responses"));
-        await scene.ReportAsync(Background("resp_68a1", "c-3", Now + 2m, 1m, "aget_responses"), Background(wrapped, "c-4", Now + 3m, 1m, "aget_responses"));
+        await scene.ReportAsync(
+            Background("resp_68a1", "c-1", Now, 0m, "aresponses"), Background("resp_68a1", "c-2", Now + 1m, 1m, "aget_responses"));
+        await scene.ReportAsync(
+            Background("resp_68a1", "c-3", Now + 2m, 1m, "aget_responses"), Background(wrapped, "c-4", Now + 3m, 1m, "aget_responses"));
         // An encrypted id is another one at each reading, so that nothing tells the readings from each other.
         await scene.ReportAsync(Background("resp_" + new string('Q', 90), "c-5", Now + 4m, 1m, "aget_responses"));
 

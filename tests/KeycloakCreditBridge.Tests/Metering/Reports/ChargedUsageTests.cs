@@ -49,7 +49,8 @@ public sealed class ChargedUsageTests(PostgresFixture postgres)
         await scene.ReportAsync(Record("r1", ana, 7m), Record("r2", bob, 7m));
         Assert.Equal((0m, -2m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
         Assert.Equal(
-            [5m, 7m], await scene.Database.QueryAsync<decimal>("select cost from credit_transactions where transaction_type = 'usage' order by 1"));
+            [5m, 7m],
+            await scene.Database.QueryAsync<decimal>("select cost from credit_transactions where transaction_type = 'usage' order by 1"));
     }
 
     [Fact]
@@ -68,7 +69,8 @@ public sealed class ChargedUsageTests(PostgresFixture postgres)
         }
 
         await scene.ReportAsync(
-            Call("a", "anthropic.claude-v1:0", "chat-small"), Call("b", "llama3:8b", "chat-small"), Call("c", "llama3:8b", "anthropic.claude-v1:0"), Call("d", "x", "y"));
+            Call("a", "anthropic.claude-v1:0", "chat-small"), Call("b", "llama3:8b", "chat-small"),
+            Call("c", "llama3:8b", "anthropic.claude-v1:0"), Call("d", "x", "y"));
         Assert.Equal([0.2m, 0.3m, 0.2m, 0.0001m], await scene.ChargesAsync(ana));
     }
 

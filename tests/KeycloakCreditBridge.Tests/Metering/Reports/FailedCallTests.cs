@@ -10,7 +10,8 @@ public sealed class FailedCallTests(PostgresFixture postgres)
     [InlineData(null, 4.5, "charged")]
     [InlineData("Charge", 4.5, "charged")]
     [InlineData("Ignore", 5.0, "ignored")]
-    public async Task The_partial_cost_of_a_failed_call_is_charged_unless_configured_otherwise_and_counted(string? setting, double left, string action)
+    public async Task The_partial_cost_of_a_failed_call_is_charged_unless_configured_otherwise_and_counted(
+        string? setting, double left, string action)
     {
         await using var scene = await StartAsync(postgres, ("Metering:FailedCalls", setting));
         var ana = await scene.AddUserAsync("ana");

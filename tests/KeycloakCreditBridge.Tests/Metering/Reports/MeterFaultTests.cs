@@ -55,7 +55,8 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
     {
         await using var server = await PostgresFixture.StartOwnAsync();
         var keycloak = await EmulatorFixture.StartAsync();
-        var settings = BridgeFixture.Settings(await server.CreateDatabaseAsync("bridge", TestContext.Current.CancellationToken), keycloak.Server.Url);
+        var settings = BridgeFixture.Settings(
+            await server.CreateDatabaseAsync("bridge", TestContext.Current.CancellationToken), keycloak.Server.Url);
         settings["Metering:ApiKeys:0"] = Key;
         await using var bridge = await BridgeFixture.Build(settings).StartAsync();
         using var http = new HttpClient { BaseAddress = bridge.Url };
@@ -79,7 +80,8 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
         async Task<HttpStatusCode> ReportAsync(string record)
         {
             using var content = new StringContent(new JsonArray(Record(record, id, 0.1m)).ToJsonString());
-            using var answer = await http.PostAsync(new Uri("usage/litellm", UriKind.Relative), content, TestContext.Current.CancellationToken);
+            using var answer = await http.PostAsync(
+                new Uri("usage/litellm", UriKind.Relative), content, TestContext.Current.CancellationToken);
             return answer.StatusCode;
         }
     }

@@ -37,7 +37,8 @@ public sealed class MeterTests(PostgresFixture postgres)
         await Task.WhenAll(Enumerable.Range(0, 20).Select(round => scene.ReportAsync(
             [.. records.OrderBy(record => HashCode.Combine((string?)record["id"], round)), records[round]])));
 
-        Assert.Equal(50, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
+        Assert.Equal(
+            50, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
         foreach (var user in users)
             Assert.Equal(4.95m, await scene.BalanceAsync(user));
     }
@@ -54,7 +55,8 @@ public sealed class MeterTests(PostgresFixture postgres)
         var zero = Record("with\0zero", ana, 0.01m);
         var negative = Record("negative", ana, -1m);
 
-        await scene.ReportAsync([.. Enumerable.Range(0, 496).Select(number => Record($"r{number}", ana, 0.001m)), absurd, nameless, zero, negative]);
+        await scene.ReportAsync(
+            [.. Enumerable.Range(0, 496).Select(number => Record($"r{number}", ana, 0.001m)), absurd, nameless, zero, negative]);
 
         Assert.Equal(5m - 0.496m, await scene.BalanceAsync(ana));
         Assert.Equal(
@@ -165,7 +167,8 @@ public sealed class MeterTests(PostgresFixture postgres)
             Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", body, $"Bearer {Key}", "Authorization")).Status);
         await scene.ProcessedAsync();
         Assert.Equal([0.1m, 0.1m, 0.1m, 0.1m], await scene.ChargesAsync(ana));
-        Assert.Equal(["this is no record"], await scene.Database.QueryAsync<string>("select convert_from(record, 'UTF8') from usage_refusals"));
+        Assert.Equal(
+            ["this is no record"], await scene.Database.QueryAsync<string>("select convert_from(record, 'UTF8') from usage_refusals"));
     }
 
     [Theory]

@@ -30,7 +30,8 @@ public sealed class PricingTests
     [InlineData("trial", "unknown", 0.0, 0, 0.0)]
     [InlineData("trial", "gpt", 0.0000014, 1, 0.000001)]
     [InlineData("trial", "gpt", 0.0000015, 1, 0.000002)]
-    public void A_call_costs_what_the_gateway_says_or_else_what_its_tokens_do(string tier, string? model, double? cost, int tokens, double credits) =>
+    public void A_call_costs_what_the_gateway_says_or_else_what_its_tokens_do(
+        string tier, string? model, double? cost, int tokens, double credits) =>
         Assert.Equal((decimal)credits, Price(Options, tier, Record(model, (decimal?)cost, tokens)));
 
     [Fact]

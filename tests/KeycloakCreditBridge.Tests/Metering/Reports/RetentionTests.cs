@@ -41,7 +41,8 @@ public sealed class RetentionTests(PostgresFixture postgres)
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
         // The service's own look at its start may have had a part of them.
-        await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>("select count(*) = 1 from usage_refusals"), "all old ones are forgotten");
+        await Eventually.TrueAsync(
+            () => scene.Database.ScalarAsync<bool>("select count(*) = 1 from usage_refusals"), "all old ones are forgotten");
         Assert.Equal(["young"], await scene.Database.QueryAsync<string>("select error from usage_refusals"));
     }
 
@@ -52,7 +53,8 @@ public sealed class RetentionTests(PostgresFixture postgres)
         var id = await scene.AddUserAsync("ana");
         Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", "unknown", 1m).ToJsonString())).Status);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from usage_batches where attempts > 0)"), "the record waits for its account");
+            () => scene.Database.ScalarAsync<bool>("select exists (select from usage_batches where attempts > 0)"),
+            "the record waits for its account");
         await scene.Database.ExecuteAsync("update usage_batches set due_at = now() + interval '1 hour'");
         Assert.Equal((1m, 0m), await BacklogAsync(scene));
 
@@ -85,7 +87,8 @@ public sealed class RetentionTests(PostgresFixture postgres)
         return (Value("bridge_meter_waiting "), Value("bridge_meter_lag_seconds "));
 
         decimal Value(string series) => decimal.Parse(
-            lines.Single(line => line.StartsWith(series, StringComparison.Ordinal))[series.Length..], NumberStyles.Float, CultureInfo.InvariantCulture);
+            lines.Single(line => line.StartsWith(series, StringComparison.Ordinal))[series.Length..], NumberStyles.Float,
+            CultureInfo.InvariantCulture);
     }
 
     [Fact]

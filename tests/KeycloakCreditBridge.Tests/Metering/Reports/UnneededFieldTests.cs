@@ -32,7 +32,8 @@ public sealed class UnneededFieldTests(PostgresFixture postgres)
         await scene.ProcessedAsync();
 
         Assert.Equal(4.5m, await scene.BalanceAsync(ana));
-        Assert.Equal([tokens], await scene.Database.QueryAsync<int?>("select tokens_used from credit_transactions where transaction_type = 'usage'"));
+        Assert.Equal([tokens], await scene.Database.QueryAsync<int?>(
+            "select tokens_used from credit_transactions where transaction_type = 'usage'"));
     }
 
     [Fact]
@@ -47,6 +48,7 @@ public sealed class UnneededFieldTests(PostgresFixture postgres)
 
         Assert.Equal(5m, await scene.BalanceAsync(ana));
         Assert.StartsWith(
-            "The field total_tokens", Assert.Single(await scene.Database.QueryAsync<string>("select error from usage_refusals")), StringComparison.Ordinal);
+            "The field total_tokens", Assert.Single(await scene.Database.QueryAsync<string>("select error from usage_refusals")),
+            StringComparison.Ordinal);
     }
 }

@@ -9,7 +9,9 @@ internal enum RecordKind
     /// <summary>A step in the life of an object of the provider, which is charged once.</summary>
     ProviderObject,
 
-    /// <summary>A read or a management call, which generates nothing. Its record repeats the usage of the call that created the object.</summary>
+    /// <summary>
+    /// A read or a management call, which generates nothing. Its record repeats the usage of the call that created the object.
+    /// </summary>
     Read,
 }
 

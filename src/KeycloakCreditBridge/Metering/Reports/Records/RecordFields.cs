@@ -40,6 +40,7 @@ internal static class RecordFields
     {
         if (record.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number)
             return value.GetRawText();
-        return record.Text(field) is { } text and not ("" or "None" or "null") && !text.Contains('\0', StringComparison.Ordinal) ? text : null;
+        var text = record.Text(field);
+        return text is null or "" or "None" or "null" || text.Contains('\0', StringComparison.Ordinal) ? null : text;
     }
 }

@@ -17,6 +17,7 @@ internal sealed record RecordIdentity(string Key, string? ByIdAlone)
     private const int MaxObjectIdLength = 64;
     private const string BatchCostSuffix = "_batch_cost";
 
+    private static readonly string[] Prefixes = ["resp_", "batch_"];
     private static readonly string[] WrappedIds = ["response_id:", "llm_batch_id:"];
 
     /// <summary>The identity of a call. Neither id is unique: providers number answers anew, and callers choose call ids.</summary>
@@ -37,7 +38,9 @@ internal sealed record RecordIdentity(string Key, string? ByIdAlone)
         return new RecordIdentity(Shortened(key), byIdAlone == key || byIdAlone is null ? null : Shortened(byIdAlone));
     }
 
-    /// <summary>The identity of an object of the provider, or null where the record has no id that other records of the object have too.</summary>
+    /// <summary>
+    /// The identity of an object of the provider, or null where the record has no id that other records of the object have too.
+    /// </summary>
     public static RecordIdentity? OfObject(JsonElement record)
     {
         if (record.Identifier("id") is not { } id)
@@ -51,8 +54,8 @@ internal sealed record RecordIdentity(string Key, string? ByIdAlone)
     // LiteLLM wraps ids of providers with what it needs to find them again, in base64.
     private static string Unwrapped(string id)
     {
-        var text = id.StartsWith("resp_", StringComparison.Ordinal) ? id[5..] : id.StartsWith("batch_", StringComparison.Ordinal) ? id[6..] : id;
-        text = text.Replace('-', '+').Replace('_', '/').TrimEnd('=');
+        var prefix = Array.Find(Prefixes, known => id.StartsWith(known, StringComparison.Ordinal)) ?? "";
+        var text = id[prefix.Length..].Replace('-', '+').Replace('_', '/').TrimEnd('=');
         var bytes = new byte[text.Length];
         if (!Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), bytes, out var length))
             return id;

@@ -28,7 +28,8 @@ internal static class UsageReader
         if (!TryAdd(body, usage))
         {
             foreach (var part in LenientJson.SplitRecords(body).Where(part => !TryAdd(part, usage)))
-                usage.Refused.Add(new RefusedRecord(part.ToArray(), $"It is no JSON, or nested deeper than {LenientJson.MaxDepth} levels."));
+                usage.Refused.Add(
+                    new RefusedRecord(part.ToArray(), $"It is no JSON, or nested deeper than {LenientJson.MaxDepth} levels."));
         }
 
         return usage;
