@@ -30,17 +30,9 @@ internal sealed class BodyFields
             throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, "Send a JSON object as application/json.");
         if (!ContentEncoding.IsNone(request))
             throw new RequestRefusedException(StatusCodes.Status415UnsupportedMediaType, ContentEncoding.Refusal);
-        using var bytes = new MemoryStream();
-        var buffer = new byte[8192];
-        for (int count; (count = await request.Body.ReadAsync(buffer, request.HttpContext.RequestAborted)) > 0;)
-        {
-            if (bytes.Length + count > Longest)
-                throw new RequestRefusedException(StatusCodes.Status413PayloadTooLarge, $"The body is longer than {Longest} bytes.");
-            await bytes.WriteAsync(buffer.AsMemory(0, count));
-        }
-
-        var body = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
-        return new BodyFields(StrictJson.ParseObject(body), HashOf(request, body.Span));
+        using var body = await RequestBody.ReadAsync(request, Longest, request.HttpContext.RequestAborted)
+            ?? throw new RequestRefusedException(StatusCodes.Status413PayloadTooLarge, $"The body is longer than {Longest} bytes.");
+        return new BodyFields(StrictJson.ParseObject(body.Bytes), HashOf(request, body.Bytes.Span));
     }
 
     /// <exception cref="RequestRefusedException">A field that was asked for is missing or wrong.</exception>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
@@ -6,6 +5,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Storage;
 
 namespace KeycloakCreditBridge.Credits.Lookup;
 
@@ -26,8 +26,7 @@ internal sealed partial class FirstRead(
     private const string ServiceAccountPrefix = "service-account-";
     private const int MostAtOnce = 1_000;
 
-    private readonly ConcurrentQueue<Pending> _waiting = new();
-    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly GroupCommit<DesiredState> _commits = new(MostAtOnce);
 
     /// <summary>
     /// Opens the caller's own account from the verified token. A hint that commits with it makes the worker read Keycloak afterwards.
@@ -68,49 +67,20 @@ internal sealed partial class FirstRead(
         }
     }
 
-    public void Dispose() => _gate.Dispose();
+    public void Dispose() => _commits.Dispose();
 
-    private async Task ConvergeAsync(DesiredState desired)
+    private Task ConvergeAsync(DesiredState desired) => _commits.WriteAsync([desired], ConvergeBatchAsync, CancellationToken.None);
+
+    private async Task ConvergeBatchAsync(IReadOnlyList<DesiredState> batch)
     {
-        var mine = new Pending(desired);
-        _waiting.Enqueue(mine);
-        await _gate.WaitAsync(CancellationToken.None);
-        try
-        {
-            // Another caller may have converged this one.
-            while (!mine.Done.Task.IsCompleted)
-                await ConvergeBatchAsync();
-        }
-        finally
-        {
-            _gate.Release();
-        }
-
-        await mine.Done.Task;
-    }
-
-    // It converges for several callers, so that none of them cancels it.
-    private async Task ConvergeBatchAsync()
-    {
-        List<Pending> batch = [];
-        while (batch.Count < MostAtOnce && _waiting.TryDequeue(out var next))
-            batch.Add(next);
-        try
-        {
-            var result = await provisioner.ConvergeAsync(batch.Select(pending => pending.Desired), CancellationToken.None);
-            foreach (var change in result.Changes)
-                cache.Forget(change.AccountId);
-            metrics.FirstRead(result.Opened);
-            foreach (var refusal in result.Refusals)
-                LogRefused(refusal.DesiredState.KeycloakId, refusal.DesiredState.Realm, refusal.Reason);
-            // The worker tries again and lists the user as dead in the end.
-            await hints.WriteAsync([.. result.Refusals.Select(refusal => HintOf(refusal.DesiredState))], CancellationToken.None);
-            batch.ForEach(pending => pending.Done.SetResult());
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            batch.ForEach(pending => pending.Done.SetException(exception));
-        }
+        var result = await provisioner.ConvergeAsync(batch, CancellationToken.None);
+        foreach (var change in result.Changes)
+            cache.Forget(change.AccountId);
+        metrics.FirstRead(result.Opened);
+        foreach (var refusal in result.Refusals)
+            LogRefused(refusal.DesiredState.KeycloakId, refusal.DesiredState.Realm, refusal.Reason);
+        // The worker tries again and lists the user as dead in the end.
+        await hints.WriteAsync([.. result.Refusals.Select(refusal => HintOf(refusal.DesiredState))], CancellationToken.None);
     }
 
     private static UserHint HintOf(DesiredState refused) =>
@@ -122,9 +92,4 @@ internal sealed partial class FirstRead(
 
     [LoggerMessage(EventId = 831, Level = LogLevel.Warning, Message = "The first read of user {User} opened no account: {Reason}")]
     private partial void LogOtherId(string user, string reason);
-
-    private sealed record Pending(DesiredState Desired)
-    {
-        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
 }

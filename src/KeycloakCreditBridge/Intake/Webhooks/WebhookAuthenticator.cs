@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
+using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -76,12 +77,8 @@ internal sealed partial class WebhookEndpoint(
                 HttpStatusCode.UnsupportedMediaType, realm.Name, "media_type", "Send application/json in UTF-8.");
         }
 
-        // A compressed body could be far longer than it looks.
-        if (request.Headers.ContentEncoding is { Count: > 0 } encoding && encoding != "identity")
-        {
-            throw new DeliveryRefusedException(
-                HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", "Send the body without Content-Encoding.");
-        }
+        if (!ContentEncoding.IsNone(request))
+            throw new DeliveryRefusedException(HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", ContentEncoding.Refusal);
     }
 
     private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)

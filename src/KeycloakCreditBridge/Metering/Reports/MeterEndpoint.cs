@@ -1,6 +1,6 @@
+using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Metering.Reports.Records;
-using KeycloakCreditBridge.Intake.Webhooks;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using Npgsql;

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace KeycloakCreditBridge.Intake.Webhooks;
+namespace KeycloakCreditBridge.Api.Requests;
 
 /// <summary>The exact bytes of a request's body, in a borrowed buffer that is given back when this is disposed of.</summary>
 internal sealed class RequestBody : IDisposable
