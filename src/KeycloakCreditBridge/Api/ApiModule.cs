@@ -16,7 +16,10 @@ internal static class ApiModule
     {
         builder.AddSection<ApiOptions, ApiOptionsValidator>(ApiOptions.Section);
         var services = builder.Services;
-        services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
+        // AddAuthentication would start DataProtection, which is for cookies: its warning would be the first line of a first start.
+        services.AddAuthenticationCore();
+        services.AddWebEncoders();
+        new AuthenticationBuilder(services).AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
         services.AddSingleton<VerifiedTokens>();
         services.AddAuthorization();
         services.AddOpenApi(options => options.DescribeTokens());

@@ -43,7 +43,7 @@ internal static class ConfigurationCheck
             select $"{child.Key} is not a section of the configuration: did you mean {meant}?";
     }
 
-    // Without the values that do not convert, so that the rules for the others can be asked all the same.
+    // Without the values that do not convert, so that the others can be validated all the same.
     private static IConfigurationRoot Bindable(IConfiguration configuration, IReadOnlyList<ShapeProblem> shape)
     {
         var unusable = shape.Where(problem => problem.PreventsBinding).Select(problem => problem.Path).ToList();

@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Configuration;
 
-/// <summary>The configuration cannot be used. Every problem is listed, each with its key and the remedy.</summary>
+/// <summary>The configuration cannot be used. Every problem is listed with its key and the cure.</summary>
 internal sealed class ConfigurationException(IReadOnlyList<string> problems)
     : Exception("The configuration cannot be used:" + string.Concat(problems.Select(problem => Environment.NewLine + "  " + problem)))
 {

@@ -7,7 +7,7 @@ internal sealed class LogOptions
 {
     public const string Section = "Logs";
 
-    /// <summary>Lines for people or one JSON object a line.</summary>
+    /// <summary>Readable lines or one JSON object a line.</summary>
     public LogFormat Format { get; set; } = LogFormat.Text;
 }
 

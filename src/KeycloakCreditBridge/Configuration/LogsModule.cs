@@ -47,7 +47,7 @@ internal static class LogsModule
             .MinimumLevel.Information()
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
-            // The answer of /health/ready says it, to whoever asks and as often.
+            // /health/ready answers with it, as often as it is asked.
             .MinimumLevel.Override("Microsoft.Extensions.Diagnostics.HealthChecks", LogEventLevel.Fatal)
             .MinimumLevel.Override("System", LogEventLevel.Warning)
             .MinimumLevel.Override("Quartz", LogEventLevel.Warning)
@@ -67,7 +67,7 @@ internal static class LogsModule
         return logs.CreateLogger();
     }
 
-    // The command line says in one line why a start failed; the host would add that with a stack trace, and each cancellation that follows.
+    // The command line reports in one line why a start failed; the host would add a stack trace, and each cancellation that follows.
     private static bool IsReportedElsewhere(LogEvent line) =>
         Matching.FromSource("Microsoft.Extensions.Hosting.Internal.Host")(line)
         && (EventNumber.Of(line) == HostingFailedToStart || line.Exception is OperationCanceledException);
@@ -75,7 +75,7 @@ internal static class LogsModule
     private static bool IsJson(IConfiguration configuration) => string.Equals(
         configuration[$"{LogOptions.Section}:{nameof(LogOptions.Format)}"], nameof(LogFormat.Json), StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The number of an event id, which Serilog holds as a structure, for a line that people read.</summary>
+    /// <summary>The number of an event id, which Serilog holds as a structure, for readable lines.</summary>
     private sealed class EventNumber : ILogEventEnricher
     {
         public static int? Of(LogEvent line) =>

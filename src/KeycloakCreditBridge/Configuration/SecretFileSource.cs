@@ -20,7 +20,7 @@ internal sealed class SecretFileSource : IConfigurationSource
             List<string> problems = [];
             foreach (var (key, path) in Data.Where(item => NamesFile(item.Key)).ToList())
             {
-                // The key goes: the binder takes whatever stands below a list for an entry, and so a path for one more secret.
+                // The key is removed: the binder takes every key below a list for an entry, and would take the path for one more secret.
                 Data.Remove(key);
                 Data[key[..^Suffix.Length]] = Read(key, path ?? "", problems);
             }

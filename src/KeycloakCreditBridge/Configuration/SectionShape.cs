@@ -96,7 +96,7 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
 /// <param name="PreventsBinding">The section cannot be turned into its options while the key is there.</param>
 internal sealed record ShapeProblem(string Path, string Text, bool PreventsBinding);
 
-/// <summary>A kind of single value: what is expected, for people.</summary>
+/// <summary>A kind of single value, and how it is described in an error.</summary>
 internal sealed record ValueKind(string Expected, string Example, Func<string, bool> Accepts)
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
@@ -124,6 +124,6 @@ internal sealed record ValueKind(string Expected, string Example, Func<string, b
             : null;
     }
 
-    // A bare number would be days, and is hardly ever meant so.
+    // A bare number would mean days, which is hardly ever meant.
     private static bool IsTimeSpan(string text) => text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, Culture, out _);
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak.Events;
-using KeycloakCreditBridge.Setup;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
@@ -22,13 +21,13 @@ internal sealed class EventSettingChecks(KeycloakEvents events, IOptions<IntakeO
     public async Task<Finding> TypesAsync(string realm, CancellationToken cancellationToken)
     {
         var stored = (await events.GetConfigAsync(realm, cancellationToken)).EnabledEventTypes;
-        string[] missing = [.. RealmRequirements.RequiredEventTypes.Concat(RealmRequirements.HelpfulEventTypes).Except(stored, StringComparer.Ordinal)];
+        string[] missing = [.. UserEventTypes.Names.Except(stored, StringComparer.Ordinal)];
         // Keycloak lists its defaults; an empty list means them too.
         if (stored.Count == 0 || missing.Length == 0)
             return Finding.Ok("the event types that matter are stored");
         var says = $"events of the types {string.Join(", ", missing)} are not stored";
         const string cure = "add them in Realm settings, Events, User events settings";
-        return missing.Intersect(RealmRequirements.RequiredEventTypes, StringComparer.Ordinal).Any() ? EventsMissed(says, cure) : Finding.Warn(says, cure);
+        return missing.Intersect(UserEventTypes.Required, StringComparer.Ordinal).Any() ? EventsMissed(says, cure) : Finding.Warn(says, cure);
     }
 
     public async Task<Finding> RetentionAsync(string realm, CancellationToken cancellationToken)

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Hosting;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>Shows how many hints wait and how many are dead. Looked up now and then, not for every scrape.</summary>
+/// <summary>Shows how many hints wait and how many are dead. Read every 10 seconds, not for every scrape.</summary>
 internal sealed partial class HintBacklogGauge : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
@@ -18,9 +18,9 @@ internal sealed partial class HintBacklogGauge : BackgroundService
     {
         (_hints, _gate, _clock, _logger) = (hints, gate, clock, logger);
         meter.CreateObservableGauge(
-            "bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be worked on.");
-        meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up.");
-        meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "How long the oldest waiting hint waits.");
+            "bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be processed.");
+        meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up after their last attempt.");
+        meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "Age of the oldest waiting hint.");
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

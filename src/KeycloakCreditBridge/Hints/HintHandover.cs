@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Hints;
 
 /// <summary>
-/// Hints that this process stored for its own worker: held from the start, they need no claim, which would write each of them once more. Half
-/// a batch waits here at most, and only for a worker that is about to be free; all others are stored for whichever replica claims them.
+/// Hints that this process stored for its own worker: held from the start, they need no claim, which would write each of them once more. At most
+/// half a batch waits here, and only for a worker that is about to be free; all others are stored for any replica to claim.
 /// </summary>
 internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider clock)
 {
@@ -18,14 +18,14 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
     private bool _wasFull;
     private long _workingSince;
 
-    /// <summary>A worker takes what is handed over from now on.</summary>
+    /// <summary>A worker takes the hints that are handed over from now on.</summary>
     public void Open()
     {
         lock (_gate)
             _isOpen = true;
     }
 
-    /// <summary>Nobody takes anything any more. Returns what is left.</summary>
+    /// <summary>The worker takes no more hints. Returns those that still wait.</summary>
     public IReadOnlyList<ClaimedHint> Close()
     {
         lock (_gate)
@@ -35,7 +35,7 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
         }
     }
 
-    /// <summary>Whether so many hints more may be stored as held.</summary>
+    /// <summary>Whether so many more hints may be stored as held.</summary>
     public bool HasRoom(int count)
     {
         lock (_gate)
@@ -57,7 +57,7 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
         }
     }
 
-    /// <summary>Gives the worker what waits, and tells whether others were stored meanwhile that it has to claim.</summary>
+    /// <summary>Gives the worker the waiting hints, and whether others were stored meanwhile that it has to claim.</summary>
     public (IReadOnlyList<ClaimedHint> Hints, bool AreMore) Take()
     {
         lock (_gate)
@@ -65,7 +65,7 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
             (_isWorking, _workingSince) = (true, clock.GetTimestamp());
             var areMore = _wasFull;
             _wasFull = false;
-            // What waited for most of its lease could be another worker's before it is settled: it is due again when the lease ends.
+            // A hint that waited for most of its lease could be another worker's before it is completed: it is due again when the lease ends.
             return (Drain(clock.GetUtcNow() + (options.Value.Lease * 0.75)), areMore);
         }
     }

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>The table of hints as an operator looks at it and mends it.</summary>
+/// <summary>The table of hints as an operator reads and changes it.</summary>
 internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider clock)
 {
     private const string ListSql =
@@ -23,8 +23,8 @@ internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider cl
         order by realm, keycloak_id
         """;
 
-    // A new version, so that a worker that holds the hint by an older one settles nothing. It keeps the time of the hint: since then the
-    // user waits. Locked in the order in which every other statement locks hints.
+    // A new version, so that a worker that holds the hint by an older one completes nothing. The time of the hint stays: since then the user
+    // waits. Locked in the order in which every other statement locks hints.
     private const string RetrySql =
         """
         with chosen as (
@@ -96,7 +96,7 @@ internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider cl
 /// <summary>A hint as an operator sees it.</summary>
 /// <param name="State">`waiting` or `dead`.</param>
 /// <param name="DueAt">When it is tried next; a hint in the hands of a worker is due when its lease ends.</param>
-/// <param name="Error">Why the last try did not settle it.</param>
+/// <param name="Error">Why the last attempt did not complete it.</param>
 /// <param name="Total">How many hints the query found, of which this is one.</param>
 internal sealed record ListedHint(
     string Realm,

@@ -3,19 +3,19 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>Wakes this process when another replica stored hints. Without it they wait for the worker's next look, about a second.</summary>
+/// <summary>Wakes this process when another replica stored hints. Without it they wait for the worker's next claim, about a second.</summary>
 internal sealed partial class HintListener(
     NpgsqlDataSource dataSource, HintSignal signal, SchemaGate gate, TimeProvider clock, ILogger<HintListener> logger)
     : ChannelListener(dataSource, HintStore.Channel, gate, clock)
 {
-    // What was stored while nobody listened.
+    // Hints that were stored while this process did not listen.
     protected override void OnListening() => signal.Raise();
 
     protected override void OnNotification(string payload) => signal.Raise();
 
-    [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "Stopped listening for hints of other replicas, will listen again: {Reason}")]
+    [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "Listening for hints of other replicas is interrupted and continues by itself: {Reason}")]
     protected override partial void LogInterrupted(string reason);
 
-    [LoggerMessage(EventId = 302, Level = LogLevel.Information, Message = "Listens for hints of other replicas again.")]
+    [LoggerMessage(EventId = 302, Level = LogLevel.Information, Message = "Listening for hints of other replicas continues.")]
     protected override partial void LogRecovered();
 }

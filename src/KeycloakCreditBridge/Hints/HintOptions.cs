@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>How hints are worked through.</summary>
+/// <summary>How hints are processed.</summary>
 internal sealed class HintOptions
 {
     public const string Section = "Hints";
@@ -22,7 +22,7 @@ internal sealed class HintOptions
     /// <summary>How long a user that Keycloak does not know may still appear: some senders report before they commit.</summary>
     public TimeSpan MissingGrace { get; set; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a judged user is left alone when it is merely seen.</summary>
+    /// <summary>How long a user is not re-evaluated when it is merely seen.</summary>
     public TimeSpan RecheckAfter { get; set; } = TimeSpan.FromDays(1);
 }
 

@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>Wakes this process's worker. Raised many times while nobody waits, it wakes once.</summary>
+/// <summary>Wakes this process's worker. Raised many times while the worker is busy, it wakes once.</summary>
 internal sealed class HintSignal(TimeProvider clock)
 {
     private readonly Channel<bool> _raised = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -20,7 +20,7 @@ internal sealed class HintSignal(TimeProvider clock)
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            // Nobody raised it: time to look for hints whose retry is due.
+            // It was not raised: time to claim hints whose retry is due.
         }
     }
 }

@@ -8,12 +8,12 @@ namespace KeycloakCreditBridge.Hints;
 /// <summary>The table of hints: one row a user, however many hints came.</summary>
 internal sealed class HintStore(NpgsqlDataSource dataSource)
 {
-    /// <summary>The channel on which replicas tell each other that hints wait.</summary>
+    /// <summary>The channel on which replicas notify each other that hints wait.</summary>
     public const string Channel = "user_hints";
 
-    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a login that arrives late
-    // does not hide that the user was changed or deleted, and logins do not make a hint that cannot succeed young again. Who signs in is neither
-    // disabled nor gone: where the record says so, Keycloak has changed its mind without a word, as after an outage of a directory.
+    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late login neither hides that the
+    // user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither disabled nor deleted:
+    // where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
     private const string AddSql =
         """
         with added as (
@@ -39,8 +39,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
         """;
 
-    // Counted before the try, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read the keys of
-    // the whole backlog for each claim.
+    // Counted before the attempt, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read the
+    // keys of the whole backlog for each claim.
     private const string ClaimSql =
         """
         update user_hints h
@@ -54,7 +54,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
         """;
 
-    // Waited for, as a claim that began before these were claimed locks them for a moment; sorted, as all that is waited for.
+    // Waits for locks, as an older claim may hold these rows for a moment; sorted, so that waiting batches cannot deadlock.
     private const string PostponeSql =
         """
         with mine as (
@@ -78,10 +78,10 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         from user_hints
         """;
 
-    /// <summary>Stores hints, one a user, and returns those that were worth it.</summary>
+    /// <summary>Stores hints, one a user, and returns those that were stored: a seen user that was evaluated lately needs none.</summary>
     /// <param name="hints">The hints.</param>
     /// <param name="now">When they came.</param>
-    /// <param name="seenAfter">Who was looked at since need not be looked at for being seen.</param>
+    /// <param name="seenAfter">A user that was evaluated since is not evaluated for being seen.</param>
     /// <param name="leaseEnd">Until when the caller holds them, as if it had claimed them; null wakes all replicas, for one of them to claim them.</param>
     /// <param name="cancellationToken">Ends the storing.</param>
     public Task<IReadOnlyList<ClaimedHint>> AddAsync(
@@ -106,7 +106,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         dataSource.QueryPreparedAsync<ClaimedHint>(
             ClaimSql, [new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd)], cancellationToken);
 
-    /// <summary>Gives hints back to be tried later or buries them, unless they were renewed or taken over meanwhile.</summary>
+    /// <summary>Releases hints for a later attempt or dead-letters them, unless they were renewed or claimed meanwhile.</summary>
     public Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<int>(
             PostponeSql,

@@ -1,27 +1,27 @@
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>How much a hint says about a user.</summary>
+/// <summary>What a hint says about a user.</summary>
 internal enum HintKind
 {
-    /// <summary>The user was created or changed: always worth a look.</summary>
+    /// <summary>The user was created or changed, and is always evaluated.</summary>
     Changed,
 
-    /// <summary>The user was deleted, says the event. Keycloak is asked all the same.</summary>
+    /// <summary>The user was deleted according to the event. Keycloak is asked all the same.</summary>
     Deleted,
 
-    /// <summary>The user was seen, at a login for example: worth a look only if unknown, or not looked at for a day.</summary>
+    /// <summary>The user was seen, at a login for example, and is evaluated only if unknown, or not evaluated for a day.</summary>
     Seen,
 }
 
-/// <summary>Somebody said that this user may have changed.</summary>
+/// <summary>This user may have changed.</summary>
 /// <param name="Realm">Name of the realm.</param>
 /// <param name="UserId">Keycloak's id of the user, opaque text of at most 255 characters.</param>
-/// <param name="Kind">How much the hint says.</param>
+/// <param name="Kind">What the hint says.</param>
 /// <param name="Cause">What happened, in Keycloak's words: `REGISTER`, `USER-CREATE`.</param>
-/// <param name="Source">Who said so: see <see cref="HintSources"/>.</param>
+/// <param name="Source">Where it comes from: see <see cref="HintSources"/>.</param>
 internal sealed record UserHint(string Realm, string UserId, HintKind Kind, string Cause, string Source);
 
-/// <summary>Who looks at users; written to accounts and ledger as their source.</summary>
+/// <summary>Where evaluations of users come from; written to accounts and ledger as their source.</summary>
 internal static class HintSources
 {
     public const string Webhook = "webhook";
@@ -29,10 +29,10 @@ internal static class HintSources
     public const string Reconciliation = "reconciliation";
     public const string Backfill = "backfill";
 
-    /// <summary>A gateway that asked for, or reported, somebody without account.</summary>
+    /// <summary>A gateway asked for, or reported usage of, a user without account.</summary>
     public const string Gateway = "gateway";
 
-    /// <summary>The person themselves, whose balance was asked for before anybody told of them.</summary>
+    /// <summary>The user's balance was read before any event of the user came.</summary>
     public const string FirstRead = "first-read";
 }
 
@@ -44,10 +44,10 @@ internal static class HintCauses
 }
 
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>
-/// <param name="Version">Fences the settling: renewed by every new hint and every claim.</param>
+/// <param name="Version">Fences the completion: renewed by every new hint and every claim.</param>
 /// <param name="Attempts">How often the hint was claimed since it last came, this claim included.</param>
 internal sealed record ClaimedHint(
     string Realm, string KeycloakId, long Version, string Source, string Cause, HintKind Kind, DateTimeOffset HintedAt, int Attempts);
 
-/// <summary>A hint to be tried again later, or never again.</summary>
+/// <summary>A hint to be attempted again later, or never again.</summary>
 internal sealed record PostponedHint(ClaimedHint Hint, DateTimeOffset DueAt, int Attempts, bool Dead, string Error);

@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
 
-/// <summary>Whether the accounts that were there before the bridge have found their owners.</summary>
+/// <summary>Whether the accounts of an existing installation are adopted.</summary>
 internal sealed class AdoptionMarkStore(NpgsqlDataSource dataSource, TimeProvider clock)
 {
-    /// <summary>What to do where adoption is due. Until then the bridge would open second accounts for people who have one by their address.</summary>
+    /// <summary>The cure where adoption is due. Without it the bridge would open a second account for a user that has one by its address.</summary>
     public const string Remedy =
         "the database has accounts of an installation before the bridge: run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`";
 

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
 
-/// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: another may do the work now.</summary>
+/// <summary>Keeps a lease while work is done under it. Losing it cancels <see cref="Lost"/>: another owner may do the work now.</summary>
 internal sealed class HeldLease : IAsyncDisposable
 {
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(20);
@@ -23,7 +23,7 @@ internal sealed class HeldLease : IAsyncDisposable
         _renewing = RenewAsync();
     }
 
-    /// <summary>Who holds it: this process and this piece of its work.</summary>
+    /// <summary>The owner: this process and this piece of its work.</summary>
     public string Owner { get; }
 
     public CancellationToken Lost => _lost.Token;
@@ -48,7 +48,7 @@ internal sealed class HeldLease : IAsyncDisposable
         }
         catch (NpgsqlException)
         {
-            // It runs out by itself.
+            // It expires by itself.
         }
 
         _lost.Dispose();
@@ -86,7 +86,7 @@ internal sealed class HeldLease : IAsyncDisposable
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            // A database that does not answer takes the lease from nobody before it runs out.
+            // While the database does not answer, no other owner gets the lease before it expires.
             return _clock.GetUtcNow() < _heldUntil - RenewEvery;
         }
     }

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
 
-/// <summary>Work that only one replica does at a time. A lease that is not renewed falls to whoever asks next.</summary>
+/// <summary>Work that only one replica does at a time. A lease that is not renewed falls to the next owner that asks.</summary>
 internal sealed class LeaseStore(NpgsqlDataSource dataSource, TimeProvider clock)
 {
     private const string TakeSql =

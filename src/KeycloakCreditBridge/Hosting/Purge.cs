@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Hosting;
 
-/// <summary>Deletes old rows from time to time, in batches small enough to hold nobody up.</summary>
+/// <summary>Deletes old rows from time to time, in batches so small that they block no other work.</summary>
 internal abstract class Purge(TimeSpan every, SchemaGate gate, TimeProvider clock) : BackgroundService
 {
     private const int BatchSize = 1_000;

@@ -5,8 +5,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>
-/// Opens when PostgreSQL is reachable and migrated, and accounts that were there before the bridge are adopted. Loops wait for it; the HTTP server does not, so that a sender meets 503, which
-/// it repeats, and not a closed port, which loses its delivery.
+/// Opens when PostgreSQL is reachable and migrated, and existing accounts are adopted. Loops wait for it; the HTTP server does not: a sender
+/// repeats after a 503, and loses its delivery at a closed port.
 /// </summary>
 internal sealed partial class SchemaGate(
     Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
@@ -17,7 +17,7 @@ internal sealed partial class SchemaGate(
 
     public bool IsOpen => _opened.Task.IsCompletedSuccessfully;
 
-    /// <summary>Why the gate is not open yet, in one line; null while nothing is known against it.</summary>
+    /// <summary>Why the gate is not open yet, in one line; null while no reason is known.</summary>
     public string? Problem { get; private set; }
 
     /// <summary>Ends when the schema is ready.</summary>
@@ -68,6 +68,6 @@ internal sealed partial class SchemaGate(
     [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
     private partial void LogReady();
 
-    [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "The schema is not ready, and is looked at again: {Reason}")]
+    [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "The schema is not ready and is checked again: {Reason}")]
     private partial void LogWaiting(string reason);
 }

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Hints;
@@ -7,26 +6,18 @@ using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake;
 
-/// <summary>What an event says about which user. Only the user's id and what happened are taken from it, never data of the user.</summary>
+/// <summary>Turns events into hints. Only the user's id and the type of the event are used, never data of the user.</summary>
 internal static partial class EventRules
 {
+    /// <summary>Why a run is asked for after <see cref="IsOverwrite"/>.</summary>
+    public const string Overwritten = "a partial import overwrote users, whose deletion no event reports";
+
     private const int LongestCause = 100;
 
-    private static readonly FrozenSet<string> Changes = FrozenSet.Create(
-        StringComparer.Ordinal,
-        "REGISTER",
-        "UPDATE_PROFILE",
-        "VERIFY_PROFILE",
-        "UPDATE_EMAIL",
-        "VERIFY_EMAIL",
-        "FEDERATED_IDENTITY_LINK",
-        "FEDERATED_IDENTITY_OVERRIDE_LINK",
-        "REMOVE_FEDERATED_IDENTITY",
-        "IDENTITY_PROVIDER_LINK_ACCOUNT",
-        "IDENTITY_PROVIDER_FIRST_LOGIN",
-        "USER_DISABLED_BY_PERMANENT_LOCKOUT");
+    // The realm's user profile settings live at users/profile.
+    private const string Profile = "profile";
 
-    /// <summary>The hint in a user event, or null when it concerns no user of ours.</summary>
+    /// <summary>The hint in a user event, or null when it concerns no user with an account.</summary>
     public static UserHint? HintFrom(UserEvent happened, string realm, string source)
     {
         if (happened.Error is not null || happened.Type.EndsWith("_ERROR", StringComparison.Ordinal))
@@ -34,24 +25,21 @@ internal static partial class EventRules
         // Token requests of service accounts, the bridge's own among them, carry a user id too.
         if (happened.Type.StartsWith("CLIENT_", StringComparison.Ordinal) || !MayHaveAccount(happened.UserId))
             return null;
-        var kind = happened.Type switch
+        var kind = UserEventTypes.EffectOf(happened.Type) switch
         {
-            "DELETE_ACCOUNT" => HintKind.Deleted,
-            var type when Changes.Contains(type) => HintKind.Changed,
-            _ => HintKind.Seen,
+            UserEffect.Deleted => HintKind.Deleted,
+            UserEffect.Seen => HintKind.Seen,
+            _ => HintKind.Changed,
         };
         return new UserHint(realm, happened.UserId, kind, Shortened(happened.Type), source);
     }
 
-    /// <summary>The hint in an admin event, or null when it concerns no user. The administrator who acted is never the user.</summary>
+    /// <summary>The hint in an admin event, or null when it concerns no user. The acting administrator is never the user.</summary>
     public static UserHint? HintFrom(AdminEvent happened, string realm, string source)
     {
-        var path = UserPath().Match(happened.ResourcePath ?? "");
-        var userId = path.Groups["id"].Value;
-        // The realm's user profile settings live at users/profile.
-        if (happened.Error is not null || !MayHaveAccount(userId) || userId == "profile")
+        var (userId, below) = UserIn(happened);
+        if (happened.Error is not null || !MayHaveAccount(userId) || userId == Profile)
             return null;
-        var below = path.Groups["below"].Value;
         var kind = (below.Length > 0, happened.OperationType) switch
         {
             (false, "DELETE") => HintKind.Deleted,
@@ -65,12 +53,24 @@ internal static partial class EventRules
         return new UserHint(realm, userId, kind, Shortened($"{happened.ResourceType ?? "USER"}-{happened.OperationType}"), source);
     }
 
+    /// <summary>
+    /// Whether a partial import overwrote a user: it deletes the user, creates another of the same name, and reports the new one alone.
+    /// </summary>
+    public static bool IsOverwrite(AdminEvent happened) =>
+        happened is { OperationType: "UPDATE", ResourceType: "REALM", Error: null } && UserIn(happened) is ({ Length: > 0 } and not Profile, "");
+
+    private static (string Id, string Below) UserIn(AdminEvent happened)
+    {
+        var path = UserPath().Match(happened.ResourcePath ?? "");
+        return (path.Groups["id"].Value, path.Groups["below"].Value);
+    }
+
     private static bool MayHaveAccount([NotNullWhen(true)] string? userId) => !string.IsNullOrEmpty(userId) && !UserIds.IsTransient(userId);
 
     private static string Shortened(string cause) => cause.Length <= LongestCause ? cause : cause[..LongestCause];
 
-    // Keycloak stores paths decoded: what stands there is the id as it is. SCIM requests have a path of their own, and partial import says
-    // users/{id} with resource type REALM.
+    // Keycloak stores paths decoded, so the id needs no decoding. SCIM requests have a path of their own, and partial import has users/{id} with
+    // resource type REALM.
     [GeneratedRegex(@"\A(?:users|scim/v2/Users)/(?<id>[^/]+)(?:/(?<below>.*))?\z", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex UserPath();
 }

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Intake;
 
-/// <summary>What came in, and what could not. Realm labels are configured names only: a request cannot invent one.</summary>
+/// <summary>Counts deliveries and polls. Realm labels are configured names only: a request cannot invent one.</summary>
 internal sealed class IntakeMetrics : IDisposable
 {
     private readonly Meter _meter;

@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Intake;
 
 internal static class IntakeModule
 {
-    /// <summary>Where Keycloak's plugins deliver. The second is what existing installations asked for.</summary>
+    /// <summary>Where Keycloak's plugins deliver. The second path is the one of existing installations.</summary>
     public static readonly string[] WebhookPaths = ["/webhooks/keycloak", "/api/v1/webhooks/keycloak/user-created"];
 
     public static void AddIntake(this IHostApplicationBuilder builder)

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake;
 
-/// <summary>How the bridge hears of users.</summary>
+/// <summary>How the bridge receives events.</summary>
 internal sealed class IntakeOptions
 {
     public const string Section = "Intake";
@@ -46,7 +46,7 @@ internal sealed class PollOptions
     /// </summary>
     public TimeSpan Overlap { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How often the whole overlap is read again, and the realm's event settings are looked at.</summary>
+    /// <summary>How often the whole overlap and the realm's event settings are read again.</summary>
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Events a request, 10 to 10,000.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Setup;
 
@@ -58,7 +59,7 @@ internal static class EventSettings
 
         var types = Texts(realm, Types);
         if (types.Count > 0)
-            Add(Types, types, RealmRequirements.RequiredEventTypes.Concat(RealmRequirements.HelpfulEventTypes), "event types");
+            Add(Types, types, UserEventTypes.Names, "event types");
         if (listens)
             Add(Listeners, Texts(realm, Listeners), [RealmRequirements.Listener], "event listener");
         return body.Count == 0 ? null : body;

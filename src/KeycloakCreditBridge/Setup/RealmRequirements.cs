@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Keycloak.Events;
+
 namespace KeycloakCreditBridge.Setup;
 
 /// <summary>What the bridge needs of a realm: `setup` provides it, `doctor` checks it.</summary>
@@ -12,12 +14,6 @@ internal static class RealmRequirements
     /// <summary>The realm attribute with the seconds that admin events are kept.</summary>
     public const string AdminRetention = "adminEventsExpiration";
 
-    /// <summary>Without these, accounts are opened late and stay open after their users are deleted.</summary>
-    public static readonly IReadOnlyList<string> RequiredEventTypes = ["REGISTER", "DELETE_ACCOUNT"];
-
-    /// <summary>These only make a change known sooner.</summary>
-    public static readonly IReadOnlyList<string> HelpfulEventTypes = ["LOGIN", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL"];
-
     /// <summary>The roles of the bridge's service account.</summary>
     public static readonly IReadOnlyList<string> Roles = ["view-users", "view-events"];
 
@@ -27,8 +23,8 @@ internal static class RealmRequirements
     /// <summary>Types of deliveries that the bridge acts on, as the plugin names them; partial import names its users' resource REALM.</summary>
     public static readonly IReadOnlyList<string> DeliveryTypes =
     [
-        .. RequiredEventTypes.Concat(HelpfulEventTypes).Select(type => $"access.{type}"),
-        "admin.USER-CREATE", "admin.USER-UPDATE", "admin.USER-DELETE", "admin.REALM-CREATE",
+        .. UserEventTypes.Names.Select(type => $"access.{type}"),
+        "admin.USER-CREATE", "admin.USER-UPDATE", "admin.USER-DELETE", "admin.REALM-CREATE", "admin.REALM-UPDATE",
     ];
 
     /// <summary>What a webhook is subscribed to.</summary>

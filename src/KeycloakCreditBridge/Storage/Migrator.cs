@@ -39,11 +39,11 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         return Missing(applied).Count == 0;
     }
 
-    // What a migration has to say of tables that others made. PostgreSQL itself says nothing at this level.
-    private void OnNotice(object sender, NpgsqlNoticeEventArgs said)
+    // Migrations report at this level what they change in existing tables. PostgreSQL itself reports nothing at it.
+    private void OnNotice(object sender, NpgsqlNoticeEventArgs raised)
     {
-        if (said.Notice.InvariantSeverity == "INFO")
-            LogReplaced(said.Notice.MessageText);
+        if (raised.Notice.InvariantSeverity == "INFO")
+            LogReplaced(raised.Notice.MessageText);
     }
 
     private async Task<int> ApplyMissingAsync(MigrationStore store, CancellationToken cancellationToken)
@@ -65,9 +65,9 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         foreach (var row in applied)
         {
             if (!known.TryGetValue(row.Version, out var migration))
-                throw new MigrationException($"The database has migration {row.Name}, which this program does not know: run a newer one.");
+                throw new MigrationException($"The database has migration {row.Name}, which this program does not know: run a newer program.");
             if (migration.Checksum != row.Checksum)
-                throw new MigrationException($"Migration {row.Name} was applied with another content than this program's: an applied migration is never edited.");
+                throw new MigrationException($"Migration {row.Name} was applied with other content than this program has: run the program that applied it, or a newer one.");
         }
 
         var done = applied.Select(row => row.Version).ToHashSet();

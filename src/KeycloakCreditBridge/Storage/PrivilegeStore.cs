@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Storage;
 
-/// <summary>What server this is, and what the bridge's role lacks there.</summary>
+/// <summary>What server this is, and which privileges the bridge's role lacks.</summary>
 internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
 {
     private const string ServerSql =
@@ -55,7 +55,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <param name="Version">As PostgreSQL says it.</param>
+/// <param name="Version">As PostgreSQL reports it.</param>
 /// <param name="ReadOnly">A standby, which takes no writes.</param>
-/// <param name="Now">What its clock says.</param>
+/// <param name="Now">The time of its clock.</param>
 internal sealed record DatabaseServer(string Version, int Major, bool ReadOnly, DateTimeOffset Now);

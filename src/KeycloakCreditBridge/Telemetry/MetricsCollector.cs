@@ -3,8 +3,6 @@ using System.Diagnostics.Metrics;
 
 namespace KeycloakCreditBridge.Telemetry;
 
-// Written here because no exporter of OpenTelemetry or Prometheus can be restored from the package source of this project.
-
 /// <summary>Keeps the newest value of every series of this host's bridge meter.</summary>
 internal sealed class MetricsCollector : IHostedService, IDisposable
 {
@@ -30,7 +28,7 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
         _listener.Start();
     }
 
-    // A hosted service only so that it listens before any of the others measures.
+    // A hosted service only so that it listens before any other one measures.
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -25,7 +25,7 @@ internal static class PrometheusText
         return text.ToString();
     }
 
-    /// <summary>Tags as labels, sorted, so that the order in which a caller names them makes no second series.</summary>
+    /// <summary>Tags as labels, sorted, so that another order of the same tags makes no second series.</summary>
     public static string Labels(ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
         if (tags.IsEmpty)

@@ -228,6 +228,26 @@ internal sealed class ContractFixture : IAsyncDisposable
         return await IdOfAsync(name);
     }
 
+    /// <summary>Sends wrong passwords until a realm with permanent lockout disables the user.</summary>
+    public async Task LockOutAsync(string id, string name)
+    {
+        if (Emulated is { } realm)
+        {
+            realm.ChangeUser(id, user => user with { Enabled = false });
+            await realm.RaiseAsync("USER_DISABLED_BY_PERMANENT_LOCKOUT", id);
+            return;
+        }
+
+        using var http = new HttpClient { BaseAddress = KeycloakUrl };
+        for (var attempt = 0; attempt < 4; attempt++)
+        {
+            using var form = new FormUrlEncodedContent(
+                [new("grant_type", "password"), new("client_id", "admin-cli"), new("username", name), new("password", "wrong")]);
+            using var refusal = await http.PostAsync($"realms/{Realm}/protocol/openid-connect/token", form, Token);
+            Assert.False(refusal.IsSuccessStatusCode);
+        }
+    }
+
     public Task UpdateUserAsync(string id, JsonObject changes) => Admin.UpdateUserAsync(Realm, id, changes, Token);
 
     public async Task<string> IdOfAsync(string name) =>

@@ -77,6 +77,16 @@ public sealed class EventRulesTests
     public void A_path_without_a_user_is_no_hint(string operation, string? path) =>
         Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourcePath: path), "demo", HintSources.Poll));
 
+    [Theory]
+    [InlineData("UPDATE", "REALM", "users/u1", true)]
+    [InlineData("CREATE", "REALM", "users/u1", false)]
+    [InlineData("UPDATE", "USER", "users/u1", false)]
+    [InlineData("UPDATE", "REALM", "users/profile", false)]
+    [InlineData("UPDATE", "REALM", "users/u1/role-mappings/realm", false)]
+    [InlineData("UPDATE", "REALM", null, false)]
+    public void Only_a_partial_import_that_overwrites_says_that_a_realm_updated_a_user(string operation, string resource, string? path, bool isOverwrite) =>
+        Assert.Equal(isOverwrite, EventRules.IsOverwrite(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path)));
+
     [Fact]
     public void An_admin_operation_that_failed_is_no_hint() =>
         Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: "CREATE", ResourcePath: "users/u1", Error: "conflict"), "demo", HintSources.Poll));

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
@@ -76,7 +77,7 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         Assert.Equal(7776000, (long?)realm["eventsExpiration"]);
         Assert.Equal("604800", (string?)realm["attributes"]!["adminEventsExpiration"]);
         var types = realm["enabledEventTypes"]!.AsArray().Select(type => (string)type!).ToArray();
-        Assert.Subset(types.ToHashSet(StringComparer.Ordinal), new HashSet<string>(["LOGIN", "LOGOUT", "REGISTER", "DELETE_ACCOUNT"], StringComparer.Ordinal));
+        Assert.Subset(types.ToHashSet(StringComparer.Ordinal), new HashSet<string>([.. UserEventTypes.Names, "LOGOUT"], StringComparer.Ordinal));
         var doctor = await scene.DoctorAsync();
         Assert.True(doctor.ExitCode == 0, doctor.Output);
 

@@ -15,30 +15,42 @@ internal sealed class PartialImport(AdminAccess access, TransactionFactory trans
         var (realm, caller) = access.Require(context, "manage-realm");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
         var transaction = transactions.Begin(realm, context);
-        var (added, results) = (new List<EmulatedUser>(), new JsonArray());
+        var (added, replaced, results) = (new List<EmulatedUser>(), new List<EmulatedUser>(), new JsonArray());
         foreach (var imported in body.Objects("users"))
         {
             var user = EmulatedUser.Imported(imported, realms.CreatedOfImport);
-            if (Existing(realm, user.Username) is { } existing)
+            var existing = Existing(realm, user.Username);
+            var policy = body.Text("ifResourceExists");
+            if (existing is not null && policy is "SKIP")
             {
-                if (body.Text("ifResourceExists") is not "SKIP")
-                    throw RefusalException.Conflict($"User with user name {user.Username} already exists.");
                 results.Add(Result("SKIPPED", existing));
                 continue;
             }
 
+            if (existing is not null && policy is not "OVERWRITE")
+                throw RefusalException.Conflict($"User with user name {user.Username} already exists.");
+            // The user of before is deleted without an event.
+            if (existing is not null)
+                replaced.Add(existing);
+
             var representation = imported.DeepClone().AsObject();
             representation.Remove("credentials");
             representation["id"] = user.Id;
-            transaction.RaiseAdmin(caller, "CREATE", "REALM", $"users/{user.Id}", representation);
+            transaction.RaiseAdmin(caller, existing is null ? "CREATE" : "UPDATE", "REALM", $"users/{user.Id}", representation);
             added.Add(user);
-            results.Add(Result("ADDED", user));
+            results.Add(Result(existing is null ? "ADDED" : "OVERWRITTEN", user));
         }
 
-        await transaction.CommitAsync(() => realm.Users.AddRange(added), context.RequestAborted);
+        await transaction.CommitAsync(
+            () =>
+            {
+                replaced.ForEach(user => realm.Users.Remove(user.Id));
+                realm.Users.AddRange(added);
+            },
+            context.RequestAborted);
         return Answer.Json(new JsonObject
         {
-            ["overwritten"] = 0, ["added"] = added.Count, ["skipped"] = results.Count - added.Count, ["results"] = results,
+            ["overwritten"] = replaced.Count, ["added"] = added.Count - replaced.Count, ["skipped"] = results.Count - added.Count, ["results"] = results,
         });
     }
 

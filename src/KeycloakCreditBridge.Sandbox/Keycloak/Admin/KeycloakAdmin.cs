@@ -53,15 +53,17 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
     public async Task<int> CountUsersAsync(string realm, CancellationToken token) =>
         (await _session.SendAsync(HttpMethod.Get, $"{Path(realm)}/users/count", null, token)).Body!.GetValue<int>();
 
-    /// <summary>Imports users into a realm; an existing user name fails the import.</summary>
+    /// <summary>Imports users into a realm.</summary>
     /// <param name="realm">Where they are added.</param>
     /// <param name="added">The users to add.</param>
     /// <param name="token">Cancels the call.</param>
     /// <param name="created">When the file says that they were created, in milliseconds since 1970; null when it does not say.</param>
-    public Task PartialImportAsync(string realm, IEnumerable<SandboxUser> added, CancellationToken token, long? created = null)
+    /// <param name="ifResourceExists">What an existing user name does: FAIL, SKIP or OVERWRITE.</param>
+    public Task PartialImportAsync(
+        string realm, IEnumerable<SandboxUser> added, CancellationToken token, long? created = null, string ifResourceExists = "FAIL")
     {
         JsonArray users = [.. added.Select(user => Imported(user, created))];
-        return PostAsync($"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = "FAIL", ["users"] = users }, token);
+        return PostAsync($"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = ifResourceExists, ["users"] = users }, token);
     }
 
     /// <summary>Registers a webhook (Phase Two's keycloak-events) signed with HmacSHA256 and returns its id.</summary>

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Keycloak;
 
 namespace KeycloakCreditBridge.Intake.Authentication;
 
-/// <summary>What a signature, or another proof of the sender, proved.</summary>
+/// <summary>The result of checking a signature, or another credential of the sender.</summary>
 internal enum AuthenticationOutcome
 {
     Valid,
@@ -15,14 +15,14 @@ internal enum AuthenticationOutcome
     Wrong,
 }
 
-/// <summary>Asks for the proof that a realm is configured to ask for. Nothing in the request has a say in which that is.</summary>
+/// <summary>Checks the credential that a realm is configured to require. Nothing in the request chooses the scheme.</summary>
 internal static class DeliveryAuthentication
 {
     /// <param name="headers">The request's.</param>
     /// <param name="body">Its exact bytes.</param>
     /// <param name="scheme">The realm's.</param>
     /// <param name="secrets">Those that are valid now.</param>
-    /// <param name="now">For proofs that count for a time only.</param>
+    /// <param name="now">For schemes whose signatures expire.</param>
     public static AuthenticationOutcome Check(
         IHeaderDictionary headers,
         ReadOnlySpan<byte> body,

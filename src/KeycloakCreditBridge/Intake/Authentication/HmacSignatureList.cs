@@ -18,7 +18,7 @@ internal static class HmacSignatureList
         if (header is not [{ } text] || !text.StartsWith(Prefix, StringComparison.Ordinal))
             return HmacSignature.Check(header, body, secrets, scheme);
         var values = text.Split(',', MostValues + 1, StringSplitOptions.TrimEntries);
-        // Bare values in a list would be a header that somebody added twice.
+        // A list of bare values means that the header was added twice.
         if (values.Length > MostValues || !values.All(value => value.StartsWith(Prefix, StringComparison.Ordinal)))
             return AuthenticationOutcome.Malformed;
 

@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Intake.Authentication;
 
 /// <summary>
 /// A token that the realm signed for one body, as Phase Two's plugin makes it for `authType` bearer: `request_body_sha256` is that body's
-/// digest. A token without it, such as any user of the realm has, proves nothing.
+/// digest. A token without it, such as any user of the realm has, is refused.
 /// </summary>
 internal static class RealmTokenAuthentication
 {

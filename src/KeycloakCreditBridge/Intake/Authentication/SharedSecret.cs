@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace KeycloakCreditBridge.Intake.Authentication;
 
-/// <summary>A secret that is sent as it is. It proves the sender, not the body: use it over TLS only.</summary>
+/// <summary>A secret that is sent as it is. It authenticates the sender, not the body: use it over TLS only.</summary>
 internal static class SharedSecret
 {
     public const string Header = "X-Webhook-Secret";
@@ -16,7 +16,7 @@ internal static class SharedSecret
         return string.IsNullOrEmpty(header[0]) ? AuthenticationOutcome.Empty : Check(Encoding.UTF8.GetBytes(header[0]!), secrets);
     }
 
-    /// <summary>Compares digests, which are of one length: the time taken tells neither a secret's length nor its beginning.</summary>
+    /// <summary>Compares digests, which are of one length: the time taken reveals neither a secret's length nor its beginning.</summary>
     public static AuthenticationOutcome Check(ReadOnlySpan<byte> given, IEnumerable<string> secrets)
     {
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];

@@ -6,8 +6,8 @@ using System.Text;
 namespace KeycloakCreditBridge.Intake.Authentication;
 
 /// <summary>
-/// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body` with the bytes that the secret is base64 of. Version v1 counts, any other
-/// is passed over.
+/// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, keyed with the base64-decoded secret. Signatures of versions other than v1 are
+/// ignored.
 /// </summary>
 internal static class StandardWebhooksSignature
 {
@@ -21,7 +21,7 @@ internal static class StandardWebhooksSignature
 
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
 
-    /// <param name="now">Signatures that are more than 5 minutes older or newer count for nothing.</param>
+    /// <param name="now">Signatures that are more than 5 minutes older or newer are expired.</param>
     public static AuthenticationOutcome Check(
         IHeaderDictionary headers, ReadOnlySpan<byte> body, IEnumerable<string> secrets, DateTimeOffset now)
     {

@@ -3,8 +3,8 @@ using KeycloakCreditBridge.Keycloak.Events;
 namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>
-/// What polling cannot see: events that Keycloak does not store or no longer has. Each is logged and counted once, and a reconciliation
-/// is asked for, as only that can find the users behind them.
+/// Reports what polling cannot see: events that Keycloak does not store or no longer has. Each loss is logged and counted once, and requests a
+/// reconciliation, as only that can find the users behind it.
 /// </summary>
 internal sealed partial class EventLossReporter(
     PollStatus status, LostEventsSignal requests, IntakeMetrics metrics, ILogger<EventLossReporter> logger)
@@ -29,12 +29,15 @@ internal sealed partial class EventLossReporter(
         ReportLoss(realm, EventSource.UserStream, "Keycloak has no usable event store");
     }
 
-    /// <summary>Takes note that the newest known event is gone, and perhaps others that nobody read.</summary>
+    /// <summary>Takes note that the newest known event is deleted, and perhaps others that were not read.</summary>
     public void ReportDeleted(string realm, string stream, DateTimeOffset newestKnown)
     {
         LogDeleted(realm, stream, newestKnown);
         ReportLoss(realm, stream, $"{stream} were wiped or expired before they were read");
     }
+
+    /// <summary>Requests a run that closes the accounts of overwritten users. No stored event is lost, so no loss is counted.</summary>
+    public void ReportOverwritten(string realm) => requests.Raise(realm, EventRules.Overwritten);
 
     private void Compare(string realm, string stream, bool? before, bool stored, string setting)
     {
@@ -60,13 +63,13 @@ internal sealed partial class EventLossReporter(
     [LoggerMessage(
         EventId = 220,
         Level = LogLevel.Warning,
-        Message = "Realm '{Realm}' does not store {Stream}: switch {Setting} on. Until then only webhooks and reconciliation find users.")]
+        Message = "Realm '{Realm}' does not store {Stream}. Switch {Setting} on; until then only webhooks and reconciliation find users.")]
     private partial void LogOff(string realm, string stream, string setting);
 
     [LoggerMessage(
         EventId = 221,
         Level = LogLevel.Information,
-        Message = "Realm '{Realm}' stores {Stream} again; what happened meanwhile is left to reconciliation.")]
+        Message = "Realm '{Realm}' stores {Stream} again. A reconciliation finds the users of the time between.")]
     private partial void LogOn(string realm, string stream);
 
     [LoggerMessage(EventId = 222, Level = LogLevel.Warning, Message = "Realm '{Realm}' stores no events: {Explanation}")]
@@ -75,7 +78,7 @@ internal sealed partial class EventLossReporter(
     [LoggerMessage(
         EventId = 223,
         Level = LogLevel.Warning,
-        Message = "Realm '{Realm}' lost {Stream}: the last one read, of {NewestKnown:O}, is gone, so others may be gone unread. "
-            + "A reconciliation is asked for.")]
+        Message = "Realm '{Realm}' lost {Stream}: the last one read, of {NewestKnown:O}, is deleted, and unread ones may be too. "
+            + "A reconciliation is requested; keep events longer if this repeats.")]
     private partial void LogDeleted(string realm, string stream, DateTimeOffset newestKnown);
 }

@@ -4,11 +4,12 @@ using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Polling;
 
-/// <summary>An event of either kind, as far as polling cares.</summary>
-/// <param name="Fingerprint">Tells it from all others of its stream.</param>
+/// <summary>An event of either kind, as far as polling needs it.</summary>
+/// <param name="Fingerprint">Distinguishes it from all others of its stream.</param>
 /// <param name="Time">Milliseconds since 1970 by Keycloak's clock, stamped before the event became visible.</param>
-/// <param name="Hint">What it says about a user; null when nothing.</param>
-internal sealed record PolledEvent(string Fingerprint, long Time, UserHint? Hint);
+/// <param name="Hint">The hint in it; null when it concerns no user.</param>
+/// <param name="IsOverwrite">A partial import overwrote a user.</param>
+internal sealed record PolledEvent(string Fingerprint, long Time, UserHint? Hint, bool IsOverwrite = false);
 
 /// <summary>One of the two event streams of a realm.</summary>
 /// <param name="Realm">The realm's name.</param>
@@ -29,7 +30,8 @@ internal sealed record EventSource(
     public static EventSource AdminEvents(KeycloakEvents keycloak, string realm) => new(realm, AdminStream, async (query, token) =>
     [
         .. from happened in await keycloak.ListAdminEventsAsync(realm, query, token)
-           select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
+           select new PolledEvent(
+               happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll)), EventRules.IsOverwrite(happened)),
     ]);
 
     // No stored user can have such an id, and one bad event must not stop those behind it.

@@ -6,14 +6,13 @@ namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>
 /// Reads one stream of events and turns them into durable hints. An event appears when its transaction commits, which may be minutes
-/// after its time, so nothing is ever behind the cursor for good: every poll reads from before the watermark, a sweep from a whole overlap
-/// before it, and what was seen already is known by its fingerprint. All times are Keycloak's; the bridge's clock only ever makes a poll
-/// look further back.
+/// after its time, so no event counts as passed: every poll reads from before the watermark, a sweep from a whole overlap before it, and an
+/// event that was read already is recognised by its fingerprint. All times are Keycloak's; the bridge's clock only makes a poll read further back.
 /// </summary>
 internal sealed class EventStream(
     EventSource source, HintWriter writer, PollCursorStore cursors, EventLossReporter losses, PollOptions options, TimeProvider clock)
 {
-    // How far a poll between sweeps looks back: most events appear within it, and a busy realm reads few of them twice.
+    // How far a poll between sweeps reads back: most events appear within it, and a busy realm reads few of them twice.
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
 
     // No bridge and no Keycloak is older.
@@ -51,7 +50,7 @@ internal sealed class EventStream(
         {
             var page = await source.List(query, cancellationToken);
             query = page.Count == 0 ? null : query.Next(page.Count, page[^1].Time);
-            // Before the cursor moves on: who is interrupted in between finds it out again.
+            // Before the cursor moves on: a poll that is interrupted in between finds it again.
             if (lastEvent.IsMissing(page, isLast: query is null))
                 await ReportDeletedAsync(started, cancellationToken);
             yield return await TakeAsync(page, started, cancellationToken);
@@ -79,7 +78,7 @@ internal sealed class EventStream(
     private DateTimeOffset Before(PollCursor cursor, TimeSpan span) =>
         new[] { cursor.Watermark, cursor.PolledAt, clock.GetUtcNow() }.Min() - span;
 
-    // Keycloak's newest event tells Keycloak's time. Where there is none yet, everything that will come is new.
+    // Keycloak's newest event gives Keycloak's time. Where there is none yet, everything that will come is new.
     private async Task<DateTimeOffset> FirstStartAsync(CancellationToken cancellationToken)
     {
         var newest = await source.List(new EventQuery(Beginning, First: 0, Max: 1, Ascending: false), cancellationToken);
@@ -91,6 +90,8 @@ internal sealed class EventStream(
         PolledEvent[] fresh = [.. page.Where(happened => !_seen.ContainsKey(happened.Fingerprint))];
         UserHint[] hints = [.. fresh.Select(happened => happened.Hint).OfType<UserHint>()];
         await writer.WriteAsync(hints, cancellationToken);
+        if (fresh.Any(happened => happened.IsOverwrite))
+            losses.ReportOverwritten(source.Realm);
         foreach (var happened in fresh)
             _seen[happened.Fingerprint] = happened.Time;
         if (page.MaxBy(happened => happened.Time) is { } newest && (_cursor is null || TimeOf(newest) > _cursor.Watermark))
@@ -107,8 +108,8 @@ internal sealed class EventStream(
             await SaveAsync(_cursor! with { LastEvent = null, PolledAt = now }, cancellationToken);
     }
 
-    // Expiry takes only what is older than the retention, so it took nothing unseen from somebody who looked more often than that.
-    // An event that went before its time was wiped, together with what had not been read.
+    // Expiry deletes only events older than the retention: a bridge that polled within the retention has read them all.
+    // An event that was deleted before it expired was wiped, and unread events with it.
     private bool MayHaveMissed(PollCursor known, DateTimeOffset now)
     {
         var surelyKept = Retention - (options.Overlap < Retention / 2 ? options.Overlap : Retention / 2);

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>How polling of a realm goes, as this process sees it.</summary>
-/// <param name="IsPolling">Whether this process polls the realm; if not, another replica does or nobody could yet.</param>
+/// <param name="IsPolling">Whether this process polls the realm; if not, another replica does, or none could yet.</param>
 /// <param name="LastPoll">When this process last read both streams to their ends.</param>
 /// <param name="Error">Why the last poll failed; null when it did not.</param>
 /// <param name="UserEventsStored">Whether Keycloak stores user events; null when not known yet.</param>

@@ -26,7 +26,7 @@ internal sealed partial class RealmPoller(
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ReleaseTimeout = TimeSpan.FromSeconds(2);
 
-    // How long admin events are kept is a setting that the bridge's roles do not show. Nobody keeps them for less than this.
+    // The bridge's roles do not show how long admin events are kept. It is assumed that they are kept for at least this long.
     private static readonly TimeSpan LeastAdminRetention = TimeSpan.FromHours(1);
 
     private readonly PollOptions _poll = options.Value.Poll;
@@ -44,7 +44,7 @@ internal sealed partial class RealmPoller(
     private DateTimeOffset _heldUntil = DateTimeOffset.MinValue;
     private DateTimeOffset _nextSweep = DateTimeOffset.MinValue;
 
-    /// <summary>Polls until told to stop, then gives the lease back.</summary>
+    /// <summary>Polls until the process stops, then releases the lease.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)
     {
         var loop = new BackgroundLoop(clock, MaxRetryDelay, Failed, () => LogRecovered(realm))
@@ -110,7 +110,7 @@ internal sealed partial class RealmPoller(
         _userEvents.Retention = config.EventsExpiration is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
     }
 
-    // They are different tables of Keycloak's: that one of them is too large to be read in time hides nobody whom the other one tells of.
+    // They are two tables of Keycloak's: where one cannot be read in time, the other is read all the same.
     private async Task<int> ReadAsync(bool sweep, CancellationToken cancellationToken)
     {
         var found = 0;
@@ -171,12 +171,12 @@ internal sealed partial class RealmPoller(
         }
     }
 
-    [LoggerMessage(EventId = 210, Level = LogLevel.Warning, Message = "Polling realm '{Realm}' fails, and is tried again: {Reason}")]
+    [LoggerMessage(EventId = 210, Level = LogLevel.Warning, Message = "Polling realm '{Realm}' fails and is repeated: {Reason}")]
     private partial void LogFailed(string realm, string reason);
 
     [LoggerMessage(EventId = 211, Level = LogLevel.Information, Message = "Polling realm '{Realm}' works again.")]
     private partial void LogRecovered(string realm);
 
-    [LoggerMessage(EventId = 212, Level = LogLevel.Debug, Message = "The lease on polling realm '{Realm}' runs out by itself: {Reason}")]
+    [LoggerMessage(EventId = 212, Level = LogLevel.Debug, Message = "The lease on polling realm '{Realm}' could not be released and expires by itself: {Reason}")]
     private partial void LogNotReleased(string realm, string reason);
 }

@@ -16,8 +16,8 @@ internal static class DeliveryReader
         WebhookFormat.Vymalo,
     ];
 
-    /// <param name="body">The body, whose sender is proven.</param>
-    /// <param name="envelope">What the headers say about it.</param>
+    /// <param name="body">The body of an authenticated sender.</param>
+    /// <param name="envelope">How the headers carry it.</param>
     /// <param name="pinned">The only format that will do, or null when any will.</param>
     /// <exception cref="MalformedDeliveryException">The body is not in the pinned format, or not one event as JSON.</exception>
     public static Delivery Read(ReadOnlySpan<byte> body, Envelope envelope, WebhookFormat? pinned)
@@ -35,7 +35,7 @@ internal static class DeliveryReader
             : Read(body, pinned ?? found);
     }
 
-    /// <summary>The format of a body of this shape. What looks like no other is Phase Two's, whose events can be of any type.</summary>
+    /// <summary>The format of a body of this shape. A shape of no other format is Phase Two's, whose events can be of any type.</summary>
     public static WebhookFormat FormatOf(BodyShape shape)
     {
         foreach (var format in Recognizable)

@@ -3,10 +3,10 @@ using System.Net;
 
 namespace KeycloakCreditBridge.Intake.Webhooks;
 
-/// <summary>A delivery is not taken. The message goes to its sender and holds nothing that the sender must not know.</summary>
+/// <summary>A delivery is refused. The message goes to its sender and holds nothing that the sender must not know.</summary>
 /// <param name="realm">The configured realm that it was for, or null when it was for none.</param>
 /// <param name="reason">A word for metrics and logs.</param>
-/// <param name="cause">What the log says in place of the message.</param>
+/// <param name="cause">Its message is logged in place of the exception's own.</param>
 internal sealed class DeliveryRefusedException(HttpStatusCode status, string? realm, string reason, string message, Exception? cause = null)
     : Exception(message, cause)
 {
@@ -17,7 +17,7 @@ internal sealed class DeliveryRefusedException(HttpStatusCode status, string? re
     public string Reason => reason;
 }
 
-/// <summary>Counts refusals and logs each kind once a minute: anybody can send, and nobody shall fill the log.</summary>
+/// <summary>Counts refusals and logs each kind once a minute, so that an unknown sender cannot fill the log.</summary>
 internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clock, ILogger<RefusalLog> logger)
 {
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
@@ -39,6 +39,6 @@ internal sealed partial class RefusalLog(IntakeMetrics metrics, TimeProvider clo
     [LoggerMessage(
         EventId = 202,
         Level = LogLevel.Warning,
-        Message = "Refused a webhook for realm '{Realm}' with {Status} {Reason}: {Explanation}")]
+        Message = "A webhook for realm '{Realm}' was refused with {Status} {Reason}: {Explanation}")]
     private partial void LogRefused(string realm, int status, string reason, string explanation);
 }

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake.Webhooks;
 
-/// <summary>Refuses deliveries whose sender proves nothing in the way that their realm is configured to ask for.</summary>
+/// <summary>Refuses deliveries whose sender is not authenticated by the scheme of their realm.</summary>
 internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
-    /// <exception cref="DeliveryRefusedException">The proof is missing or wrong, or nobody can say now.</exception>
+    /// <exception cref="DeliveryRefusedException">The credential is missing or wrong, or cannot be checked now.</exception>
     public Task AuthenticateAsync(IHeaderDictionary headers, RequestBody body, RealmOptions realm, CancellationToken cancellationToken)
     {
         if (realm.WebhookAuthentication == WebhookAuthentication.RealmToken)
@@ -29,7 +29,7 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         {
             throw new DeliveryRefusedException(
                 HttpStatusCode.Unauthorized, realm.Name, "no_secret",
-                $"Realm '{realm.Name}' has no webhook secret configured, so nothing can prove the sender.");
+                $"Realm '{realm.Name}' has no webhook secret configured, so no sender can be authenticated.");
         }
 
         var verdict = DeliveryAuthentication.Check(headers, body, realm.WebhookAuthentication, secrets, clock.GetUtcNow());
@@ -47,7 +47,7 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         }
         catch (KeycloakException exception)
         {
-            // Not a 401: what proves the sender may be right, and the plugin shall send it again.
+            // Not a 401: the token may be right, and the plugin shall send it again.
             throw new DeliveryRefusedException(
                 HttpStatusCode.ServiceUnavailable, realm.Name, "keys_unknown", "The realm's keys are not known now: send it again.", exception);
         }
@@ -57,5 +57,5 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         HttpStatusCode.Unauthorized,
         realm.Name,
         $"signature_{verdict}".ToLowerInvariant(),
-        problem is null ? DeliveryAuthentication.Explain(verdict, realm) : $"The bearer token proves nothing: {problem}.");
+        problem is null ? DeliveryAuthentication.Explain(verdict, realm) : $"The bearer token is refused: {problem}.");
 }

@@ -12,13 +12,14 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
 /// Takes deliveries of Keycloak's webhook plugins. It answers 2xx when the hint is committed or there is nothing to store, and 503 when
-/// it could not be stored: the plugins repeat what was answered, and lose what was not.
+/// it could not be stored: plugins repeat a delivery that got an error, and lose one that got no answer.
 /// </summary>
 internal sealed partial class WebhookEndpoint(
     HintWriter writer,
     SchemaGate gate,
     WebhookAuthenticator sender,
     RefusalLog refusals,
+    LostEventsSignal lostEvents,
     IntakeMetrics metrics,
     IOptions<KeycloakOptions> keycloak,
     IOptions<IntakeOptions> intake,
@@ -119,6 +120,8 @@ internal sealed partial class WebhookEndpoint(
 
         if (UserIds.ProblemWith(hint.UserId) is { } problem)
             throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "user_id", $"The user id {problem}.");
+        if (delivery.Admin is { } happened && EventRules.IsOverwrite(happened))
+            lostEvents.Raise(realm.Name, EventRules.Overwritten);
         return await StoreAsync(hint, context);
     }
 
@@ -128,7 +131,7 @@ internal sealed partial class WebhookEndpoint(
             return NotStored(hint, context, "the schema is not ready yet");
         try
         {
-            // Goes on when the sender hangs up: a hint that is stored without an answer is only stored twice.
+            // Continues when the sender hangs up: a hint that is stored without an answer is at worst stored twice.
             await writer.WriteAsync([hint], CancellationToken.None).WaitAsync(StoreTimeout, clock, CancellationToken.None);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)

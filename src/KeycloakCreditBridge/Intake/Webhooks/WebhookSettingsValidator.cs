@@ -27,11 +27,11 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
             if (string.IsNullOrWhiteSpace(realm.WebhookAudience))
                 yield return "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was registered with.";
             if (realm.WebhookSecrets.Count > 0)
-                yield return "WebhookSecrets prove nothing with WebhookAuthentication RealmToken: remove them.";
+                yield return "WebhookSecrets are not used with WebhookAuthentication RealmToken: remove them.";
         }
         else if (realm.WebhookAudience is { Length: > 0 })
         {
-            yield return $"WebhookAudience proves nothing with WebhookAuthentication {realm.WebhookAuthentication}: remove it.";
+            yield return $"WebhookAudience is not used with WebhookAuthentication {realm.WebhookAuthentication}: remove it.";
         }
 
         for (var index = 0; index < realm.WebhookSecrets.Count; index++)
@@ -39,7 +39,7 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
                 yield return $"WebhookSecrets:{index} {problem}";
     }
 
-    // Empty ones are complained about with the other settings of the realm.
+    // Empty ones are reported with the other settings of the realm.
     private static string? ProblemWith(string secret, WebhookAuthentication scheme) => scheme switch
     {
         _ when string.IsNullOrWhiteSpace(secret) => null,

@@ -108,8 +108,8 @@ public sealed class RealmTokenAuthenticationTests(PostgresFixture postgres) : IA
         {
             var header = Encode(new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }.ToJsonString());
             var signature = Base64Url.EncodeToString(HMACSHA256.HashData(publicKey, Encoding.ASCII.GetBytes($"{header}.{parts[1]}")));
-            await RefusedAsync($"Bearer {header}.{parts[1]}.{signature}", "proves nothing");
-            await RefusedAsync($"Bearer {header}.{parts[1]}.", "proves nothing");
+            await RefusedAsync($"Bearer {header}.{parts[1]}.{signature}", "The bearer token is refused");
+            await RefusedAsync($"Bearer {header}.{parts[1]}.", "The bearer token is refused");
         }
     }
 
@@ -119,7 +119,7 @@ public sealed class RealmTokenAuthenticationTests(PostgresFixture postgres) : IA
     [InlineData("Basic dXNlcjpwYXNzd29yZA==", "is not a token in the Bearer scheme")]
     [InlineData("Bearer", "is not a token in the Bearer scheme")]
     [InlineData("Bearer a.b", "it is no signed JSON Web Token")]
-    [InlineData("Bearer e30.e30.e30", "proves nothing")]
+    [InlineData("Bearer e30.e30.e30", "The bearer token is refused")]
     public async Task A_wrong_header_is_refused(string? header, string problem) => await RefusedAsync(header, problem);
 
     [Fact]

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
-/// <summary>Members by which formats are told apart.</summary>
+/// <summary>Members by which formats are distinguished.</summary>
 [Flags]
 internal enum BodyMembers
 {
@@ -19,7 +19,7 @@ internal enum BodyMembers
     Uid = 512,
 }
 
-/// <summary>What a body looks like from outside: which members its object has, and its type.</summary>
+/// <summary>The outer shape of a body: which members its object has, and its type.</summary>
 /// <param name="Members">Those that are there and not null.</param>
 /// <param name="Type">The text of `type`.</param>
 internal readonly record struct BodyShape(BodyMembers Members, string? Type)
@@ -38,7 +38,7 @@ internal readonly record struct BodyShape(BodyMembers Members, string? Type)
         ("uid", BodyMembers.Uid),
     ];
 
-    /// <summary>The shape of a body; one that is no JSON object has none, and its reader says what is wrong with it.</summary>
+    /// <summary>The shape of a body; one that is no JSON object has none, and its format's reader names the fault.</summary>
     public static BodyShape Of(ReadOnlySpan<byte> body)
     {
         try

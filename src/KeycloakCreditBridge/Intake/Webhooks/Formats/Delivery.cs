@@ -3,8 +3,8 @@ using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
-/// <summary>What a delivery says happened; neither event is set when its type means nothing here.</summary>
-/// <param name="Realm">Name of the realm, where the body tells it.</param>
+/// <summary>The event of a delivery; neither kind is set when its type is irrelevant.</summary>
+/// <param name="Realm">Name of the realm, where the body has it.</param>
 internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admin)
 {
     /// <summary>The hint in it, or null when it concerns no user.</summary>
@@ -27,7 +27,7 @@ internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admi
         return OfAdmin(realm, type[(operation + 1)..], type[..Math.Max(operation, 0)], path, error);
     }
 
-    /// <param name="path">Names the user concerned, who is never the administrator who acted.</param>
+    /// <param name="path">Names the user concerned, never the acting administrator.</param>
     public static Delivery OfAdmin(string? realm, string operation, string? resource, string? path, string? error) =>
         new(realm, null, new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path, Error: error));
 }

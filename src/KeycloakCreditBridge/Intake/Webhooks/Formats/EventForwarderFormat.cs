@@ -1,7 +1,7 @@
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
 /// <summary>
-/// Bodies of edereagzi's `event-forwarder`, which says in `source` which kind of event it is. Only user events name their realm.
+/// Bodies of edereagzi's `event-forwarder`, whose `source` is the kind of event. Only user events name their realm.
 /// </summary>
 internal static class EventForwarderFormat
 {
@@ -22,7 +22,7 @@ internal static class EventForwarderFormat
     }
 }
 
-/// <summary>The members that the bridge reads. auth is left out: it is the administrator who acted.</summary>
+/// <summary>The members that the bridge reads. auth is left out: it is the acting administrator.</summary>
 internal sealed record EventForwarderBody(
     string? Source,
     string? RealmName,

@@ -32,6 +32,6 @@ internal static class KeycloakEventFormat
         && !shape.HasAny(OfAdminEvents);
 }
 
-/// <summary>The members that the bridge reads. authDetails is left out: it is the administrator who acted.</summary>
+/// <summary>The members that the bridge reads. authDetails is left out: it is the acting administrator.</summary>
 internal sealed record KeycloakEventBody(
     string? Type, string? UserId, string? OperationType, string? ResourceType, string? ResourcePath, string? Error);

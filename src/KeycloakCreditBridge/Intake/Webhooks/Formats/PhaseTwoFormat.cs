@@ -1,7 +1,7 @@
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
 /// <summary>
-/// Bodies of Phase Two's `ext-event-webhook`. Their type says where an event comes from: `access.REGISTER` is a user event,
+/// Bodies of Phase Two's `ext-event-webhook`. Their type names the kind of event: `access.REGISTER` is a user event,
 /// `admin.USER-CREATE` an admin event of resource type USER and operation CREATE, all others (`system.*`, custom ones) are no users'.
 /// </summary>
 internal static class PhaseTwoFormat

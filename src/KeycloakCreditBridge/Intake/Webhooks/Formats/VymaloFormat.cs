@@ -1,8 +1,8 @@
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
 /// <summary>
-/// Bodies of vymalo's `webhook-http`. A type such as USER-CREATE is an admin event's, and userId is then the administrator who acted; the
-/// user concerned is in resourcePath alone. Neither kind names its realm.
+/// Bodies of vymalo's `webhook-http`. A type such as USER-CREATE is an admin event's, and userId is then the acting administrator; the user
+/// concerned is in resourcePath alone. Neither kind names its realm.
 /// </summary>
 internal static class VymaloFormat
 {

@@ -25,6 +25,19 @@ public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<Contrac
     }
 
     [Theory, EveryKeycloak]
+    public async Task A_user_that_is_locked_out_permanently_is_held(KeycloakKind kind)
+    {
+        var scene = await scenes.GetAsync(kind, EventDelivery.Polling);
+        await scene.Features.UpdateRealmAsync(
+            new JsonObject { ["bruteForceProtected"] = true, ["permanentLockout"] = true, ["failureFactor"] = 2, ["quickLoginCheckMilliSeconds"] = 0 }, Token);
+        var (id, before) = await OpenAsync(scene, "forgetful");
+        await scene.LockOutAsync(id, "forgetful");
+        Assert.Equal(
+            before with { Status = "held", Audit = $"{Opened}, credit.hold success", UserState = "held" },
+            await scene.Database.WaitForStatusAsync(id, "held"));
+    }
+
+    [Theory, EveryKeycloak]
     public async Task A_user_whose_address_an_administrator_changes_is_reevaluated_and_granted_nothing(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);

@@ -43,6 +43,20 @@ public sealed class LossTests(KeycloakFixture servers, PostgresFixture postgres)
         await AssertFoundAsync(scene, await scene.RegisterAsync("lost"), RunTriggers.Schedule);
     }
 
+    [Theory, EveryKeycloak]
+    public async Task A_user_that_a_partial_import_overwrites_is_opened_anew_and_the_old_account_is_closed_by_a_requested_run(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await scene.StartBridgeAsync();
+        var before = await scene.CreateKnownAsync("twice");
+        await scene.Admin.PartialImportAsync(scene.Realm, [ContractFixture.Named("twice")], Token, ifResourceExists: "OVERWRITE");
+        var after = await scene.IdOfAsync("twice");
+        Assert.NotEqual(before, after);
+        await scene.Database.AssertOpenedAsync(after, HintSources.Poll, HintSources.Reconciliation);
+        await scene.Database.WaitForStatusAsync(before, "closed");
+        Assert.True(scene.Bridge.Log.Says("a partial import overwrote users"));
+    }
+
     // Polled until a user was found, and then stopped: the bridge resumes at this place of the events.
     private async Task<ContractFixture> StartAsync(KeycloakKind kind)
     {
