@@ -15,7 +15,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     // user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither disabled nor deleted:
     // where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
     private const string AddSql =
-        """
+        $"""
         with added as (
             insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts)
             select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz,
@@ -34,7 +34,14 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at else excluded.hinted_at end,
                 attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts else 0 end + excluded.attempts,
                 due_at = excluded.due_at, state = 'waiting', error = null
-            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts)
+            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts),
+        overwritten as (
+            insert into overwritten_users (realm, keycloak_id, overwritten_at)
+            select distinct h.realm, h.keycloak_id, @Now::timestamptz
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Causes::text[], @Kinds::text[]) as h (realm, keycloak_id, cause, kind)
+            where h.cause = '{HintCauses.Overwritten}' and h.kind = 'changed'
+            order by h.realm, h.keycloak_id
+            on conflict (realm, keycloak_id) do update set overwritten_at = excluded.overwritten_at)
         select a.* from added a
         cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
         """;

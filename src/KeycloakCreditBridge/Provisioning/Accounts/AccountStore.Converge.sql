@@ -187,8 +187,28 @@ recorded as (
         account_id = case when excluded.user_state = 'excluded' and excluded.reason = 'account_id_taken' then null
             else coalesce(k.account_id, excluded.account_id) end,
         created_at = coalesce(excluded.created_at, k.created_at), user_state = excluded.user_state, checked_at = excluded.checked_at,
-        reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, brief_fingerprint = excluded.brief_fingerprint
+        reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, brief_fingerprint = excluded.brief_fingerprint,
+        previous_check = k.checked_at
     where k.checked_at <= excluded.checked_at
+    returning realm, keycloak_id, previous_check
+),
+-- overtaken: the users that another statement recorded while this one waited for their rows. One of the two decided on an old snapshot and
+-- may have left its status beside the other's record.
+overtaken as (
+    select w.realm, w.keycloak_id, w.source
+    from decision w
+    where w.current and (w.known or w.user_state <> 'deleted')
+        and (w.realm, w.keycloak_id, coalesce(w.recorded_check, '-infinity')) not in (
+            select r.realm, r.keycloak_id, coalesce(r.previous_check, '-infinity') from recorded r)
+),
+-- hinted: has Keycloak asked again for them, and the account converged on what it says then.
+hinted as (
+    insert into user_hints as h (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
+    select o.realm, o.keycloak_id, nextval('user_hints_version'), o.source, 'OVERTAKEN', 'changed', @Now::timestamptz, @Now
+    from overtaken o
+    order by o.realm collate "C", o.keycloak_id collate "C"
+    on conflict (realm, keycloak_id) do update set
+        version = excluded.version, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
 ),
 -- completed: the hints that this reading answers, dead ones too: what they could not do is done. A row that another claim locks for a
 -- moment is waited for, since a hint that is skipped here waits until its lease ends.
@@ -197,6 +217,7 @@ completed as (
         select h.ctid from user_hints h
         join decision w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and w.current
             and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
+        where (w.realm, w.keycloak_id) not in (select o.realm, o.keycloak_id from overtaken o)
         order by h.realm, h.keycloak_id
         for update of h))
 )

@@ -7,7 +7,7 @@
 matched as (
     select j.*, k.keycloak_id is not null as known, coalesce(k.checked_at <= j.read_at, true) as current,
         k.account_id as recorded_account, k.user_state as recorded_state, k.reason as recorded_reason,
-        k.created_at as recorded_creation,
+        k.created_at as recorded_creation, k.checked_at as recorded_check,
         coalesce(k.account_id, j.named_account) as account_id, c.user_id is not null as present, c.status, c.status_reason,
         c.realm as owner_realm, c.keycloak_id as owner_id, coalesce(c.grant_pending, false) as grant_pending,
         case

@@ -7,19 +7,31 @@ namespace KeycloakCreditBridge.Reconciliation.Requests;
 
 /// <summary>Schedules a run at once when the intake says that events of a realm may be lost.</summary>
 internal sealed partial class LostEventsListener(
-    LostEventsSignal requests, QuartzHost quartz, TimeProvider clock, ILogger<LostEventsListener> logger) : BackgroundService
+    LostEventsSignal signals, QuartzHost quartz, TimeProvider clock, ILogger<LostEventsListener> logger) : BackgroundService
 {
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan GatherFor = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var scheduler = await quartz.WaitAsync(stoppingToken);
-        await foreach (var request in requests.Reader.ReadAllAsync(stoppingToken))
+        while (await signals.Reader.WaitToReadAsync(stoppingToken))
         {
-            LogAsked(request.Realm, request.Reason);
-            await new BackgroundLoop(clock, MaxRetryDelay, (exception, isNew) => Failed(request.Realm, exception, isNew)).RetryAsync(
-                token => ReconciliationSchedule.RunOnceAsync(scheduler, request.Realm, RunTriggers.Asked, token), stoppingToken);
+            // An import signals once a user: one run answers them all.
+            await Task.Delay(GatherFor, clock, stoppingToken);
+            foreach (var (realm, reason) in TakeAll().DistinctBy(signal => signal.Realm))
+            {
+                LogAsked(realm, reason);
+                await new BackgroundLoop(clock, MaxRetryDelay, (exception, isNew) => Failed(realm, exception, isNew)).RetryAsync(
+                    token => ReconciliationSchedule.RunOnceAsync(scheduler, realm, RunTriggers.Asked, token), stoppingToken);
+            }
         }
+    }
+
+    private IEnumerable<LostEvents> TakeAll()
+    {
+        while (signals.Reader.TryRead(out var signal))
+            yield return signal;
     }
 
     private void Failed(string realm, Exception exception, bool isNew)
@@ -28,7 +40,7 @@ internal sealed partial class LostEventsListener(
             LogNotScheduled(realm, exception.GetBaseException().Message);
     }
 
-    [LoggerMessage(EventId = 530, Level = LogLevel.Warning, Message = "Realm {Realm} will be reconciled now: {Reason}")]
+    [LoggerMessage(EventId = 530, Level = LogLevel.Warning, Message = "Realm {Realm} is reconciled now: {Reason}")]
     private partial void LogAsked(string realm, string reason);
 
     [LoggerMessage(EventId = 531, Level = LogLevel.Warning,

@@ -27,9 +27,10 @@ internal sealed partial class AccountCloser(
     public async Task<(long NotShown, string? Question)> CheckShareAsync(
         ReconcileRun run, RunRequest request, CancellationToken cancellationToken)
     {
-        var (notShown, known) = await missing.CountAsync(run.Id, request.Realm, cancellationToken);
+        var (notShown, known, overwritten) = await missing.CountAsync(run.Id, request.Realm, cancellationToken);
         var share = options.Value.ClosingShare;
-        var allowed = Math.Max(request.AllowClosing ?? 0, Math.Ceiling(share * known));
+        // Keycloak told of the users that took their place, and has those: no backup or wrong server looks like that.
+        var allowed = Math.Max(request.AllowClosing ?? 0, Math.Ceiling(share * known)) + overwritten;
         if (request.DryRun || notShown <= allowed)
             return (notShown, null);
         LogTooMany(request.Realm, notShown, known);
@@ -38,6 +39,12 @@ internal sealed partial class AccountCloser(
             + $"which is more than {percent} %: none of their accounts was closed. "
             + $"If they were really deleted, run reconcile --realm {request.Realm} --allow-closing {notShown}.");
     }
+
+    /// <summary>Ends the allowance for users that were overwritten before a complete run began.</summary>
+    public Task EndAllowanceAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken) =>
+        run.Mode == ReconcileMode.Counts || request.Since is not null || request.DryRun
+            ? Task.CompletedTask
+            : missing.ForgetOverwrittenAsync(request.Realm, run.StartedAt, cancellationToken);
 
     /// <summary>Closes some of them; null when none is left.</summary>
     public async Task<ReviewResult?> CloseNextAsync(ReconcileRun run, RunRequest request, CancellationToken cancellationToken)
@@ -52,7 +59,7 @@ internal sealed partial class AccountCloser(
         await missing.RemoveAsync(run.Id, batch, cancellationToken);
         return new ReviewResult(
             new ReconcileCounts(Closed: asked.NotFound.Count - result.Refusals.Count, Failed: result.Refusals.Count + asked.Problems.Count),
-            [.. asked.Problems, .. result.Refusals.Select(refusal => 
+            [.. asked.Problems, .. result.Refusals.Select(refusal =>
                 $"User {refusal.DesiredState.KeycloakId} was deleted, and its account could not be closed: {refusal.Reason}")]);
     }
 

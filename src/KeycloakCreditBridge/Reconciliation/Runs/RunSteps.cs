@@ -96,6 +96,9 @@ internal sealed class RunSteps(
         {
             await SaveAsync(active, closed);
         }
+
+        if (active.Question is null)
+            await closer.EndAllowanceAsync(active.Run, active.Request, cancellationToken);
     }
 
     private async Task ReviewSingleUsersAsync(ActiveRun active, IReadOnlyList<string> users, CancellationToken cancellationToken)

@@ -90,9 +90,16 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
     private const string CountSql =
         """
         select a.not_shown, case when a.not_shown > 0 then (
-                select count(*) from keycloak_users where realm = @Realm::text and user_state <> 'deleted') else 0 end as known
+                select count(*) from keycloak_users where realm = @Realm::text and user_state <> 'deleted') else 0 end as known,
+            case when a.not_shown > 0 then (
+                select count(*) from overwritten_users o
+                join keycloak_users k on k.realm = o.realm and k.keycloak_id = o.keycloak_id
+                where o.realm = @Realm::text and k.user_state <> 'deleted') else 0 end as overwritten
         from (select count(*) as not_shown from reconcile_absent where run_id = @RunId::bigint) a
         """;
+
+    private const string ForgetOverwrittenSql =
+        "delete from overwritten_users where realm = @Realm::text and overwritten_at < @StartedAt::timestamptz";
 
     private const string NextSql =
         """
@@ -166,6 +173,10 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
                 CountSql, new { RunId = runId, Realm = realm }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
+    /// <summary>Forgets overwritten users that a complete run has taken into account.</summary>
+    public Task ForgetOverwrittenAsync(string realm, DateTimeOffset startedAt, CancellationToken cancellationToken) =>
+        ExecuteAsync(ForgetOverwrittenSql, new { Realm = realm, StartedAt = startedAt }, cancellationToken);
+
     /// <summary>Some of the noted users.</summary>
     public async Task<IReadOnlyList<string>> NextAsync(long runId, int most, CancellationToken cancellationToken)
     {
@@ -206,4 +217,5 @@ internal enum MissingScope
 
 /// <param name="NotShown">Users that the run did not see.</param>
 /// <param name="Known">Users on record in the realm.</param>
-internal sealed record MissingShare(long NotShown, long Known);
+/// <param name="Overwritten">Users on record that a partial import put in the place of others of the same names.</param>
+internal sealed record MissingShare(long NotShown, long Known, long Overwritten);

@@ -1,6 +1,8 @@
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Reconciliation.Review;
 
@@ -47,6 +49,28 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
 
         Assert.Equal((false, 5L), (allowed.NeedsOperator, allowed.Counts.Closed));
         Assert.Equal(deleted, await fixture.Database.QueryAsync<string>(Closed));
+    }
+
+    [Theory]
+    [MemberData(nameof(Complete))]
+    public async Task Overwritten_users_are_closed_above_the_share_once_and_no_others_with_them(string mode)
+    {
+        await using var fixture = await StartAsync();
+        var overwritten = await RemoveAsync(fixture, 5);
+        string[] successors = [.. overwritten.Select(id => $"new-{id}")];
+        foreach (var id in successors)
+            fixture.Realm.AddUser(new(id, id) { CreatedTimestamp = 1_700_000_000_000 });
+        await fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [.. successors.Select(id => new UserHint(
+                EmulatorFixture.Realm, id, HintKind.Changed, HintCauses.Overwritten, HintSources.Webhook))],
+            TestContext.Current.CancellationToken);
+
+        var outcome = await fixture.RunAsync(ReconciliationFixture.By(mode));
+
+        Assert.Equal((false, 5L), (outcome.NeedsOperator, outcome.Counts.Closed));
+        Assert.Equal(overwritten, await fixture.Database.QueryAsync<string>(Closed));
+        await RemoveAsync(fixture, 5);
+        Assert.True((await fixture.RunAsync(ReconciliationFixture.By(mode))).NeedsOperator);
     }
 
     [Theory]

@@ -152,7 +152,7 @@ internal sealed class DatabaseScan(
         {
             if (request.Since is { } since && user.CreatedAtMs < since.ToUnixTimeMilliseconds())
                 return;
-            if (!needsAll && record is { IsConsistent: true } known && known.State == DispositionOf(user)
+            if (!needsAll && record is { IsConsistent: true } known && known.State == StateOf(user)
                 && (Subject.Instant(user.CreatedAtMs) is not { } created || created == known.CreatedAt))
             {
                 Unchanged += user.IsService ? 0 : 1;
@@ -161,7 +161,7 @@ internal sealed class DatabaseScan(
 
             if (
                 user.FederationLink is not null && record is { State: "account" or "held" } recorded
-                    && recorded.State != DispositionOf(user))
+                    && recorded.State != StateOf(user))
             {
                 Doubtful.Add(user.Id);
                 return;
@@ -181,6 +181,6 @@ internal sealed class DatabaseScan(
                 Missing.Add(record.KeycloakId);
         }
 
-        private static string DispositionOf(StoredUser user) => user.IsService ? "service_account" : user.Enabled ? "account" : "held";
+        private static string StateOf(StoredUser user) => user.IsService ? "service_account" : user.Enabled ? "account" : "held";
     }
 }
