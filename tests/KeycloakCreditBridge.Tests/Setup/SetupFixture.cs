@@ -15,13 +15,13 @@ internal sealed class SetupFixture : IAsyncDisposable
     public const string WebhookSecret = "webhook-secret-zq7w";
     public const string ClientId = "credit-bridge";
 
-    private readonly AdminSession _session;
+    private readonly AdministratorClient _session;
 
     private SetupFixture(IKeycloakServer server, TestDatabase database)
     {
         (Server, Database) = (server, database);
         Admin = KeycloakAdmin.Of(server);
-        _session = new AdminSession(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
+        _session = new AdministratorClient(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
     }
 
     public IKeycloakServer Server { get; }

@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 /// </summary>
 internal sealed class KeycloakAdmin(Uri server, string adminUser, string password, TimeProvider clock) : IDisposable
 {
-    private readonly AdminSession _session = new(server, adminUser, password, clock);
+    private readonly AdministratorClient _client = new(server, adminUser, password, clock);
 
     public static KeycloakAdmin Of(IKeycloakServer server) =>
         new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
@@ -20,7 +20,7 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
         var content = JsonNode.Parse(realmJson)!.AsObject();
         content["realm"] = realm;
         RealmKeyPairs.AddTo(content);
-        return _session.SendAsync(HttpMethod.Post, "admin/realms", content, token);
+        return _client.SendAsync(HttpMethod.Post, "admin/realms", content, token);
     }
 
     public Task<JsonObject> GetRealmAsync(string realm, CancellationToken token) => GetAsync(Path(realm), token);
@@ -51,7 +51,7 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
     public Task DeleteUserAsync(string realm, string id, CancellationToken token) => DeleteAsync(Path(realm, "users", id), token);
 
     public async Task<int> CountUsersAsync(string realm, CancellationToken token) =>
-        (await _session.SendAsync(HttpMethod.Get, $"{Path(realm)}/users/count", null, token)).Body!.GetValue<int>();
+        (await _client.SendAsync(HttpMethod.Get, $"{Path(realm)}/users/count", null, token)).Body!.GetValue<int>();
 
     /// <summary>Imports users into a realm.</summary>
     /// <param name="realm">Where they are added.</param>
@@ -148,11 +148,11 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
         var known = await ListAsync(Path(realm, "clients", management, "roles"), token);
         JsonArray wanted = [.. roles.Select(role => RoleNamed(known, role))];
 
-        await _session.SendAsync(HttpMethod.Delete, mappings, await ListAsync(mappings, token), token);
+        await _client.SendAsync(HttpMethod.Delete, mappings, await ListAsync(mappings, token), token);
         await PostAsync(mappings, wanted, token);
     }
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose() => _client.Dispose();
 
     private static JsonObject Representation(SandboxUser user) => new()
     {
@@ -189,20 +189,20 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
     }
 
     private async Task<JsonObject> GetAsync(string path, CancellationToken token) =>
-        (await _session.SendAsync(HttpMethod.Get, path, null, token)).Body!.AsObject();
+        (await _client.SendAsync(HttpMethod.Get, path, null, token)).Body!.AsObject();
 
     private async Task<JsonArray> ListAsync(string path, CancellationToken token) =>
-        (await _session.SendAsync(HttpMethod.Get, path, null, token)).Body!.AsArray();
+        (await _client.SendAsync(HttpMethod.Get, path, null, token)).Body!.AsArray();
 
     private async Task<string> CreateAsync(string path, JsonObject body, CancellationToken token) =>
-        (await _session.SendAsync(HttpMethod.Post, path, body, token)).CreatedId;
+        (await _client.SendAsync(HttpMethod.Post, path, body, token)).CreatedId;
 
     private async Task PostAsync(string path, JsonNode body, CancellationToken token) =>
-        await _session.SendAsync(HttpMethod.Post, path, body, token);
+        await _client.SendAsync(HttpMethod.Post, path, body, token);
 
     private async Task PutAsync(string path, JsonObject body, CancellationToken token) =>
-        await _session.SendAsync(HttpMethod.Put, path, body, token);
+        await _client.SendAsync(HttpMethod.Put, path, body, token);
 
     private async Task DeleteAsync(string path, CancellationToken token) =>
-        await _session.SendAsync(HttpMethod.Delete, path, null, token);
+        await _client.SendAsync(HttpMethod.Delete, path, null, token);
 }

@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 /// <summary>Groups, roles and attributes of a realm's users. Failures are those of <see cref="KeycloakAdmin"/>.</summary>
 internal sealed class RealmAssignments(IKeycloakServer server, string realm) : IDisposable
 {
-    private readonly AdminSession _session = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
+    private readonly AdministratorClient _client = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
 
     /// <summary>Creates a group and returns its id.</summary>
     /// <param name="name">Its name, without its parents' names.</param>
@@ -69,20 +69,20 @@ internal sealed class RealmAssignments(IKeycloakServer server, string realm) : I
         },
         token);
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose() => _client.Dispose();
 
     private async Task ChangeProfileAsync(Action<JsonObject> change, CancellationToken token)
     {
-        var profile = (await _session.SendAsync(HttpMethod.Get, Path("users/profile"), null, token)).Body!.AsObject();
+        var profile = (await _client.SendAsync(HttpMethod.Get, Path("users/profile"), null, token)).Body!.AsObject();
         change(profile);
         await SendAsync(HttpMethod.Put, "users/profile", profile, token);
     }
 
     private async Task<JsonArray> RoleAsync(string name, CancellationToken token) =>
-        new((await _session.SendAsync(HttpMethod.Get, Path($"roles/{name}"), null, token)).Body);
+        new((await _client.SendAsync(HttpMethod.Get, Path($"roles/{name}"), null, token)).Body);
 
     private async Task<string> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken token) =>
-        (await _session.SendAsync(method, Path(path), body, token)).CreatedId;
+        (await _client.SendAsync(method, Path(path), body, token)).CreatedId;
 
     private string Path(string rest) => $"admin/realms/{realm}/{rest}";
 }

@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 /// <summary>Switches on, in a realm, what a fresh one does not have. Failures are those of <see cref="KeycloakAdmin"/>.</summary>
 internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDisposable
 {
-    private readonly AdminSession _session = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
+    private readonly AdministratorClient _client = new(server.Url, server.AdminUser, server.AdminPassword, TimeProvider.System);
 
     /// <summary>Clears the users that the server keeps from earlier reads of its database.</summary>
     public Task ClearUserCacheAsync(CancellationToken token) => SendAsync(HttpMethod.Post, "clear-user-cache", new JsonObject(), token);
@@ -58,7 +58,7 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
     }
 
     /// <summary>Sends an invitation to an address, which need not be a user's.</summary>
-    public Task InviteAsync(string organization, string email, CancellationToken token) => _session.SendFormAsync(
+    public Task InviteAsync(string organization, string email, CancellationToken token) => _client.SendFormAsync(
         $"{Path("organizations")}/{organization}/members/invite-user", new Dictionary<string, string> { ["email"] = email }, token);
 
     /// <summary>Adds an LDAP directory whose users are inetOrgPersons below <paramref name="usersDn"/>, named by uid.</summary>
@@ -111,7 +111,7 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
         }, token);
     }
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose() => _client.Dispose();
 
     private async Task EnableActionAsync(string action, bool forNewUsers, CancellationToken token)
     {
@@ -126,10 +126,10 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
         (string)(await GetAsync($"clients?clientId={clientId}", token))[0]!["id"]!;
 
     private async Task<JsonNode> GetAsync(string path, CancellationToken token) =>
-        (await _session.SendAsync(HttpMethod.Get, Path(path), null, token)).Body!;
+        (await _client.SendAsync(HttpMethod.Get, Path(path), null, token)).Body!;
 
     private async Task<string> SendAsync(HttpMethod method, string path, JsonNode body, CancellationToken token) =>
-        (await _session.SendAsync(method, Path(path), body, token)).CreatedId;
+        (await _client.SendAsync(method, Path(path), body, token)).CreatedId;
 
     private string Path(string rest) => $"admin/realms/{realm}/{rest}".TrimEnd('/');
 }

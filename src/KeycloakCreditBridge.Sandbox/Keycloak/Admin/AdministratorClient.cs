@@ -4,8 +4,11 @@ using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 
-/// <summary>Requests with a token of the master realm's administrator, which is renewed before it ends.</summary>
-internal sealed class AdminSession(Uri server, string user, string password, TimeProvider clock) : IDisposable
+/// <summary>
+/// Any request with a token of the master realm's administrator, which is renewed before it ends. Unlike the bridge's own transport it
+/// creates realms, posts forms, reads the ids of what it created, and never repeats a request that a test made fail.
+/// </summary>
+internal sealed class AdministratorClient(Uri server, string user, string password, TimeProvider clock) : IDisposable
 {
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
 
