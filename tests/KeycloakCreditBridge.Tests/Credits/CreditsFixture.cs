@@ -64,6 +64,7 @@ internal sealed class CreditsFixture : IAsyncDisposable
         ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),
         ["typ"] = "Bearer",
         ["sub"] = id,
+        ["jti"] = $"onrtac:{Guid.NewGuid()}",
         ["preferred_username"] = username ?? $"name-of-{id}",
         ["resource_access"] = new JsonObject
         {

@@ -9,6 +9,9 @@ namespace KeycloakCreditBridge.Api.Tokens;
 /// <param name="StatedAt">When Keycloak issued the token.</param>
 internal sealed record Caller(string Realm, string Subject, string? Username, bool IsAdmin, bool IsService, DateTimeOffset StatedAt)
 {
+    /// <summary>Whether a user signed in for this token. Otherwise it may be a service account's, under any name.</summary>
+    public bool IsFromLogin { get; init; }
+
     /// <summary>Unique over all realms: a realm's name has no slash.</summary>
     public string Key => $"{Realm}/{Subject}";
 
@@ -30,9 +33,14 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
             : now;
         return new Caller(
             realm, Text(claims, "sub") ?? "", Text(claims, "preferred_username"), roles.Contains(CallerRoles.Admin),
-            roles.Contains(CallerRoles.Service),
-            issued);
+            roles.Contains(CallerRoles.Service), issued)
+        {
+            IsFromLogin = IsLogin(Text(claims, "jti")),
+        };
     }
+
+    // Since 26.2 the token's id begins with the kind of session, token and grant, as in `onrtac:`. No mapper can set it, unlike all names.
+    private static bool IsLogin(string? tokenId) => tokenId?.IndexOf(':', StringComparison.Ordinal) == 6 && tokenId[4..6] is "ac" or "ro";
 
     /// <summary>A claim that is text; null when it is missing or anything else.</summary>
     public static string? Text(JsonElement claims, string name) =>

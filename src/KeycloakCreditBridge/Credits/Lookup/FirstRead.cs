@@ -36,8 +36,8 @@ internal sealed partial class FirstRead(
     {
         if (UserIds.IsTransient(caller.Subject))
             return false;
-        // Rules may need more than a token has, and a service account may have such a name: then Keycloak is read.
-        if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null
+        // Rules may need more than a token has, and names in a token may be a service account's: then Keycloak is read.
+        if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null || !caller.IsFromLogin
             || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
             return await ConvergeFromKeycloakAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);

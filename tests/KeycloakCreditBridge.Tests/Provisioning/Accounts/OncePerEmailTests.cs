@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Tests.Periods;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
@@ -176,6 +177,35 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         Assert.Equal(["ana active 0.00 of ana"], await scene.AccountsAsync());
         await scene.ReadAsync(Planned(User("ana", "ana@example.com"), "professional"));
         Assert.Equal(["ana active 60.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_period_reset_pays_nothing_before_the_grant_and_the_first_period_begins_with_it()
+    {
+        var options = OncePerEmail();
+        options.Period = TimeSpan.FromDays(1);
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Unverified("ana"), User("ben", "ben@example.com"));
+        var periods = new PeriodFixture(scene.Database, provisioning: options);
+
+        Assert.Equal(1, (await periods.RunAsync()).Renewed);
+        Assert.Equal(["ana active 0.00 of ana", "ben active 5.00 of ben"], await scene.AccountsAsync());
+
+        await scene.ConvergeAsync(scene.Evaluate(User("ana", "ana@example.com"), periods.Clock.GetUtcNow()));
+        Assert.Equal(0, (await periods.RunAsync()).Renewed);
+        Assert.Equal(["ana active 5.00 of ana", "ben active 5.00 of ben"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_user_that_inherits_an_account_without_its_grant_gets_the_grant_with_it()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail("{email}"));
+        await scene.ReadAsync(Unverified("first"));
+        await scene.DeleteAsync("first");
+        await scene.ReadAsync(User("second", "ana@example.com"));
+        Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
+        Assert.Equal(
+            ["ana@example.com signup 0.00 address_not_verified", "ana@example.com welcome 5.00 initial_allocation"], await scene.LedgerAsync());
     }
 
     [Fact]

@@ -203,6 +203,23 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_open_account_of_a_service_account_is_closed_and_a_closed_one_is_no_difference()
+    {
+        await RunAsync(ReconcileMode.Database);
+        await _fixture.Database.ExecuteAsync(
+            """
+            insert into user_credits (user_id, credits_remaining, realm, keycloak_id) select 'robot', 5, realm, 'robot' from keycloak_users limit 1;
+            insert into credit_transactions (user_id, amount, transaction_type, grant_key) values ('robot', 5, 'purchase', 'signup');
+            update keycloak_users set account_id = 'robot' where keycloak_id = 'robot'
+            """);
+        await RunAsync(ReconcileMode.Database);
+        Assert.Equal(["closed"], await StatusesAsync("robot"));
+        var before = await WrittenAsync();
+        await RunAsync(ReconcileMode.Database);
+        Assert.Equal(before, await WrittenAsync());
+    }
+
+    [Fact]
     public async Task Tables_of_another_form_are_refused()
     {
         await _tables.ExecuteAsync("alter table user_entity rename column service_account_client_link to link");

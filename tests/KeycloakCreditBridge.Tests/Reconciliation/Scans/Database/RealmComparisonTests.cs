@@ -53,6 +53,7 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [InlineData("with moved as (update credit_transactions set user_id = 'another' where user_id = @id), told as (update audit_logs set user_id = 'another' where user_id = @id) update user_credits set user_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set keycloak_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set realm = null, keycloak_id = null where user_id = @id")]
+    [InlineData("update user_credits set grant_pending = true where user_id = @id")]
     public async Task A_user_that_differs_from_the_record_is_read_with_the_few_of_its_bucket(string change)
     {
         var id = (await _fixture.UserIdsAsync())[50];
