@@ -68,28 +68,34 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
     [Theory, EveryKeycloak]
     public async Task A_user_of_an_allowed_provider_has_an_account_and_others_have_none(KeycloakKind kind)
     {
-        await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:IdentityProviders:0", "partner-guest"));
+        await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:IdentityProviders:0", "broker-guest"));
         var other = await scene.CreateUserAsync("other");
         await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
         await Eventually.TrueAsync(async () => (await scene.Database.RecordOfAsync(other)).UserState == "excluded", "the other one is excluded");
     }
 
     [Theory, EveryKeycloak]
-    public async Task A_user_that_is_deleted_and_registers_again_with_the_address_forfeits_and_is_granted_nothing(KeycloakKind kind)
+    public async Task A_verified_address_is_granted_once_though_its_user_is_deleted_and_registers_again(KeycloakKind kind)
     {
         await using var scene = await StartAsync(
             kind, ("Provisioning:SignupGrant:OncePer", "Email"), ("Provisioning:SignupGrant:EmailKey", new string('k', 32)), ("Provisioning:DeletedUsers", "Forfeit"));
         var first = await scene.RegisterAsync("again");
-        await scene.Database.AssertOpenedAsync(first, Heard);
+        await AssertLedgerAsync(scene, first, "signup 0.00 0.00 trial address_not_verified");
+        await scene.UpdateUserAsync(first, new JsonObject { ["emailVerified"] = true });
+        await AssertLedgerAsync(scene, first, "welcome 5.00 5.00 trial initial_allocation");
         await scene.Admin.DeleteUserAsync(scene.Realm, first, Token);
         Assert.Equal(0m, (await scene.Database.WaitForStatusAsync(first, "closed")).Balance);
 
         var second = await scene.CreateUserAsync("again");
-        await Eventually.TrueAsync(() => scene.Database.HasAccountAsync(second), "the second account is opened");
-        Assert.Contains("signup 0.00 0.00 trial address_granted_before", (await scene.Database.RecordOfAsync(second)).Ledger, StringComparison.Ordinal);
-        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions where grant_key = 'signup'"));
+        await AssertLedgerAsync(scene, second, "signup 0.00 0.00 trial address_not_verified");
+        await scene.UpdateUserAsync(second, new JsonObject { ["emailVerified"] = true });
+        await AssertLedgerAsync(scene, second, "welcome 0.00 0.00 trial address_granted_before");
+        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions where grant_key is not null"));
         Assert.DoesNotContain(scene.Bridge.Log.All, line => line.Contains("again@example.com", StringComparison.Ordinal));
     }
+
+    private static Task AssertLedgerAsync(ContractFixture scene, string id, string row) => Eventually.TrueAsync(
+        async () => (await scene.Database.RecordOfAsync(id)).Ledger?.Contains(row, StringComparison.Ordinal) == true, $"the ledger has {row}");
 
     private async Task<ContractFixture> StartAsync(KeycloakKind kind, params (string Key, string? Value)[] rules)
     {

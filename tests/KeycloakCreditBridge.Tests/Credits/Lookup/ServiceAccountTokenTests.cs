@@ -30,7 +30,7 @@ public sealed class ServiceAccountTokenTests(PostgresFixture postgres)
     public async Task A_user_whose_token_does_not_say_how_it_was_requested_is_read_from_Keycloak()
     {
         await using var scene = await CreditsFixture.StartAsync(postgres);
-        var ana = new EmulatedUser(EmulatedUser.NewId(), "ana");
+        var ana = new EmulatedUser(EmulatedUser.NewId(), "ana") { CreatedTimestamp = 1_700_000_000_000 };
         scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(ana);
         var claims = scene.Claims(ana.Id, username: "ana");
         claims.Remove("jti");
