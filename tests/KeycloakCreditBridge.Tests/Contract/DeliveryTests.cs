@@ -13,7 +13,8 @@ public sealed class DeliveryTests(KeycloakFixture servers, PostgresFixture postg
         await scene.StartBridgeAsync(("Keycloak:Realms:0:WebhookSecrets:0", "quite-another-secret"));
         await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("ana"), HintSources.Poll);
         await Eventually.TrueAsync(
-            () => scene.Bridge.Log.Says($"A webhook for realm '{scene.Realm}' was refused with 401 signature_wrong"), "the bridge says that it refuses");
+            () => scene.Bridge.Log.Says($"A webhook for realm '{scene.Realm}' was refused with 401 signature_wrong"),
+            "the bridge says that it refuses");
     }
 
     [Theory, EveryKeycloak(SendsWebhooks = true)]

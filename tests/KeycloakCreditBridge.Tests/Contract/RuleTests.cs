@@ -57,7 +57,8 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:EmailVerified", "true"));
         var id = await scene.CreateUserAsync("careful");
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from keycloak_users where keycloak_id = @id and reason = 'email_not_verified')", new { id }),
+            () => scene.Database.ScalarAsync<bool>(
+                "select exists (select from keycloak_users where keycloak_id = @id and reason = 'email_not_verified')", new { id }),
             "the user is excluded");
         Assert.False(await scene.Database.HasAccountAsync(id));
 
@@ -71,14 +72,16 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         await using var scene = await StartAsync(kind, ("Provisioning:Eligibility:IdentityProviders:0", "broker-guest"));
         var other = await scene.CreateUserAsync("other");
         await scene.Database.AssertOpenedAsync(await scene.ArriveThroughBrokerAsync("guest"), Heard);
-        await Eventually.TrueAsync(async () => (await scene.Database.RecordOfAsync(other)).UserState == "excluded", "the other one is excluded");
+        await Eventually.TrueAsync(
+            async () => (await scene.Database.RecordOfAsync(other)).UserState == "excluded", "the other one is excluded");
     }
 
     [Theory, EveryKeycloak]
     public async Task A_verified_address_is_granted_once_though_its_user_is_deleted_and_registers_again(KeycloakKind kind)
     {
         await using var scene = await StartAsync(
-            kind, ("Provisioning:SignupGrant:OncePer", "Email"), ("Provisioning:SignupGrant:EmailKey", new string('k', 32)), ("Provisioning:DeletedUsers", "Forfeit"));
+            kind, ("Provisioning:SignupGrant:OncePer", "Email"), ("Provisioning:SignupGrant:EmailKey", new string('k', 32)),
+                ("Provisioning:DeletedUsers", "Forfeit"));
         var first = await scene.RegisterAsync("again");
         await AssertLedgerAsync(scene, first, "signup 0.00 0.00 trial address_not_verified");
         await scene.UpdateUserAsync(first, new JsonObject { ["emailVerified"] = true });
@@ -90,12 +93,14 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         await AssertLedgerAsync(scene, second, "signup 0.00 0.00 trial address_not_verified");
         await scene.UpdateUserAsync(second, new JsonObject { ["emailVerified"] = true });
         await AssertLedgerAsync(scene, second, "welcome 0.00 0.00 trial address_granted_before");
-        Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions where grant_key is not null"));
+        Assert.Equal(
+            5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions where grant_key is not null"));
         Assert.DoesNotContain(scene.Bridge.Log.All, line => line.Contains("again@example.com", StringComparison.Ordinal));
     }
 
     private static Task AssertLedgerAsync(ContractFixture scene, string id, string row) => Eventually.TrueAsync(
-        async () => (await scene.Database.RecordOfAsync(id)).Ledger?.Contains(row, StringComparison.Ordinal) == true, $"the ledger has {row}");
+        async () =>
+            (await scene.Database.RecordOfAsync(id)).Ledger?.Contains(row, StringComparison.Ordinal) == true, $"the ledger has {row}");
 
     private async Task<ContractFixture> StartAsync(KeycloakKind kind, params (string Key, string? Value)[] rules)
     {

@@ -24,7 +24,8 @@ internal sealed class AccountFixture : IAsyncDisposable
         Database = database;
         _tiers = new TierCatalogue(Options.Create(options));
         _policy = new GrantPolicy(
-            Options.Create(options), Options.Create(new KeycloakOptions { Realms = [.. realms.Select(realm => new RealmOptions { Name = realm })] }));
+            Options.Create(options),
+            Options.Create(new KeycloakOptions { Realms = [.. realms.Select(realm => new RealmOptions { Name = realm })] }));
         Renames = new RenameStore(database.DataSource);
     }
 
@@ -36,7 +37,8 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<AccountFixture> StartAsync(PostgresFixture postgres, ProvisioningOptions? options = null, params string[] realms) =>
+    public static async Task<AccountFixture> StartAsync(
+        PostgresFixture postgres, ProvisioningOptions? options = null, params string[] realms) =>
         new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), realms);
 
     /// <summary>Options that count addresses.</summary>
@@ -52,9 +54,11 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     public DateTimeOffset NextReading() => Start.AddSeconds(Interlocked.Increment(ref _seconds));
 
-    public DesiredState Evaluate(Subject subject, DateTimeOffset? readAt = null) => _policy.Evaluate(subject, readAt ?? NextReading(), HintSources.Webhook);
+    public DesiredState Evaluate(Subject subject, DateTimeOffset? readAt = null) =>
+        _policy.Evaluate(subject, readAt ?? NextReading(), HintSources.Webhook);
 
-    public DesiredState EvaluateDeleted(string id, string realm = Realm) => _policy.EvaluateDeleted(realm, id, NextReading(), HintSources.Webhook);
+    public DesiredState EvaluateDeleted(string id, string realm = Realm) =>
+        _policy.EvaluateDeleted(realm, id, NextReading(), HintSources.Webhook);
 
     /// <summary>Converges users to what Keycloak shows of them, all in one batch.</summary>
     public Task<ConvergeResult> ReadAsync(params Subject[] users) => ConvergeAsync([.. users.Select(user => Evaluate(user))]);
@@ -64,7 +68,8 @@ internal sealed class AccountFixture : IAsyncDisposable
     /// <summary>Converges as one more replica does.</summary>
     public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
         new Provisioner(
-            new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+            new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource),
+                new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
 
     /// <summary>Ids of users whose records differ from what Keycloak shows.</summary>
@@ -77,7 +82,8 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     /// <summary>Ids of users whose records agree with a listing that shows them so.</summary>
     public async Task<string[]> UnchangedAsync(params Subject[] users) =>
-        [.. (await new AccountReviewStore(Database.DataSource).UnchangedAsync(Realm, [.. users.Select(user => (user, (string?)null, (short)0))], Token))
+        [.. (await new AccountReviewStore(Database.DataSource)
+            .UnchangedAsync(Realm, [.. users.Select(user => (user, (string?)null, (short)0))], Token))
             .Select(user => user.KeycloakId)];
 
     /// <summary>`id status balance`, and the owner.</summary>

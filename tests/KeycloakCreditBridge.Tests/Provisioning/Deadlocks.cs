@@ -11,7 +11,8 @@ internal static class Deadlocks
         // A session reports its counts when it ends.
         database.DataSource.Clear();
         await Eventually.TrueAsync(
-            () => database.ScalarAsync<bool>("select count(*) = 0 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"),
+            () => database.ScalarAsync<bool>(
+                "select count(*) = 0 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"),
             "all sessions have ended");
         Assert.Equal(0, await database.ScalarAsync<int>("select deadlocks::int from pg_stat_database where datname = current_database()"));
     }

@@ -6,7 +6,8 @@
 with desired as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
             @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @LeavesUnowned::boolean[],
-            @AwaitsVerification::boolean[], @CreatedAts::timestamptz[], @ReadAts::timestamptz[], @FollowsTier::boolean[], @MappedTiers::text[])
+            @AwaitsVerification::boolean[], @CreatedAts::timestamptz[], @ReadAts::timestamptz[],
+            @FollowsTier::boolean[], @MappedTiers::text[])
         as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits,
             leaves_unowned, awaits_verification, created_at, read_at, follows_tier, mapped_tier)
 ),

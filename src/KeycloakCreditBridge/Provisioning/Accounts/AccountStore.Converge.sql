@@ -14,11 +14,13 @@
 with desired as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
             @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @LeavesUnowned::boolean[],
-            @AwaitsVerification::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[], @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
+            @AwaitsVerification::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
+            @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
             @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[],
             @HintVersions::bigint[])
         as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits,
-            leaves_unowned, awaits_verification, forfeits, email_hash, brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
+            leaves_unowned, awaits_verification, forfeits, email_hash,
+            brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
             hint_version)
 ),
 {decision},
@@ -70,7 +72,8 @@ opened as (
     on conflict (user_id) do update set realm = excluded.realm, keycloak_id = excluded.keycloak_id
     where c.realm = excluded.realm and c.keycloak_id = excluded.keycloak_id
         or c.keycloak_id is null and (select o.leaves_unowned from opening o where o.account_id = c.user_id) is not true
-    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending, xmax = 0 as inserted
+    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending,
+        xmax = 0 as inserted
 ),
 -- granted: the ledger row of each opening grant.
 granted as (
@@ -134,7 +137,9 @@ changed as (
 welcomed as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
     select user_id, welcome, credits_remaining, 'purchase',
-        jsonb_build_object('tier', tier, 'reason', case when welcome = 0 and amount > 0 then 'address_granted_before' else 'initial_allocation' end,
+        jsonb_build_object('tier', tier, 'reason', case
+                when welcome = 0 and amount > 0 then 'address_granted_before'
+                else 'initial_allocation' end,
             'source', source), updated_at, 'welcome'
     from changed
     where welcomes

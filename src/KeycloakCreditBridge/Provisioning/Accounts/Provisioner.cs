@@ -48,8 +48,11 @@ internal sealed partial class Provisioner(
         var named = new HashSet<string>(StringComparer.Ordinal);
         var inherits = Array.Exists(batch, item => item.Inherits);
         var byPart = batch.ToLookup(item =>
-            item.AccountId is { } account && !named.Add(account) ? Part.Rival : inherits && item.State == UserState.Deleted ? Part.Deleted : Part.Other);
-        return [.. new[] { byPart[Part.Deleted].ToArray(), [.. byPart[Part.Other]] }.Where(part => part.Length > 0), .. byPart[Part.Rival].Chunk(1)];
+            item.AccountId is { } account && !named.Add(account) ? Part.Rival
+            : inherits && item.State == UserState.Deleted ? Part.Deleted
+            : Part.Other);
+        DesiredState[][] together = [[.. byPart[Part.Deleted]], [.. byPart[Part.Other]]];
+        return [.. together.Where(part => part.Length > 0), .. byPart[Part.Rival].Chunk(1)];
     }
 
     // A transaction of its own: converging completes the hint, so a process that ends between the two leaves the hint to be repeated.
@@ -105,14 +108,17 @@ internal sealed partial class Provisioner(
                 await RenameAsync(batch, cancellationToken);
                 return await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken);
             }
-            catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.DeadlockDetected && attempt < MaxDeadlockAttempts)
+            catch (PostgresException exception) when (
+                exception.SqlState == PostgresErrorCodes.DeadlockDetected && attempt < MaxDeadlockAttempts)
             {
                 LogDeadlock(attempt);
             }
         }
     }
 
-    /// <summary>The result of a batch so far. A user for which the database fails is at fault only where the database serves others.</summary>
+    /// <summary>
+    /// The result of a batch so far. A user for which the database fails is at fault only where the database serves others.
+    /// </summary>
     private sealed class BatchProgress
     {
         private int _suspectsInARow;
@@ -187,19 +193,22 @@ internal sealed partial class Provisioner(
     {
         foreach (var state in batch)
         {
-            if (state.TierFromKeycloak?.Unknown is { } value && _unknownTiers.Count < MaxUnknownTiers && _unknownTiers.TryAdd((state.Realm, value), true))
+            if (state.TierFromKeycloak?.Unknown is { } value && _unknownTiers.Count < MaxUnknownTiers
+                && _unknownTiers.TryAdd((state.Realm, value), true))
                 LogUnknownTier(state.Realm, value, state.KeycloakId);
         }
     }
 
-    [LoggerMessage(EventId = 406, Level = LogLevel.Information, Message = "Account {AccountId} followed Keycloak from tier {From} to {Tier}.")]
+    [LoggerMessage(EventId = 406, Level = LogLevel.Information,
+        Message = "Account {AccountId} followed Keycloak from tier {From} to {Tier}.")]
     private partial void LogSwitched(string accountId, string from, string? tier);
 
     [LoggerMessage(EventId = 407, Level = LogLevel.Information, Message = "{Switched} accounts followed Keycloak to another tier.")]
     private partial void LogManySwitched(int switched);
 
     [LoggerMessage(EventId = 408, Level = LogLevel.Warning,
-        Message = "Realm {Realm}: tier attribute value '{Value}' of user {KeycloakId} matches no configured tier and is ignored; correct it in Keycloak.")]
+        Message = "Realm {Realm}: tier attribute value '{Value}' of user {KeycloakId} matches no configured tier and is ignored; "
+            + "correct it in Keycloak.")]
     private partial void LogUnknownTier(string realm, string value, string keycloakId);
 
     [LoggerMessage(EventId = 409, Level = LogLevel.Information,
@@ -213,13 +222,15 @@ internal sealed partial class Provisioner(
     [LoggerMessage(EventId = 400, Level = LogLevel.Information, Message = "Opened account {AccountId}: tier {Tier}, {Balance} credits.")]
     private partial void LogOpened(string accountId, string? tier, decimal? balance);
 
-    [LoggerMessage(EventId = 402, Level = LogLevel.Information, Message = "Opened {Opened} accounts and changed the status of {StatusChanged}.")]
+    [LoggerMessage(EventId = 402, Level = LogLevel.Information,
+        Message = "Opened {Opened} accounts and changed the status of {StatusChanged}.")]
     private partial void LogMany(int opened, int statusChanged);
 
     [LoggerMessage(EventId = 403, Level = LogLevel.Information, Message = "Renamed {Renamed} accounts.")]
     private partial void LogRenamed(int renamed);
 
-    [LoggerMessage(EventId = 404, Level = LogLevel.Debug, Message = "A batch deadlocked with another one at attempt {Attempt} and is repeated.")]
+    [LoggerMessage(EventId = 404, Level = LogLevel.Debug,
+        Message = "A batch deadlocked with another one at attempt {Attempt} and is repeated.")]
     private partial void LogDeadlock(int attempt);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]

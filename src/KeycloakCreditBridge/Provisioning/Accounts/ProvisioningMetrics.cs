@@ -17,12 +17,15 @@ internal sealed class ProvisioningMetrics
     public ProvisioningMetrics(Meter meter)
     {
         _opened = meter.CreateCounter<long>("bridge.accounts.opened", "{account}", "Accounts that were opened, by tier.");
-        _statusChanged = meter.CreateCounter<long>("bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
-        _switched = meter.CreateCounter<long>("bridge.accounts.switched", "{account}", "Accounts that followed Keycloak to another tier, by tier.");
+        _statusChanged = meter.CreateCounter<long>(
+            "bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
+        _switched = meter.CreateCounter<long>(
+            "bridge.accounts.switched", "{account}", "Accounts that followed Keycloak to another tier, by tier.");
         _welcomed = meter.CreateCounter<long>(
             "bridge.accounts.welcomed", "{account}", "Accounts whose opening grant was decided when their address was verified, by tier.");
         _refused = meter.CreateCounter<long>("bridge.accounts.refused", "{user}", "Users whose data the database refused.");
-        _deadLettered = meter.CreateCounter<long>("bridge.hints.dead_lettered", "{hint}", "Hints that were dead-lettered after the last attempt.");
+        _deadLettered = meter.CreateCounter<long>(
+            "bridge.hints.dead_lettered", "{hint}", "Hints that were dead-lettered after the last attempt.");
         _delay = meter.CreateHistogram<double>("bridge.hints.delay", "s", "Time from a user's last hint to the commit that completed it.");
     }
 

@@ -1,7 +1,7 @@
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>Why an account is not active, where the bridge itself decided it. Stored in `user_credits.status_reason`.</summary>
-/// <remarks>The bridge ends or replaces a status with one of these reasons. A status with any other reason, or with none, is an operator's.</remarks>
+/// <remarks>The bridge ends or replaces a status with one of these reasons. Any other status is an operator's.</remarks>
 internal static class StatusReasons
 {
     private const string Holds = "'disabled', 'account_id_taken'";

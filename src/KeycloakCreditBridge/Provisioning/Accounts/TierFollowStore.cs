@@ -16,7 +16,8 @@ internal static class TierFollowStore
 
     /// <summary>Switches the accounts of users that the transaction has converged, and returns the switched ones.</summary>
     public static async Task<IReadOnlyList<AccountChange>> FollowAsync(
-        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, ProRating proRating, DateTimeOffset now, CancellationToken cancellationToken)
+        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, ProRating proRating, DateTimeOffset now,
+        CancellationToken cancellationToken)
     {
         DesiredState[] mapped = [.. batch.Where(item => item.TierFromKeycloak is not null)];
         if (mapped.Length == 0)
@@ -36,7 +37,8 @@ internal static class TierFollowStore
                 .. Parameters(proRating, now),
             ],
             cancellationToken);
-        return [.. rows.Select(row => new AccountChange(row.AccountId, row.Tier, row.Balance, Opened: false, Status: null) { SwitchedFrom = row.Earlier })];
+        return [.. rows.Select(
+            row => new AccountChange(row.AccountId, row.Tier, row.Balance, Opened: false, Status: null) { SwitchedFrom = row.Earlier })];
     }
 
     /// <summary>What <see cref="SwitchAccounts"/> takes.</summary>

@@ -76,7 +76,8 @@ internal sealed partial class AccountIdTemplate
 
     private static string? Filled(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
 
-    private static bool IsAttribute(string name) => name.StartsWith(AttributePrefix, StringComparison.Ordinal) && name.Length > AttributePrefix.Length;
+    private static bool IsAttribute(string name) =>
+        name.StartsWith(AttributePrefix, StringComparison.Ordinal) && name.Length > AttributePrefix.Length;
 
     private static string[] NamesIn(string text) => [.. Placeholder().Matches(text).Select(match => match.Groups["name"].Value)];
 

@@ -60,7 +60,9 @@ internal sealed record DesiredState(
     /// <summary>Whether the account id is an unverified address.</summary>
     public bool IsUnverified { get; init; }
 
-    /// <summary>Whether the user may not take an account of this id that has no owner: a user can choose the id, or several realms share it.</summary>
+    /// <summary>
+    /// Whether the user may not take an account of this id that has no owner: a user can choose the id, or several realms share it.
+    /// </summary>
     public bool LeavesUnowned { get; init; }
 
     /// <summary>Whether the opening grant waits until the address is verified.</summary>
@@ -81,9 +83,14 @@ internal sealed record DesiredState(
     /// <summary>Whether accounts of the realm follow the tier in Keycloak.</summary>
     public bool FollowsTiers { get; init; }
 
-    /// <summary>The tier in Keycloak; null where the realm follows none, where the user was not read in full, and for service accounts and deleted users.</summary>
+    /// <summary>
+    /// The tier in Keycloak; null where the realm follows none, where the user was not read in full, and for service accounts and deleted
+    /// users.
+    /// </summary>
     public TierFromKeycloak? TierFromKeycloak { get; init; }
 
-    /// <summary>What the account gets when the tier in Keycloak changes: that tier, or the realm's own when no rule matches any more.</summary>
+    /// <summary>
+    /// What the account gets when the tier in Keycloak changes: that tier, or the realm's own when no rule matches any more.
+    /// </summary>
     public TierTerms? TierTerms { get; init; }
 }

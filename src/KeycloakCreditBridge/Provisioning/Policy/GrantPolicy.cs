@@ -22,7 +22,8 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
     public DesiredState Evaluate(Subject subject, DateTimeOffset readAt, string source, long? hintVersion = null)
     {
         if (subject.IsServiceAccount)
-            return new(subject.Realm, subject.KeycloakId, UserState.ServiceAccount, null, subject.CreatedAt, null, readAt, source, hintVersion);
+            return new(
+                subject.Realm, subject.KeycloakId, UserState.ServiceAccount, null, subject.CreatedAt, null, readAt, source, hintVersion);
 
         var rules = RulesOf(subject.Realm);
         var template = rules.AccountId;
@@ -34,14 +35,17 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
         // The address or name of an excluded user must not lead to an existing account.
         var named = reason is null || template.IsFixed ? accountId : null;
         var mapped = rules.TierMap.Of(subject);
-        return new(subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, mapped?.Tier), readAt, source, hintVersion)
+        return new(
+            subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, mapped?.Tier), readAt, source,
+            hintVersion)
         {
             Reason = reason,
             Enabled = subject.Enabled,
             Renames = !template.IsFixed,
             Inherits = reason is null && template.IsAddress && subject.EmailVerified,
             IsUnverified = template.IsAddress && !subject.EmailVerified,
-            // An account without an owner, or a ledger without an account, goes to a user by what the user cannot choose. Adoption does the rest.
+            // An account without an owner, or a ledger without an account, goes to a user by what the user cannot choose. Adoption does
+            // the rest.
             LeavesUnowned = !template.HasId && (isShared || !template.IsAddress || !subject.EmailVerified),
             EmailHash = subject.EmailVerified ? rules.HashOf(subject.Email) : null,
             AwaitsVerification = rules.CountsAddresses && !subject.EmailVerified,

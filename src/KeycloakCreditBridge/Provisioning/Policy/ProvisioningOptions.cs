@@ -106,7 +106,9 @@ internal sealed class SignupGrantOptions
 {
     public OncePer OncePer { get; set; }
 
-    /// <summary>Key of the hashes that addresses are remembered as, at least 32 characters. Changing the key forgets all remembered addresses.</summary>
+    /// <summary>
+    /// Key of the hashes that addresses are remembered as, at least 32 characters. Changing the key forgets all remembered addresses.
+    /// </summary>
     public string EmailKey { get; set; } = "";
 }
 
@@ -142,6 +144,8 @@ internal enum OncePer
     /// <summary>For each user of Keycloak.</summary>
     User,
 
-    /// <summary>For each verified address, over all realms and users. An account with an unverified address opens with nothing until then.</summary>
+    /// <summary>
+    /// For each verified address, over all realms and users. An account with an unverified address opens with nothing until then.
+    /// </summary>
     Email,
 }

@@ -52,7 +52,8 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
     {
         var key = $"Realms:{realm}";
         // The realms themselves are checked with their own section.
-        string[] watched = [.. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
+        string[] watched = [
+            .. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
         if (!watched.Contains(realm, StringComparer.Ordinal))
             yield return $"{key} is no realm of {KeycloakOptions.Section}:Realms: choose one of {string.Join(", ", watched)}, or add it there.";
         if (rules.Tier is not null && TierProblem(options, rules.Tier) is { } tier)
@@ -61,14 +62,17 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
             yield return $"{key}:Amount {amount}";
         if (rules.AccountId is not null && AccountIdTemplate.Problem(rules.AccountId) is { } template)
             yield return $"{key}:AccountId {template}";
-        foreach (var problem in EligibilityProblems($"{key}:Eligibility", rules.Eligibility).Concat(TierFromProblems($"{key}:TierFrom", options, rules.TierFrom)))
+        foreach (var problem in EligibilityProblems($"{key}:Eligibility", rules.Eligibility))
+            yield return problem;
+        foreach (var problem in TierFromProblems($"{key}:TierFrom", options, rules.TierFrom))
             yield return problem;
     }
 
     private static IEnumerable<string> EligibilityProblems(string key, EligibilityOptions? rules)
     {
         for (var index = 0; index < rules?.EmailDomains.Count; index++)
-            if (rules.EmailDomains[index] is var domain && (string.IsNullOrWhiteSpace(domain) || domain.Contains('@', StringComparison.Ordinal)))
+            if (rules.EmailDomains[index] is var domain
+                && (string.IsNullOrWhiteSpace(domain) || domain.Contains('@', StringComparison.Ordinal)))
                 yield return $"{key}:EmailDomains:{index} is '{domain}': give the part behind the @, such as example.com, or remove the entry.";
         if (rules?.Attribute.StartsWith('=') == true)
             yield return $"{key}:Attribute is '{rules.Attribute}': give name or name=value.";
@@ -106,7 +110,8 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         ? null
         : $"is '{tier}': choose one of {string.Join(", ", options.Tiers.Keys)}, or add it to {ProvisioningOptions.Section}:Tiers.";
 
-    private static string? AmountProblem(decimal? amount) => amount is < 0m or > Largest || (amount is { } given && decimal.Round(given, 6) != given)
+    private static string? AmountProblem(decimal? amount) =>
+        amount is < 0m or > Largest || (amount is { } given && decimal.Round(given, 6) != given)
         ? $"is {amount}: choose 0 to {Largest} with at most six decimals."
         : null;
 }

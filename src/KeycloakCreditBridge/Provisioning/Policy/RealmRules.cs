@@ -65,7 +65,8 @@ internal sealed class RealmRules
 
     /// <summary>Whether the id alone is enough to evaluate an enabled user.</summary>
     public bool NeedsIdAlone =>
-        AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified && _eligibility.EmailDomains.Count == 0;
+        AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified
+            && _eligibility.EmailDomains.Count == 0;
 
     /// <summary>What a new account is opened with. The realm's amount belongs to the realm's own tier.</summary>
     /// <param name="now">When the first period begins.</param>
@@ -86,7 +87,8 @@ internal sealed class RealmRules
     {
         if (_excludesDisabled && !user.Enabled)
             return ExclusionReasons.Disabled;
-        if (string.IsNullOrWhiteSpace(user.Email) && (_emailKey is not null || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
+        if (string.IsNullOrWhiteSpace(user.Email)
+            && (_emailKey is not null || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
             return ExclusionReasons.NoEmail;
         if (_eligibility.EmailVerified && !user.EmailVerified)
             return ExclusionReasons.EmailNotVerified;
@@ -94,7 +96,8 @@ internal sealed class RealmRules
             return ExclusionReasons.EmailDomain;
         if (_attribute is { } wanted && !Has(user, wanted))
             return ExclusionReasons.Attribute;
-        if (NeedsIdentities && !_eligibility.IdentityProviders.Exists(alias => user.IdentityProviders?.Contains(alias, StringComparer.Ordinal) == true))
+        if (NeedsIdentities
+            && !_eligibility.IdentityProviders.Exists(alias => user.IdentityProviders?.Contains(alias, StringComparer.Ordinal) == true))
             return ExclusionReasons.IdentityProvider;
         return accountId is null ? ExclusionReasons.NoAccountId : null;
     }
@@ -112,7 +115,8 @@ internal sealed class RealmRules
         SHA256.HashData(Encoding.UTF8.GetBytes($"{_digest}\n{user.KeycloakId}\n{user.Enabled}\n{user.EmailVerified}\n{user.Email}")));
 
     private static bool Has(Subject user, (string Name, string? Value) wanted) =>
-        user.Attributes?.GetValueOrDefault(wanted.Name) is { Count: > 0 } values && (wanted.Value is null || values.Contains(wanted.Value, StringComparer.Ordinal));
+        user.Attributes?.GetValueOrDefault(wanted.Name) is { Count: > 0 } values
+            && (wanted.Value is null || values.Contains(wanted.Value, StringComparer.Ordinal));
 
     private static bool IsIn(string email, string domain) =>
         email.AsSpan(email.LastIndexOf('@') + 1).Trim().Equals(domain.AsSpan().Trim(), StringComparison.OrdinalIgnoreCase);

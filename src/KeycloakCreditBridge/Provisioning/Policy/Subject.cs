@@ -28,7 +28,8 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
 
     /// <param name="realm">Name of the user's realm.</param>
     /// <param name="user">The user as read.</param>
-    /// <param name="isRegularUser">False for a service account. The user itself does not say it, see <see cref="KeycloakClient.IsRegularUserAsync"/>.</param>
+    /// <param name="isRegularUser">False for a service account. The user itself does not say it, see
+    /// <see cref="KeycloakClient.IsRegularUserAsync"/>.</param>
     public static Subject From(string realm, KeycloakUser user, bool isRegularUser) =>
         new(realm, user.Id, user.Enabled, !isRegularUser, Instant(user.CreatedTimestamp))
         {
@@ -40,5 +41,6 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
 
     /// <summary>An import may set any creation time. One before the calendar counts as none, one behind it as its end.</summary>
     public static DateTimeOffset? Instant(long? milliseconds) =>
-        milliseconds is { } value and > -62_135_596_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(value, LastMillisecond)) : null;
+        milliseconds is { } value and > -62_135_596_800_000
+            ? DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(value, LastMillisecond)) : null;
 }

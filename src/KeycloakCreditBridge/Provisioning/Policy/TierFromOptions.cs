@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
-/// <summary>How a user's tier follows from Keycloak: from the attribute, else from the groups, else from the roles, each in list order.</summary>
+/// <summary>
+/// How a user's tier follows from Keycloak: from the attribute, else from the groups, else from the roles, each in list order.
+/// </summary>
 internal sealed class TierFromOptions
 {
     /// <summary>A user attribute whose value is a tier's name; none when empty.</summary>

@@ -16,7 +16,8 @@ internal sealed class TierMap(TierFromOptions from, IReadOnlyDictionary<string, 
     /// <summary>The mapped tier; null where the user was not read in full.</summary>
     public TierFromKeycloak? Of(Subject user)
     {
-        if (!IsFollowed || (Attribute.Length > 0 && user.Attributes is null) || (NeedsGroups && user.Groups is null) || (NeedsRealmRoles && user.RealmRoles is null))
+        if (!IsFollowed || (Attribute.Length > 0 && user.Attributes is null)
+            || (NeedsGroups && user.Groups is null) || (NeedsRealmRoles && user.RealmRoles is null))
             return null;
         var values = Attribute.Length > 0 ? user.Attributes?.GetValueOrDefault(Attribute) ?? [] : [];
         if (values.FirstOrDefault(tiers.ContainsKey) is { } named)

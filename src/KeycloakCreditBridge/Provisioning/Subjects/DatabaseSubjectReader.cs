@@ -22,7 +22,8 @@ internal sealed partial class DatabaseSubjectReader(
         // An unreachable database may take seconds to fail, which no batch has.
         if (!database.IsConfigured || clock.GetUtcNow() < _pausedUntil)
             return batch;
-        foreach (var realm in hints.Where(CanBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal).Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
+        var realms = hints.Where(CanBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal);
+        foreach (var realm in realms.Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
         {
             string[] ids = [.. realm.Select(hint => hint.KeycloakId).Distinct(StringComparer.Ordinal)];
             try
@@ -37,7 +38,8 @@ internal sealed partial class DatabaseSubjectReader(
                 batch.Add(
                     realm.Key,
                     ids.Where(id => !linked.Contains(id)),
-                    found.Where(user => user.FederationLink is null).Select(user => Subject.From(realm.Key, user.ToUser(), isRegularUser: !user.IsService)));
+                    found.Where(user => user.FederationLink is null)
+                        .Select(user => Subject.From(realm.Key, user.ToUser(), isRegularUser: !user.IsService)));
             }
             catch (KeycloakException exception)
             {
@@ -58,7 +60,8 @@ internal sealed partial class DatabaseSubjectReader(
     private static bool CanBeStored(ClaimedHint hint) =>
         !hint.KeycloakId.StartsWith("f:", StringComparison.Ordinal) && !hint.KeycloakId.Contains('\0', StringComparison.Ordinal);
 
-    [LoggerMessage(EventId = 405, Level = LogLevel.Warning, Message = "Realm {Realm} cannot be read from Keycloak's database and is read through its API: {Reason}")]
+    [LoggerMessage(EventId = 405, Level = LogLevel.Warning,
+        Message = "Realm {Realm} cannot be read from Keycloak's database and is read through its API: {Reason}")]
     private partial void LogNotRead(string realm, string reason);
 }
 

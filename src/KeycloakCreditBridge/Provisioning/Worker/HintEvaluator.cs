@@ -81,7 +81,10 @@ internal sealed class HintEvaluator(
             else if (down.TryRemove(ofRealm.Key, out _))
                 _outages.TryRemove(ofRealm.Key, out _);
             foreach (var read in ofRealm)
-                postponed.Add(isUp || IsAnswered(read.Begun, ofRealm.Key) ? Fail(read.Hint, read.Reason) : RetryAfterOutage(read.Hint, read.Reason));
+            {
+                var isOwn = isUp || IsAnswered(read.Begun, ofRealm.Key);
+                postponed.Add(isOwn ? Fail(read.Hint, read.Reason) : RetryAfterOutage(read.Hint, read.Reason));
+            }
         }
 
         return new HintEvaluations([.. desired], [.. postponed], down);
@@ -91,10 +94,13 @@ internal sealed class HintEvaluator(
 
     /// <summary>Counts a failed attempt: the hint is postponed, or dead after the last one.</summary>
     public PostponedHint Fail(ClaimedHint hint, string error) =>
-        new(hint, clock.GetUtcNow() + RetryDelay.After(hint.Attempts, MaxRetryDelay), hint.Attempts, hint.Attempts >= options.Value.MaxAttempts, error);
+        new(
+            hint, clock.GetUtcNow() + RetryDelay.After(hint.Attempts, MaxRetryDelay), hint.Attempts,
+            hint.Attempts >= options.Value.MaxAttempts, error);
 
     /// <summary>Gives the hint to the next worker at once, as if it had never been claimed.</summary>
-    public PostponedHint Release(ClaimedHint hint) => new(hint, clock.GetUtcNow(), hint.Attempts - 1, Dead: false, "Released without an attempt.");
+    public PostponedHint Release(ClaimedHint hint) =>
+        new(hint, clock.GetUtcNow(), hint.Attempts - 1, Dead: false, "Released without an attempt.");
 
     // Half of the lease for a read, the other half to begin and to complete: one user that hangs delays the others no longer than that.
     private TimeSpan ReadTimeout => options.Value.Lease / 2;
@@ -111,8 +117,8 @@ internal sealed class HintEvaluator(
         {
             throw new KeycloakUnavailableException(
                 realm,
-                $"Keycloak did not answer for a user of realm '{realm}' within {ReadTimeout}, half of {HintOptions.Section}:Lease: check its load and "
-                + "its user federation.",
+                $"Keycloak did not answer for a user of realm '{realm}' within {ReadTimeout}, half of {HintOptions.Section}:Lease: "
+                + "check its load and its user federation.",
                 exception);
         }
     }

@@ -7,7 +7,9 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Provisioning.Worker;
 
-/// <summary>Works through the hints: claims what is due, reads Keycloak, converges the accounts and completes the hints with them.</summary>
+/// <summary>
+/// Works through the hints: claims what is due, reads Keycloak, converges the accounts and completes the hints with them.
+/// </summary>
 internal sealed partial class ProvisioningWorker(
     HintStore hints,
     HintHandover handover,
@@ -88,7 +90,9 @@ internal sealed partial class ProvisioningWorker(
         var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, cancellationToken);
         (_claimedAt, _areMoreDue) = (clock.GetTimestamp(), claimed.Count == options.Value.BatchSize - held.Count);
         // Of a user with a newer hint the claimed one counts.
-        return held.Count == 0 ? claimed : [.. held.Concat(claimed).GroupBy(hint => (hint.Realm, hint.KeycloakId)).Select(ofOneUser => ofOneUser.Last())];
+        return held.Count == 0
+            ? claimed
+            : [.. held.Concat(claimed).GroupBy(hint => (hint.Realm, hint.KeycloakId)).Select(ofOneUser => ofOneUser.Last())];
     }
 
     // Evaluated users are written even when the host stops: it takes milliseconds, and otherwise waits for the lease to end.
@@ -99,7 +103,8 @@ internal sealed partial class ProvisioningWorker(
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
         List<PostponedHint> postponed = [
             .. evaluations.Postponed,
-            .. result.Refusals.Select(refusal => evaluator.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
+            .. result.Refusals
+                .Select(refusal => evaluator.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
         foreach (var state in evaluations.DesiredStates)
             metrics.HintCompleted(completedAt - byUser[(state.Realm, state.KeycloakId)].HintedAt);
         if (postponed.Count == 0)
@@ -149,10 +154,12 @@ internal sealed partial class ProvisioningWorker(
     [LoggerMessage(EventId = 411, Level = LogLevel.Information, Message = "Provisioning resumed.")]
     private partial void LogRecovered();
 
-    [LoggerMessage(EventId = 415, Level = LogLevel.Debug, Message = "{Count} hints could not be released and are due when their lease ends: {Reason}")]
+    [LoggerMessage(EventId = 415, Level = LogLevel.Debug,
+        Message = "{Count} hints could not be released and are due when their lease ends: {Reason}")]
     private partial void LogNotReleased(int count, string reason);
 
-    [LoggerMessage(EventId = 412, Level = LogLevel.Warning, Message = "Hints of realm {Realm} are postponed until Keycloak answers: {Reason}")]
+    [LoggerMessage(EventId = 412, Level = LogLevel.Warning,
+        Message = "Hints of realm {Realm} are postponed until Keycloak answers: {Reason}")]
     private partial void LogRealmUnreachable(string realm, string reason);
 
     [LoggerMessage(EventId = 413, Level = LogLevel.Information, Message = "Keycloak answers for realm {Realm} again.")]

@@ -9,7 +9,8 @@ namespace KeycloakCreditBridge.Tests.Contract.Ways;
 /// <param name="ByReconciliation">The same where only reconciliation runs.</param>
 /// <param name="Tests">The tests that show it.</param>
 internal sealed record Way(
-    string Name, string KeycloakSays, string BridgeDoes, string ByWebhook, string ByPolling, string ByReconciliation, params CoveringTest[] Tests)
+    string Name, string KeycloakSays, string BridgeDoes, string ByWebhook, string ByPolling, string ByReconciliation,
+        params CoveringTest[] Tests)
 {
     /// <summary>How long it took on a real server; empty where it was not measured.</summary>
     public string Measured { get; init; } = "";
@@ -18,5 +19,6 @@ internal sealed record Way(
     public string ProvenOn => string.Join(", ", Tests.SelectMany(test => test.Servers).Distinct().OrderDescending(StringComparer.Ordinal)
         .OrderBy(server => server == CoveringTest.Emulator));
 
-    public string Row => $"| {Name} | {KeycloakSays} | {BridgeDoes} | {ByWebhook} | {ByPolling} | {ByReconciliation} | {Measured} | {ProvenOn} |";
+    public string Row =>
+        $"| {Name} | {KeycloakSays} | {BridgeDoes} | {ByWebhook} | {ByPolling} | {ByReconciliation} | {Measured} | {ProvenOn} |";
 }

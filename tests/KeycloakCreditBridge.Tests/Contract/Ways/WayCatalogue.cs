@@ -7,7 +7,10 @@ using KeycloakCreditBridge.Tests.Reconciliation.Runs;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways;
 
-/// <summary>Every way in which a user appears, changes or disappears, and what the bridge does. The table in docs/how-users-are-found.md is this one.</summary>
+/// <summary>
+/// Every way in which a user appears, changes or disappears, and what the bridge does. The table in docs/how-users-are-found.md is this
+/// one.
+/// </summary>
 internal static class WayCatalogue
 {
     private const string AtOnce = "at once";
@@ -35,7 +38,8 @@ internal static class WayCatalogue
             Of(typeof(ArrivalTests), nameof(ArrivalTests.Webhooks_alone_find_all_of_them)),
             Of(typeof(ArrivalTests), nameof(ArrivalTests.Polling_alone_finds_all_of_them))) { Measured = MeasuredForm },
         new("registration form with e-mail verification", "`REGISTER`, then `VERIFY_EMAIL`", "opens, re-evaluates", AtOnce, Poll, Run,
-            Of(typeof(RegistrationTests), nameof(RegistrationTests.A_user_with_an_unverified_address_has_an_account_and_is_reevaluated_when_it_is_verified))),
+            Of(typeof(RegistrationTests), nameof(
+                RegistrationTests.A_user_with_an_unverified_address_has_an_account_and_is_reevaluated_when_it_is_verified))),
         new("registration with a passkey", "`REGISTER`, `UPDATE_CREDENTIAL`", "opens", AtOnce, Poll, Run,
             Of(typeof(RegistrationTests), nameof(RegistrationTests.A_user_registered_with_a_passkey_and_no_password_has_one_account))),
         new("administration console, `POST users`", "`USER` `CREATE`", "opens", AtOnce, Poll, Run,
@@ -56,16 +60,22 @@ internal static class WayCatalogue
             Of(typeof(RealmTests), nameof(RealmTests.A_user_of_a_realm_file_is_found_by_the_first_reconciliation))),
         new("organisation invitation", "`REGISTER`; since 26.7 also `INVITE_ORG`", "opens", AtOnce, Poll, Run,
             Of(typeof(RegistrationTests), nameof(RegistrationTests.A_user_invited_by_an_organisation_has_one_account))),
-        new("SCIM (preview in 26.7)", "`USER` `CREATE`, `UPDATE`, `DELETE` of `scim/v2/Users/{id}`", "opens, holds, closes", AtOnce, Poll, RunOpens,
+        new("SCIM (preview in 26.7)", "`USER` `CREATE`, `UPDATE`, `DELETE` of `scim/v2/Users/{id}`", "opens, holds, closes", AtOnce, Poll,
+            RunOpens,
             Of(typeof(ProductionTests), nameof(ProductionTests.A_user_created_by_SCIM_has_an_account_that_SCIM_holds_and_closes))),
-        new("LDAP with import, `FederatedUsers` `All`", "nothing before `LOGIN`", "opens; listing makes Keycloak import every user", Login, LoginPoll, Complete,
-            Of(typeof(DirectoryTests), nameof(DirectoryTests.Users_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
+        new("LDAP with import, `FederatedUsers` `All`", "nothing before `LOGIN`", "opens; listing makes Keycloak import every user", Login,
+            LoginPoll, Complete,
+            Of(typeof(DirectoryTests), nameof(
+                DirectoryTests.Users_of_a_directory_with_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
         new("LDAP with import, `OnFirstLogin`", "`LOGIN`", "opens, imports no user", Login, LoginPoll, OnceImported,
-            Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_no_user_of_a_directory_is_imported_or_has_an_account_before_the_first_login))),
+            Of(typeof(DirectoryTests), nameof(
+                DirectoryTests.With_OnFirstLogin_no_user_of_a_directory_is_imported_or_has_an_account_before_the_first_login))),
         new("LDAP without import (ids `f:…`), `All`", "nothing before `LOGIN`", "opens", Login, LoginPoll, Complete,
-            Of(typeof(DirectoryTests), nameof(DirectoryTests.Users_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
+            Of(typeof(DirectoryTests), nameof(
+                DirectoryTests.Users_of_a_directory_without_import_have_accounts_as_soon_as_a_reconciliation_lists_them))),
         new("LDAP without import, `OnFirstLogin`", "`LOGIN`", "opens", Login, LoginPoll, Not,
-            Of(typeof(DirectoryTests), nameof(DirectoryTests.With_OnFirstLogin_no_user_of_a_directory_without_import_has_an_account_before_the_first_login))),
+            Of(typeof(DirectoryTests), nameof(
+                DirectoryTests.With_OnFirstLogin_no_user_of_a_directory_without_import_has_an_account_before_the_first_login))),
         new("a client's service account", "`CLIENT_LOGIN`", "nothing", None, None, None,
             Of(typeof(ArrivalTests), nameof(ArrivalTests.A_service_account_has_no_account_and_a_user_with_such_a_name_has_one))),
         new("a user registered as `service-account-x`", "`REGISTER`", "opens", AtOnce, Poll, Run,
@@ -86,13 +96,16 @@ internal static class WayCatalogue
         new("e-mail changed at the identity provider (forced sync)", "`LOGIN` alone", "re-evaluates", NextLogin, NextLogin, None,
             Of(typeof(BrokerTests), nameof(BrokerTests.A_user_whose_address_a_provider_changes_at_a_login_is_reevaluated))),
         new("e-mail changed silently", "nothing", "re-evaluates at a login", NextLogin, NextLogin, None,
-            Of(typeof(ChangeTests), nameof(ChangeTests.A_user_whose_address_changes_without_an_event_is_reevaluated_at_a_login_a_day_later))),
-        new("group, realm role or attribute changed that a tier follows", "`GROUP_MEMBERSHIP`, `REALM_ROLE_MAPPING`, `USER` `UPDATE`", "switches the tier", AtOnce, Poll, Not,
+            Of(typeof(ChangeTests), nameof(
+                ChangeTests.A_user_whose_address_changes_without_an_event_is_reevaluated_at_a_login_a_day_later))),
+        new("group, realm role or attribute changed that a tier follows", "`GROUP_MEMBERSHIP`, `REALM_ROLE_MAPPING`, `USER` `UPDATE`",
+            "switches the tier", AtOnce, Poll, Not,
             Of(typeof(TierTests), nameof(TierTests.Polling_alone_finds_changed_attributes_groups_and_roles_that_a_tier_follows)),
             Of(typeof(TierTests), nameof(TierTests.Webhooks_alone_find_changed_attributes_groups_and_roles_that_a_tier_follows)),
             Of(typeof(TierTests), nameof(TierTests.An_administrator_s_switch_stands_until_the_tier_in_Keycloak_changes)),
             Of(typeof(TierTests), nameof(TierTests.An_attribute_value_that_is_no_tier_is_ignored_and_logged_once))),
-        new("the same without an event for the user: a group's role, a renamed group, LDAP", "nothing that names the user", "switches the tier", NextLogin, NextLogin, Not,
+        new("the same without an event for the user: a group's role, a renamed group, LDAP", "nothing that names the user",
+            "switches the tier", NextLogin, NextLogin, Not,
             Of(typeof(TierTests), nameof(TierTests.A_role_given_to_a_group_is_found_at_a_later_login_and_by_backfill))),
         new("deleted by an administrator", "`USER` `DELETE`", "closes", AtOnce, Poll, Complete,
             Of(typeof(LeavingTests), nameof(LeavingTests.A_user_deleted_by_an_administrator_keeps_the_ledger_of_a_closed_account))),
@@ -101,19 +114,24 @@ internal static class WayCatalogue
         new("removed from LDAP", "nothing", "closes", Complete, Complete, Complete,
             Of(typeof(DirectoryTests), nameof(DirectoryTests.A_user_removed_from_the_directory_is_closed_by_a_complete_run))),
         new("removed without an event (database, workflow)", "nothing", "closes", Complete, Complete, Complete,
-            Of(typeof(LeavingTests), nameof(LeavingTests.A_user_deleted_without_an_event_is_closed_by_a_complete_run_or_by_a_review_of_that_user)),
-            Of(typeof(ProductionTests), nameof(ProductionTests.A_user_created_and_deleted_in_the_database_alone_is_opened_and_closed_by_complete_runs)),
+            Of(typeof(LeavingTests), nameof(
+                LeavingTests.A_user_deleted_without_an_event_is_closed_by_a_complete_run_or_by_a_review_of_that_user)),
+            Of(typeof(ProductionTests), nameof(
+                ProductionTests.A_user_created_and_deleted_in_the_database_alone_is_opened_and_closed_by_complete_runs)),
             Of(typeof(ProductionTests), nameof(ProductionTests.Its_tables_are_read_by_a_role_that_may_do_nothing_else))),
-        new("deleted and registered again with the same address", "`USER` `DELETE`, `REGISTER` with a new id", "closes the old account, opens a new one", AtOnce, Poll, RunOpens,
+        new("deleted and registered again with the same address", "`USER` `DELETE`, `REGISTER` with a new id",
+            "closes the old account, opens a new one", AtOnce, Poll, RunOpens,
             Of(typeof(LeavingTests), nameof(LeavingTests.A_user_that_is_deleted_and_registers_again_with_the_same_address_is_a_new_user))),
         new("present again under the same id", "the event of the return", "reopens, grants nothing", AtOnce, Poll, Run,
             Of(typeof(ReconcilerTests), nameof(ReconcilerTests.A_closed_account_of_an_existing_user_is_opened_again))),
         new("several realms at once", "as above, by realm", "as above", AtOnce, Poll, Run,
             Of(typeof(RealmTests), nameof(RealmTests.Users_of_several_realms_come_at_once_and_each_has_one_account_of_its_realm))),
         new("events were off for a while", "nothing stored", "requests a run when it notices", AtOnce, AskedSweep, Run,
-            Of(typeof(LossTests), nameof(LossTests.A_user_created_while_events_were_not_stored_is_found_by_the_reconciliation_that_the_bridge_requests))),
+            Of(typeof(LossTests), nameof(
+                LossTests.A_user_created_while_events_were_not_stored_is_found_by_the_reconciliation_that_the_bridge_requests))),
         new("stored events were wiped", "nothing", "requests a run when it notices", AtOnce, AskedPoll, Run,
-            Of(typeof(LossTests), nameof(LossTests.A_user_whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_requests))),
+            Of(typeof(LossTests), nameof(
+                LossTests.A_user_whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_requests))),
         new("no event at all", "nothing", "opens", Not, Not, Run,
             Of(typeof(LossTests), nameof(LossTests.A_user_without_any_event_is_found_by_the_scheduled_reconciliation))),
         new("Keycloak's clock is 5 minutes off", "as above", "as above", AtOnce, Poll, Run,
@@ -122,7 +140,8 @@ internal static class WayCatalogue
         new("Keycloak's clock was off and is set right", "as above", "as above", AtOnce, Sweep, Run,
             Of(typeof(ClockTests), nameof(ClockTests.Polling_finds_users_of_a_Keycloak_whose_clock_is_minutes_off_and_then_corrected))),
         new("a transaction that commits 4 minutes after its event's time", "the event, late", "as above", AtCommit, Sweep, Run,
-            Of(typeof(ProductionTests), nameof(ProductionTests.An_event_that_is_committed_four_minutes_after_its_time_is_found_by_the_next_sweep)),
+            Of(typeof(ProductionTests), nameof(
+                ProductionTests.An_event_that_is_committed_four_minutes_after_its_time_is_found_by_the_next_sweep)),
             Of(typeof(ClockTests), nameof(ClockTests.An_event_that_appears_four_minutes_after_its_time_is_found_by_the_next_sweep))),
     ];
 

@@ -15,7 +15,8 @@ public sealed class WayCatalogueTests
     {
         var table = string.Join('\n', [Header, .. WayCatalogue.All.Select(way => way.Row)]) + "\n";
         var page = File.ReadAllText(Path.Combine(Repository.Top, "docs", "how-users-are-found.md"));
-        Assert.True(page.Contains(table, StringComparison.Ordinal), $"docs/how-users-are-found.md does not have this table of ways:\n{table}");
+        Assert.True(
+            page.Contains(table, StringComparison.Ordinal), $"docs/how-users-are-found.md does not have this table of ways:\n{table}");
     }
 
     [Fact]

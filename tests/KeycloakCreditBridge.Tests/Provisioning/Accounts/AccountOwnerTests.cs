@@ -36,14 +36,16 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
     public async Task An_account_without_an_owner_becomes_that_of_one_user_for_good()
     {
         await using var scene = await StartAsync(postgres);
-        await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining, status, status_reason) values ('ana', 3, 'held', 'operator')");
+        await scene.Database.ExecuteAsync(
+            "insert into user_credits (user_id, credits_remaining, status, status_reason) values ('ana', 3, 'held', 'operator')");
         Assert.Equal(["ana"], await scene.DifferencesAsync(User("ana", realm: "a")));
 
         await scene.ReadAsync(User("ana", realm: "a"), User("ana", realm: "b"));
 
         var owner = Assert.Single(await scene.Database.QueryAsync<string>(OwnerSql));
         Assert.EndsWith("ana held", owner, StringComparison.Ordinal);
-        Assert.Equal(["account", "excluded"], await scene.Database.QueryAsync<string>("select user_state from keycloak_users order by user_state"));
+        Assert.Equal(
+            ["account", "excluded"], await scene.Database.QueryAsync<string>("select user_state from keycloak_users order by user_state"));
         Assert.Empty(await scene.DifferencesAsync(User("ana", realm: "a"), User("ana", realm: "b")));
         Assert.Equal(0, await scene.GrantsAsync());
     }
@@ -95,13 +97,16 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
         {
             var email = $"shared{round}@example.com";
             await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(
-                User($"{round}-{number % 3}", email), User($"{round}-{(number + 1) % 3}", email), User($"{round}-own-{number % 2}", $"own{round}-{number % 2}@example.com")))));
+                User($"{round}-{number % 3}", email), User($"{round}-{(number + 1) % 3}", email),
+                    User($"{round}-own-{number % 2}", $"own{round}-{number % 2}@example.com")))));
         }
 
         Assert.Equal((90, 90), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
         Assert.Equal(90, await scene.Database.ScalarAsync<int>(
             "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.user_state = 'account'"));
-        Assert.Equal(60, await scene.Database.ScalarAsync<int>("select count(*)::int from keycloak_users where reason = 'account_id_taken' and account_id is null"));
+        Assert.Equal(
+            60, await scene.Database.ScalarAsync<int>(
+                "select count(*)::int from keycloak_users where reason = 'account_id_taken' and account_id is null"));
     }
 
     [Fact]
@@ -143,7 +148,8 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
             var email = $"ana{round}@example.com";
             await scene.ReadAsync(User($"{round}-first", email));
             await scene.DeleteAsync($"{round}-first");
-            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(User($"{round}-heir-{number % 2}", email)))));
+            await Task.WhenAll(
+                Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(User($"{round}-heir-{number % 2}", email)))));
         }
 
         Assert.Equal((20, 20), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
@@ -165,7 +171,9 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
 
         await scene.ReadAsync(User("second", "ana@example.com"));
         Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
-        Assert.Equal(["elsewhere excluded account_id_taken", "first deleted ana@example.com", "second account ana@example.com"], await scene.KnownAsync());
+        Assert.Equal(
+            ["elsewhere excluded account_id_taken", "first deleted ana@example.com", "second account ana@example.com"],
+                await scene.KnownAsync());
     }
 
     [Theory]
@@ -184,7 +192,8 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
     [Fact]
     public async Task An_excluded_user_gets_no_account_by_an_unverified_address()
     {
-        await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = "{email}", Eligibility = { EmailVerified = true } });
+        await using var scene = await StartAsync(
+            postgres, new ProvisioningOptions { AccountId = "{email}", Eligibility = { EmailVerified = true } });
         await scene.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) values ('ana@example.com', 100)");
         await scene.ReadAsync(User("thief", "ana@example.com") with { EmailVerified = false });
         Assert.Equal(["ana@example.com active 100.00"], await scene.AccountsAsync());

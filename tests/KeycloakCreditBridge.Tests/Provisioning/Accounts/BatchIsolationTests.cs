@@ -25,14 +25,16 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
         {
             await other.ExecuteAsync("select from user_credits for update");
 
-            var result = await ConvergeAsync(scene, AccountFixture.User("ana", enabled: false), AccountFixture.User("bert"), AccountFixture.User("carl"));
+            var result = await ConvergeAsync(
+                scene, AccountFixture.User("ana", enabled: false), AccountFixture.User("bert"), AccountFixture.User("carl"));
 
             Assert.Equal(2, result.Opened);
             Assert.Equal("ana", Assert.Single(result.Refusals).DesiredState.KeycloakId);
         }
 
         Assert.Empty((await ConvergeAsync(scene, AccountFixture.User("ana", enabled: false))).Refusals);
-        Assert.Equal(["ana held disabled 5.00 of ana", "bert active 5.00 of bert", "carl active 5.00 of carl"], await scene.AccountsAsync());
+        Assert.Equal(
+            ["ana held disabled 5.00 of ana", "bert active 5.00 of bert", "carl active 5.00 of carl"], await scene.AccountsAsync());
     }
 
     [Fact]
@@ -88,7 +90,8 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
         await using var impatient = NpgsqlDataSource.Create($"{scene.Database.ConnectionString};Command Timeout=1");
         var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
         return await new Provisioner(
-            new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+            new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")),
+                TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(users.Select(user => scene.Evaluate(user)), Token);
     }
 }

@@ -26,7 +26,8 @@ public sealed class DeadlockTests(PostgresFixture postgres)
             await other.ExecuteAsync("set local deadlock_timeout = '1h'");
             await other.ExecuteAsync("select 1 from user_credits where user_id = 'ana@example.com' for update");
             converging = scene.ReadAsync(User("ana", "ana@example.com", enabled: false), User("bert", "bert@example.com"));
-            await Eventually.TrueAsync(() => scene.Database.WaitsAsync("with desired as"), "the batch has the user and waits for the account");
+            await Eventually.TrueAsync(
+                () => scene.Database.WaitsAsync("with desired as"), "the batch has the user and waits for the account");
             await other.ExecuteAsync("select 1 from keycloak_users where keycloak_id = 'ana' for update");
         }
 
@@ -34,6 +35,7 @@ public sealed class DeadlockTests(PostgresFixture postgres)
         Assert.Equal(["ana@example.com held disabled 5.00 of ana", "bert@example.com active 5.00 of bert"], await scene.AccountsAsync());
         Assert.Equal(2, await scene.GrantsAsync());
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"), "it was a deadlock");
+            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"),
+                "it was a deadlock");
     }
 }

@@ -50,16 +50,20 @@ public sealed class DecisionTests(PostgresFixture postgres)
         string keycloak, string account, string record, string recordAfter, string accountAfter)
     {
         await using var scene = await StartAsync(
-            postgres, new ProvisioningOptions { AccountId = "{email}", Eligibility = { Attribute = keycloak == "excluded" ? "customer" : "" } });
+            postgres,
+                new ProvisioningOptions { AccountId = "{email}", Eligibility = { Attribute = keycloak == "excluded" ? "customer" : "" } });
         await AddAccountAsync(scene.Database, account);
         if (record != "-")
-            await AddRecordAsync(scene.Database, "ana", Realm, record, account == "none" ? null : account.Contains("wants", StringComparison.Ordinal) ? "old@example.com" : Id);
+            await AddRecordAsync(
+                scene.Database, "ana", Realm, record, account == "none" ? null : account.Contains("wants", StringComparison.Ordinal)
+                    ? "old@example.com" : Id);
 
         await scene.ConvergeAsync(Desired(scene, keycloak, proven: !account.Contains("not proven", StringComparison.Ordinal)));
 
         Assert.Equal(
             recordAfter == "-" ? [] : [recordAfter],
-            await scene.Database.QueryAsync<string>("select concat_ws(' ', user_state, reason) from keycloak_users where keycloak_id = 'ana'"));
+            await scene.Database.QueryAsync<string>(
+                "select concat_ws(' ', user_state, reason) from keycloak_users where keycloak_id = 'ana'"));
         Assert.Equal(accountAfter == "-" ? [] : [accountAfter], await scene.Database.QueryAsync<string>(
             """
             select concat_ws(' ', status, status_reason, credits_remaining::int, 'of ' || keycloak_id) from user_credits
@@ -87,7 +91,8 @@ public sealed class DecisionTests(PostgresFixture postgres)
         if (account == "none")
             return;
         var parts = account.Split(", ");
-        var status = parts.ElementAtOrDefault(1)?.Split(": ") is [var given, .. var reason] && parts[0] == "own" ? (given, reason.FirstOrDefault())
+        var status = parts.ElementAtOrDefault(1)?.Split(": ") is [var given, .. var reason] && parts[0] == "own"
+            ? (given, reason.FirstOrDefault())
             : parts[0].Contains("deleted", StringComparison.Ordinal) ? ("closed", "deleted") : ("active", null);
         var (realm, owner) = parts[0] switch
         {
@@ -104,7 +109,8 @@ public sealed class DecisionTests(PostgresFixture postgres)
             await AddRecordAsync(database, "ben", realm!, status.Item1 == "closed" ? "deleted" : "account", Id);
     }
 
-    private static Task<int> AddAccountAsync(TestDatabase database, string id, (string Status, string? Reason) status, string? realm, string? owner) =>
+    private static Task<int> AddAccountAsync(
+        TestDatabase database, string id, (string Status, string? Reason) status, string? realm, string? owner) =>
         database.ExecuteAsync(
             """
             insert into user_credits (user_id, credits_remaining, status, status_reason, realm, keycloak_id)
@@ -115,7 +121,8 @@ public sealed class DecisionTests(PostgresFixture postgres)
     private static Task<int> AddRecordAsync(TestDatabase database, string user, string realm, string state, string? account) =>
         database.ExecuteAsync(
             """
-            insert into keycloak_users (realm, keycloak_id, account_id, user_state, checked_at) values (@realm, @user, @account, @state, @Before)
+            insert into keycloak_users (realm, keycloak_id, account_id, user_state, checked_at) values (@realm, @user, @account, @state,
+                @Before)
             """,
             new { realm, user, account, state, Before });
 }

@@ -31,7 +31,8 @@ public sealed class ForfeitTests(PostgresFixture postgres)
         Assert.Equal(["adjustment -3.50 0.00 account_closed"], await scene.Database.QueryAsync<string>(ForfeitedSql));
         Assert.Equal(1, await scene.Database.ScalarAsync<int>(
             """
-            select count(distinct xmin)::int from (select xmin::text from user_credits union select xmin::text from credit_transactions where amount = -3.5
+            select count(distinct xmin)::int from (select xmin::text from user_credits union select xmin::text from credit_transactions
+                where amount = -3.5
                 union select xmin::text from audit_logs where action = 'credit.close') rows
             """));
 
@@ -79,13 +80,16 @@ public sealed class ForfeitTests(PostgresFixture postgres)
             await scene.ReadAsync(User(id));
             var use = scene.Database.ExecuteAsync(
                 """
-                with used as (update user_credits set credits_remaining = credits_remaining - 1 where user_id = @Id and credits_remaining > 0 returning user_id)
+                with used as (update user_credits set credits_remaining = credits_remaining - 1 where user_id = @Id
+                    and credits_remaining > 0 returning user_id)
                 insert into credit_transactions (user_id, amount, transaction_type) select user_id, -1, 'usage' from used
                 """, new { Id = id });
             await Task.WhenAll([use, .. Enumerable.Range(0, 4).Select(_ => Task.Run(() => scene.DeleteAsync(id)))]);
         }
 
-        Assert.Equal(25, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits where status = 'closed' and credits_remaining = 0"));
+        Assert.Equal(
+            25, await scene.Database.ScalarAsync<int>(
+                "select count(*)::int from user_credits where status = 'closed' and credits_remaining = 0"));
         Assert.Equal(25, (await scene.Database.QueryAsync<string>(ForfeitedSql)).Count);
     }
 }

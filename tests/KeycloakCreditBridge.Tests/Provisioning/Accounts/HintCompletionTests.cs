@@ -14,7 +14,10 @@ public sealed class HintCompletionTests(PostgresFixture postgres)
     {
         await using var scene = await AccountFixture.StartAsync(postgres);
         var hints = new HintStore(scene.Database.DataSource);
-        await hints.AddAsync([new UserHint(AccountFixture.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountFixture.Start, AccountFixture.Start, null, Token);
+        await hints
+            .AddAsync(
+                [new UserHint(AccountFixture.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountFixture.Start,
+                    AccountFixture.Start, null, Token);
         var claimed = Assert.Single(await hints.ClaimAsync(10, AccountFixture.Start, AccountFixture.Start.AddMinutes(1), Token));
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await other.BeginTransactionAsync(Token);

@@ -39,7 +39,8 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         for (var round = 0; round < 20; round++)
         {
             var email = $"ana{round}@example.com";
-            await Task.WhenAll(Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(User($"{round}-{number % 3}", email)))));
+            await Task.WhenAll(
+                Enumerable.Range(0, 6).Select(number => Task.Run(() => scene.ReadAsync(User($"{round}-{number % 3}", email)))));
         }
 
         Assert.Equal((20, 60), (await scene.GrantsAsync(), (await scene.AccountsAsync()).Count));
@@ -100,10 +101,12 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         Assert.Equal(
             ["ana signup 5.00 initial_allocation", "made-up signup 0.00 address_not_verified", "squatter signup 0.00 address_not_verified"],
             await scene.LedgerAsync());
-        Assert.Equal(["ana active 5.00 of ana", "made-up active 0.00 of made-up", "squatter active 0.00 of squatter"], await scene.AccountsAsync());
+        Assert.Equal(
+            ["ana active 5.00 of ana", "made-up active 0.00 of made-up", "squatter active 0.00 of squatter"], await scene.AccountsAsync());
         await scene.ReadAsync(User("squatter", "ana@example.com"));
         Assert.Equal(
-            ["squatter signup 0.00 address_not_verified", "squatter welcome 0.00 address_granted_before"], (await scene.LedgerAsync()).TakeLast(2));
+            ["squatter signup 0.00 address_not_verified", "squatter welcome 0.00 address_granted_before"],
+                (await scene.LedgerAsync()).TakeLast(2));
     }
 
     [Fact]
@@ -134,9 +137,13 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         await using var scene = await StartAsync(postgres, OncePerEmail());
         string[] ids = [.. Enumerable.Range(0, 12).Select(number => $"user-{number:d2}")];
         await scene.ReadAsync([.. ids.Select(id => Unverified(id))]);
-        await Task.WhenAll(ids.Select((id, number) => Task.Run(() => scene.ReadAsync(User(id, "ana@example.com"), User(ids[(number + 5) % 12], "ana@example.com")))));
+        await Task.WhenAll(
+            ids.Select(
+                (id, number) =>
+                    Task.Run(() => scene.ReadAsync(User(id, "ana@example.com"), User(ids[(number + 5) % 12], "ana@example.com")))));
         Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(amount) from credit_transactions"));
-        Assert.Equal(12, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'welcome'"));
+        Assert.Equal(
+            12, await scene.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'welcome'"));
         Assert.Equal(5m, await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
     }
 
@@ -205,7 +212,8 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         await scene.ReadAsync(User("second", "ana@example.com"));
         Assert.Equal(["ana@example.com active 5.00 of second"], await scene.AccountsAsync());
         Assert.Equal(
-            ["ana@example.com signup 0.00 address_not_verified", "ana@example.com welcome 5.00 initial_allocation"], await scene.LedgerAsync());
+            ["ana@example.com signup 0.00 address_not_verified", "ana@example.com welcome 5.00 initial_allocation"],
+                await scene.LedgerAsync());
     }
 
     [Fact]
@@ -230,7 +238,10 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         await using var scene = await StartAsync(postgres, OncePerEmail());
         await scene.ReadAsync(User("ana", "ana@example.com"), User("ben", "ana@example.com"));
         await scene.DeleteAsync("ana");
-        foreach (var table in new[] { "user_credits", "credit_transactions", "audit_logs", "keycloak_users", "granted_emails", "user_hints" })
-            Assert.False(await scene.Database.ScalarAsync<bool>($"select exists (select from {table} t where t::text ilike '%example.com%')"), table);
+        foreach (
+            var table in new[] { "user_credits", "credit_transactions", "audit_logs", "keycloak_users", "granted_emails", "user_hints" })
+            Assert.False(
+                await scene.Database.ScalarAsync<bool>(
+                    $"select exists (select from {table} t where t::text ilike '%example.com%')"), table);
     }
 }

@@ -3,7 +3,9 @@ using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
-/// <summary>A token may name a service account as it likes. What Keycloak says of the user closes an account opened on such a token.</summary>
+/// <summary>
+/// A token may name a service account as it likes. What Keycloak says of the user closes an account opened on such a token.
+/// </summary>
 public sealed class ServiceAccountTests(PostgresFixture postgres)
 {
     [Fact]

@@ -44,7 +44,8 @@ public sealed class UnownedAccountTests(PostgresFixture postgres)
         await scene.ReadAsync(User("ben", "bea@example.com") with { EmailVerified = false });
         await scene.ReadAsync(User("bea", "bea@example.com", realm: "other"));
         Assert.Equal(
-            ["ana@example.com active 5.00 of ana", "bea@example.com active 5.00 of bea", "ben@example.com active 5.00 of ben"], await scene.AccountsAsync());
+            ["ana@example.com active 5.00 of ana", "bea@example.com active 5.00 of bea", "ben@example.com active 5.00 of ben"],
+                await scene.AccountsAsync());
     }
 
     [Theory]
@@ -69,7 +70,8 @@ public sealed class UnownedAccountTests(PostgresFixture postgres)
         Assert.Contains($"{id} active 100.00", await scene.AccountsAsync());
 
         // As adoption does.
-        await scene.Database.ExecuteAsync("update user_credits set realm = @Realm, keycloak_id = 'thief' where user_id = @id", new { Realm, id });
+        await scene.Database.ExecuteAsync(
+            "update user_credits set realm = @Realm, keycloak_id = 'thief' where user_id = @id", new { Realm, id });
         await scene.ReadAsync(thief);
         Assert.Contains($"{id} active 100.00 of thief", await scene.AccountsAsync());
     }
@@ -84,7 +86,8 @@ public sealed class UnownedAccountTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres, new ProvisioningOptions { AccountId = template });
         var user = Chooser("c1", "c1") with { Email = "c1", EmailVerified = proven };
-        await scene.Database.ExecuteAsync("insert into credit_transactions (user_id, amount, transaction_type) values ('c1', 100, 'purchase')");
+        await scene.Database.ExecuteAsync(
+            "insert into credit_transactions (user_id, amount, transaction_type) values ('c1', 100, 'purchase')");
 
         await scene.ReadAsync(user);
 

@@ -37,7 +37,9 @@ public sealed class ProvisioningOptionsTests
     {
         var exception = Assert.Throws<ConfigurationException>(
             () => Build(("Provisioning:TierFrom:Groups:0:Path", path), ("Provisioning:TierFrom:Groups:0:Tier", "free")).Dispose());
-        Assert.StartsWith($"Provisioning:TierFrom:Groups:0:Path is '{path}': give the group's whole path", Assert.Single(exception.Problems), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Provisioning:TierFrom:Groups:0:Path is '{path}': give the group's whole path", Assert.Single(exception.Problems),
+                StringComparison.Ordinal);
     }
 
     [Fact]

@@ -48,7 +48,8 @@ public sealed class RealmRulesTests
     [InlineData("disabled", "disabled")]
     public void An_excluded_user_is_excluded_with_a_reason(string kind, string? reason)
     {
-        var good = AccountFixture.User("ana", "ana@example.com") with { Attributes = Attributes("customer"), IdentityProviders = ["corporate"] };
+        var good = AccountFixture.User(
+            "ana", "ana@example.com") with { Attributes = Attributes("customer"), IdentityProviders = ["corporate"] };
         var user = kind switch
         {
             "unverified" => good with { EmailVerified = false },
@@ -68,7 +69,8 @@ public sealed class RealmRulesTests
             DisabledUsers = DisabledUsers.Exclude,
             Eligibility =
             {
-                EmailVerified = true, EmailDomains = ["example.org", "example.com"], Attribute = "kind=customer", IdentityProviders = ["corporate"],
+                EmailVerified = true, EmailDomains = ["example.org", "example.com"], Attribute = "kind=customer",
+                    IdentityProviders = ["corporate"],
             },
         });
 

@@ -9,8 +9,11 @@ public sealed class TierMapTests
     private static readonly TierFromOptions From = new()
     {
         Attribute = "plan",
-        Groups = [new GroupTierOptions { Path = "/gold/plus", Tier = "enterprise" }, new GroupTierOptions { Path = "/gold", Tier = "professional" }],
-        RealmRoles = [new RoleTierOptions { Name = "vip", Tier = "professional" }, new RoleTierOptions { Name = "paying", Tier = "starter" }],
+        Groups = [
+            new GroupTierOptions { Path = "/gold/plus", Tier = "enterprise" },
+                new GroupTierOptions { Path = "/gold", Tier = "professional" }],
+        RealmRoles = [
+            new RoleTierOptions { Name = "vip", Tier = "professional" }, new RoleTierOptions { Name = "paying", Tier = "starter" }],
     };
 
     [Theory]
@@ -80,7 +83,8 @@ public sealed class TierMapTests
 
     private static Subject User(string? plan, string? groups, string? roles) => AccountFixture.User("ana") with
     {
-        Attributes = string.IsNullOrEmpty(plan) ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = Split(plan) },
+        Attributes = string.IsNullOrEmpty(plan) ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string,
+            IReadOnlyList<string>> { ["plan"] = Split(plan) },
         Groups = Split(groups),
         RealmRoles = Split(roles),
     };

@@ -16,7 +16,8 @@ public sealed class SubjectReaderTests
 
     private static readonly TierFromOptions Both = new()
     {
-        Groups = [new GroupTierOptions { Path = "/gold", Tier = "starter" }], RealmRoles = [new RoleTierOptions { Name = "vip", Tier = "starter" }],
+        Groups = [new GroupTierOptions { Path = "/gold", Tier = "starter" }],
+            RealmRoles = [new RoleTierOptions { Name = "vip", Tier = "starter" }],
     };
 
     [Fact]
@@ -62,7 +63,9 @@ public sealed class SubjectReaderTests
     }
 
     private static Task<Subject?> ReadAsync(ClientFixture bundle, TierFromOptions from) =>
-        new SubjectReader(bundle.Client, new GrantPolicy(Options.Create(new ProvisioningOptions { TierFrom = from }))).ReadAsync("shop", "ana", ClientFixture.Cancellation);
+        new SubjectReader(bundle.Client, new GrantPolicy(Options.Create(new ProvisioningOptions { TierFrom = from }))).ReadAsync(
+            "shop", "ana", ClientFixture.Cancellation);
 
-    private static IEnumerable<string> Asked(ClientFixture bundle) => bundle.Server.Targets.Select(target => target["/admin/realms/shop".Length..]);
+    private static IEnumerable<string> Asked(ClientFixture bundle) =>
+        bundle.Server.Targets.Select(target => target["/admin/realms/shop".Length..]);
 }

@@ -120,6 +120,7 @@ public sealed class HintEvaluatorTests
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         return new(
-            new SubjectReader(bundle.Client, policy), WorkerFixture.NothingStored(policy), policy, Options.Create(new HintOptions { Readers = readers }), bundle.Clock);
+            new SubjectReader(bundle.Client, policy), WorkerFixture.NothingStored(policy), policy,
+                Options.Create(new HintOptions { Readers = readers }), bundle.Clock);
     }
 }

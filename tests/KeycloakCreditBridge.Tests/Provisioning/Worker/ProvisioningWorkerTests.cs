@@ -156,7 +156,8 @@ public sealed class ProvisioningWorkerTests(PostgresFixture postgres)
         await bench.HintAsync("ana");
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var work = bench.Worker.WorkAsync(stopping.Token);
-        await Eventually.TrueAsync(() => bench.Server.Targets.Any(target => target.Contains(User, StringComparison.Ordinal)), "Keycloak is asked");
+        await Eventually.TrueAsync(
+            () => bench.Server.Targets.Any(target => target.Contains(User, StringComparison.Ordinal)), "Keycloak is asked");
         await stopping.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work);
         Assert.Equal(["ana waiting 0"], await bench.HintsAsync());

@@ -36,8 +36,11 @@ internal sealed class WorkerFixture : IAsyncDisposable
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
             Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
-            hints, Handover, signal, new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
-            new Provisioner(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
+            hints, Handover, signal,
+                new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
+            new Provisioner(
+                new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))),
+                    new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
             NullLogger<ProvisioningWorker>.Instance);
     }
 

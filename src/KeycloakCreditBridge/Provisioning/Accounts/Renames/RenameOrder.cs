@@ -7,7 +7,9 @@ internal sealed record Rename(string Realm, string KeycloakId, string FromId, st
 /// <summary>Finds out which renames can be made together.</summary>
 internal static class RenameOrder
 {
-    /// <summary>Those whose new id is free or given up by another one of them. Chains and swaps are possible, two for one id are not.</summary>
+    /// <summary>
+    /// Those whose new id is free or given up by another one of them. Chains and swaps are possible, two for one id are not.
+    /// </summary>
     /// <param name="wanted">At most one for each user and each account.</param>
     /// <param name="used">Those of their ids that are in use.</param>
     public static IReadOnlyList<Rename> Possible(IEnumerable<Rename> wanted, IReadOnlySet<string> used)

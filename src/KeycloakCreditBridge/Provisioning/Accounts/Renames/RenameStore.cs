@@ -29,7 +29,8 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     // Users that one of these kept from an id, and that keep one of theirs.
     private const string WaitingSql =
         """
-        select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source, null::timestamptz as read_at
+        select k.realm, k.keycloak_id, k.account_id as from_id, k.wanted_account_id as to_id, 'collision' as source,
+            null::timestamptz as read_at
         from user_credits c
         join keycloak_users k on k.realm = c.realm and k.keycloak_id = c.keycloak_id and k.account_id = c.user_id
         where c.user_id = any (@Targets::text[]) and k.wanted_account_id is not null
@@ -127,10 +128,12 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     {
         var all = await WithWaitingAsync(connection, due);
         var onRecord = (await connection.QueryAsync<Known>(
-            LockUsersSql, new { Realms = all.Select(item => item.Realm).ToArray(), KeycloakIds = all.Select(item => item.KeycloakId).ToArray() }))
+            LockUsersSql,
+            new { Realms = all.Select(item => item.Realm).ToArray(), KeycloakIds = all.Select(item => item.KeycloakId).ToArray() }))
             .ToDictionary(known => (known.Realm, known.KeycloakId));
         string[] targets = [.. all.Select(item => item.ToId)];
-        var used = (await connection.QueryAsync<string>(LockAccountsSql, new { Ids = targets.Concat(all.Select(item => item.FromId)).ToArray() }))
+        string[] ids = [.. targets, .. all.Select(item => item.FromId)];
+        var used = (await connection.QueryAsync<string>(LockAccountsSql, new { Ids = ids }))
             .ToHashSet(StringComparer.Ordinal);
         var present = all.Where(item => used.Contains(item.FromId) && IsStill(item, onRecord[(item.Realm, item.KeycloakId)])).ToList();
         used.UnionWith(await connection.QueryAsync<string>(LedgersSql, new { Targets = targets }));
@@ -161,11 +164,13 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         if (to.Intersect(from, StringComparer.Ordinal).Any())
         {
             string[] between = [.. renames.Select(_ => $"renaming:{Guid.NewGuid()}")];
-            await connection.ExecuteAsync(ChangeIdsSql, new { From = from, To = between, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
+            await connection.ExecuteAsync(
+                ChangeIdsSql, new { From = from, To = between, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
             from = between;
         }
 
-        await connection.ExecuteAsync(ChangeIdsSql, new { From = from, To = to, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
+        await connection.ExecuteAsync(
+            ChangeIdsSql, new { From = from, To = to, Now = now.UtcDateTime }, commandTimeout: RenameTimeoutSeconds);
     }
 
     private sealed record Known(string Realm, string KeycloakId, string? AccountId, string? WantedAccountId, DateTimeOffset CheckedAt);

@@ -33,12 +33,14 @@ public sealed class ArrivalTests(ContractFixtures scenes) : IClassFixture<Contra
     public async Task A_partial_import_gives_every_user_an_account_whatever_its_creation_time(KeycloakKind kind)
     {
         var scene = await scenes.GetAsync(kind);
-        string[] imported = [.. await scene.ImportUsersAsync(LongAgo, "old1", "old2", "old3"), .. await scene.ImportUsersAsync(null, "undated")];
+        string[] imported = [
+            .. await scene.ImportUsersAsync(LongAgo, "old1", "old2", "old3"), .. await scene.ImportUsersAsync(null, "undated")];
         foreach (var id in imported)
             await scene.Database.AssertOpenedAsync(id, Heard);
         Assert.Equal(
             DateTimeOffset.FromUnixTimeMilliseconds(LongAgo).UtcDateTime,
-            await scene.Database.ScalarAsync<DateTime>("select created_at from keycloak_users where keycloak_id = @Id", new { Id = imported[0] }));
+            await scene.Database.ScalarAsync<DateTime>(
+                "select created_at from keycloak_users where keycloak_id = @Id", new { Id = imported[0] }));
     }
 
     [Theory, EveryKeycloak]
@@ -96,7 +98,8 @@ public sealed class ArrivalTests(ContractFixtures scenes) : IClassFixture<Contra
         var transient = await scene.Emulated!.LoginLightweightAsync();
         await scene.CreateKnownAsync("lasting");
         Assert.Equal(
-            0, await scene.Database.ScalarAsync<int>("select count(*)::int from keycloak_users where keycloak_id = @transient", new { transient }));
+            0, await scene.Database.ScalarAsync<int>(
+                "select count(*)::int from keycloak_users where keycloak_id = @transient", new { transient }));
         Assert.False(await scene.Database.HasAccountAsync(transient));
     }
 

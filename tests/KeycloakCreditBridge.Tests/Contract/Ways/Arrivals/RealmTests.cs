@@ -30,7 +30,8 @@ public sealed class RealmTests(KeycloakFixture servers, PostgresFixture postgres
         var other = $"{scene.Realm}-other";
         await scene.Admin.ImportRealmAsync(other, DemoRealm.Json(ContractFixture.Secret, server.SendsWebhooks), Token);
         if (server.SendsWebhooks)
-            await scene.Admin.CreateWebhookAsync(other, new Uri(scene.BridgeUrl, $"webhooks/keycloak/{other}"), ContractFixture.Secret, ["*"], Token);
+            await scene.Admin.CreateWebhookAsync(
+                other, new Uri(scene.BridgeUrl, $"webhooks/keycloak/{other}"), ContractFixture.Secret, ["*"], Token);
         await scene.StartBridgeAsync(
             ("Keycloak:Realms:1:Name", other), ("Keycloak:Realms:1:WebhookSecrets:0", ContractFixture.Secret));
 
@@ -40,7 +41,8 @@ public sealed class RealmTests(KeycloakFixture servers, PostgresFixture postgres
         foreach (var (realm, id) in ids)
         {
             await scene.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll, HintSources.Reconciliation);
-            Assert.Equal(realm, await scene.Database.ScalarAsync<string>("select realm from keycloak_users where keycloak_id = @id", new { id }));
+            Assert.Equal(
+                realm, await scene.Database.ScalarAsync<string>("select realm from keycloak_users where keycloak_id = @id", new { id }));
         }
     }
 }

@@ -5,7 +5,8 @@ using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways.Arrivals;
 
-public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails) : IClassFixture<ContractFixtures>, IClassFixture<MailFixture>
+public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails) : IClassFixture<ContractFixtures>,
+    IClassFixture<MailFixture>
 {
     private static readonly string[] Heard = [HintSources.Webhook, HintSources.Poll];
 
@@ -65,7 +66,8 @@ public sealed class RegistrationTests(ContractFixtures scenes, MailFixture mails
         var scene = await scenes.GetAsync(kind, EventDelivery.Polling);
         if (scene.Emulated is not null)
         {
-            await scene.Database.AssertOpenedAsync(await scene.EmulateArrivalAsync("modern", "REGISTER", "UPDATE_CREDENTIAL"), HintSources.Poll);
+            await scene.Database.AssertOpenedAsync(
+                await scene.EmulateArrivalAsync("modern", "REGISTER", "UPDATE_CREDENTIAL"), HintSources.Poll);
             return;
         }
 

@@ -44,7 +44,8 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         // A user created later is known, so no event of the two is left.
         await scene.CreateKnownAsync("silent-eve");
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select not exists (select from user_hints where realm = @Realm)", new { scene.Realm }), "no hint waits");
+            () => scene.Database.ScalarAsync<bool>("select not exists (select from user_hints where realm = @Realm)", new { scene.Realm }),
+                "no hint waits");
         await scene.Assignments.AssignRoleToGroupAsync(group, "paying", Token);
 
         await scene.ReconcileAsync();
@@ -68,7 +69,8 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         var services = scene.Bridge.Services;
         var tiers = services.GetRequiredService<TierCatalogue>();
         await services.GetRequiredService<TierStore>().SwitchAsync(
-            new TierSwitchRequest(new AccountSelector(scene.Realm, id, IsOwn: false, []), tiers.Find("enterprise")!, "admin", null, "admin", null, []),
+            new TierSwitchRequest(
+                new AccountSelector(scene.Realm, id, IsOwn: false, []), tiers.Find("enterprise")!, "admin", null, "admin", null, []),
             tiers.ProRating, DateTimeOffset.UtcNow, Token);
         var checkedAt = await scene.CheckedAtAsync(id);
         await scene.UpdateUserAsync(id, new JsonObject { ["firstName"] = "Other" });
@@ -122,7 +124,8 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         Assert.Equal(20m, (await scene.Database.RecordOfAsync(id)).Balance);
         Assert.Equal(
             [
-                "starter enterprise keycloak", "enterprise trial keycloak", "trial professional keycloak", "professional enterprise keycloak",
+                "starter enterprise keycloak", "enterprise trial keycloak", "trial professional keycloak",
+                    "professional enterprise keycloak",
                 "enterprise trial keycloak", "trial starter keycloak",
             ],
             await SwitchesAsync(scene, id));
@@ -161,7 +164,9 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
     {
         var request = new RunRequest(scene.Realm, RunTriggers.Command) { ReEvaluate = true };
         await Eventually.TrueAsync(
-            async () => (await scene.Bridge.Services.GetRequiredService<Reconciler>().RunAsync(request, new Progress<ReconcileProgress>(), Token)).Status == ReconcileStatus.Done,
+            async () => (
+                await scene.Bridge.Services.GetRequiredService<Reconciler>().RunAsync(
+                    request, new Progress<ReconcileProgress>(), Token)).Status == ReconcileStatus.Done,
             "every user is evaluated again");
     }
 

@@ -95,7 +95,8 @@ public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture post
         if (scene.Emulated is { } realm)
         {
             EmulatedUser[] users = [.. Names.Select(name =>
-                new EmulatedUser(import ? EmulatedUser.NewId() : $"f:tXsHuH96SnGUcvZGn5Zi3A:{name}", name) { Email = $"{name}@example.com" })];
+                new EmulatedUser(
+                    import ? EmulatedUser.NewId() : $"f:tXsHuH96SnGUcvZGn5Zi3A:{name}", name) { Email = $"{name}@example.com" })];
             foreach (var user in users)
                 realm.AddToDirectory(user);
             return [.. users.Select(user => user.Id)];

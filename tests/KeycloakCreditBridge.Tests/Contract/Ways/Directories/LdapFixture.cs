@@ -64,7 +64,8 @@ public sealed class LdapFixture : IAsyncDisposable
             Token);
         var log = Path.Combine(_folder.Path, "slapd.log");
         _server = GuardedProcess.Start(
-            [Command.Find("slapd")!, "-f", configuration, "-h", Url.AbsoluteUri.TrimEnd('/'), "-d", "0"], log, [], new Dictionary<string, string>());
+            [Command.Find("slapd")!, "-f", configuration, "-h", Url.AbsoluteUri.TrimEnd('/'), "-d", "0"], log, [], new Dictionary<string,
+                string>());
         await Eventually.TrueAsync(AnswersAsync, "slapd answers");
         await ChangeAsync("ldapadd", [$"dn: {Root}\nobjectClass: domain\ndc: example\n"]);
     }

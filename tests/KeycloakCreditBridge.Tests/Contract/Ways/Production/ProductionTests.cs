@@ -88,7 +88,8 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         await ExecuteAsync("update user_entity set enabled = false where id = @Id", new { Id = id });
         await scene.ReconcileAsync();
         await scene.Database.WaitForStatusAsync(id, "held");
-        Assert.Equal(["database"], await scene.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
+        Assert.Equal(
+            ["database"], await scene.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
         // Nothing differs, so no user is read: the sums of both sides agree, service accounts among them.
         var written = await WrittenAsync(scene);
         await scene.ReconcileAsync();
@@ -112,7 +113,8 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
     {
         using var http = new HttpClient();
         using var form = new FormUrlEncodedContent(EmulatorFixture.Credentials(ScimClient, ContractFixture.Secret));
-        using var answer = await http.PostAsync(new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token"), form, Token);
+        using var answer = await http.PostAsync(
+            new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token"), form, Token);
         var token = (await answer.Content.ReadFromJsonAsync<JsonNode>(Token))!["access_token"]!;
         using var request = new HttpRequestMessage(method, new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/scim/v2/{path}"));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (string)token!);

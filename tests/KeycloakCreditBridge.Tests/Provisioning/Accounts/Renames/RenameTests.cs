@@ -21,7 +21,8 @@ public sealed class RenameTests(PostgresFixture postgres)
             """
             insert into credit_transactions (user_id, amount, transaction_type) values ('a@example.com', -1, 'usage');
             update user_credits set credits_remaining = 4;
-            insert into usage_records (user_id, record_id, charged_at) values ('a@example.com', 'r-1', now()), ('a@example.com', 'r-2', now()), ('b@example.com', 'r-2', now());
+            insert into usage_records (user_id, record_id, charged_at) values ('a@example.com', 'r-1', now()), ('a@example.com', 'r-2',
+                now()), ('b@example.com', 'r-2', now());
             """);
         Assert.Equal(["ana"], await scene.DifferencesAsync(User("ana", B)));
 
@@ -35,10 +36,13 @@ public sealed class RenameTests(PostgresFixture postgres)
             "select metadata ->> 'from' || ' ' || (metadata ->> 'to') from audit_logs where action = 'credit.rename'"));
         Assert.Equal(0, await scene.Database.ScalarAsync<int>(
             """
-            select (select count(*) from credit_transactions where user_id = @A)::int + (select count(*) from audit_logs where @A in (user_id, resource_id))::int
+            select (select count(*) from credit_transactions where user_id = @A)::int + (select count(*) from audit_logs
+                where @A in (user_id, resource_id))::int
                 + (select count(*) from granted_emails where account_id = @A)::int
             """, new { A }));
-        Assert.Equal([$"{B} r-1", $"{B} r-2"], await scene.Database.QueryAsync<string>("select user_id || ' ' || record_id from usage_records order by 1"));
+        Assert.Equal(
+            [$"{B} r-1", $"{B} r-2"],
+                await scene.Database.QueryAsync<string>("select user_id || ' ' || record_id from usage_records order by 1"));
         Assert.Empty(await scene.DifferencesAsync(User("ana", B)));
     }
 
@@ -152,10 +156,13 @@ public sealed class RenameTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres, ByEmail);
         await scene.ReadAsync(User("ana", A), User("ben", B));
-        await scene.Database.ExecuteAsync("create table orders (user_id text references user_credits (user_id)); insert into orders values ('a@example.com')");
+        await scene.Database.ExecuteAsync(
+            "create table orders (user_id text references user_credits (user_id)); insert into orders values ('a@example.com')");
         var result = await scene.ReadAsync(User("ana", "c@example.com"), User("ben", "d@example.com"), User("cy", "e@example.com"));
         Assert.Equal("ana", Assert.Single(result.Refusals).DesiredState.KeycloakId);
-        Assert.Equal([$"{A} active 5.00 of ana", "d@example.com active 5.00 of ben", "e@example.com active 5.00 of cy"], await scene.AccountsAsync());
+        Assert.Equal(
+            [$"{A} active 5.00 of ana", "d@example.com active 5.00 of ben", "e@example.com active 5.00 of cy"],
+                await scene.AccountsAsync());
     }
 
     [Fact]
@@ -169,7 +176,8 @@ public sealed class RenameTests(PostgresFixture postgres)
             var shown = users.Select((id, number) => scene.Evaluate(User(id, $"{(number + round) % users.Length}@example.com"))).ToArray();
             await Task.WhenAll(Enumerable.Range(0, 3).Select(bridge => Task.Run(async () =>
             {
-                foreach (var part in shown.OrderBy(item => $"{bridge}{item.KeycloakId}".GetHashCode(StringComparison.Ordinal)).Chunk(2 + bridge))
+                foreach (
+                    var part in shown.OrderBy(item => $"{bridge}{item.KeycloakId}".GetHashCode(StringComparison.Ordinal)).Chunk(2 + bridge))
                     await ConvergeUntilDoneAsync(scene, part);
             })));
             await scene.Database.AssertLedgerAsync();
@@ -179,7 +187,8 @@ public sealed class RenameTests(PostgresFixture postgres)
         await scene.ReadAsync(last);
         await scene.ReadAsync(last);
         Assert.Equal(
-            last.Select(user => $"{user.Email} active 5.00 of {user.KeycloakId}").Order(StringComparer.Ordinal), await scene.AccountsAsync());
+            last.Select(user => $"{user.Email} active 5.00 of {user.KeycloakId}").Order(StringComparer.Ordinal),
+                await scene.AccountsAsync());
         Assert.Equal(6, await scene.GrantsAsync());
     }
 

@@ -24,7 +24,8 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         await scene.ReadAsync(User("ana", null));
         foreach (var (tier, expected) in new[]
         {
-            ("professional", "ana professional 5.00 60.00 60.00 said professional"), ("starter", "ana starter 5.00 20.00 20.00 said starter"),
+            ("professional", "ana professional 5.00 60.00 60.00 said professional"),
+                ("starter", "ana starter 5.00 20.00 20.00 said starter"),
             ("enterprise", "ana enterprise 5.00 0.00 unlimited said enterprise"), (null, "ana trial 5.00 5.00 5.00"),
         })
         {
@@ -37,7 +38,8 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         }
 
         Assert.Equal(
-            ["trial professional keycloak webhook", "professional starter keycloak webhook", "starter enterprise keycloak webhook", "enterprise trial keycloak webhook"],
+            ["trial professional keycloak webhook", "professional starter keycloak webhook", "starter enterprise keycloak webhook",
+                "enterprise trial keycloak webhook"],
             await SwitchesAsync(scene));
     }
 
@@ -89,7 +91,9 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         await scene.DeleteAsync("bob");
         await scene.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'fraud' where user_id = 'bob'");
         await scene.ReadAsync(User("bob", "professional"));
-        Assert.Equal(["ana professional 20.00 60.00 60.00 said professional", "bob starter 20.00 20.00 20.00 said starter"], await AccountsAsync(scene));
+        Assert.Equal(
+            ["ana professional 20.00 60.00 60.00 said professional", "bob starter 20.00 20.00 20.00 said starter"],
+                await AccountsAsync(scene));
         Assert.Empty(await scene.DifferencesAsync(User("bob", "professional")));
 
         await scene.Database.ExecuteAsync("update user_credits set status = 'active', status_reason = null where user_id = 'bob'");
@@ -142,7 +146,8 @@ public sealed class TierFollowTests(PostgresFixture postgres)
             ["20.00 to 40.00 starter professional keycloak", "-20.00 to 20.00 professional starter keycloak"],
             await scene.Database.QueryAsync<string>(
                 """
-                select concat_ws(' ', round(amount, 2), 'to', round(balance_after, 2), metadata ->> 'from', metadata ->> 'to', metadata ->> 'by')
+                select concat_ws(' ', round(amount, 2), 'to', round(balance_after, 2), metadata ->> 'from', metadata ->> 'to',
+                    metadata ->> 'by')
                 from credit_transactions where transaction_type = 'adjustment' and metadata ->> 'reason' = 'tier_switch' order by created_at
                 """));
     }
@@ -152,18 +157,23 @@ public sealed class TierFollowTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync();
         await scene.ReadAsync(User("ana", "starter"), User("bob", "starter"));
-        await scene.Database.ExecuteAsync("alter table user_credits add constraint small check (user_id <> 'ana' or credits_allocated < 50)");
+        await scene.Database.ExecuteAsync(
+            "alter table user_credits add constraint small check (user_id <> 'ana' or credits_allocated < 50)");
         var result = await scene.ReadAsync(User("ana", "professional") with { Enabled = false }, User("bob", "professional"));
         Assert.Equal("ana", Assert.Single(result.Refusals).DesiredState.KeycloakId);
-        Assert.Equal(["ana starter 20.00 20.00 20.00 said starter", "bob professional 20.00 60.00 60.00 said professional"], await AccountsAsync(scene));
+        Assert.Equal(
+            ["ana starter 20.00 20.00 20.00 said starter", "bob professional 20.00 60.00 60.00 said professional"],
+                await AccountsAsync(scene));
         Assert.Equal(["ana account ana", "bob account bob"], await scene.KnownAsync());
     }
 
-    internal static ProvisioningOptions Options(bool proRate = false) => new() { ProRate = proRate, TierFrom = new TierFromOptions { Attribute = "plan" } };
+    internal static ProvisioningOptions Options(bool proRate = false) =>
+        new() { ProRate = proRate, TierFrom = new TierFromOptions { Attribute = "plan" } };
 
     internal static Subject User(string id, string? plan) => AccountFixture.User(id) with
     {
-        Attributes = plan is null ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] },
+        Attributes = plan is null ? new Dictionary<string, IReadOnlyList<string>>() : new Dictionary<string,
+            IReadOnlyList<string>> { ["plan"] = [plan] },
     };
 
     private Task<AccountFixture> StartAsync(bool proRate = false, ProvisioningOptions? options = null) =>
@@ -172,7 +182,8 @@ public sealed class TierFollowTests(PostgresFixture postgres)
     /// <summary>`account tier balance allocated cap`, and what Keycloak said.</summary>
     private static Task<IReadOnlyList<string>> AccountsAsync(AccountFixture scene) => scene.Database.QueryAsync<string>(
         """
-        select concat_ws(' ', c.user_id, c.tier, c.credits_remaining::numeric(9, 2), c.credits_allocated::numeric(9, 2), c.monthly_cap::numeric(9, 2),
+        select concat_ws(' ', c.user_id, c.tier, c.credits_remaining::numeric(9, 2), c.credits_allocated::numeric(9, 2),
+            c.monthly_cap::numeric(9, 2),
             case when c.unlimited then 'unlimited' end, 'said ' || k.tier)
         from user_credits c left join keycloak_users k on k.account_id = c.user_id order by c.user_id collate "C"
         """);
@@ -184,5 +195,6 @@ public sealed class TierFollowTests(PostgresFixture postgres)
         """);
 
     // As an administrator over the API. That it leaves the tier from Keycloak on record has a test of its own.
-    private static Task<int> SwitchAsync(AccountFixture scene, string tier) => scene.Database.ExecuteAsync("update user_credits set tier = @tier", new { tier });
+    private static Task<int> SwitchAsync(AccountFixture scene, string tier) =>
+        scene.Database.ExecuteAsync("update user_credits set tier = @tier", new { tier });
 }

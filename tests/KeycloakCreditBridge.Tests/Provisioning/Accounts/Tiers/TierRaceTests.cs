@@ -49,7 +49,9 @@ public sealed class TierRaceTests(PostgresFixture postgres)
         var readings = Enumerable.Range(0, 6)
             .Select(number => Ids.Select(id => scene.Evaluate(User(id, Plans[number % Plans.Length]))).ToArray()).ToArray();
         await Task.WhenAll(readings.Select((reading, number) => Task.Run(() => scene.ConvergeAsync(Shuffled(reading, number)), Token)));
-        Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' and k.tier = c.tier"));
+        Assert.Equal(
+            Users, await CountAsync(
+                scene, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' and k.tier = c.tier"));
     }
 
     private async Task<AccountFixture> StartAsync(bool proRate = false)
@@ -77,13 +79,16 @@ public sealed class TierRaceTests(PostgresFixture postgres)
             await using var connection = await scene.Database.DataSource.OpenConnectionAsync(Token);
             await using var transaction = await connection.BeginTransactionAsync(Token);
             var ids = Shuffled(Ids, random.Next()).Take(15).ToArray();
-            await connection.ExecuteAsync("""select 1 from user_credits where user_id = any (@ids) order by user_id collate "C" for no key update""", new { ids });
+            await connection.ExecuteAsync(
+                """select 1 from user_credits where user_id = any (@ids) order by user_id collate "C" for no key update""", new { ids });
             await connection.ExecuteAsync(
                 """
                 with charged as (
-                    update user_credits set credits_remaining = credits_remaining - 0.5 where user_id = any (@ids) returning user_id, credits_remaining
+                    update user_credits set credits_remaining = credits_remaining - 0.5 where user_id = any (@ids) returning user_id,
+                        credits_remaining
                 )
-                insert into credit_transactions (user_id, amount, balance_after, transaction_type) select user_id, -0.5, credits_remaining, 'usage' from charged
+                insert into credit_transactions (user_id, amount, balance_after, transaction_type) select user_id, -0.5, credits_remaining,
+                    'usage' from charged
                 """,
                 new { ids });
             await transaction.CommitAsync(Token);
