@@ -54,13 +54,21 @@ internal sealed partial class AccountCloser(
             return null;
         var readAt = clock.GetUtcNow();
         var asked = await reader.ReadAsync(request.Realm, batch, cancellationToken);
+        // A user that a list hides is as Keycloak says when asked by id: a service account, above all, is in no list.
         var result = await provisioner.ConvergeAsync(
-            asked.NotFound.Select(id => policy.EvaluateDeleted(request.Realm, id, readAt, HintSources.Reconciliation)), cancellationToken);
+            [
+                .. asked.NotFound.Select(id => policy.EvaluateDeleted(request.Realm, id, readAt, HintSources.Reconciliation)),
+                .. asked.Found.Select(subject => policy.Evaluate(subject, readAt, HintSources.Reconciliation)),
+            ],
+            cancellationToken);
         await missing.RemoveAsync(run.Id, batch, cancellationToken);
+        var refused = result.Refusals.Select(refusal => refusal.DesiredState.KeycloakId).ToHashSet(StringComparer.Ordinal);
         return new ReviewResult(
-            new ReconcileCounts(Closed: asked.NotFound.Count - result.Refusals.Count, Failed: result.Refusals.Count + asked.Problems.Count),
+            new ReconcileCounts(
+                Provisioned: result.Opened, Closed: asked.NotFound.Count(id => !refused.Contains(id)),
+                Failed: refused.Count + asked.Problems.Count),
             [.. asked.Problems, .. result.Refusals.Select(refusal =>
-                $"User {refusal.DesiredState.KeycloakId} was deleted, and its account could not be closed: {refusal.Reason}")]);
+                $"User {refusal.DesiredState.KeycloakId} could not be stored: {refusal.Reason}")]);
     }
 
     [LoggerMessage(EventId = 545, Level = LogLevel.Warning,

@@ -54,7 +54,10 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
         insert into reconcile_absent (run_id, keycloak_id)
         select @RunId::bigint, k.keycloak_id
         from keycloak_users k
-        where k.realm = @Realm::text and k.user_state not in ('deleted', 'service_account') and k.checked_at < @StartedAt::timestamptz
+        where k.realm = @Realm::text and k.user_state <> 'deleted' and k.checked_at < @StartedAt::timestamptz
+            and (k.user_state <> 'service_account' or exists (
+                select from user_credits c
+                where c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id and c.status <> 'closed'))
             and (@Since::timestamptz is null or k.created_at is null or k.created_at >= @Since)
             and (@Federated::boolean or k.keycloak_id not like 'f:%')
             and not exists (select from reconcile_seen s where s.run_id = @RunId::bigint and s.keycloak_id = k.keycloak_id)

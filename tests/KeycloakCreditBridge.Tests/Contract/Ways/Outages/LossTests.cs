@@ -57,6 +57,24 @@ public sealed class LossTests(KeycloakFixture servers, PostgresFixture postgres)
         Assert.True(scene.Bridge.Log.Says("a partial import overwrote users"));
     }
 
+    [Theory, EveryKeycloak]
+    public async Task Overwritten_users_above_the_closing_share_are_closed_by_the_requested_run(KeycloakKind kind)
+    {
+        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await scene.StartBridgeAsync();
+        string[] names = [.. Enumerable.Range(0, 12).Select(number => $"again-{number}")];
+        var before = await scene.ImportUsersAsync(null, names);
+        foreach (var id in before)
+            await scene.Database.AssertOpenedAsync(id, HintSources.Poll, HintSources.Reconciliation);
+
+        await scene.Admin.PartialImportAsync(scene.Realm, names.Select(ContractFixture.Named), Token, ifResourceExists: "OVERWRITE");
+
+        foreach (var id in before)
+            await scene.Database.WaitForStatusAsync(id, "closed");
+        foreach (var id in await Task.WhenAll(names.Select(scene.IdOfAsync)))
+            await scene.Database.AssertOpenedAsync(id, HintSources.Poll, HintSources.Reconciliation);
+    }
+
     // Polled until a user was found, and then stopped: the bridge resumes at this place of the events.
     private async Task<ContractFixture> StartAsync(KeycloakKind kind)
     {
