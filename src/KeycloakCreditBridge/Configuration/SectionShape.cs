@@ -39,7 +39,8 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
         var children = section.GetChildren().ToList();
         // The value itself is not shown: lists may hold secrets.
         if (!string.IsNullOrEmpty(section.Value))
-            Add(problems, section, $"is a single value: it has several, each under a key of its own such as {section.Path}:0", children.Count == 0);
+            Add(problems, section, $"is a single value: it has several, each under a key of its own such as {section.Path}:0",
+                children.Count == 0);
         foreach (var child in children)
             Visit(child, element, problems);
     }
@@ -48,7 +49,8 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
     {
         var children = section.GetChildren().ToList();
         if (!string.IsNullOrEmpty(section.Value))
-            Add(problems, section, $"is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}", children.Count == 0);
+            Add(problems, section, $"is a single value: it has keys below it, such as {section.Path}:{Properties(type)[0].Name}",
+                children.Count == 0);
         foreach (var child in children)
         {
             if (Property(type, child.Key) is { } property)
@@ -119,8 +121,10 @@ internal sealed record ValueKind(string Expected, string Example, Func<string, b
             : type == typeof(decimal) ? new("a number", "5.00", text => decimal.TryParse(text, NumberStyles.Float, Culture, out _))
             : type == typeof(double) ? new("a number", "0.5", text => double.TryParse(text, NumberStyles.Float, Culture, out _))
             : type == typeof(TimeSpan) ? new("a time span as [days.]hours:minutes:seconds", "00:00:30 or 30.00:00:00", IsTimeSpan)
-            : type == typeof(DateTimeOffset) ? new("an instant", "2026-01-31T00:00:00Z", text => DateTimeOffset.TryParse(text, Culture, out _))
-            : type == typeof(Uri) ? new("an address", "https://sso.example.com", text => Uri.TryCreate(text, UriKind.RelativeOrAbsolute, out _))
+            : type == typeof(DateTimeOffset)
+                ? new("an instant", "2026-01-31T00:00:00Z", text => DateTimeOffset.TryParse(text, Culture, out _))
+            : type == typeof(Uri)
+                ? new("an address", "https://sso.example.com", text => Uri.TryCreate(text, UriKind.RelativeOrAbsolute, out _))
             : null;
     }
 

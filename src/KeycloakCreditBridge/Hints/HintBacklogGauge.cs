@@ -19,14 +19,16 @@ internal sealed partial class HintBacklogGauge : BackgroundService
         (_hints, _gate, _clock, _logger) = (hints, gate, clock, logger);
         meter.CreateObservableGauge(
             "bridge.hints.waiting", () => Measure(backlog => backlog.Waiting), "{hint}", "Hints that wait to be processed.");
-        meter.CreateObservableGauge("bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up after their last attempt.");
+        meter.CreateObservableGauge(
+            "bridge.hints.dead", () => Measure(backlog => backlog.Dead), "{hint}", "Hints that were given up after their last attempt.");
         meter.CreateObservableGauge("bridge.hints.oldest", () => Measure(Age), "s", "Age of the oldest waiting hint.");
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await _gate.WaitAsync(stoppingToken);
-        await new BackgroundLoop(_clock, Every, Failed).RunAsync(async token => _newest = await _hints.BacklogAsync(token), Every, stoppingToken);
+        await new BackgroundLoop(_clock, Every, Failed).RunAsync(
+            async token => _newest = await _hints.BacklogAsync(token), Every, stoppingToken);
 
         void Failed(Exception exception, bool isNew)
         {

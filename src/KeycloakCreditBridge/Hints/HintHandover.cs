@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Hints;
 
 /// <summary>
-/// Hints that this process stored for its own worker: held from the start, they need no claim, which would write each of them once more. At most
-/// half a batch waits here, and only for a worker that is about to be free; all others are stored for any replica to claim.
+/// Hints that this process stored for its own worker: held from the start, they need no claim, which would write each of them once more. At
+/// most half a batch waits here, and only for a worker that is about to be free; all others are stored for any replica to claim.
 /// </summary>
 internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider clock)
 {
@@ -65,7 +65,8 @@ internal sealed class HintHandover(IOptions<HintOptions> options, TimeProvider c
             (_isWorking, _workingSince) = (true, clock.GetTimestamp());
             var areMore = _wasFull;
             _wasFull = false;
-            // A hint that waited for most of its lease could be another worker's before it is completed: it is due again when the lease ends.
+            // A hint that waited for most of its lease could be another worker's before it is completed: it is due again when the lease
+            // ends.
             return (Drain(clock.GetUtcNow() + (options.Value.Lease * 0.75)), areMore);
         }
     }

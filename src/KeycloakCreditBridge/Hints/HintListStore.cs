@@ -23,8 +23,8 @@ internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider cl
         order by realm, keycloak_id
         """;
 
-    // A new version, so that a worker that holds the hint by an older one completes nothing. The time of the hint stays: since then the user
-    // waits. Locked in the order in which every other statement locks hints.
+    // A new version, so that a worker that holds the hint by an older one completes nothing. The time of the hint stays: since then the
+    // user waits. Locked in the order in which every other statement locks hints.
     private const string RetrySql =
         """
         with chosen as (
@@ -83,7 +83,8 @@ internal sealed class HintListStore(NpgsqlDataSource dataSource, TimeProvider cl
             RetrySql, new { Realm = realm, Users = users.ToArray(), AllDead = allDead, Now = clock.GetUtcNow() }, cancellationToken);
 
     /// <summary>Deletes these users' hints, writes an audit row for each, and returns what was deleted.</summary>
-    public Task<IReadOnlyList<ListedHint>> DropAsync(string realm, IReadOnlyCollection<string> users, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<ListedHint>> DropAsync(
+        string realm, IReadOnlyCollection<string> users, CancellationToken cancellationToken) =>
         QueryAsync<ListedHint>(DropSql, new { Realm = realm, Users = users.ToArray(), Now = clock.GetUtcNow() }, cancellationToken);
 
     private async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object parameters, CancellationToken cancellationToken)

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hints;
 
-/// <summary>Wakes this process when another replica stored hints. Without it they wait for the worker's next claim, about a second.</summary>
+/// <summary>
+/// Wakes this process when another replica stored hints. Without it they wait for the worker's next claim, about a second.
+/// </summary>
 internal sealed partial class HintListener(
     NpgsqlDataSource dataSource, HintSignal signal, SchemaGate gate, TimeProvider clock, ILogger<HintListener> logger)
     : ChannelListener(dataSource, HintStore.Channel, gate, clock)
@@ -13,7 +15,8 @@ internal sealed partial class HintListener(
 
     protected override void OnNotification(string payload) => signal.Raise();
 
-    [LoggerMessage(EventId = 301, Level = LogLevel.Warning, Message = "Listening for hints of other replicas is interrupted and continues by itself: {Reason}")]
+    [LoggerMessage(EventId = 301, Level = LogLevel.Warning,
+        Message = "Listening for hints of other replicas is interrupted and continues by itself: {Reason}")]
     protected override partial void LogInterrupted(string reason);
 
     [LoggerMessage(EventId = 302, Level = LogLevel.Information, Message = "Listening for hints of other replicas continues.")]

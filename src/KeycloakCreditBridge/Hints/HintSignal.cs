@@ -5,7 +5,8 @@ namespace KeycloakCreditBridge.Hints;
 /// <summary>Wakes this process's worker. Raised many times while the worker is busy, it wakes once.</summary>
 internal sealed class HintSignal(TimeProvider clock)
 {
-    private readonly Channel<bool> _raised = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _raised = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     public void Raise() => _raised.Writer.TryWrite(true);
 

@@ -11,9 +11,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <summary>The channel on which replicas notify each other that hints wait.</summary>
     public const string Channel = "user_hints";
 
-    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late login neither hides that the
-    // user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither disabled nor deleted:
-    // where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
+    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late login neither hides
+    // that the user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither
+    // disabled nor deleted: where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
     private const string AddSql =
         $"""
         with added as (
@@ -31,8 +31,10 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 version = excluded.version, source = excluded.source,
                 cause = case excluded.kind when 'seen' then waiting.cause else excluded.cause end,
                 kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
-                hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at else excluded.hinted_at end,
-                attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts else 0 end + excluded.attempts,
+                hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at
+                    else excluded.hinted_at end,
+                attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts
+                    else 0 end + excluded.attempts,
                 due_at = excluded.due_at, state = 'waiting', error = null
             returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts),
         overwritten as (
@@ -46,8 +48,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
         """;
 
-    // Counted before the attempt, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read the
-    // keys of the whole backlog for each claim.
+    // Counted before the attempt, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read
+    // the keys of the whole backlog for each claim.
     private const string ClaimSql =
         """
         update user_hints h
@@ -89,10 +91,12 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <param name="hints">The hints.</param>
     /// <param name="now">When they came.</param>
     /// <param name="seenAfter">A user that was evaluated since is not evaluated for being seen.</param>
-    /// <param name="leaseEnd">Until when the caller holds them, as if it had claimed them; null wakes all replicas, for one of them to claim them.</param>
+    /// <param name="leaseEnd">Until when the caller holds them, as if it had claimed them; null wakes all replicas, for one of them to
+    /// claim them.</param>
     /// <param name="cancellationToken">Ends the storing.</param>
     public Task<IReadOnlyList<ClaimedHint>> AddAsync(
-        IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, DateTimeOffset? leaseEnd, CancellationToken cancellationToken) =>
+        IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, DateTimeOffset? leaseEnd,
+        CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<ClaimedHint>(
             AddSql,
             [

@@ -39,10 +39,14 @@ internal static class HintSources
 /// <summary>Causes that the bridge itself names.</summary>
 internal static class HintCauses
 {
-    /// <summary>An account was opened at a first read. The user was seen or bears a token, so that a 404 means deleted, not yet to come.</summary>
+    /// <summary>
+    /// An account was opened at a first read. The user was seen or bears a token, so that a 404 means deleted, not yet to come.
+    /// </summary>
     public const string FirstRead = "FIRST_READ";
 
-    /// <summary>Two readings of the user were converged at the same time, as AccountStore.Converge.sql notices. A 404 means deleted.</summary>
+    /// <summary>
+    /// Two readings of the user were converged at the same time, as AccountStore.Converge.sql notices. A 404 means deleted.
+    /// </summary>
     public const string Overtaken = "OVERTAKEN";
 
     /// <summary>A partial import put the user in the place of another one of the same name.</summary>

@@ -6,7 +6,9 @@ namespace KeycloakCreditBridge.Hosting;
 /// <summary>Whether the accounts of an existing installation are adopted.</summary>
 internal sealed class AdoptionMarkStore(NpgsqlDataSource dataSource, TimeProvider clock)
 {
-    /// <summary>The cure where adoption is due. Without it the bridge would open a second account for a user that has one by its address.</summary>
+    /// <summary>
+    /// The cure where adoption is due. Without it the bridge would open a second account for a user that has one by its address.
+    /// </summary>
     public const string Remedy =
         "the database has accounts of an installation before the bridge: run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`";
 
@@ -34,6 +36,7 @@ internal sealed class AdoptionMarkStore(NpgsqlDataSource dataSource, TimeProvide
     public async Task MarkDoneAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(DoneSql, new { Now = clock.GetUtcNow() }, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(
+            new CommandDefinition(DoneSql, new { Now = clock.GetUtcNow() }, cancellationToken: cancellationToken));
     }
 }

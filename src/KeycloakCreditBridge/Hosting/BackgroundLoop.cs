@@ -1,8 +1,8 @@
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>
-/// Repeats work for as long as the process runs. Work that fails is repeated after a pause that grows; what fails is reported once for each kind
-/// of error, until the work succeeds again.
+/// Repeats work for as long as the process runs. Work that fails is repeated after a pause that grows; what fails is reported once for each
+/// kind of error, until the work succeeds again.
 /// </summary>
 /// <param name="clock">The pauses' clock.</param>
 /// <param name="longestPause">No pause after a failure is longer.</param>
@@ -20,7 +20,8 @@ internal sealed class BackgroundLoop(TimeProvider clock, TimeSpan longestPause, 
     /// <param name="work">One round; true when the next round shall follow at once.</param>
     /// <param name="idle">Waits between rounds.</param>
     /// <param name="stoppingToken">Ends the loop.</param>
-    public async Task RunAsync(Func<CancellationToken, Task<bool>> work, Func<CancellationToken, Task> idle, CancellationToken stoppingToken)
+    public async Task RunAsync(
+        Func<CancellationToken, Task<bool>> work, Func<CancellationToken, Task> idle, CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {

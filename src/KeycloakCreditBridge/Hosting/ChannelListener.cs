@@ -3,7 +3,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>Listens on a PostgreSQL channel for as long as the process runs, and again after each interruption.</summary>
-internal abstract class ChannelListener(NpgsqlDataSource dataSource, string channel, SchemaGate gate, TimeProvider clock) : BackgroundService
+internal abstract class ChannelListener(
+    NpgsqlDataSource dataSource, string channel, SchemaGate gate, TimeProvider clock) : BackgroundService
 {
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(2);
 
@@ -14,7 +15,8 @@ internal abstract class ChannelListener(NpgsqlDataSource dataSource, string chan
         await gate.WaitAsync(stoppingToken);
         try
         {
-            await new BackgroundLoop(clock, MaxRetryDelay, Failed, LogRecovered).RunAsync(ListenAsync, _ => Task.CompletedTask, stoppingToken);
+            await new BackgroundLoop(clock, MaxRetryDelay, Failed, LogRecovered).RunAsync(
+                ListenAsync, _ => Task.CompletedTask, stoppingToken);
         }
         finally
         {

@@ -32,6 +32,7 @@ internal sealed class LeaseStore(NpgsqlDataSource dataSource, TimeProvider clock
     public async Task ReleaseAsync(string name, string owner, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(ReleaseSql, new { Name = name, Owner = owner }, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(
+            new CommandDefinition(ReleaseSql, new { Name = name, Owner = owner }, cancellationToken: cancellationToken));
     }
 }

@@ -5,11 +5,12 @@ using Npgsql;
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>
-/// Opens when PostgreSQL is reachable and migrated, and existing accounts are adopted. Loops wait for it; the HTTP server does not: a sender
-/// repeats after a 503, and loses its delivery at a closed port.
+/// Opens when PostgreSQL is reachable and migrated, and existing accounts are adopted. Loops wait for it; the HTTP server does not: a
+/// sender repeats after a 503, and loses its delivery at a closed port.
 /// </summary>
 internal sealed partial class SchemaGate(
-    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
+    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock,
+    ILogger<SchemaGate> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 

@@ -57,7 +57,8 @@ internal static partial class EventRules
     /// Whether a partial import overwrote a user: it deletes the user, creates another of the same name, and reports the new one alone.
     /// </summary>
     public static bool IsOverwrite(AdminEvent happened) =>
-        happened is { OperationType: "UPDATE", ResourceType: "REALM", Error: null } && UserIn(happened) is ({ Length: > 0 } and not Profile, "");
+        happened is { OperationType: "UPDATE", ResourceType: "REALM", Error: null }
+            && UserIn(happened) is ({ Length: > 0 } and not Profile, "");
 
     private static (string Id, string Below) UserIn(AdminEvent happened)
     {
@@ -69,8 +70,8 @@ internal static partial class EventRules
 
     private static string Shortened(string cause) => cause.Length <= LongestCause ? cause : cause[..LongestCause];
 
-    // Keycloak stores paths decoded, so the id needs no decoding. SCIM requests have a path of their own, and partial import has users/{id} with
-    // resource type REALM.
+    // Keycloak stores paths decoded, so the id needs no decoding. SCIM requests have a path of their own, and partial import has users/{id}
+    // with resource type REALM.
     [GeneratedRegex(@"\A(?:users|scim/v2/Users)/(?<id>[^/]+)(?:/(?<below>.*))?\z", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex UserPath();
 }

@@ -21,7 +21,8 @@ internal sealed class IntakeMetrics : IDisposable
         _accepted = _meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose hint was stored.");
         _ignored = _meter.CreateCounter<long>("bridge.webhook.ignored", "{delivery}", "Deliveries of events that concern no user.");
         _refused = _meter.CreateCounter<long>("bridge.webhook.refused", "{delivery}", "Deliveries that were refused, by reason.");
-        _notStored = _meter.CreateCounter<long>("bridge.webhook.not_stored", "{delivery}", "Deliveries answered with 503, to be sent again.");
+        _notStored = _meter.CreateCounter<long>(
+            "bridge.webhook.not_stored", "{delivery}", "Deliveries answered with 503, to be sent again.");
         _polled = _meter.CreateCounter<long>("bridge.poll.hints", "{hint}", "Hints that polling brought, by stream.");
         _failedPolls = _meter.CreateCounter<long>("bridge.poll.failed", "{poll}", "Polls that ended with an error.");
         _losses = _meter.CreateCounter<long>("bridge.poll.losses", "{loss}", "Times that events may have been lost, by stream.");

@@ -35,7 +35,8 @@ internal static class IntakeModule
         {
             app.MapPost(path, (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));
             app.MapPost(
-                $"{path}/{{realm}}", (string realm, HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, realm));
+                $"{path}/{{realm}}", (string realm, HttpContext context, WebhookEndpoint endpoint) =>
+                    endpoint.ReceiveAsync(context, realm));
         }
     }
 }

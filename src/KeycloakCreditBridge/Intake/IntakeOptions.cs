@@ -67,8 +67,8 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
         if (webhook.Url.Length > 0 && !IsAddress(webhook.Url))
         {
             problems.Add(
-                $"{IntakeOptions.Section}:Webhook:Url is no http or https address without query: give the address at which Keycloak reaches the bridge, "
-                + "for example http://bridge:8080.");
+                $"{IntakeOptions.Section}:Webhook:Url is no http or https address without query: "
+                + "give the address at which Keycloak reaches the bridge, for example http://bridge:8080.");
         }
 
         Check(

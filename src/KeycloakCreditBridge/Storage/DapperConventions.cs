@@ -4,7 +4,9 @@ using Dapper;
 
 namespace KeycloakCreditBridge.Storage;
 
-/// <summary>How rows become records, wherever a store is used: snake_case columns, instants as <see cref="DateTimeOffset"/> in UTC.</summary>
+/// <summary>
+/// How rows become records, wherever a store is used: snake_case columns, instants as <see cref="DateTimeOffset"/> in UTC.
+/// </summary>
 internal static class DapperConventions
 {
     [ModuleInitializer]

@@ -4,8 +4,9 @@ using Npgsql;
 namespace KeycloakCreditBridge.Storage;
 
 /// <summary>
-/// Lets callers that wait at the same time share one commit: the caller that enters the gate writes for all, so load raises the size of a batch
-/// and not the number of commits. A batch that the database refuses for its data is written caller by caller, so that one fails alone.
+/// Lets callers that wait at the same time share one commit: the caller that enters the gate writes for all, so load raises the size of a
+/// batch and not the number of commits. A batch that the database refuses for its data is written caller by caller, so that one fails
+/// alone.
 /// </summary>
 /// <param name="maxBatch">A batch takes no further caller once it has so many items.</param>
 internal sealed class GroupCommit<T>(int maxBatch) : IDisposable

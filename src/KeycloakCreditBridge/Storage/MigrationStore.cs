@@ -13,7 +13,10 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
     private const string ExistsSql = "select to_regclass('schema_migrations') is not null";
 
     private const string CreateSql =
-        "create table if not exists schema_migrations (version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)";
+        """
+        create table if not exists schema_migrations (
+            version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)
+        """;
 
     private const string AppliedSql = "select version, name, checksum from schema_migrations order by version";
 

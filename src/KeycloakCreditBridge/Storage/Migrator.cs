@@ -6,7 +6,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Storage;
 
 /// <summary>Brings the schema up to date: embedded migrations in order, each in its own transaction, one migrator at a time.</summary>
-/// <exception cref="MigrationException">An applied migration differs from the embedded one, or the database is newer than the program.</exception>
+/// <exception cref="MigrationException">An applied migration differs from the embedded one, or the database is newer than the
+/// program.</exception>
 internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider clock, ILogger<Migrator> logger)
 {
     private const string ResourcePrefix = "KeycloakCreditBridge.Storage.Migrations.";
@@ -65,9 +66,14 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         foreach (var row in applied)
         {
             if (!known.TryGetValue(row.Version, out var migration))
-                throw new MigrationException($"The database has migration {row.Name}, which this program does not know: run a newer program.");
+                throw new MigrationException(
+                    $"The database has migration {row.Name}, which this program does not know: run a newer program.");
             if (migration.Checksum != row.Checksum)
-                throw new MigrationException($"Migration {row.Name} was applied with other content than this program has: run the program that applied it, or a newer one.");
+            {
+                throw new MigrationException(
+                    $"Migration {row.Name} was applied with other content than this program has: "
+                    + "run the program that applied it, or a newer one.");
+            }
         }
 
         var done = applied.Select(row => row.Version).ToHashSet();

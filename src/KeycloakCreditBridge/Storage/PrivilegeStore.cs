@@ -8,7 +8,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
 {
     private const string ServerSql =
         """
-        select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major, pg_is_in_recovery() as read_only,
+        select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major,
+            pg_is_in_recovery() as read_only,
             clock_timestamp() as now
         """;
 
@@ -24,8 +25,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'granted_emails', 'keycloak_users', 'user_hints', 'leases',
-                'poll_cursors', 'reconcile_runs', 'usage_batches', 'usage_refunds']) as t (relation)
+            from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'granted_emails', 'keycloak_users', 'user_hints',
+                'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches', 'usage_refunds']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records', 'idempotency_keys',

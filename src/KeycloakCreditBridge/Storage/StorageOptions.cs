@@ -22,7 +22,8 @@ internal sealed class StorageOptions
     // Every statement finds its rows by key, one user or thousands. Left to itself PostgreSQL would plan a statement anew at each run,
     // which costs more than running it, or keep a plan from when the tables were empty that reads them from end to end, and it would
     // compile small statements (jit) whose cost it so overrates. A session that hangs inside a transaction gives its locks back.
-    private const string SessionSettings = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=60s";
+    private const string SessionSettings =
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=60s";
 
     /// <summary>The connection string with the password, timeouts and session settings that the bridge relies on.</summary>
     public string BuildConnectionString()

@@ -24,7 +24,8 @@ public sealed class ConfigurationCheckTests
 
         foreach (var key in new[]
         {
-            "Hints:BatchSize", "Hints:Lease", "Hints:MaxAttempts", "Reconciliation:Enabled", "Reconciliation:Misfire", "Reconciliation:Cron",
+            "Hints:BatchSize", "Hints:Lease", "Hints:MaxAttempts", "Reconciliation:Enabled", "Reconciliation:Misfire",
+            "Reconciliation:Cron",
             "Provisioning:Tiers:trial:Credits", "Intake:Poll:PageSize", "Storage:ConnectionString", "Serilog",
         })
         {
@@ -72,7 +73,8 @@ public sealed class ConfigurationCheckTests
 
     [Fact]
     public void A_list_that_holds_secrets_is_complained_about_without_its_value() =>
-        Assert.DoesNotContain(Problems(("Keycloak:Realms:0:WebhookSecrets", "hush-hush")), problem => problem.Contains("hush", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Problems(("Keycloak:Realms:0:WebhookSecrets", "hush-hush")), problem => problem.Contains("hush", StringComparison.Ordinal));
 
     private static IReadOnlyList<string> Problems(params (string Key, string? Value)[] settings)
     {

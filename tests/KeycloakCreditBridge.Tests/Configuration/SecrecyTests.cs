@@ -30,9 +30,11 @@ public sealed class SecrecyTests(PostgresFixture postgres)
         await using var bundle = await ReconciliationFixture.StartAsync(postgres);
         var settings = BridgeFixture.Settings("Host=127.0.0.1;Port=9;Database=x;Username=y", bundle.Keycloak.Server.Url);
         await using var bridge = await BridgeFixture.Build(
-            settings, ("Storage:Password", DatabasePassword), ("Keycloak:ClientSecret", "not-the-s3cret"), ("Intake:Poll:Enabled", "true")).StartAsync();
+            settings, ("Storage:Password", DatabasePassword), ("Keycloak:ClientSecret", "not-the-s3cret"),
+            ("Intake:Poll:Enabled", "true")).StartAsync();
         using (await bridge.GetAsync("health/ready"))
-            await Eventually.TrueAsync(() => bridge.Log.All.Any(line => line.Contains("The schema is not ready", StringComparison.Ordinal)), "it complains");
+            await Eventually.TrueAsync(
+                () => bridge.Log.All.Any(line => line.Contains("The schema is not ready", StringComparison.Ordinal)), "it complains");
         await bridge.StopAsync();
 
         AssertNoSecret(bridge);

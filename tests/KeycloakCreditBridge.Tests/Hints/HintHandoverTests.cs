@@ -26,7 +26,8 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
         await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 1);
         // While the clock stands still no worker is long at work.
         var clock = new ManualTimeProvider(TimeProvider.System.GetUtcNow());
-        await using var bridge = BridgeFixture.Build(BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url), clock);
+        await using var bridge = BridgeFixture.Build(
+            BridgeFixture.Settings(bundle.Database.ConnectionString, bundle.Keycloak.Server.Url), clock);
         await clock.AdvanceUntilDoneAsync(bridge.StartAsync(), TimeSpan.FromMilliseconds(50), Token);
         await Eventually.TrueAsync(() => bridge.Services.GetRequiredService<HintHandover>().HasRoom(1), "the worker is ready");
         var user = (await bundle.UserIdsAsync())[0];
@@ -35,8 +36,9 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
 
         await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 1, "there is an account");
         await Eventually.TrueAsync(
-            () => bundle.Database.ScalarAsync<bool>("select n_tup_ins = 1 and n_tup_del = 1 and n_tup_upd = 0 from pg_stat_user_tables where relname = 'user_hints'"),
-            "the hint was stored, settled and never claimed");
+            () => bundle.Database.ScalarAsync<bool>(
+                "select n_tup_ins = 1 and n_tup_del = 1 and n_tup_upd = 0 from pg_stat_user_tables where relname = 'user_hints'"),
+            "the hint was stored, completed and never claimed");
         await clock.AdvanceUntilDoneAsync(bridge.StopAsync(), TimeSpan.FromMilliseconds(50), Token);
     }
 
@@ -44,19 +46,22 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
     public async Task Hints_of_a_process_that_stops_are_due_for_other_replicas_at_once()
     {
         await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 2);
-        var people = await bundle.UserIdsAsync();
-        bundle.Keycloak.Server.Faults.Hang($"/{EmulatorFixture.Users}/{people[0]}", 1);
+        var users = await bundle.UserIdsAsync();
+        bundle.Keycloak.Server.Faults.Hang($"/{EmulatorFixture.Users}/{users[0]}", 1);
         await bundle.Bridge.StartAsync();
         var handover = bundle.Bridge.Services.GetRequiredService<HintHandover>();
         await Eventually.TrueAsync(() => handover.HasRoom(1), "the worker is ready");
-        await WriteAsync(bundle.Bridge, people[0]);
-        await Eventually.TrueAsync(() => bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"] == 1, "the worker waits for Keycloak");
-        var held = await new HintStore(bundle.Database.DataSource).AddAsync([Hint(people[1])], DateTimeOffset.UtcNow, default, DateTimeOffset.UtcNow + Lease, Token);
+        await WriteAsync(bundle.Bridge, users[0]);
+        await Eventually.TrueAsync(
+            () => bundle.Keycloak.Server.Requests["GET /admin/realms/{realm}/users/{id}"] == 1, "the worker waits for Keycloak");
+        var held = await new HintStore(bundle.Database.DataSource).AddAsync(
+            [Hint(users[1])], DateTimeOffset.UtcNow, default, DateTimeOffset.UtcNow + Lease, Token);
         handover.Add(held, DateTimeOffset.UtcNow + Lease);
 
         await bundle.Bridge.StopAsync();
 
-        Assert.Equal(["0 true", "0 true"], await bundle.Database.QueryAsync<string>("select attempts || ' ' || (due_at <= now()) from user_hints"));
+        Assert.Equal(
+            ["0 true", "0 true"], await bundle.Database.QueryAsync<string>("select attempts || ' ' || (due_at <= now()) from user_hints"));
         Assert.False(handover.HasRoom(1));
     }
 
@@ -152,7 +157,7 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
         await bench.HintAsync("ben");
         Assert.Equal(2, await bench.WorkAsync());
 
-        // Each second the table is looked at, however much this process has of its own.
+        // The table is claimed from each second, however many hints this process holds.
         await bench.Database.ExecuteAsync(
             "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) select 'shop', 'eve', 0, 'webhook', 'REGISTER', 'changed', @Now, @Now",
             new { Now = bench.Clock.GetUtcNow() });
@@ -166,7 +171,8 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
         Assert.Empty(await bench.HintsAsync());
     }
 
-    private static HintHandover New(TimeProvider clock) => new(Options.Create(new HintOptions { BatchSize = 2 * Room, Lease = Lease }), clock);
+    private static HintHandover New(TimeProvider clock) =>
+        new(Options.Create(new HintOptions { BatchSize = 2 * Room, Lease = Lease }), clock);
 
     private static UserHint Hint(string user) => new(EmulatorFixture.Realm, user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 

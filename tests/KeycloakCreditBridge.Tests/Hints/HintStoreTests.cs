@@ -29,7 +29,8 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         using var writer = Writer(database);
         await writer.WriteAsync([Hint("ana", HintKind.Deleted, "USER-DELETE")], Token);
         await writer.WriteAsync([Hint("ana", HintKind.Seen, "LOGIN")], Token);
-        var claimed = Assert.Single(await new HintStore(database.DataSource).ClaimAsync(1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, Token));
+        var claimed = Assert.Single(
+            await new HintStore(database.DataSource).ClaimAsync(1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, Token));
         Assert.Equal((HintKind.Deleted, "USER-DELETE"), (claimed.Kind, claimed.Cause));
     }
 
@@ -140,7 +141,8 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await using var dataSource = NpgsqlDataSource.Create(server.ConnectionString("postgres"));
         await server.StopAsync(immediate: true);
         using var writer = new HintWriter(
-            new HintStore(dataSource), new HintHandover(Options.Create(new HintOptions()), TimeProvider.System), new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
+            new HintStore(dataSource), new HintHandover(Options.Create(new HintOptions()), TimeProvider.System),
+            new HintSignal(TimeProvider.System), Options.Create(new HintOptions()), TimeProvider.System);
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => writer.WriteAsync([Hint("ana")], Token));
     }
 

@@ -15,7 +15,8 @@ public sealed class BackgroundLoopTests : IDisposable
     [Fact]
     public async Task Each_kind_of_failure_is_new_once_until_the_work_succeeds()
     {
-        await RunAsync(Loop(), new IOException("a"), new IOException("b"), new TimeoutException("c"), new IOException("d"), null, null, new IOException("e"), null);
+        await RunAsync(Loop(), new IOException("a"), new IOException("b"), new TimeoutException("c"), new IOException(
+            "d"), null, null, new IOException("e"), null);
 
         Assert.Equal([("a", true), ("b", false), ("c", true), ("d", false), ("e", true)], _failures);
         Assert.Equal(2, _recoveries);
@@ -27,7 +28,8 @@ public sealed class BackgroundLoopTests : IDisposable
         await RunAsync(Loop(), [.. Enumerable.Repeat(new IOException("a"), 8), null, new IOException("b"), null]);
 
         TimeSpan[] pauses = [.. _rounds.Zip(_rounds.Skip(1), (before, after) => after - before)];
-        Assert.All(pauses.Index().Take(8), pause => Assert.InRange(pause.Item.TotalSeconds, Math.Min(8, Math.Pow(2, pause.Index)) / 2, Math.Min(8, Math.Pow(2, pause.Index)) + 0.1));
+        Assert.All(pauses.Index().Take(8), pause => Assert.InRange(
+            pause.Item.TotalSeconds, Math.Min(8, Math.Pow(2, pause.Index)) / 2, Math.Min(8, Math.Pow(2, pause.Index)) + 0.1));
         Assert.Equal(TimeSpan.Zero, pauses[8]);
         Assert.InRange(pauses[9].TotalSeconds, 0.5, 1.1);
     }
@@ -35,7 +37,8 @@ public sealed class BackgroundLoopTests : IDisposable
     [Fact]
     public async Task An_error_may_ask_for_a_longer_pause_within_the_longest()
     {
-        var loop = new BackgroundLoop(_clock, Longest, Failed) { RetryAfter = exception => TimeSpan.FromSeconds(int.Parse(exception.Message, null)) };
+        var loop = new BackgroundLoop(
+            _clock, Longest, Failed) { RetryAfter = exception => TimeSpan.FromSeconds(int.Parse(exception.Message, null)) };
         await RunAsync(loop, new IOException("6"), new IOException("600"), null);
 
         Assert.InRange((_rounds[1] - _rounds[0]).TotalSeconds, 6, 6.1);
@@ -73,7 +76,8 @@ public sealed class BackgroundLoopTests : IDisposable
     // Null is a round that succeeds.
     private async Task RunAsync(BackgroundLoop loop, params Exception?[] rounds)
     {
-        var running = Assert.ThrowsAnyAsync<OperationCanceledException>(() => loop.RunAsync(RoundAsync, _ => Task.CompletedTask, _stopping.Token));
+        var running = Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => loop.RunAsync(RoundAsync, _ => Task.CompletedTask, _stopping.Token));
         await _clock.AdvanceUntilDoneAsync(running, TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken);
 
         async Task<bool> RoundAsync(CancellationToken cancellationToken)

@@ -18,7 +18,8 @@ public sealed class FirstStartTests
                 scene.BridgeUrl, new Dictionary<string, string>(scene.HintsOnly, StringComparer.Ordinal) { ["HOME"] = home.FullName });
 
             Assert.DoesNotContain("DataProtection", bridge.Log, StringComparison.Ordinal);
-            Assert.All(bridge.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.DoesNotContain(" WRN ", line, StringComparison.Ordinal));
+            Assert.All(bridge.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries), line =>
+                Assert.DoesNotContain(" WRN ", line, StringComparison.Ordinal));
             Assert.False(Directory.Exists(Path.Combine(home.FullName, ".aspnet")), "keys were written");
         }
         finally

@@ -57,10 +57,12 @@ public sealed class EventRulesTests
     [InlineData("CREATE", "CLIENT_ROLE_MAPPING", "users/u1/role-mappings/clients/c1", "u1", "Seen")]
     [InlineData("ACTION", "USER", "users/u1/reset-password", "u1", "Seen")]
     [InlineData("DELETE", "USER", "users/u1/federated-identity/corp", "u1", "Changed")]
-    public void The_path_of_an_admin_event_names_the_user_concerned(string operation, string resource, string path, string userId, string kind) =>
+    public void The_path_of_an_admin_event_names_the_user_concerned(
+        string operation, string resource, string path, string userId, string kind) =>
         Assert.Equal(
             new UserHint("demo", userId, Enum.Parse<HintKind>(kind), $"{resource}-{operation}", HintSources.Webhook),
-            EventRules.HintFrom(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path), "demo", HintSources.Webhook));
+            EventRules.HintFrom(
+                new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path), "demo", HintSources.Webhook));
 
     [Theory]
     [InlineData("UPDATE", null)]
@@ -84,12 +86,15 @@ public sealed class EventRulesTests
     [InlineData("UPDATE", "REALM", "users/profile", false)]
     [InlineData("UPDATE", "REALM", "users/u1/role-mappings/realm", false)]
     [InlineData("UPDATE", "REALM", null, false)]
-    public void Only_a_partial_import_that_overwrites_says_that_a_realm_updated_a_user(string operation, string resource, string? path, bool isOverwrite) =>
-        Assert.Equal(isOverwrite, EventRules.IsOverwrite(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path)));
+    public void Only_a_partial_import_that_overwrites_says_that_a_realm_updated_a_user(
+        string operation, string resource, string? path, bool isOverwrite) =>
+        Assert.Equal(
+            isOverwrite, EventRules.IsOverwrite(new AdminEvent(OperationType: operation, ResourceType: resource, ResourcePath: path)));
 
     [Fact]
     public void An_admin_operation_that_failed_is_no_hint() =>
-        Assert.Null(EventRules.HintFrom(new AdminEvent(OperationType: "CREATE", ResourcePath: "users/u1", Error: "conflict"), "demo", HintSources.Poll));
+        Assert.Null(EventRules.HintFrom(
+            new AdminEvent(OperationType: "CREATE", ResourcePath: "users/u1", Error: "conflict"), "demo", HintSources.Poll));
 
     [Fact]
     public void The_stored_events_of_a_real_realm_name_exactly_its_users()

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace KeycloakCreditBridge.Tests.Intake;
 
-/// <summary>A plugin as it was recorded: the file of its deliveries, how it proves itself, and what each delivery says about whom.</summary>
+/// <summary>A recorded plugin: the file of its deliveries, how it authenticates, and the hint of each delivery.</summary>
 internal sealed record Plugin(
     string Name, string File, WebhookFormat Format, WebhookAuthentication Authentication, string Header, string[] Secrets, string?[] Hints);
 

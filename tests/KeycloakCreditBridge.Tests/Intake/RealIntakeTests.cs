@@ -35,7 +35,8 @@ public sealed class RealIntakeTests(PostgresFixture postgres, KeycloakFixture se
         await admin.DeleteUserAsync(realm, created, Token);
         await HintedAsync(database, created, "USER-DELETE poll");
         Assert.DoesNotContain(
-            await database.QueryAsync<string>("select cause from user_hints"), cause => cause.StartsWith("CLIENT_LOGIN", StringComparison.Ordinal));
+            await database.QueryAsync<string>("select cause from user_hints"), cause =>
+                cause.StartsWith("CLIENT_LOGIN", StringComparison.Ordinal));
         await admin.DeleteRealmAsync(realm, Token);
     }
 

@@ -45,12 +45,14 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
             "Widened amount of credit_transactions from numeric(12,6) to numeric(20,6): the table stays",
         })
         {
-            Assert.Single(log.All, line => line.Contains(said, StringComparison.Ordinal) && line.StartsWith("Warning", StringComparison.Ordinal));
+            Assert.Single(
+                log.All, line => line.Contains(said, StringComparison.Ordinal) && line.StartsWith("Warning", StringComparison.Ordinal));
         }
 
         Assert.Equal(10, log.All.Count(line => line.StartsWith("Warning", StringComparison.Ordinal)));
         Assert.Equal(0, await database.MigrateAsync());
-        await database.ExecuteAsync("update user_credits set credits_remaining = 99999999, tier = 'gold' where user_id = 'ana@example.com'");
+        await database.ExecuteAsync(
+            "update user_credits set credits_remaining = 99999999, tier = 'gold' where user_id = 'ana@example.com'");
     }
 
     [Fact]
@@ -70,7 +72,8 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
 
         Assert.Equal(rows, await database.ScalarAsync<string>(RowsSql));
         var replaced = await new AdoptionMarkStore(database.DataSource, TimeProvider.System).ReplacedAsync(CancellationToken.None);
-        Assert.Single(replaced, line => line.StartsWith("Dropped constraint user_credits_user_id_fkey of user_credits: FOREIGN KEY", StringComparison.Ordinal));
+        Assert.Single(replaced, line =>
+            line.StartsWith("Dropped constraint user_credits_user_id_fkey of user_credits: FOREIGN KEY", StringComparison.Ordinal));
         Assert.Equal(2, replaced.Count(line => line.EndsWith("from uuid to text: the table was rewritten", StringComparison.Ordinal)));
         await database.ExecuteAsync("insert into user_credits (user_id) values ('f:ldap:ana')");
     }

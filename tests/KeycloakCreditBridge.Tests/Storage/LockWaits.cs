@@ -19,7 +19,9 @@ internal static class LockWaits
     public static async Task<bool> WaitsAsync(this TestDatabase database, string statement = "", string kind = "Lock") =>
         await database.WaitingAsync(statement, kind) > 0;
 
-    /// <summary>Ends the sessions that wait for a lock, as PostgreSQL itself does when it notices that their client is gone.</summary>
+    /// <summary>
+    /// Ends the sessions that wait for a lock, as PostgreSQL itself does when it notices that their client has disconnected.
+    /// </summary>
     public static Task<int> EndWaitingAsync(this TestDatabase database, string statement = "") =>
         database.ScalarAsync<int>($"select count(pg_terminate_backend(pid))::int {Waiting}", new { Statement = statement, Kind = "Lock" });
 }

@@ -67,7 +67,8 @@ public sealed class MigratorTests(PostgresFixture postgres)
         await using var database = await postgres.CreateEmptyDatabaseAsync();
         await database.ExecuteAsync(ExistingInstallation);
         await Migrator(database).MigrateAsync(Token);
-        var account = await database.QueryAsync<string>("select user_id || ' ' || credits_remaining || ' ' || tier || ' ' || status from user_credits");
+        var account = await database.QueryAsync<string>(
+            "select user_id || ' ' || credits_remaining || ' ' || tier || ' ' || status from user_credits");
         Assert.Equal(["ana@example.com 4.500000 trial active"], account);
         await database.ExecuteAsync("update user_credits set credits_remaining = 99999999 where user_id = 'ana@example.com'");
     }

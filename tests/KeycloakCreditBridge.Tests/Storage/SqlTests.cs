@@ -37,14 +37,16 @@ public sealed partial class SqlTests(MigratedSessionFixture session) : IClassFix
     [Fact]
     public void Every_statement_file_says_what_each_common_table_expression_yields()
     {
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Top, "src", "KeycloakCreditBridge"), "*.sql", SearchOption.AllDirectories)
+        foreach (var file in Directory.EnumerateFiles(
+            Path.Combine(Repository.Top, "src", "KeycloakCreditBridge"), "*.sql", SearchOption.AllDirectories)
             .Where(file => !file.Contains("Migrations", StringComparison.Ordinal)))
         {
             var lines = File.ReadAllLines(file);
             for (var index = 0; index < lines.Length; index++)
             {
                 if (Expression().Match(lines[index]) is { Success: true } expression)
-                    Assert.Contains(lines[..index], line => line.StartsWith($"-- {expression.Groups[1].Value}: ", StringComparison.Ordinal));
+                    Assert.Contains(
+                        lines[..index], line => line.StartsWith($"-- {expression.Groups[1].Value}: ", StringComparison.Ordinal));
             }
         }
     }
@@ -85,7 +87,8 @@ public sealed class MigratedSessionFixture(PostgresFixture postgres) : IAsyncLif
 
     internal static IEnumerable<(string Name, string Sql)> Constants(string beginning) => typeof(Migrator).Assembly.GetTypes()
         .SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
-        .Where(field => (field.IsLiteral || field.IsInitOnly) && field.FieldType == typeof(string) && field.Name.EndsWith("Sql", StringComparison.Ordinal))
+        .Where(field => (field.IsLiteral || field.IsInitOnly)
+            && field.FieldType == typeof(string) && field.Name.EndsWith("Sql", StringComparison.Ordinal))
         .Select(field => (Name: $"{field.DeclaringType!.Name}.{field.Name}", Sql: (string)field.GetValue(null)!))
         .Where(statement => statement.Sql.StartsWith(beginning, StringComparison.Ordinal));
 }

@@ -20,7 +20,8 @@ public sealed class StorageOptionsTests
     {
         var built = Build(new StorageOptions
         {
-            ConnectionString = "Host=db;No Reset On Close=false;CommandTimeout=3;Options=-c search_path=credits;Password=old", Password = "new",
+            ConnectionString = "Host=db;No Reset On Close=false;CommandTimeout=3;Options=-c search_path=credits;Password=old",
+            Password = "new",
         });
         Assert.False(built.NoResetOnClose);
         Assert.Equal(3, built.CommandTimeout);

@@ -35,7 +35,8 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
         return await connection.ExecuteScalarAsync<T>(sql, parameters);
     }
 
-    public Task<int> ExecuteAsync(string sql, object? parameters = null) => RunAsync(connection => connection.ExecuteAsync(sql, parameters));
+    public Task<int> ExecuteAsync(string sql, object? parameters = null) =>
+        RunAsync(connection => connection.ExecuteAsync(sql, parameters));
 
     /// <summary>Every account that the bridge opened has one opening, an audit row and a ledger that adds up to its balance.</summary>
     public async Task AssertLedgerAsync()

@@ -24,7 +24,8 @@ public sealed class MetricsTests(PostgresFixture postgres)
         Assert.Contains("# TYPE bridge_reconciliation_provisioned_total counter\nbridge_reconciliation_provisioned_total{realm=\"demo\"} 15\n", text, StringComparison.Ordinal);
         Assert.Contains("bridge_reconciliation_duration_seconds_count{realm=\"demo\",status=\"Done\"} 1\n", text, StringComparison.Ordinal);
         Assert.DoesNotContain(
-            "bridge_reconciliation_provisioned_total{", await others.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            "bridge_reconciliation_provisioned_total{", await others.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,10 +44,13 @@ public sealed class MetricsTests(PostgresFixture postgres)
 
         var text = PrometheusText.Write(collector.Collect());
 
-        Assert.Contains("# HELP bridge_things_total Things\\nof all kinds.\n# TYPE bridge_things_total counter\n", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "# HELP bridge_things_total Things\\nof all kinds.\n# TYPE bridge_things_total counter\n", text, StringComparison.Ordinal);
         Assert.Contains("bridge_things_total{also=\"1\",kind=\"a \\\"b\\\"\\\\c\"} 5\n", text, StringComparison.Ordinal);
         Assert.Contains("# TYPE bridge_age_seconds gauge\nbridge_age_seconds 1.5\n", text, StringComparison.Ordinal);
-        Assert.Contains("bridge_wait_seconds_bucket{le=\"0.01\"} 0\nbridge_wait_seconds_bucket{le=\"0.025\"} 1\n", text, StringComparison.Ordinal);
-        Assert.Contains("bridge_wait_seconds_bucket{le=\"+Inf\"} 2\nbridge_wait_seconds_sum 9000.02\nbridge_wait_seconds_count 2\n", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "bridge_wait_seconds_bucket{le=\"0.01\"} 0\nbridge_wait_seconds_bucket{le=\"0.025\"} 1\n", text, StringComparison.Ordinal);
+        Assert.Contains("bridge_wait_seconds_bucket{le=\"+Inf\"} 2\nbridge_wait_seconds_sum 9000.02\nbridge_wait_seconds_count 2\n", text,
+            StringComparison.Ordinal);
     }
 }

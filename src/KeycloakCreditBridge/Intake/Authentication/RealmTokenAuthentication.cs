@@ -49,6 +49,7 @@ internal static class RealmTokenAuthentication
     private static byte[] Digest(string text)
     {
         var digest = new byte[SHA256.HashSizeInBytes];
-        return text.Length == 2 * digest.Length && Convert.FromHexString(text, digest, out _, out _) == System.Buffers.OperationStatus.Done ? digest : [];
+        return text.Length == 2 * digest.Length
+            && Convert.FromHexString(text, digest, out _, out _) == System.Buffers.OperationStatus.Done ? digest : [];
     }
 }

@@ -6,8 +6,8 @@ using System.Text;
 namespace KeycloakCreditBridge.Intake.Authentication;
 
 /// <summary>
-/// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, keyed with the base64-decoded secret. Signatures of versions other than v1 are
-/// ignored.
+/// Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, keyed with the base64-decoded secret. Signatures of versions other than v1
+/// are ignored.
 /// </summary>
 internal static class StandardWebhooksSignature
 {

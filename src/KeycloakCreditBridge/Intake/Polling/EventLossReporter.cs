@@ -3,8 +3,8 @@ using KeycloakCreditBridge.Keycloak.Events;
 namespace KeycloakCreditBridge.Intake.Polling;
 
 /// <summary>
-/// Reports what polling cannot see: events that Keycloak does not store or no longer has. Each loss is logged and counted once, and requests a
-/// reconciliation, as only that can find the users behind it.
+/// Reports what polling cannot see: events that Keycloak does not store or no longer has. Each loss is logged and counted once, and
+/// requests a reconciliation, as only that can find the users behind it.
 /// </summary>
 internal sealed partial class EventLossReporter(
     PollStatus status, LostEventsSignal requests, IntakeMetrics metrics, ILogger<EventLossReporter> logger)

@@ -31,7 +31,8 @@ internal sealed record EventSource(
     [
         .. from happened in await keycloak.ListAdminEventsAsync(realm, query, token)
            select new PolledEvent(
-               happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll)), EventRules.IsOverwrite(happened)),
+               happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll)),
+               EventRules.IsOverwrite(happened)),
     ]);
 
     // No stored user can have such an id, and one bad event must not stop those behind it.

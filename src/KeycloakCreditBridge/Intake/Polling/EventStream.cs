@@ -7,7 +7,8 @@ namespace KeycloakCreditBridge.Intake.Polling;
 /// <summary>
 /// Reads one stream of events and turns them into durable hints. An event appears when its transaction commits, which may be minutes
 /// after its time, so no event counts as passed: every poll reads from before the watermark, a sweep from a whole overlap before it, and an
-/// event that was read already is recognised by its fingerprint. All times are Keycloak's; the bridge's clock only makes a poll read further back.
+/// event that was read already is recognised by its fingerprint. All times are Keycloak's; the bridge's clock only makes a poll read
+/// further back.
 /// </summary>
 internal sealed class EventStream(
     EventSource source, HintWriter writer, PollCursorStore cursors, EventLossReporter losses, PollOptions options, TimeProvider clock)
@@ -74,7 +75,8 @@ internal sealed class EventStream(
 
     private DateTimeOffset SweepStart(PollCursor cursor) => Before(cursor, options.Overlap);
 
-    // A watermark in the future comes from a clock that was wrong; events with right times are still found, and those since the last poll are all new.
+    // A watermark in the future comes from a clock that was wrong; events with right times are still found, and those since the last poll
+    // are all new.
     private DateTimeOffset Before(PollCursor cursor, TimeSpan span) =>
         new[] { cursor.Watermark, cursor.PolledAt, clock.GetUtcNow() }.Min() - span;
 

@@ -177,6 +177,7 @@ internal sealed partial class RealmPoller(
     [LoggerMessage(EventId = 211, Level = LogLevel.Information, Message = "Polling realm '{Realm}' works again.")]
     private partial void LogRecovered(string realm);
 
-    [LoggerMessage(EventId = 212, Level = LogLevel.Debug, Message = "The lease on polling realm '{Realm}' could not be released and expires by itself: {Reason}")]
+    [LoggerMessage(EventId = 212, Level = LogLevel.Debug,
+        Message = "The lease on polling realm '{Realm}' could not be released and expires by itself: {Reason}")]
     private partial void LogNotReleased(string realm, string reason);
 }

@@ -37,11 +37,13 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
             throw Refusal(verdict, realm);
     }
 
-    private async Task AuthenticateByTokenAsync(IHeaderDictionary headers, byte[] digest, RealmOptions realm, CancellationToken cancellationToken)
+    private async Task AuthenticateByTokenAsync(
+        IHeaderDictionary headers, byte[] digest, RealmOptions realm, CancellationToken cancellationToken)
     {
         try
         {
-            var (verdict, problem) = await RealmTokenAuthentication.CheckAsync(headers[RealmTokenAuthentication.Header], digest, realm, tokens, cancellationToken);
+            var (verdict, problem) = await RealmTokenAuthentication.CheckAsync(
+                headers[RealmTokenAuthentication.Header], digest, realm, tokens, cancellationToken);
             if (verdict != AuthenticationOutcome.Valid)
                 throw Refusal(verdict, realm, problem);
         }
@@ -49,7 +51,8 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         {
             // Not a 401: the token may be right, and the plugin shall send it again.
             throw new DeliveryRefusedException(
-                HttpStatusCode.ServiceUnavailable, realm.Name, "keys_unknown", "The realm's keys are not known now: send it again.", exception);
+                HttpStatusCode.ServiceUnavailable, realm.Name, "keys_unknown", "The realm's keys are not known now: send it again.",
+                exception);
         }
     }
 

@@ -79,7 +79,8 @@ internal sealed partial class WebhookEndpoint(
         }
 
         if (!ContentEncoding.IsNone(request))
-            throw new DeliveryRefusedException(HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", ContentEncoding.Refusal);
+            throw new DeliveryRefusedException(
+                HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", ContentEncoding.Refusal);
     }
 
     private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)
@@ -151,7 +152,8 @@ internal sealed partial class WebhookEndpoint(
             LogNotStoring(reason);
         metrics.DeliveryNotStored(hint.Realm);
         context.Response.Headers.RetryAfter = "5";
-        return TypedResults.Problem("The event could not be stored now: send it again.", statusCode: (int)HttpStatusCode.ServiceUnavailable);
+        return TypedResults.Problem(
+            "The event could not be stored now: send it again.", statusCode: (int)HttpStatusCode.ServiceUnavailable);
     }
 
     [LoggerMessage(

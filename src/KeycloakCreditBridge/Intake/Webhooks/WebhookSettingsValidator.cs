@@ -25,7 +25,11 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
         if (realm.WebhookAuthentication == WebhookAuthentication.RealmToken)
         {
             if (string.IsNullOrWhiteSpace(realm.WebhookAudience))
-                yield return "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was registered with.";
+            {
+                yield return
+                    "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was registered with.";
+            }
+
             if (realm.WebhookSecrets.Count > 0)
                 yield return "WebhookSecrets are not used with WebhookAuthentication RealmToken: remove them.";
         }

@@ -64,7 +64,8 @@ public sealed class DeliveryAuthenticationTests
         var sha1 = Convert.ToHexStringLower(HMACSHA1.HashData("qlfwemke"u8, Body));
 #pragma warning restore CA5350
         Assert.Equal(AuthenticationOutcome.Valid, Check(WebhookAuthentication.HmacSha1, "X-Keycloak-Signature", sha1, "qlfwemke"));
-        Assert.Equal(AuthenticationOutcome.Valid, Check(WebhookAuthentication.HmacSha1, "X-Keycloak-Signature", "sha256=" + sha1, "qlfwemke"));
+        Assert.Equal(
+            AuthenticationOutcome.Valid, Check(WebhookAuthentication.HmacSha1, "X-Keycloak-Signature", "sha256=" + sha1, "qlfwemke"));
         Assert.Equal(AuthenticationOutcome.Wrong, Check(WebhookAuthentication.HmacSha1, "X-Keycloak-Signature", sha1, "another"));
         Assert.Equal(AuthenticationOutcome.Malformed, Check(WebhookAuthentication.HmacSha1, "X-Keycloak-Signature", Signature, "qlfwemke"));
         Assert.Equal(AuthenticationOutcome.Malformed, Check(WebhookAuthentication.Hmac, "X-Keycloak-Signature", sha1, "qlfwemke"));

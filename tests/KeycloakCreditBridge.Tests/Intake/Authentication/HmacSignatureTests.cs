@@ -15,7 +15,8 @@ public sealed class HmacSignatureTests
     {
         var recorded = Deliveries.Recorded();
         Assert.Equal(62, recorded.Count);
-        Assert.All(recorded, sent => Assert.Equal(AuthenticationOutcome.Valid, HmacSignature.Check(sent.Signature, sent.Body, [Deliveries.Secret])));
+        Assert.All(recorded, sent =>
+            Assert.Equal(AuthenticationOutcome.Valid, HmacSignature.Check(sent.Signature, sent.Body, [Deliveries.Secret])));
     }
 
     [Theory]

@@ -125,13 +125,15 @@ public sealed class StandardWebhooksTests(PostgresFixture postgres)
         string? id = Id, string? timestamp = "1614265330", string? signature = Signature, int late = 0, params string[] secrets) =>
         Check(Headers(id, timestamp, signature), Body, late, secrets.Length == 0 ? [Secret] : secrets);
 
-    private static AuthenticationOutcome Check(IHeaderDictionary headers, byte[] body, int late, params string[] secrets) => DeliveryAuthentication.Check(
+    private static AuthenticationOutcome Check(IHeaderDictionary headers, byte[] body, int late, params string[] secrets) =>
+        DeliveryAuthentication.Check(
         headers, body, WebhookAuthentication.StandardWebhooks, secrets, DateTimeOffset.FromUnixTimeSeconds(Time + late));
 
     private static HeaderDictionary Headers(string? id, string? timestamp, string? signature)
     {
         var headers = new HeaderDictionary();
-        foreach (var (name, value) in ((string, string?)[])[("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)])
+        foreach (var (name, value) in (
+            (string, string?)[])[("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)])
             if (value is not null)
                 headers[name] = value;
         return headers;

@@ -225,9 +225,11 @@ public sealed class EventStreamTests(PostgresFixture postgres) : IDisposable
 
     private EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
-        var losses = new EventLossReporter(new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLossReporter>.Instance);
+        var losses = new EventLossReporter(
+            new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLossReporter>.Instance);
         var options = new OptionsWrapper<HintOptions>(new HintOptions());
-        _writer ??= new HintWriter(new HintStore(database.DataSource), new HintHandover(options, _clock), new HintSignal(_clock), options, _clock);
+        _writer ??= new HintWriter(
+            new HintStore(database.DataSource), new HintHandover(options, _clock), new HintSignal(_clock), options, _clock);
         return new EventStream(_events.Source, _writer, new PollCursorStore(database.DataSource), losses, Options, _clock)
         {
             Retention = retention ?? TimeSpan.MaxValue,

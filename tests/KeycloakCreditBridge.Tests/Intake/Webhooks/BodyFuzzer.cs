@@ -10,9 +10,11 @@ internal sealed class BodyFuzzer
     [
         .. new[]
         {
-            "{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "{}", "[]", "\\", "\\u0000", "\\ud800", "\"\"", "\0", "\u202e", "'",
+            "{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "{}", "[]", "\\", "\\u0000", "\\ud800", "\"\"", "\0",
+            "\u202e", "'",
             "\"type\":", "\"userId\":", "\"uid\":1,", "\"occurredAt\":1,", "\"eventId\":1,", "\"source\":\"USER_EVENT\",", "\"time\":1,",
-            "\"specversion\":\"1.0\",", "\"data\":", "\"data_base64\":\"e30=\",", "\"realmName\":\"other\",", "\"resourcePath\":\"users/\",",
+            "\"specversion\":\"1.0\",", "\"data\":", "\"data_base64\":\"e30=\",", "\"realmName\":\"other\",",
+            "\"resourcePath\":\"users/\",",
             "\"error\":7,", "access.", "admin.", "-", "\"authDetails\":null,", "\"\\ud800\":1,", "\"t\\u0079pe\":\"REGISTER\",",
         }.Select(Encoding.UTF8.GetBytes),
         [0xFF, 0xFE], [0xC3, 0x28], [0xEF, 0xBB, 0xBF],

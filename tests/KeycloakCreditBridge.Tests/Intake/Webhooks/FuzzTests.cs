@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
-/// <summary>Bodies that nobody thought of. WEBHOOK_FUZZ_BODIES sets how many are read.</summary>
+/// <summary>Random bodies. WEBHOOK_FUZZ_BODIES sets how many are read.</summary>
 public sealed class FuzzTests(PostgresFixture postgres)
 {
     private const string Secret = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -26,7 +26,8 @@ public sealed class FuzzTests(PostgresFixture postgres)
         [.. Enum.GetValues<WebhookAuthentication>().Where(scheme => scheme != WebhookAuthentication.RealmToken)];
 
     private static readonly int Bodies =
-        int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count) ? count : 50_000;
+        int.TryParse(Environment.GetEnvironmentVariable("WEBHOOK_FUZZ_BODIES"), CultureInfo.InvariantCulture, out var count)
+            ? count : 50_000;
 
     [Fact]
     public Task No_body_is_more_than_malformed_and_none_is_authenticated()
@@ -43,7 +44,7 @@ public sealed class FuzzTests(PostgresFixture postgres)
                 if (IsRead(body, Envelopes[number % 7 == 0 ? number % Envelopes.Length : 0], Pinned[number % Pinned.Length]))
                     read++;
                 Assert.NotEqual(AuthenticationOutcome.Valid, DeliveryAuthentication.Check(
-                    Proof(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
+                    Credentials(body), body, Schemes[number % Schemes.Length], Secrets, DateTimeOffset.UnixEpoch));
             }
 
             // Were nearly all refused at the first byte, little would have been tried.
@@ -62,7 +63,8 @@ public sealed class FuzzTests(PostgresFixture postgres)
             var body = Fuzzer.Body(number);
             var (unsigned, _, _) = await host.DeliverAsync(body, change: request => request.Headers.Remove(HmacSignature.Header));
             Assert.Equal(HttpStatusCode.Unauthorized, unsigned);
-            Assert.Contains((await host.DeliverAsync(body)).Status, (HttpStatusCode[])[HttpStatusCode.NoContent, HttpStatusCode.BadRequest]);
+            Assert.Contains(
+                (await host.DeliverAsync(body)).Status, (HttpStatusCode[])[HttpStatusCode.NoContent, HttpStatusCode.BadRequest]);
         }
     }
 
@@ -82,7 +84,7 @@ public sealed class FuzzTests(PostgresFixture postgres)
     }
 
     // What was sent stands in for what a forger may try in each header.
-    private static HeaderDictionary Proof(byte[] body)
+    private static HeaderDictionary Credentials(byte[] body)
     {
         var text = Encoding.UTF8.GetString(body, 0, Math.Min(body.Length, 100));
         return new HeaderDictionary

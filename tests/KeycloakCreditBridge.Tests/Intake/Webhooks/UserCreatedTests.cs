@@ -21,11 +21,13 @@ public sealed class UserCreatedTests(PostgresFixture postgres)
         var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent(id));
 
         Assert.Equal(HttpStatusCode.Unauthorized, await DeliverAsync(scene, path, body, null));
-        Assert.Equal(HttpStatusCode.Unauthorized, await DeliverAsync(scene, path, body, Deliveries.Sign(body, "another-secret-altogether")));
+        Assert.Equal(
+            HttpStatusCode.Unauthorized, await DeliverAsync(scene, path, body, Deliveries.Sign(body, "another-secret-altogether")));
         Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
         Assert.Equal(HttpStatusCode.NoContent, await DeliverAsync(scene, path, body, Deliveries.Sign(body)));
         await Eventually.TrueAsync(
-            async () => await scene.Database.ScalarAsync<decimal?>("select credits_remaining from user_credits where user_id = @Id", new { Id = id }) == 5m,
+            async () => await scene.Database.ScalarAsync<decimal?>(
+                "select credits_remaining from user_credits where user_id = @Id", new { Id = id }) == 5m,
             "the account stands");
     }
 

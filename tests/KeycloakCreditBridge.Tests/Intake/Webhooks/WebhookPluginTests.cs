@@ -22,8 +22,8 @@ public sealed class WebhookPluginTests(PostgresFixture postgres)
         foreach (var (body, headers) in Deliveries.RecordedIn(plugin.File))
             Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(body, change: request => Send(request, headers))).Status);
 
-        var people = plugin.Hints.OfType<string>().Select(hint => hint.Split(' ')[1]).Distinct().Order(StringComparer.Ordinal);
-        Assert.Equal(people, await database.QueryAsync<string>(Users));
+        var users = plugin.Hints.OfType<string>().Select(hint => hint.Split(' ')[1]).Distinct().Order(StringComparer.Ordinal);
+        Assert.Equal(users, await database.QueryAsync<string>(Users));
     }
 
     [Theory]
@@ -35,8 +35,8 @@ public sealed class WebhookPluginTests(PostgresFixture postgres)
         await using var host = await StartAsync(database, plugin);
         foreach (var (body, headers) in Deliveries.RecordedIn(plugin.File))
         {
-            var proof = headers[plugin.Header];
-            foreach (var forged in (string?[])[null, "", proof[..^2], Flipped(proof), proof + "0"])
+            var credential = headers[plugin.Header];
+            foreach (var forged in (string?[])[null, "", credential[..^2], Flipped(credential), credential + "0"])
             {
                 var (status, answer, _) = await host.DeliverAsync(body, change: request => Send(request, headers, plugin.Header, forged));
                 Assert.Equal(HttpStatusCode.Unauthorized, status);
@@ -45,7 +45,8 @@ public sealed class WebhookPluginTests(PostgresFixture postgres)
 
             if (plugin.Authentication == WebhookAuthentication.Hmac)
                 Assert.Equal(
-                    HttpStatusCode.Unauthorized, (await host.DeliverAsync([.. body, (byte)' '], change: request => Send(request, headers))).Status);
+                    HttpStatusCode.Unauthorized,
+                    (await host.DeliverAsync([.. body, (byte)' '], change: request => Send(request, headers))).Status);
         }
 
         Assert.Empty(await database.QueryAsync<string>(Users));
@@ -60,13 +61,13 @@ public sealed class WebhookPluginTests(PostgresFixture postgres)
         await using var host = await StartAsync(database, plugin);
         var body = Deliveries.RecordedIn(plugin.File)[1].Body;
         var secret = plugin.Secrets[0];
-        (string Name, string Value)[] proofs =
+        (string Name, string Value)[] credentials =
         [
             ("X-Keycloak-Signature", Deliveries.Sign(body, secret)),
             ("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))),
             ("X-Webhook-Secret", secret),
         ];
-        foreach (var (header, value) in proofs)
+        foreach (var (header, value) in credentials)
         {
             var headers = new Dictionary<string, string> { ["Content-Type"] = "application/json", [header] = value };
             var (status, _, _) = await host.DeliverAsync(body, change: request => Send(request, headers));
@@ -104,8 +105,8 @@ public sealed class WebhookPluginTests(PostgresFixture postgres)
     }
 
     // Each of several values, since one that is right is enough.
-    private static string Flipped(string proof) =>
-        string.Join(", ", proof.Split(", ").Select(value => value[..^2] + (value[^2] == '0' ? '1' : '0') + value[^1]));
+    private static string Flipped(string credential) =>
+        string.Join(", ", credential.Split(", ").Select(value => value[..^2] + (value[^2] == '0' ? '1' : '0') + value[^1]));
 
     private static void Send(
         HttpRequestMessage request, IReadOnlyDictionary<string, string> headers, string? replaced = null, string? replacement = null)

@@ -13,7 +13,8 @@ public sealed class WebhookSettingsTests
             new() { WebhookAuthentication = WebhookAuthentication.Basic, WebhookSecrets = ["user:password", "no-colon", " "] });
         Assert.Collection(
             failures,
-            failure => Assert.StartsWith("Keycloak:Realms:0:WebhookAuthentication is 99: choose Hmac, HmacSha1,", failure, StringComparison.Ordinal),
+            failure => Assert.StartsWith(
+                "Keycloak:Realms:0:WebhookAuthentication is 99: choose Hmac, HmacSha1,", failure, StringComparison.Ordinal),
             failure => Assert.StartsWith("Keycloak:Realms:0:WebhookFormat is 98: choose PhaseTwo,", failure, StringComparison.Ordinal),
             failure => Assert.Equal(
                 "Keycloak:Realms:1:WebhookSecrets:1 has no colon: for WebhookAuthentication Basic give user:password.", failure));

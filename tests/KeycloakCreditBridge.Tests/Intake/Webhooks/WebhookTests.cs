@@ -34,7 +34,8 @@ public sealed class WebhookTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database);
         Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(Deliveries.UserEvent("u1"))).Status);
-        Assert.Equal(HttpStatusCode.NoContent, (await host.DeliverAsync(Deliveries.UserEvent("f:Zq2:ana 'né'"), "webhooks/keycloak")).Status);
+        Assert.Equal(
+            HttpStatusCode.NoContent, (await host.DeliverAsync(Deliveries.UserEvent("f:Zq2:ana 'né'"), "webhooks/keycloak")).Status);
         Assert.Equal(["demo f:Zq2:ana 'né' REGISTER webhook", "demo u1 REGISTER webhook"], await database.QueryAsync<string>(Hints));
     }
 
@@ -91,7 +92,8 @@ public sealed class WebhookTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         await using var host = await StartAsync(database);
         var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent("u1"));
-        var (status, _, _) = await host.DeliverAsync(body, change: request => request.Headers.Add(HmacSignature.Header, Deliveries.Sign(body)));
+        var (status, _, _) = await host.DeliverAsync(
+            body, change: request => request.Headers.Add(HmacSignature.Header, Deliveries.Sign(body)));
         Assert.Equal(HttpStatusCode.Unauthorized, status);
     }
 

@@ -18,8 +18,8 @@ internal enum Envelope
 }
 
 /// <summary>
-/// CloudEvents 1.0 over HTTP. The envelope is checked and thrown away: the event is read from the data alone, as a signature of the body does not
-/// cover the headers.
+/// CloudEvents 1.0 over HTTP. The envelope is checked and thrown away: the event is read from the data alone, as a signature of the body
+/// does not cover the headers.
 /// </summary>
 internal static class CloudEvent
 {

@@ -20,7 +20,8 @@ internal static class KeycloakEventFormat
         return sent.OperationType is null
             ? Delivery.OfUser(null, DeliveryJson.RequiredText(sent.Type, "type"), sent.UserId, sent.Error)
             : Delivery.OfAdmin(
-                null, DeliveryJson.RequiredText(sent.OperationType, "operationType"), DeliveryJson.RequiredText(sent.ResourceType, "resourceType"),
+                null, DeliveryJson.RequiredText(sent.OperationType, "operationType"),
+                DeliveryJson.RequiredText(sent.ResourceType, "resourceType"),
                 sent.ResourcePath, sent.Error);
     }
 

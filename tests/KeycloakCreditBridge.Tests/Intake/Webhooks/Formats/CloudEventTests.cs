@@ -115,7 +115,8 @@ public sealed class CloudEventTests(PostgresFixture postgres)
     {
         var cloudEvent = new JsonObject
         {
-            ["specversion"] = "1.0", ["id"] = "1", ["source"] = "/keycloak", ["type"] = "keycloak", ["datacontenttype"] = "application/json",
+            ["specversion"] = "1.0", ["id"] = "1", ["source"] = "/keycloak", ["type"] = "keycloak",
+            ["datacontenttype"] = "application/json",
         };
         if (encoded)
             cloudEvent["data_base64"] = Convert.ToBase64String(body);
@@ -136,7 +137,8 @@ public sealed class CloudEventTests(PostgresFixture postgres)
 
     private static void AsBinary(HttpRequestMessage request)
     {
-        foreach (var (name, value) in ((string, string)[])[("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/kc"), ("ce-type", "t")])
+        foreach (var (name, value) in (
+            (string, string)[])[("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/kc"), ("ce-type", "t")])
             request.Headers.Add(name, value);
     }
 

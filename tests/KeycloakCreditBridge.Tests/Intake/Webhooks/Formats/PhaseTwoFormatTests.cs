@@ -65,7 +65,8 @@ public sealed class PhaseTwoFormatTests
         Assert.Equal(
             ["Changed 17", "Deleted 2", "Seen 12"],
             hints.GroupBy(hint => hint.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"));
-        Assert.DoesNotContain(hints, hint => hint.UserId is "62b179cb-17cc-4918-9368-3d2474f74ff7" or "7e2ed10b-5b92-4d01-9ea1-827b9ed50953");
+        Assert.DoesNotContain(
+            hints, hint => hint.UserId is "62b179cb-17cc-4918-9368-3d2474f74ff7" or "7e2ed10b-5b92-4d01-9ea1-827b9ed50953");
     }
 
     private static Delivery Read(string body) => PhaseTwoFormat.Read(Encoding.UTF8.GetBytes(body));

@@ -27,7 +27,8 @@ public sealed class WebhookFormatTests
     public void Every_recorded_delivery_is_refused_where_another_format_is_pinned(string name)
     {
         var plugin = Plugins.Named(name);
-        foreach (var pinned in Enum.GetValues<WebhookFormat>().Where(format => format != plugin.Format && !MayLookAlike(format, plugin.Format)))
+        foreach (var pinned in Enum.GetValues<WebhookFormat>().Where(
+            format => format != plugin.Format && !MayLookAlike(format, plugin.Format)))
             foreach (var (body, _) in Deliveries.RecordedIn(plugin.File))
                 Assert.Throws<MalformedDeliveryException>(() => DeliveryReader.Read(body, Envelope.None, pinned));
     }
@@ -56,7 +57,8 @@ public sealed class WebhookFormatTests
     [InlineData("""{"eventId":"x","source":7}""", "$.source")]
     public void A_malformed_body_of_each_format_is_named(string body, string named) =>
         Assert.Contains(
-            named, Assert.Throws<MalformedDeliveryException>(() => Hint(Encoding.UTF8.GetBytes(body), null)).Message, StringComparison.Ordinal);
+            named, Assert.Throws<MalformedDeliveryException>(() => Hint(Encoding.UTF8.GetBytes(body), null)).Message,
+            StringComparison.Ordinal);
 
     // User events of these two look the same and mean the same.
     private static bool MayLookAlike(WebhookFormat pinned, WebhookFormat sent) =>
