@@ -26,6 +26,14 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         create trigger hold_record before insert on keycloak_users for each row execute function hold_record();
         """;
 
+    private const string WaitsSql =
+        """
+        select exists (
+            select from pg_locks l join pg_database d on d.oid = l.database
+            where d.datname = current_database() and l.locktype = 'advisory' and not l.granted
+                and l.objid::bigint = hashtext(@write)::bigint & 4294967295)
+        """;
+
     private CreditsFixture _fixture = null!;
     private NpgsqlConnection _holder = null!;
 
@@ -47,10 +55,11 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await StartAsync();
         var user = AddUser(enabled: false);
         await HoldAsync(first, second);
-        await HintAsync(user, HintKind.Changed);
-        await WaitingAsync(1);
         var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.TokenOf(user));
-        await WaitingAsync(2);
+        await WaitingAsync("active");
+        if (!await ExistsAsync("user_hints"))
+            await HintAsync(user, HintKind.Changed);
+        await WaitingAsync(first, second);
         await ReleaseAsync(first);
         await Eventually.TrueAsync(() => ExistsAsync("user_credits"), "the first write is done");
         await ReleaseAsync(second);
@@ -66,10 +75,11 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await StartAsync(("Provisioning:DisabledUsers", "Exclude"));
         var user = AddUser(enabled: false);
         await HoldAsync(first, second);
-        await HintAsync(user, HintKind.Changed);
-        await WaitingAsync(1);
         var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.TokenOf(user));
-        await WaitingAsync(2);
+        await WaitingAsync("active");
+        if (!await ExistsAsync("user_hints"))
+            await HintAsync(user, HintKind.Changed);
+        await WaitingAsync(first, second);
         await ReleaseAsync(first);
         await Eventually.TrueAsync(() => ExistsAsync("keycloak_users"), "the first write is done");
         await ReleaseAsync(second);
@@ -87,10 +97,10 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         var user = AddUser(enabled: true);
         await HoldAsync(first, second);
         var read = _fixture.GetAsync($"{CreditsFixture.Balance}?user_id={user}", _fixture.TokenOf("s1", CreditsFixture.Service));
-        await WaitingAsync(1);
+        await WaitingAsync("active");
         _fixture.Keycloak.Realm(CreditsFixture.Realm).ChangeUser(user, found => found with { Enabled = false });
         await HintAsync(user, HintKind.Changed);
-        await WaitingAsync(2);
+        await WaitingAsync(first, second);
         await ReleaseAsync(first);
         await Eventually.TrueAsync(() => ExistsAsync("user_credits"), "the first write is done");
         await ReleaseAsync(second);
@@ -105,7 +115,7 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         var user = AddUser(enabled: true);
         await HoldAsync("active");
         var read = _fixture.GetAsync($"{CreditsFixture.Balance}?user_id={user}", _fixture.TokenOf("s1", CreditsFixture.Service));
-        await WaitingAsync(1);
+        await WaitingAsync("active");
         _fixture.Keycloak.Realm(CreditsFixture.Realm).RemoveUser(user);
         await HintAsync(user, HintKind.Deleted);
         await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
@@ -128,7 +138,7 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await StartAsync();
         await HoldAsync("active");
         var read = _fixture.GetAsync(CreditsFixture.Balance, _fixture.Sign(_fixture.Claims("deleted-just-now")));
-        await WaitingAsync(1);
+        await WaitingAsync("active");
         await HintAsync("deleted-just-now", HintKind.Deleted);
         await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
         await ReleaseAsync("active");
@@ -168,8 +178,11 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await command.ExecuteNonQueryAsync(Token);
     }
 
-    private Task WaitingAsync(int sessions) =>
-        Eventually.TrueAsync(async () => await _fixture.Database.WaitingAsync() >= sessions, $"{sessions} writes wait");
+    private async Task WaitingAsync(params string[] writes)
+    {
+        foreach (var write in writes)
+            await Eventually.TrueAsync(() => _fixture.Database.ScalarAsync<bool>(WaitsSql, new { write }), $"the write of {write} waits");
+    }
 
     private Task<bool> ExistsAsync(string table) => _fixture.Database.ScalarAsync<bool>($"select exists (select from {table})");
 
