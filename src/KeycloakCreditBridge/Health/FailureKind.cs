@@ -28,9 +28,11 @@ internal static class Failure
         KeycloakAuthenticationException or KeycloakForbiddenException or KeycloakRealmNotFoundException or KeycloakDatabaseException
             => FailureKind.Misconfigured,
         KeycloakUnavailableException => FailureKind.Unreachable,
-        PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.InsufficientPrivilege } => FailureKind.Misconfigured,
+        PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.InsufficientPrivilege }
+            => FailureKind.Misconfigured,
         PostgresException postgres when HasClass(postgres, "28") => FailureKind.Misconfigured,
-        PostgresException postgres when HasClass(postgres, "57") || HasClass(postgres, "53") || HasClass(postgres, "08") => FailureKind.Unreachable,
+        PostgresException postgres when HasClass(postgres, "57") || HasClass(postgres, "53") || HasClass(postgres, "08")
+            => FailureKind.Unreachable,
         PostgresException => FailureKind.Other,
         NpgsqlException or SocketException or TimeoutException => FailureKind.Unreachable,
         _ => FailureKind.Other,

@@ -37,7 +37,8 @@ internal static class MeteringModule
     {
         app.Use(ForwardAuthEndpoint.RejectEscapingPathsAsync);
         app.Map(
-                $"{ForwardAuthEndpoint.Path}/{{**rest}}", (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
+                $"{ForwardAuthEndpoint.Path}/{{**rest}}",
+                (HttpContext context, ForwardAuthEndpoint endpoint) => endpoint.DecideAsync(context))
             .RequireToken()
             .AddEndpointFilter(app.Services.GetRequiredService<RequestRateLimiter>())
             .AddEndpointFilter(app.Services.GetRequiredService<ProblemFilter>())

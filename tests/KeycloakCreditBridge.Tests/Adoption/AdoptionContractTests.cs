@@ -16,7 +16,8 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         await scene.Database.ExecuteAsync(
             $"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
-        var (raced, twin, bare, off) = (await AddUserAsync(scene, "raced"), await AddUserAsync(scene, "twin"), await AddUserAsync(scene, "bare"), await AddUserAsync(scene, "off"));
+        var (raced, twin) = (await AddUserAsync(scene, "raced"), await AddUserAsync(scene, "twin"));
+        var (bare, off) = (await AddUserAsync(scene, "bare"), await AddUserAsync(scene, "off"));
         var fresh = await AddUserAsync(scene, "fresh");
         await scene.Database.OpenAsync(raced, 5m, openings: 10);
         await scene.Database.OpenAsync("Twin@example.com", 5m);
@@ -43,7 +44,10 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
             () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"),
             "the first reconciliation has let go");
         await scene.ReconcileAsync();
-        string[] expected = [$"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "left@example.com 5.00 1", $"{fresh} 5.00 1"];
+        string[] expected =
+        [
+            $"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "left@example.com 5.00 1", $"{fresh} 5.00 1",
+        ];
         Assert.Equal(expected.Order(StringComparer.Ordinal), await scene.Database.QueryAsync<string>(
             """
             select concat_ws(' ', user_id, credits_remaining::numeric(9, 2),
@@ -66,6 +70,7 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
     {
         using var report = JsonDocument.Parse(output);
         return [.. report.RootElement.GetProperty("findings").EnumerateArray()
-            .Select(finding => $"{finding.GetProperty("name").GetString()} {finding.GetProperty("count").GetInt64()}").Order(StringComparer.Ordinal)];
+            .Select(finding => $"{finding.GetProperty("name").GetString()} {finding.GetProperty("count").GetInt64()}")
+            .Order(StringComparer.Ordinal)];
     }
 }

@@ -44,7 +44,8 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
         scene.AddUser("ana", "ana@example.com");
         await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
         await scene.Database.MigrateAsync();
-        await using var bridge = await scene.NewBridge(("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
+        await using var bridge = await scene.NewBridge(
+            ("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
         await Eventually.TrueAsync(
             async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
 
@@ -126,7 +127,10 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
                 await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
         });
         await Task.WhenAll(
-            [.. writers, scene.ApplyAsync(), ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { ReEvaluate = true }, null, Token)]);
+            [
+                .. writers, scene.ApplyAsync(),
+                ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { ReEvaluate = true }, null, Token),
+            ]);
 
         Assert.Equal(
             (30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));

@@ -38,7 +38,10 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         Assert.Equal(
             ["1.500000 3.500000"],
             await scene.Database.QueryAsync<string>(
-                "select (metadata ->> 'taken_back') || ' ' || (metadata ->> 'not_taken_back') from credit_transactions where transaction_type = 'adjustment'"));
+                """
+                select (metadata ->> 'taken_back') || ' ' || (metadata ->> 'not_taken_back')
+                from credit_transactions where transaction_type = 'adjustment'
+                """));
         await scene.AssertBooksAsync();
     }
 
@@ -128,7 +131,8 @@ public sealed class AdoptionTests(PostgresFixture postgres)
 
         var report = await scene.ApplyAsync();
 
-        Assert.Subset(AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
+        Assert.Subset(
+            AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
         Assert.Equal(["both@example.com 7.00", "left@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
         Assert.Contains("both@example.com", report.Findings.Single(finding => finding.Name == "shared").First);
         await scene.AssertBooksAsync();
@@ -192,7 +196,8 @@ public sealed class AdoptionTests(PostgresFixture postgres)
             await Dapper.SqlMapper.ExecuteAsync(blocker, "select 1 from user_credits where user_id = 'p05' for update");
             using var command = CommandProcess.Start(killed.Settings, "adopt", "--apply", "--batch", "2");
             await Eventually.TrueAsync(
-                async () => await killed.Database.ScalarAsync<bool>("select exists (select from audit_logs)") && await killed.Database.WaitsAsync(),
+                async () => await killed.Database.ScalarAsync<bool>("select exists (select from audit_logs)")
+                    && await killed.Database.WaitsAsync(),
                 "some are adopted and the next batch waits");
             await command.SignalAsync("KILL");
             await command.EndAsync();
@@ -201,7 +206,12 @@ public sealed class AdoptionTests(PostgresFixture postgres)
 
         Assert.NotEqual(await undisturbed.StateAsync(), await killed.StateAsync());
         await Eventually.TrueAsync(
-            () => killed.Database.ScalarAsync<bool>("select not exists (select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))"),
+            () => killed.Database.ScalarAsync<bool>(
+                """
+                select not exists (
+                    select from pg_locks
+                    where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))
+                """),
             "the killed session has ended");
         var (code, _, error) = await CommandProcess.RunAsync(killed.Settings, "adopt", "--apply", "--batch", "2");
         Assert.True(code == 0, error);

@@ -42,7 +42,8 @@ internal static class ExistingInstallation
     private const string Opening =
         """
         insert into credit_transactions (user_id, amount, transaction_type, metadata, created_at)
-        select @Id, @Amount, 'purchase', '{"tier": "trial", "reason": "initial_allocation", "source": "trial_signup"}', now() - interval '9 days'
+        select @Id, @Amount, 'purchase', '{"tier": "trial", "reason": "initial_allocation", "source": "trial_signup"}',
+            now() - interval '9 days'
         from generate_series(1, @Times)
         """;
 
@@ -55,7 +56,8 @@ internal static class ExistingInstallation
             user_id {(uuid ? "uuid not null unique references users (id) on delete cascade" : "varchar(255) not null unique")},
             credits_remaining numeric(12, 6) not null default 0, credits_allocated numeric(12, 6) not null default 0,
             tier varchar(50) not null default 'free', monthly_cap numeric(12, 6), last_reset timestamptz default now(),
-            created_at timestamptz default now(), updated_at timestamptz default now(){(notifications ? ", email_notifications_enabled boolean default true" : "")},
+            created_at timestamptz default now(),
+            updated_at timestamptz default now(){(notifications ? ", email_notifications_enabled boolean default true" : "")},
             constraint credits_remaining_positive check (credits_remaining >= 0),
             constraint valid_tier check (tier in ('free', 'trial', 'starter', 'professional', 'enterprise')));
         create index idx_user_credits_user_id on user_credits (user_id);
@@ -77,7 +79,10 @@ internal static class ExistingInstallation
         string tier = "trial")
     {
         await database.ExecuteAsync(
-            "insert into user_credits (user_id, credits_remaining, credits_allocated, tier, created_at) values (@Id, @Balance, @Allocated, @Tier, now() - interval '9 days')",
+            """
+            insert into user_credits (user_id, credits_remaining, credits_allocated, tier, created_at)
+            values (@Id, @Balance, @Allocated, @Tier, now() - interval '9 days')
+            """,
             new { Id = id, Balance = balance, Allocated = opening, Tier = tier });
         await database.ExecuteAsync(Opening, new { Id = id, Amount = opening, Times = openings });
         if (used != 0)

@@ -19,7 +19,8 @@ public sealed class CommandTests(PostgresFixture postgres)
         var (exitCode, output, error) = await CommandProcess.RunAsync([KeyValuePair.Create("Hints:Lease", (string?)"soon")], "--help");
 
         Assert.Equal((0, ""), (exitCode, error));
-        foreach (var text in new[] { "run", "migrate", "reconcile", "backfill", "hints", "--set", "--version", "Examples:", "Configuration:" })
+        string[] texts = ["run", "migrate", "reconcile", "backfill", "hints", "usage", "--set", "--version", "Examples:", "Configuration:"];
+        foreach (var text in texts)
             Assert.Contains(text, output, StringComparison.Ordinal);
         foreach (var code in new[] { "\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  130 " })
             Assert.Contains(code, output, StringComparison.Ordinal);
@@ -157,7 +158,8 @@ public sealed class CommandTests(PostgresFixture postgres)
 
         Assert.Equal((0, 0, 0), (dry.ExitCode, real.ExitCode, json.ExitCode));
         Assert.Contains("dry run", dry.Output, StringComparison.Ordinal);
-        Assert.StartsWith("demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal(

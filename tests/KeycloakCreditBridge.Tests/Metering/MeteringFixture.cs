@@ -53,7 +53,11 @@ internal sealed class MeteringFixture : IAsyncDisposable
     {
         var (status, answer) = await PostAsync(
             "beta/litellm_basic_guardrail_api",
-            new JsonObject { ["input_type"] = "request", ["request_data"] = new JsonObject { ["user_api_key_user_id"] = userId } }.ToJsonString());
+            new JsonObject
+            {
+                ["input_type"] = "request",
+                ["request_data"] = new JsonObject { ["user_api_key_user_id"] = userId },
+            }.ToJsonString());
         Assert.Equal(HttpStatusCode.OK, status);
         return JsonNode.Parse(answer)!;
     }

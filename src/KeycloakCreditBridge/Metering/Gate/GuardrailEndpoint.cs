@@ -15,7 +15,8 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
         using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
         if (body is null)
             return Problem(
-                StatusCodes.Status413PayloadTooLarge, $"The request is longer than {limit} bytes: set exclude_payload_fields in the gateway.");
+                StatusCodes.Status413PayloadTooLarge,
+                $"The request is longer than {limit} bytes: set exclude_payload_fields in the gateway.");
         if (!TryRead(body.Bytes.Span, out var userId))
             return Problem(
                 StatusCodes.Status400BadRequest, "The body is not what LiteLLM's guardrail API sends: JSON with an object request_data.");

@@ -25,10 +25,12 @@ internal sealed partial class MeterEndpoint(
                 $"The report is longer than {limit} bytes: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
         if (!UsageReader.MayHoldRecords(body.Bytes.Span))
             return TypedResults.Problem(
-                "The body holds no records: send a JSON array, an object, or an object on each line.", statusCode: StatusCodes.Status400BadRequest);
+                "The body holds no records: send a JSON array, an object, or an object on each line.",
+                statusCode: StatusCodes.Status400BadRequest);
         if (UsageReader.HoldsMoreThan(MaxRecords, body.Bytes))
             return TypedResults.Problem(
-                $"The report holds more than {MaxRecords} records: send smaller batches.", statusCode: StatusCodes.Status413PayloadTooLarge);
+                $"The report holds more than {MaxRecords} records: send smaller batches.",
+                statusCode: StatusCodes.Status413PayloadTooLarge);
         try
         {
             if (!gate.IsOpen)

@@ -39,7 +39,8 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         await using var bundle = await PrepareAsync();
         bundle.Realm.ChangeUser("id-of-ana", user => user with { Enabled = false });
 
-        Assert.Contains("disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
         await bundle.RunAsync(ReconciliationFixture.AllUsers);
         Assert.Contains(
             "Held because the user is disabled in Keycloak, since ", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
@@ -66,7 +67,8 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
 
         Assert.Contains("no hint of the user arrived", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);
         Assert.Contains("the e-mail address is not verified", (await ShowAsync(bundle, "unproved")).Output, StringComparison.Ordinal);
-        Assert.Contains("the account of that id belongs to another user", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "the account of that id belongs to another user", (await ShowAsync(bundle, "copy")).Output, StringComparison.Ordinal);
         Assert.Contains("service account of a client", (await ShowAsync(bundle, "robot")).Output, StringComparison.Ordinal);
         Assert.Contains(@"dead after 10 tries (bad\u{A}luck)", (await ShowAsync(bundle, "stuck")).Output, StringComparison.Ordinal);
         var unknown = await ShowAsync(bundle, "unknown");

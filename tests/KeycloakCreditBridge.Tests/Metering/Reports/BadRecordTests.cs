@@ -68,7 +68,8 @@ public sealed class BadRecordTests(PostgresFixture postgres)
             Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await scene.PostAsync("usage/litellm", body)).Status);
         }
 
-        Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", $"[{string.Join(',', Enumerable.Repeat("[1,2,\"a,b\"]", 10_000))}]")).Status);
+        var most = $"[{string.Join(',', Enumerable.Repeat("[1,2,\"a,b\"]", 10_000))}]";
+        Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", most)).Status);
     }
 
     [Fact]

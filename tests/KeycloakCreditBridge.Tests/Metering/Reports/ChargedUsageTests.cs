@@ -27,7 +27,8 @@ public sealed class ChargedUsageTests(PostgresFixture postgres)
         var summary = (await scene.GetAsync("api/v1/credits/usage/summary", token)).Json;
         Assert.Equal(
             (3, "500.500000", 1, 2),
-            ((int)summary["total_events"]!, (string)summary["total_cost"]!, (int)summary["free_tier_events"]!, (int)summary["paid_tier_events"]!));
+            ((int)summary["total_events"]!, (string)summary["total_cost"]!,
+                (int)summary["free_tier_events"]!, (int)summary["paid_tier_events"]!));
         Assert.Equal(5m - 500.5m, await scene.BalanceOfAsync(id));
         var models = (await scene.GetAsync("api/v1/credits/usage/by-model", token)).Json.AsArray();
         Assert.Equal(["own 500.000000", "gpt-4o-mini 0.500000"], models.Select(model => $"{model!["model"]} {model["cost"]}"));

@@ -19,7 +19,11 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
         await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var renaming = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
-            foreach (var (table, column) in ((string, string)[])[("user_credits", "user_id"), ("credit_transactions", "user_id"), ("audit_logs", "user_id"), ("keycloak_users", "account_id")])
+            (string, string)[] columns =
+            [
+                ("user_credits", "user_id"), ("credit_transactions", "user_id"), ("audit_logs", "user_id"), ("keycloak_users", "account_id"),
+            ];
+            foreach (var (table, column) in columns)
                 await connection.ExecuteAsync($"update {table} set {column} = 'new@example.com' where {column} = 'ana@example.com'");
             var reported = scene.ReportAsync(Record("r1", ana, 1m));
             await Eventually.TrueAsync(
@@ -94,7 +98,8 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
         await scene.Database.ExecuteAsync(
             """
             create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no usage of this kind here'; end $$;
-            create trigger refuse before insert on credit_transactions for each row when (new.metadata->>'record_id' = 'bad') execute function refuse();
+            create trigger refuse before insert on credit_transactions for each row
+            when (new.metadata->>'record_id' = 'bad') execute function refuse();
             """);
 
         await scene.ReportAsync(
@@ -102,6 +107,9 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
 
         Assert.Equal((4m, 4m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
         Assert.Equal(1, await scene.Database.ScalarAsync<int>(
-            "select count(*)::int from usage_refusals where error like '%no usage of this kind here' and convert_from(record, 'UTF8') like '%\"bad\"%'"));
+            """
+            select count(*)::int from usage_refusals
+            where error like '%no usage of this kind here' and convert_from(record, 'UTF8') like '%"bad"%'
+            """));
     }
 }

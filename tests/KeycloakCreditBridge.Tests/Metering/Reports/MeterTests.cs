@@ -20,7 +20,8 @@ public sealed class MeterTests(PostgresFixture postgres)
             ["-1.000000 4.000000 openai gpt-4o-mini 100 1.000000 0.5 r1", "-0.000428 3.999572 openai gpt-4o-mini 100 0.000428 0.000214 r3"],
             await scene.Database.QueryAsync<string>(
                 """
-                select concat_ws(' ', amount, balance_after, provider, model, tokens_used, cost, metadata->>'response_cost', metadata->>'record_id')
+                select concat_ws(' ', amount, balance_after, provider, model, tokens_used, cost,
+                    metadata->>'response_cost', metadata->>'record_id')
                 from credit_transactions where user_id = @ana and transaction_type = 'usage' order by balance_after desc
                 """,
                 new { ana }));

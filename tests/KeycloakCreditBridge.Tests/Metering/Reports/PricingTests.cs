@@ -77,7 +77,8 @@ public sealed class PricingTests
     }
 
     private static IEnumerable<string> Validate(MeteringOptions options) =>
-        new MeteringOptionsValidator(Microsoft.Extensions.Options.Options.Create(new ProvisioningOptions())).Validate(null, options).Failures ?? [];
+        new MeteringOptionsValidator(Microsoft.Extensions.Options.Options.Create(new ProvisioningOptions()))
+            .Validate(null, options).Failures ?? [];
 
     private static decimal Price(MeteringOptions options, string tier, UsageRecord record) =>
         new Pricing(Microsoft.Extensions.Options.Options.Create(options)).CreditsFor(record, tier);

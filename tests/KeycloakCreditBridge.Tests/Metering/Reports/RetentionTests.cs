@@ -18,7 +18,10 @@ public sealed class RetentionTests(PostgresFixture postgres)
         var id = await scene.AddUserAsync("ana");
         await scene.ReportAsync(Record("r1", id, 1m), Record("r2", id, 1m));
         await scene.Database.ExecuteAsync(
-            "update usage_records set charged_at = case record_id when 'r1' then now() - interval '10 days 1 hour' else now() - interval '9 days 23 hours' end");
+            """
+            update usage_records
+            set charged_at = now() - case record_id when 'r1' then interval '10 days 1 hour' else interval '9 days 23 hours' end
+            """);
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
 
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
@@ -35,7 +38,8 @@ public sealed class RetentionTests(PostgresFixture postgres)
         await scene.Database.ExecuteAsync(
             """
             insert into usage_refusals (record, error, refused_at)
-            select '', case n when 1 then 'young' else 'old' end, now() - case n when 1 then interval '9 days 23 hours' else interval '10 days 1 hour' end
+            select '', case n when 1 then 'young' else 'old' end,
+                now() - case n when 1 then interval '9 days 23 hours' else interval '10 days 1 hour' end
             from generate_series(1, 2500) n
             """);
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
@@ -62,7 +66,10 @@ public sealed class RetentionTests(PostgresFixture postgres)
         await using var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await connection.ExecuteAsync("select from user_credits for update");
         await scene.Database.ExecuteAsync(
-            "insert into usage_batches (body, received_at, due_at) select convert_to(@Body, 'UTF8'), t, t from (select now() - interval '1 hour' as t) t",
+            """
+            insert into usage_batches (body, received_at, due_at)
+            select convert_to(@Body, 'UTF8'), t, t from (select now() - interval '1 hour' as t) t
+            """,
             new { Body = Record("r2", id, 1m).ToJsonString() });
         var (waiting, lag) = await BacklogAsync(scene);
         Assert.Equal(2m, waiting);
@@ -96,7 +103,10 @@ public sealed class RetentionTests(PostgresFixture postgres)
     {
         await using var scene = await StartAsync(postgres);
         await scene.Database.ExecuteAsync(
-            "insert into usage_records (user_id, record_id, charged_at) select 'u', n::text, now() - interval '401 days' from generate_series(1, 2500) n");
+            """
+            insert into usage_records (user_id, record_id, charged_at)
+            select 'u', n::text, now() - interval '401 days' from generate_series(1, 2500) n
+            """);
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
         // The service's own look at its start may have had a part of them.
