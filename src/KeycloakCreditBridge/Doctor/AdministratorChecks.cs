@@ -51,5 +51,6 @@ internal sealed class AdministratorChecks(KeycloakClient keycloak, IOptions<Inta
     private static bool Imports(JsonObject federation) =>
         Setting(federation, "importEnabled") is not "false" && Setting(federation, "enabled") is not "false";
 
-    private static string? Setting(JsonObject federation, string name) => (string?)(federation["config"]?[name] as JsonArray)?.FirstOrDefault();
+    private static string? Setting(JsonObject federation, string name) =>
+        (string?)(federation["config"]?[name] as JsonArray)?.FirstOrDefault();
 }

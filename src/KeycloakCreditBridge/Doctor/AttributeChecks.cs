@@ -21,7 +21,8 @@ internal sealed class AttributeChecks(AdminTransport transport, TokenSource toke
             : Task.FromResult(Finding.Ok("account ids hold no attribute"));
 
     // The bridge's own roles show the user profile.
-    private async Task<Finding> CheckAsync(string realm, IReadOnlyList<string> attributes, string consequence, CancellationToken cancellationToken)
+    private async Task<Finding> CheckAsync(
+        string realm, IReadOnlyList<string> attributes, string consequence, CancellationToken cancellationToken)
     {
         var session = new AdminSession(transport, realm, tokens);
         var profile = await session.GetAsync("users/profile", AdminRequest.ViewUsers, cancellationToken);
@@ -30,7 +31,8 @@ internal sealed class AttributeChecks(AdminTransport transport, TokenSource toke
 
     private static Finding Check(JsonNode profile, string attribute, string consequence)
     {
-        var declared = (profile["attributes"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(item => (string?)item["name"] == attribute);
+        var declared = (profile["attributes"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(
+            item => (string?)item["name"] == attribute);
         if (declared is null)
         {
             return (string?)profile["unmanagedAttributePolicy"] == "ENABLED"

@@ -8,7 +8,8 @@ namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>What can be wrong in PostgreSQL, and which work is overdue there.</summary>
 internal sealed class DatabaseChecks(
-    PrivilegeStore privileges, Migrator migrator, AdoptionMarkStore adoption, HintStore hints, HintListStore listed, CompleteRunStore runs, TimeProvider clock)
+    PrivilegeStore privileges, Migrator migrator, AdoptionMarkStore adoption, HintStore hints, HintListStore listed, CompleteRunStore runs,
+    TimeProvider clock)
 {
     private const int OldestMajor = 15;
 
@@ -42,7 +43,9 @@ internal sealed class DatabaseChecks(
         return apart.Duration() <= MaxClockDifference
             ? Finding.Ok("PostgreSQL's clock agrees with this one")
             : Finding.Warn(
-                string.Create(CultureInfo.InvariantCulture, $"PostgreSQL's clock is {Math.Abs(apart.TotalSeconds):0} s {(apart > TimeSpan.Zero ? "ahead of" : "behind")} this one"),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"PostgreSQL's clock is {Math.Abs(apart.TotalSeconds):0} s {(apart > TimeSpan.Zero ? "ahead of" : "behind")} this one"),
                 "synchronise both by NTP: replicas with different clocks take over work that is still running, and do it twice");
     }
 
@@ -51,7 +54,8 @@ internal sealed class DatabaseChecks(
         if (!await migrator.IsCurrentAsync(cancellationToken))
             return Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`");
         return await adoption.IsDueAsync(cancellationToken)
-            ? Finding.Fail("accounts from before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
+            ? Finding.Fail(
+                "accounts from before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
             : Finding.Ok("the schema is current");
     }
 
@@ -61,7 +65,8 @@ internal sealed class DatabaseChecks(
         return lacking.Count == 0
             ? Finding.Ok("the role has all privileges that it needs")
             : Finding.Fail(
-                $"the role lacks {string.Join(", ", lacking)}", "migrate if tables are missing; otherwise grant them, or make the role the owner");
+                $"the role lacks {string.Join(", ", lacking)}",
+                "migrate if tables are missing; otherwise grant them, or make the role the owner");
     }
 
     public async Task<Finding> LateHintsAsync(CancellationToken cancellationToken)
@@ -82,14 +87,17 @@ internal sealed class DatabaseChecks(
         return dead.Count == 0
             ? Finding.Ok("no hint is dead")
             : Finding.Fail(
-                string.Create(CultureInfo.InvariantCulture, $"{dead[0].Total} hints are dead, the oldest one of user {dead[0].KeycloakId}: {dead[0].Error}"),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{dead[0].Total} hints are dead, the oldest one of user {dead[0].KeycloakId}: {dead[0].Error}"),
                 "correct what `hints list --dead` says, then run `hints retry --all-dead`");
     }
 
     public async Task<Finding> ReconciledAsync(string realm, CancellationToken cancellationToken)
     {
         var latest = await runs.LatestAsync(realm, cancellationToken);
-        var cure = $"run `KeycloakCreditBridge reconcile --realm {realm}`, and check that Reconciliation:Enabled is true in a running service";
+        var cure =
+            $"run `KeycloakCreditBridge reconcile --realm {realm}`, and check that Reconciliation:Enabled is true in a running service";
         if (latest is not { } ended)
             return Finding.Warn("the realm was never reconciled to the end", cure);
         var says = string.Create(CultureInfo.InvariantCulture, $"last reconciled to the end at {ended:u}");

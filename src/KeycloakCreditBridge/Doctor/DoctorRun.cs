@@ -38,7 +38,8 @@ internal static class DoctorRun
         else
             report(Skipped("database"));
         if (realms.Count > 0)
-            await RunAsync(KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), report, cancellationToken);
+            await RunAsync(
+                KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), report, cancellationToken);
         foreach (var realm in realms)
             await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), report, cancellationToken);
     }
@@ -85,7 +86,8 @@ internal static class DoctorRun
 
     private static IEnumerable<DoctorCheck> OfRealm(IServiceProvider services, string realm, AdminSession? administrator)
     {
-        var webhooks = ActivatorUtilities.CreateInstance<WebhookChecks>(services, ActivatorUtilities.CreateInstance<TestDelivery>(services));
+        var webhooks = ActivatorUtilities.CreateInstance<WebhookChecks>(
+            services, ActivatorUtilities.CreateInstance<TestDelivery>(services));
         var asAdministrator = ActivatorUtilities.CreateInstance<AdministratorChecks>(services);
         var checks = ActivatorUtilities.CreateInstance<RealmChecks>(services);
         var settings = ActivatorUtilities.CreateInstance<EventSettingChecks>(services);

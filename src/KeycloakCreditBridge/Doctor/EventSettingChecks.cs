@@ -39,7 +39,9 @@ internal sealed class EventSettingChecks(KeycloakEvents events, IOptions<IntakeO
         var overlap = intake.Value.Poll.Overlap;
         return seconds > overlap.TotalSeconds
             ? Finding.Ok(says)
-            : EventsMissed($"{says}, which is not longer than Intake:Poll:Overlap ({overlap})", "keep them for a day or more: as long as the bridge may be down");
+            : EventsMissed(
+                $"{says}, which is not longer than Intake:Poll:Overlap ({overlap})",
+                "keep them for a day or more: as long as the bridge may be down");
     }
 
     // A bridge that does not poll needs no stored events.

@@ -34,7 +34,8 @@ internal sealed class RealmChecks(
         if (IssuedAt(token) is not { } issued)
             return Finding.Warn("the token does not say when it was issued, so Keycloak's clock is not known");
         var skew = clock.GetUtcNow() - issued;
-        var says = string.Create(CultureInfo.InvariantCulture, $"the clocks of Keycloak and this machine differ by {Math.Abs(skew.TotalSeconds):0} s");
+        var says = string.Create(
+            CultureInfo.InvariantCulture, $"the clocks of Keycloak and this machine differ by {Math.Abs(skew.TotalSeconds):0} s");
         const string cure = "set both by NTP";
         if (skew.Duration() <= ToleratedSkew)
             return Finding.Ok(says);
@@ -49,9 +50,11 @@ internal sealed class RealmChecks(
         return Finding.Ok("users can be read");
     }
 
-    public Task<Finding> UserEventsAsync(string realm, CancellationToken cancellationToken) => EventsAsync(realm, "events", cancellationToken);
+    public Task<Finding> UserEventsAsync(string realm, CancellationToken cancellationToken) =>
+        EventsAsync(realm, "events", cancellationToken);
 
-    public Task<Finding> AdminEventsAsync(string realm, CancellationToken cancellationToken) => EventsAsync(realm, "admin-events", cancellationToken);
+    public Task<Finding> AdminEventsAsync(string realm, CancellationToken cancellationToken) =>
+        EventsAsync(realm, "admin-events", cancellationToken);
 
     public async Task<Finding> CapabilitiesAsync(string realm, CancellationToken cancellationToken)
     {

@@ -13,7 +13,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>Sends the running bridge a delivery without a user, signed as the configuration says. It stores nothing.</summary>
-internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration configuration, IOptions<IntakeOptions> intake, TimeProvider clock)
+internal sealed class TestDelivery(
+    IHttpClientFactory clients, IConfiguration configuration, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
     private static readonly string[] AnyAddress = ["+", "*", "0.0.0.0", "[::]"];
@@ -44,7 +45,8 @@ internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration co
     // The bridge authenticates before it reads the body: a body that a pinned format rejects was authenticated.
     private static Finding Evaluate(Uri address, string realm, HttpStatusCode status) => status switch
     {
-        HttpStatusCode.NoContent or HttpStatusCode.BadRequest => Finding.Ok($"the bridge at {address} accepts what is signed with this configuration's secret"),
+        HttpStatusCode.NoContent or HttpStatusCode.BadRequest =>
+            Finding.Ok($"the bridge at {address} accepts what is signed with this configuration's secret"),
         HttpStatusCode.Unauthorized => Finding.Fail(
             $"the bridge at {address} refused what is signed with this configuration's secret",
             "restart it with the same WebhookSecrets and WebhookAuthentication"),
@@ -85,7 +87,8 @@ internal sealed class TestDelivery(IHttpClientFactory clients, IConfiguration co
         var (id, time) = ($"doctor-{Guid.NewGuid():n}", clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
         byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{time}."), .. body];
         var signature = HMACSHA256.HashData(StandardWebhooksSignature.KeyOf(secret) ?? [], signed);
-        return [("webhook-id", id), ("webhook-timestamp", time), (StandardWebhooksSignature.Header, $"v1,{Convert.ToBase64String(signature)}")];
+        return [
+            ("webhook-id", id), ("webhook-timestamp", time), (StandardWebhooksSignature.Header, $"v1,{Convert.ToBase64String(signature)}")];
     }
 
     private Uri Address(string realm)

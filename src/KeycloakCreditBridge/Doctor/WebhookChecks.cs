@@ -39,7 +39,7 @@ internal sealed class WebhookChecks(
         if (OtherPlugin(realm) is { } other)
             return other;
         if (await WebhooksOf(realm).ListAsync(cancellationToken) is not { } all)
-            return Finding.Ok("Keycloak has no webhook plugin of Phase Two: polling tells of users");
+            return Finding.Ok("Keycloak has no webhook plugin of Phase Two: polling finds users");
         var own = OwnWebhook(realm, all);
         if (own is null)
         {
@@ -54,7 +54,7 @@ internal sealed class WebhookChecks(
             return EventsDelayed($"the webhook to {own.Url} does not send {string.Join(", ", lacking)}", Register);
         return Finding.Ok(intake.Value.Webhook.Url.Length > 0
             ? $"the webhook to {own.Url} sends what matters"
-            : $"the webhook to {own.Url} sends what matters; whether that is this bridge only Intake:Webhook:Url would tell");
+            : $"the webhook to {own.Url} sends what matters; set Intake:Webhook:Url to check that it is this bridge");
     }
 
     /// <param name="realm">The realm.</param>
@@ -64,7 +64,8 @@ internal sealed class WebhookChecks(
         if (OtherPlugin(realm) is { } other)
             return other;
         var secrets = options.Value.Realm(realm).WebhookSecrets;
-        if (await WebhooksOf(realm).ListAsync(cancellationToken) is not { } all || OwnWebhook(realm, all) is not { } own || secrets.Count == 0)
+        var all = await WebhooksOf(realm).ListAsync(cancellationToken);
+        if (all is null || OwnWebhook(realm, all) is not { } own || secrets.Count == 0)
             return Finding.Ok("there is no webhook whose secret could differ");
         if (administrator is null)
             return Finding.Ok("Keycloak does not show its secret to the bridge's roles; with --admin-user it is compared");
@@ -74,11 +75,13 @@ internal sealed class WebhookChecks(
         return secrets.Contains(shown, StringComparer.Ordinal)
             ? Finding.Ok("Keycloak signs with a secret of this configuration")
             : Finding.Fail(
-                $"Keycloak signs the webhook to {own.Url} with a secret that is none of {options.Value.RealmKeyOf(realm)}:WebhookSecrets, so each is refused",
+                $"Keycloak signs the webhook to {own.Url} with a secret that is none of " +
+                $"{options.Value.RealmKeyOf(realm)}:WebhookSecrets, so each is refused",
                 $"{Register}, which gives it the first one");
     }
 
-    public Task<Finding> DeliveryAsync(string realm, CancellationToken cancellationToken) => delivery.SendAsync(options.Value.Realm(realm), cancellationToken);
+    public Task<Finding> DeliveryAsync(string realm, CancellationToken cancellationToken) =>
+        delivery.SendAsync(options.Value.Realm(realm), cancellationToken);
 
     private Finding? OtherPlugin(string realm) => options.Value.Realm(realm).WebhookAuthentication switch
     {
@@ -96,7 +99,8 @@ internal sealed class WebhookChecks(
 
         var address = intake.Value.Webhook.Url.TrimEnd('/');
         return all.FirstOrDefault(webhook => webhook.Url == address + RealmRequirements.WebhookPath(realm))
-            ?? all.FirstOrDefault(webhook => options.Value.Realms.Count == 1 && webhook.Url == address + RealmRequirements.SharedWebhookPath);
+            ?? all.FirstOrDefault(
+                webhook => options.Value.Realms.Count == 1 && webhook.Url == address + RealmRequirements.SharedWebhookPath);
     }
 
     private string ExpectedAddress(string realm) => intake.Value.Webhook.Url.Length == 0

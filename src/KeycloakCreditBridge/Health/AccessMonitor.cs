@@ -25,7 +25,9 @@ internal sealed partial class AccessMonitor(
     // Empty for a realm without problems; a realm that could not be asked yet has no entry.
     private readonly ConcurrentDictionary<string, string> _problems = new(StringComparer.Ordinal);
 
-    /// <summary>What an operator must correct in a realm, or null. A Keycloak that is unreachable for a while changes nothing here.</summary>
+    /// <summary>
+    /// What an operator must correct in a realm, or null. A Keycloak that is unreachable for a while changes nothing here.
+    /// </summary>
     public string? ProblemOf(string realm) =>
         _problems.TryGetValue(realm, out var problem) ? problem is "" ? null : problem : "What the client may read is not known yet";
 
@@ -50,7 +52,9 @@ internal sealed partial class AccessMonitor(
         // Roles are part of the token: a role that is granted from now on is only in the next one.
         if (exception is KeycloakForbiddenException)
             tokens.Invalidate(realm);
-        if (exception is KeycloakForbiddenException or KeycloakAuthenticationException or KeycloakRealmNotFoundException or KeycloakEventStoreException)
+        if (
+            exception is KeycloakForbiddenException or KeycloakAuthenticationException or KeycloakRealmNotFoundException
+                or KeycloakEventStoreException)
             Record(realm, exception.Message);
         else
             LogUnknown(realm, exception.Message);

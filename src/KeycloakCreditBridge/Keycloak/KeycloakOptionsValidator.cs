@@ -20,12 +20,15 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
         if (UrlProblem(options.Url) is { } problem)
             yield return $"Url {problem}: give Keycloak's address, for example https://sso.example.com or https://sso.example.com/auth.";
         if (options.PublicUrl is { Length: > 0 } publicUrl && UrlProblem(publicUrl) is { } publicProblem)
-            yield return $"PublicUrl {publicProblem}: give the address that browsers use, for example https://sso.example.com, or leave it out.";
+            yield return
+                $"PublicUrl {publicProblem}: give the address that browsers use, for example https://sso.example.com, or leave it out.";
         // A timer cannot wait longer than about 49 days, and no request should wait for many minutes.
         if (options.RequestTimeout <= TimeSpan.Zero || options.RequestTimeout > TimeSpan.FromMinutes(10))
             yield return $"RequestTimeout is {options.RequestTimeout}: give a time up to ten minutes, for example 00:00:30.";
         if (options.Database.ConnectionString is { Length: > 0 } text && !IsConnectionString(text))
-            yield return "Database:ConnectionString is no Npgsql connection string: give one such as Host=db;Database=keycloak;Username=reader, or leave it out.";
+            yield return
+                "Database:ConnectionString is no Npgsql connection string: give one such as Host=db;Database=keycloak;Username=reader, " +
+                "or leave it out.";
         if (SecretMask.Covers(options.ClientSecret))
             yield return "ClientSecret is what Keycloak shows in place of a secret: give the secret itself.";
         if (options.Realms.Count == 0)
@@ -80,7 +83,8 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
             yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the bridge's client.";
         if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
-                + "give the secret that Keycloak shows at the client's credentials, or a long random text that `setup keycloak` gives to the client.";
+                + "give the secret that Keycloak shows at the client's credentials, or a long random text "
+                + "that `setup keycloak` gives to the client.";
 
         foreach (var secretKey in MaskedSecrets(realm))
             yield return $"{key}:{secretKey} is what Keycloak shows in place of a secret: give the secret itself.";

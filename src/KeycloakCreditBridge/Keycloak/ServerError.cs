@@ -17,7 +17,8 @@ internal sealed partial record ServerError(string? Code, string? Description)
             using var document = JsonDocument.Parse(body);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new ServerError(
-                    Text(document.RootElement, "error") ?? Text(document.RootElement, "errorMessage"), Text(document.RootElement, "error_description"))
+                    Text(document.RootElement, "error") ?? Text(document.RootElement, "errorMessage"),
+                    Text(document.RootElement, "error_description"))
                 : new ServerError(null, null);
         }
         catch (JsonException)

@@ -21,7 +21,8 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
 
     /// <summary>What setup could not compare, as the administrator may not see it; null when all was compared.</summary>
     public string? Unseen(JsonObject client) => SecretMask.Covers((string?)client["secret"])
-        ? $"Keycloak masks the secret of {Label} for this administrator, so setup did not compare it with {options.ClientSecretKeyOf(Realm)}: "
+        ? $"Keycloak masks the secret of {Label} for this administrator, so setup did not compare it with " +
+            $"{options.ClientSecretKeyOf(Realm)}: "
             + $"the role {ManageClients} shows it"
         : null;
 
@@ -32,7 +33,8 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
         return (found as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(client => (string?)client["clientId"] == ClientId);
     }
 
-    public Task CreateAsync(SetupRecord record, CancellationToken cancellationToken) => session.SendAsync(HttpMethod.Post, "clients", ManageClients, new JsonObject
+    public Task CreateAsync(SetupRecord record, CancellationToken cancellationToken) =>
+        session.SendAsync(HttpMethod.Post, "clients", ManageClients, new JsonObject
     {
         ["clientId"] = ClientId,
         ["name"] = "Keycloak Credit Bridge",
@@ -79,9 +81,12 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
             return null;
         if (isOurs)
             return new JsonObject(wrong.Select(item => KeyValuePair.Create(item.Field, item.Wanted)));
-        var key = options.Realm(Realm).ClientId is { Length: > 0 } ? $"{options.RealmKeyOf(Realm)}:ClientId" : $"{KeycloakOptions.Section}:ClientId";
+        var key = options.Realm(Realm).ClientId is { Length: > 0 }
+            ? $"{options.RealmKeyOf(Realm)}:ClientId"
+            : $"{KeycloakOptions.Section}:ClientId";
         throw new ConfigurationException([.. wrong.Select(item =>
-            $"Realm '{Realm}' has a client '{ClientId}' already, which setup did not create, and {item.Says}: {item.Remedy}, or choose another {key}.")]);
+            $"Realm '{Realm}' has a client '{ClientId}' already, which setup did not create, and {item.Says}: {item.Remedy}, or choose " +
+            $"another {key}.")]);
     }
 
     /// <summary>Roles of realm-management that the client's service account has directly.</summary>
@@ -107,7 +112,8 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
         if ((bool?)client["publicClient"] is true)
             yield return ("publicClient", JsonValue.Create(false), "it is public", "switch its client authentication on");
         if ((bool?)client["serviceAccountsEnabled"] is not true)
-            yield return ("serviceAccountsEnabled", JsonValue.Create(true), "it has no service account", "switch its service accounts roles on");
+            yield return (
+                "serviceAccountsEnabled", JsonValue.Create(true), "it has no service account", "switch its service accounts roles on");
         if ((bool?)client["enabled"] is false)
             yield return ("enabled", JsonValue.Create(true), "it is disabled", "enable it");
         if ((bool?)client["fullScopeAllowed"] is false)
@@ -130,7 +136,8 @@ internal sealed class BridgeClient(AdminSession session, KeycloakOptions options
         var name = RealmRequirements.ManagementClientOf(Realm);
         var found = await session.GetAsync($"clients?clientId={name}", ViewClients, cancellationToken);
         return (string?)(found as JsonArray)?.FirstOrDefault()?["id"]
-            ?? throw new ConfigurationException([$"Realm '{Realm}' does not show its client {name} to the administrator: it takes the role {ViewClients}."]);
+            ?? throw new ConfigurationException(
+                [$"Realm '{Realm}' does not show its client {name} to the administrator: it takes the role {ViewClients}."]);
     }
 
     private ConfigurationException Deleted() => new([$"The {Label} was deleted since the plan was made: run the same command again."]);

@@ -134,7 +134,8 @@ internal static class EventSettings
 
     private static string? Number(JsonNode? value) => value?.ToJsonString();
 
-    private static long Seconds(string? text) => long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var seconds) ? seconds : 0;
+    private static long Seconds(string? text) =>
+        long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var seconds) ? seconds : 0;
 
     private static string Before(string? seconds) => seconds is null or "0" ? "" : $" (before: {seconds} s)";
 

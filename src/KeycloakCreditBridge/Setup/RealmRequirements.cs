@@ -20,7 +20,9 @@ internal static class RealmRequirements
     /// <summary>Roles that are parts of those.</summary>
     public static readonly IReadOnlyList<string> IncludedRoles = ["query-users", "query-groups"];
 
-    /// <summary>Types of deliveries that the bridge acts on, as the plugin names them; partial import names its users' resource REALM.</summary>
+    /// <summary>
+    /// Types of deliveries that the bridge acts on, as the plugin names them; partial import names its users' resource REALM.
+    /// </summary>
     public static readonly IReadOnlyList<string> DeliveryTypes =
     [
         .. UserEventTypes.Names.Select(type => $"access.{type}"),

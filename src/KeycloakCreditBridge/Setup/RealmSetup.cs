@@ -39,7 +39,8 @@ internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
         record.Roles = [.. record.Roles.Union(lacking, StringComparer.Ordinal)];
         string[] powerful = [.. had.Except(RealmRequirements.Roles.Concat(RealmRequirements.IncludedRoles), StringComparer.Ordinal)];
         if (powerful.Length > 0)
-            notes.Add($"{_client.Label} may do more than the bridge needs: it has {string.Join(", ", powerful)}, which setup does not change");
+            notes.Add(
+                $"{_client.Label} may do more than the bridge needs: it has {string.Join(", ", powerful)}, which setup does not change");
 
         var webhooks = await WebhooksAsync(wanted, notes, cancellationToken);
         List<string> lines = [];
@@ -53,13 +54,16 @@ internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
             changes.Add(new SetupStep([$"+ {_client.Label}"], token => _client.CreateAsync(record, token)));
         else if (repair is not null)
             changes.Add(new SetupStep(
-                [$"~ {_client.Label}: {string.Join(", ", repair.Select(field => field.Key))}"], token => _client.UpdateAsync(record, repair, token)));
+                [$"~ {_client.Label}: {string.Join(", ", repair.Select(field => field.Key))}"],
+                token => _client.UpdateAsync(record, repair, token)));
         else if (!record.IsEmpty && record.Text != written)
             changes.Add(new SetupStep(
-                [$"~ {_client.Label}: its attribute {SetupRecord.Attribute} keeps what --undo needs"], token => _client.UpdateAsync(record, null, token)));
+                [$"~ {_client.Label}: its attribute {SetupRecord.Attribute} keeps what --undo needs"],
+                token => _client.UpdateAsync(record, null, token)));
         if (lacking.Length > 0)
             changes.Add(new SetupStep(
-                [.. lacking.Select(role => $"+ role {role} for {_client.Label}")], token => _client.MapRolesAsync(HttpMethod.Post, lacking, token)));
+                [.. lacking.Select(role => $"+ role {role} for {_client.Label}")],
+                token => _client.MapRolesAsync(HttpMethod.Post, lacking, token)));
         if (settings is not null)
             changes.Add(new SetupStep(lines, token => new RealmWriter(session).WriteAsync(settings, token)));
         if (webhook is not null)
@@ -80,7 +84,8 @@ internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
         List<string> notes = [];
         if (record.Webhook is { } url && await _webhooks.ListAsync(cancellationToken) is { } webhooks)
             changes.AddRange(webhooks.Where(webhook => webhook.Url == url).Select(webhook => new SetupStep(
-                [$"- webhook to {url} in realm {session.Realm}"], token => _webhooks.SendAsync(HttpMethod.Delete, webhook.Id, null, token))));
+                [$"- webhook to {url} in realm {session.Realm}"],
+                token => _webhooks.SendAsync(HttpMethod.Delete, webhook.Id, null, token))));
         List<string> lines = [];
         if (EventSettings.Undo(await new RealmWriter(session).ReadAsync(cancellationToken), record, lines, notes) is { } settings)
             changes.Add(new SetupStep(lines, token => new RealmWriter(session).WriteAsync(settings, token)));
@@ -93,22 +98,29 @@ internal sealed class RealmSetup(AdminSession session, KeycloakOptions options)
         string[] given = [.. (await _client.RolesAsync(client!, cancellationToken)).Intersect(record.Roles, StringComparer.Ordinal)];
         if (given.Length > 0)
             changes.Add(new SetupStep(
-                [.. given.Select(role => $"- role {role} of {_client.Label}")], token => _client.MapRolesAsync(HttpMethod.Delete, given, token)));
-        changes.Add(new SetupStep([$"~ {_client.Label}: without the attribute {SetupRecord.Attribute}"], token => _client.UpdateAsync(null, null, token)));
+                [.. given.Select(role => $"- role {role} of {_client.Label}")],
+                token => _client.MapRolesAsync(HttpMethod.Delete, given, token)));
+        changes.Add(
+            new SetupStep(
+                [$"~ {_client.Label}: without the attribute {SetupRecord.Attribute}"], token => _client.UpdateAsync(null, null, token)));
         return new RealmPlan(changes, notes);
     }
 
     /// <summary>The existing webhooks, null when the realm is to get none.</summary>
-    private async Task<IReadOnlyList<RegisteredWebhook>?> WebhooksAsync(SetupOptions wanted, List<string> notes, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<RegisteredWebhook>?> WebhooksAsync(
+        SetupOptions wanted, List<string> notes, CancellationToken cancellationToken)
     {
         if (await session.AskAsync(StoredEvents, response => response.LacksEventStore, cancellationToken))
             notes.Add(
-                $"Keycloak fails to read stored events of realm {session.Realm}: with a webhook plugin set KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart it");
+                $"Keycloak fails to read stored events of realm {session.Realm}: with a webhook plugin set " +
+                "KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart it");
         if (await _webhooks.ListAsync(cancellationToken) is not { } there)
         {
             notes.Add(wanted.PollInterval is { } soon
-                ? $"Keycloak has no webhook plugin: polling alone finds users of realm {session.Realm} within about {soon.TotalSeconds:0.#} s"
-                : $"Keycloak has no webhook plugin and Intake:Poll:Enabled is false: only reconciliation finds users of realm {session.Realm}");
+                ? $"Keycloak has no webhook plugin: polling alone finds users of realm {session.Realm} within about " +
+                    $"{soon.TotalSeconds:0.#} s"
+                : "Keycloak has no webhook plugin and Intake:Poll:Enabled is false: only reconciliation finds users of realm " +
+                    $"{session.Realm}");
             return null;
         }
 

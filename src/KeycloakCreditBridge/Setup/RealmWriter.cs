@@ -19,7 +19,8 @@ internal sealed class RealmWriter(AdminSession session)
         return realm is JsonObject whole && whole.ContainsKey("eventsEnabled")
             ? whole
             : throw new ConfigurationException([
-                $"Realm '{session.Realm}' does not show its event settings to the administrator: it takes the role {ManageRealm} of the client "
+                $"Realm '{session.Realm}' does not show its event settings to the administrator: it takes the role {ManageRealm} of the " +
+                "client "
                 + "realm-management, or an administrator of the realm master with --admin-realm master."]);
     }
 
@@ -56,7 +57,8 @@ internal sealed class RealmWriter(AdminSession session)
         await PutAsync(body, cancellationToken);
 
         var after = await ReadAsync(cancellationToken);
-        string[] made = [.. (after[Attributes] as JsonObject ?? []).Select(attribute => attribute.Key).Where(name => !attributes.ContainsKey(name))];
+        string[] made = [
+            .. (after[Attributes] as JsonObject ?? []).Select(attribute => attribute.Key).Where(name => !attributes.ContainsKey(name))];
         if (made.Length == 0)
             return;
         foreach (var name in made)

@@ -15,7 +15,8 @@ internal sealed record RegisteredWebhook(string Id, string Url, bool Enabled, IR
         [.. (webhook["eventTypes"] as JsonArray ?? []).Select(type => (string?)type ?? "")]);
 
     /// <summary>Types of <see cref="RealmRequirements.DeliveryTypes"/> that it does not send.</summary>
-    public IEnumerable<string> MissingTypes => RealmRequirements.DeliveryTypes.Where(type => !EventTypes.Any(pattern => Matches(pattern, type)));
+    public IEnumerable<string> MissingTypes =>
+        RealmRequirements.DeliveryTypes.Where(type => !EventTypes.Any(pattern => Matches(pattern, type)));
 
     /// <summary>Whether it leads to this realm's path of a bridge, at any address.</summary>
     public bool LeadsToBridge(string realm) =>
@@ -28,7 +29,8 @@ internal sealed record RegisteredWebhook(string Id, string Url, bool Enabled, IR
     {
         try
         {
-            return pattern is "*" || pattern == type || Regex.IsMatch(type, $"^(?:{pattern})$", RegexOptions.CultureInvariant, MatchTimeout);
+            return pattern is "*" || pattern == type
+                || Regex.IsMatch(type, $"^(?:{pattern})$", RegexOptions.CultureInvariant, MatchTimeout);
         }
         catch (Exception exception) when (exception is ArgumentException or RegexMatchTimeoutException)
         {

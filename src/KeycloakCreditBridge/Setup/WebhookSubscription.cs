@@ -16,7 +16,8 @@ internal sealed class WebhookSubscription(PhaseTwoWebhooks webhooks, KeycloakOpt
     /// <summary>Why the realm gets no webhook although the server has Phase Two's plugin; null when it gets one.</summary>
     public string? SkipReason => Settings.WebhookAuthentication is WebhookAuthentication.Hmac or WebhookAuthentication.HmacSha1
         ? null
-        : $"webhooks of realm {webhooks.Realm} prove their sender by {Settings.WebhookAuthentication}, which Phase Two's plugin does not: set up the plugin that does";
+        : $"webhooks of realm {webhooks.Realm} prove their sender by {Settings.WebhookAuthentication}, which Phase Two's plugin does " +
+            "not: set up the plugin that does";
 
     /// <summary>The change that makes the webhook right; null when it is.</summary>
     /// <exception cref="ConfigurationException">Address or secret are not configured.</exception>
@@ -47,7 +48,8 @@ internal sealed class WebhookSubscription(PhaseTwoWebhooks webhooks, KeycloakOpt
             return null;
         if (record.Webhook is not null)
             record.Webhook = url;
-        var types = lacking.Length == 0 ? known.EventTypes : [.. known.EventTypes.Union(RealmRequirements.Subscription, StringComparer.Ordinal)];
+        var types =
+            lacking.Length == 0 ? known.EventTypes : [.. known.EventTypes.Union(RealmRequirements.Subscription, StringComparer.Ordinal)];
         return new SetupStep(
             [$"~ webhook to {url} in realm {webhooks.Realm}: {string.Join("; ", wrong)}"],
             token => webhooks.SendAsync(HttpMethod.Put, known.Id, Body(url, secret, types), token));
@@ -55,14 +57,16 @@ internal sealed class WebhookSubscription(PhaseTwoWebhooks webhooks, KeycloakOpt
 
     private string Address() => bridge is null
         ? throw new ConfigurationException([
-            $"Keycloak has Phase Two's webhook plugin, and setup does not know at which address Keycloak reaches the bridge: say --webhook-url http://bridge:8080 "
+            "Keycloak has Phase Two's webhook plugin, and setup does not know at which address Keycloak reaches the bridge: say " +
+            "--webhook-url http://bridge:8080 "
             + "(or set Intake:Webhook:Url), or --no-webhook for polling alone."])
         : bridge.AbsoluteUri.TrimEnd('/') + RealmRequirements.WebhookPath(webhooks.Realm);
 
     private string Secret() => Settings.WebhookSecrets.FirstOrDefault() is { Length: > 0 } secret
         ? secret
         : throw new ConfigurationException([
-            $"{options.RealmKeyOf(webhooks.Realm)}:WebhookSecrets:0 is empty, and webhooks of realm '{webhooks.Realm}' must be signed: set it to a long random text, "
+            $"{options.RealmKeyOf(webhooks.Realm)}:WebhookSecrets:0 is empty, and webhooks of realm '{webhooks.Realm}' must be signed: " +
+            "set it to a long random text, "
             + "or say --no-webhook for polling alone."]);
 
     private JsonObject Body(string url, string secret, IEnumerable<string> types) => new()

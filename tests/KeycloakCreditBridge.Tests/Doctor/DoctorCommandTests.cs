@@ -24,7 +24,9 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
 
         var found = await FindAsync(Settings(bundle));
 
-        Assert.Equal(NeedABridge.Order(StringComparer.Ordinal), found.Where(item => item.Verdict != "ok").Select(item => item.Check).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            NeedABridge.Order(StringComparer.Ordinal),
+            found.Where(item => item.Verdict != "ok").Select(item => item.Check).Order(StringComparer.Ordinal));
         Assert.True(found.Count >= 22);
     }
 
@@ -113,7 +115,8 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
         var found = await FindAsync(settings);
 
         foreach (var check in new[] { "events", "admin events" })
-            Assert.Contains("KC_SPI_EVENTS_STORE__PROVIDER=jpa", found.Single(item => item.Check == check).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "KC_SPI_EVENTS_STORE__PROVIDER=jpa", found.Single(item => item.Check == check).Message, StringComparison.Ordinal);
         Assert.Equal("ok", found.Single(item => item.Check == "events stored").Verdict);
     }
 
@@ -131,7 +134,8 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
         var (exitCode, output, _) = await CommandProcess.RunAsync(Settings(bundle), "doctor");
 
         Assert.Equal(1, exitCode);
-        foreach (var start in new[] { "FAIL  dead hints: 1 hints are dead", "warn  late hints: 1 hints wait", "warn  reconciliation of demo: last " })
+        string[] starts = ["FAIL  dead hints: 1 hints are dead", "warn  late hints: 1 hints wait", "warn  reconciliation of demo: last "];
+        foreach (var start in starts)
             Assert.Single(Lines(output), line => line.StartsWith(start, StringComparison.Ordinal));
         Assert.Contains(@"bad\u{A}luck", output, StringComparison.Ordinal);
     }

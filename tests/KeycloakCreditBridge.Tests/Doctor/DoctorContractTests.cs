@@ -18,10 +18,12 @@ public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, "doctor");
 
         Assert.Equal((0, ""), (exitCode, error));
-        string[] wrong = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("ok ", StringComparison.Ordinal))];
+        string[] wrong = [
+            .. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("ok ", StringComparison.Ordinal))];
         Assert.Equal(2, wrong.Length);
         Assert.StartsWith($"warn  reconciliation of {scene.Realm}: the realm was never reconciled", wrong[0], StringComparison.Ordinal);
-        Assert.StartsWith($"warn  webhook delivery of {scene.Realm}: no bridge answers at {scene.BridgeUrl}", wrong[1], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"warn  webhook delivery of {scene.Realm}: no bridge answers at {scene.BridgeUrl}", wrong[1], StringComparison.Ordinal);
     }
 
     [Theory, EveryKeycloak]
@@ -29,7 +31,9 @@ public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture
     {
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         var token = TestContext.Current.CancellationToken;
-        string[] settings = [.. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan", "--Provisioning:AccountId={attribute:plan}"];
+        string[] settings = [
+            .. scene.Settings.Select(pair => $"--{pair.Key}={pair.Value}"), "--Provisioning:TierFrom:Attribute=plan",
+            "--Provisioning:AccountId={attribute:plan}"];
         await using var services = Program.Compose(settings).Services.BuildServiceProvider();
         async Task ExpectAsync(Verdict verdict)
         {

@@ -22,14 +22,20 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
         new Dictionary<string, (string Says, Func<KeycloakTables, Task<string>> Plant)>(StringComparer.Ordinal)
         {
             ["it does not answer"] = (
-                "check that it runs, and correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Port = FreePort.Next())),
-            ["there is no such database"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Database = "nowhere")),
-            ["there is no such role"] = ("correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "no_such_role")),
-            ["its role may write"] = ("user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update", "user_entity"))),
+                "check that it runs, and correct Keycloak:Database:ConnectionString",
+                tables => Changed(tables, address => address.Port = FreePort.Next())),
+            ["there is no such database"] = (
+                "correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Database = "nowhere")),
+            ["there is no such role"] = (
+                "correct Keycloak:Database:ConnectionString", tables => Changed(tables, address => address.Username = "no_such_role")),
+            ["its role may write"] = (
+                "user_entity (update). Give a role that has select", tables => After(tables, tables.GrantAsync("update", "user_entity"))),
             ["its tables are not as known"] = (
-                "user_entity.enabled. Grant select", tables => After(tables, tables.ExecuteAsync("alter table user_entity rename enabled to active"))),
+                "user_entity.enabled. Grant select",
+                tables => After(tables, tables.ExecuteAsync("alter table user_entity rename enabled to active"))),
             ["it does not have the realm"] = (
-                "no realm 'demo': have Keycloak:Database:ConnectionString lead to", tables => After(tables, tables.ExecuteAsync("update realm set name = 'other'"))),
+                "no realm 'demo': have Keycloak:Database:ConnectionString lead to",
+                tables => After(tables, tables.ExecuteAsync("update realm set name = 'other'"))),
         };
 
     public static TheoryData<string> Names => [.. Faults.Keys];

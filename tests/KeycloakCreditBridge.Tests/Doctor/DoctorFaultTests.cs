@@ -20,14 +20,16 @@ public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<Doct
     {
         // Healthy, as the test before left it.
         var (scene, fault) = (await scenes.GetAsync(kind), DoctorFaults.All[name]);
-        var mend = await fault.Plant(scene);
+        var repair = await fault.Plant(scene);
         var (exitCode, found) = await scene.RunDoctorAsync();
-        await scene.RepairAsync(mend);
+        await scene.RepairAsync(repair);
 
         Assert.Equal(1, exitCode);
         var line = found.First(item => item.Check == fault.Check);
         var text = $"{line.Finding.Message}: {line.Finding.Cure}";
-        Assert.True(line.Finding.Verdict == (fault.Verdict == "FAIL" ? Verdict.Fail : Verdict.Warn), $"{fault.Check} is {line.Finding.Verdict}: {text}");
+        Assert.True(
+            line.Finding.Verdict == (fault.Verdict == "FAIL" ? Verdict.Fail : Verdict.Warn),
+            $"{fault.Check} is {line.Finding.Verdict}: {text}");
         Assert.Contains(fault.Says, text, StringComparison.Ordinal);
         await AssertHealthyAsync(scene);
     }

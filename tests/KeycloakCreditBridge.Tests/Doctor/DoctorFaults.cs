@@ -27,7 +27,8 @@ internal static class DoctorFaults
         ["REGISTER is not stored"] = new(
             "event types", "FAIL", "REGISTER",
             Realm("""{"enabledEventTypes": ["LOGIN", "DELETE_ACCOUNT", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL"]}""")),
-        ["events expire before they are polled"] = new("event retention", "FAIL", "Intake:Poll:Overlap", Realm("""{"eventsExpiration": 300}""")),
+        ["events expire before they are polled"] = new(
+            "event retention", "FAIL", "Intake:Poll:Overlap", Realm("""{"eventsExpiration": 300}""")),
         ["admin events expire before they are polled"] = new("admin event retention", "FAIL", "setup keycloak", AdminRetentionAsync),
         ["events cannot be read"] = new("events", "FAIL", "KC_SPI_EVENTS_STORE__PROVIDER=jpa", TrapAsync),
         ["the listener is missing"] = new("event listener", "warn", "Event listeners", Realm("""{"eventsListeners": ["jboss-logging"]}""")),
@@ -37,7 +38,8 @@ internal static class DoctorFaults
             "webhook", "warn", "http://127.0.0.1:9/hook", Webhook(body => body["url"] = "http://127.0.0.1:9/hook", leavesIt: true)),
         ["the webhook does not send REGISTER"] = new(
             "webhook", "warn", "access.REGISTER", Webhook(body => body["eventTypes"] = new JsonArray("access.LOGIN", "admin.*"))),
-        ["Keycloak signs with another secret"] = new("webhook's secret", "FAIL", "setup keycloak", Webhook(body => body["secret"] = "another")),
+        ["Keycloak signs with another secret"] = new(
+            "webhook's secret", "FAIL", "setup keycloak", Webhook(body => body["secret"] = "another")),
         ["the bridge runs with another secret"] = new(
             "webhook delivery", "FAIL", "restart it with the same WebhookSecrets", Set("Keycloak:Realms:0:WebhookSecrets:0", "another")),
         ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
@@ -46,12 +48,14 @@ internal static class DoctorFaults
         ["users choose their account themselves"] = new(
             "account id attribute", "FAIL", "only admins edit", Set("Provisioning:AccountId", "{attribute:firstName}")),
         ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
-        ["PostgreSQL's clock differs"] = new("database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
+        ["PostgreSQL's clock differs"] = new(
+            "database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
         ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),
         ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", scene => scene.UseWeakRoleAsync()),
         ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", scene => scene.AddHintAsync("dead")),
         ["a hint is late"] = new("late hints", "warn", "hints list --waiting", scene => scene.AddHintAsync("waiting")),
-        ["no reconciliation was complete"] = new("reconciliation", "warn", "KeycloakCreditBridge reconcile", scene => scene.ForgetRunsAsync()),
+        ["no reconciliation was complete"] = new(
+            "reconciliation", "warn", "KeycloakCreditBridge reconcile", scene => scene.ForgetRunsAsync()),
     };
 
     private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => scene =>
@@ -80,7 +84,8 @@ internal static class DoctorFaults
 
     private static async Task<Func<Task>?> AdminRetentionAsync(DoctorFixture scene)
     {
-        var attributes = (await scene.Scene.Admin.GetRealmAsync(scene.Scene.Realm, TestContext.Current.CancellationToken))["attributes"]!.DeepClone();
+        var attributes = (
+            await scene.Scene.Admin.GetRealmAsync(scene.Scene.Realm, TestContext.Current.CancellationToken))["attributes"]!.DeepClone();
         attributes["adminEventsExpiration"] = "300";
         await scene.UpdateRealmAsync(new JsonObject { ["attributes"] = attributes });
         return null;

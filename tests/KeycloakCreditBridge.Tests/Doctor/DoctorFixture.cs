@@ -27,7 +27,7 @@ internal sealed class DoctorFixture : IAsyncDisposable
 
     public SetupFixture Scene { get; }
 
-    /// <summary>What doctor is told; what a fault changes here is right again after <see cref="RepairAsync"/>.</summary>
+    /// <summary>Settings of the doctor; a change that a fault makes is undone by <see cref="RepairAsync"/>.</summary>
     public Dictionary<string, string?> Settings { get; private set; }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -42,7 +42,8 @@ internal sealed class DoctorFixture : IAsyncDisposable
         await faulty.SetUpAsync();
         await bridge.StartAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"), "the first reconciliation is over");
+            () => scene.Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"),
+            "the first reconciliation is over");
         return faulty;
     }
 
@@ -56,15 +57,16 @@ internal sealed class DoctorFixture : IAsyncDisposable
     }
 
     /// <summary>Undoes a fault: with what it left behind, and otherwise by setup, which is the cure that doctor names.</summary>
-    public async Task RepairAsync(Func<Task>? mend)
+    public async Task RepairAsync(Func<Task>? repair)
     {
         (Settings, _clock) = (Right(Scene), TimeProvider.System);
-        if (mend is not null)
-            await mend();
+        if (repair is not null)
+            await repair();
         await SetUpAsync();
     }
 
-    public Task SetRolesAsync(IEnumerable<string> roles) => Scene.Admin.SetServiceAccountRolesAsync(Scene.Realm, SetupFixture.ClientId, roles, Token);
+    public Task SetRolesAsync(IEnumerable<string> roles) =>
+        Scene.Admin.SetServiceAccountRolesAsync(Scene.Realm, SetupFixture.ClientId, roles, Token);
 
     public async Task UpdateRealmAsync(JsonObject changes) => await Scene.Admin.UpdateRealmAsync(Scene.Realm, changes, Token);
 
@@ -82,7 +84,8 @@ internal sealed class DoctorFixture : IAsyncDisposable
         var webhook = (await Scene.SendAsync(HttpMethod.Get, Webhooks))!.AsArray().Single()!;
         var body = new JsonObject
         {
-            ["enabled"] = true, ["url"] = Scene.WebhookUrl, ["secret"] = SetupFixture.WebhookSecret, ["eventTypes"] = webhook["eventTypes"]!.DeepClone(),
+            ["enabled"] = true, ["url"] = Scene.WebhookUrl, ["secret"] = SetupFixture.WebhookSecret,
+            ["eventTypes"] = webhook["eventTypes"]!.DeepClone(),
         };
         change(body);
         await Scene.SendAsync(HttpMethod.Put, $"{Webhooks}/{webhook["id"]}", body);
@@ -150,7 +153,8 @@ internal sealed class DoctorFixture : IAsyncDisposable
         await using var app = Compose(Right(Scene), TimeProvider.System);
         var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var account = new AdministratorToken(app.Services.GetRequiredService<TokenEndpoint>(), Administrator);
-        var session = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(app.Services.GetRequiredService<KeycloakCreditBridge.Keycloak.Admin.AdminTransport>(), Scene.Realm, account);
+        var session = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(
+            app.Services.GetRequiredService<KeycloakCreditBridge.Keycloak.Admin.AdminTransport>(), Scene.Realm, account);
         var wanted = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
         await (await new RealmSetup(session, options).PlanAsync(wanted, Token)).ApplyAsync(Token);
     }

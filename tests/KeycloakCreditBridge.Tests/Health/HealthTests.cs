@@ -22,14 +22,16 @@ public sealed class HealthTests(PostgresFixture postgres)
         var (_, answer) = await ReadyAsync(bridge);
         Assert.Equal("ready", answer.GetProperty("status").GetString());
         Assert.Equal(
-            ["balances", "database", "keycloak:demo", "poll:demo"], answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
+            ["balances", "database", "keycloak:demo", "poll:demo"],
+            answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public async Task A_bridge_that_Keycloak_refuses_lives_but_is_not_ready()
     {
         await using var bundle = await ReconciliationFixture.StartAsync(postgres);
-        await using var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
+        await using var bridge = await BridgeFixture.Build(
+            bundle.Database, bundle.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
 
         var (status, answer) = await ReadyAsync(bridge);
         using var live = await bridge.GetAsync("health/live");
@@ -62,13 +64,16 @@ public sealed class HealthTests(PostgresFixture postgres)
     [Fact]
     public async Task A_bridge_whose_database_never_answers_stops_cleanly()
     {
-        var settings = BridgeFixture.Settings($"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
+        var settings = BridgeFixture.Settings(
+            $"Host=127.0.0.1;Port={FreePort.Next()};Username=x;Database=y", new Uri("http://127.0.0.1:9"));
         await using var bridge = await BridgeFixture.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
 
         await bridge.StopAsync();
 
         // What does not end by itself is left behind when the time for it is over.
-        Assert.All(bridge.Services.GetServices<IHostedService>().OfType<BackgroundService>(), service => Assert.True(service.ExecuteTask?.IsCompleted));
+        Assert.All(
+            bridge.Services.GetServices<IHostedService>().OfType<BackgroundService>(),
+            service => Assert.True(service.ExecuteTask?.IsCompleted));
     }
 
     private static async Task<int> AccountsAsync(TestDatabase database) =>

@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging;
 
 namespace KeycloakCreditBridge.Tests.Keycloak;
 
-/// <summary>The client as the module builds it, a scripted server to talk to, a clock that the test moves and all that was logged.</summary>
+/// <summary>
+/// The client as the module builds it, a scripted server to talk to, a clock that the test moves and all that was logged.
+/// </summary>
 internal sealed class ClientFixture : IAsyncDisposable
 {
     public const string Secret = "s3cret-of-the-client";
@@ -41,7 +43,8 @@ internal sealed class ClientFixture : IAsyncDisposable
     public AdminSession AsAdministrator() => new(
         _host.Services.GetRequiredService<AdminTransport>(),
         "shop",
-        new AdministratorToken(_host.Services.GetRequiredService<TokenEndpoint>(), new Administrator("master", "admin", IsClient: false, Secret)));
+        new AdministratorToken(
+            _host.Services.GetRequiredService<TokenEndpoint>(), new Administrator("master", "admin", IsClient: false, Secret)));
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -26,10 +26,12 @@ public sealed class KeycloakOptionsTests
 
         Assert.Equal(
             [
-                "Keycloak:Url is no http or https address: give Keycloak's address, for example https://sso.example.com or https://sso.example.com/auth.",
+                "Keycloak:Url is no http or https address: give Keycloak's address, for example https://sso.example.com or " +
+                "https://sso.example.com/auth.",
                 "Keycloak:RequestTimeout is 00:00:00: give a time up to ten minutes, for example 00:00:30.",
                 "Keycloak:Realms:0:Name is empty: name the realm as Keycloak does.",
-                "Keycloak:Realms:0:ClientSecret is empty, and so is Keycloak:ClientSecret: give the secret that Keycloak shows at the client's credentials, or a long random text that `setup keycloak` gives to the client.",
+                "Keycloak:Realms:0:ClientSecret is empty, and so is Keycloak:ClientSecret: give the secret that Keycloak shows at the " +
+                "client's credentials, or a long random text that `setup keycloak` gives to the client.",
                 "Keycloak:Realms:1:WebhookSecrets has 3 entries: give one, or two while one replaces the other.",
                 "Keycloak:Realms:1:WebhookSecrets:1 is empty: give the webhook's secret or remove the entry.",
                 "Keycloak:Realms:2:Name repeats 'shop' of Keycloak:Realms:1: configure each realm once.",

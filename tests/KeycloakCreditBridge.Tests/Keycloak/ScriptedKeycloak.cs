@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 
 namespace KeycloakCreditBridge.Tests.Keycloak;
 
-/// <summary>A server that says what a test tells it to, also what a real Keycloak says only on its worst day.</summary>
+/// <summary>A server that answers as a test scripts it, also as a real Keycloak answers only in trouble.</summary>
 internal sealed class ScriptedKeycloak : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Script> _scripts = new(StringComparer.Ordinal);

@@ -21,8 +21,10 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         var dry = await scene.SetupAsync("--dry-run");
         Assert.Equal((1, ""), (dry.ExitCode, dry.Error));
         Assert.Contains($"+ client credit-bridge in realm {scene.Realm}\n", dry.Output, StringComparison.Ordinal);
-        Assert.Equal(scene.Server.SendsWebhooks, dry.Output.Contains($"+ webhook to {scene.WebhookUrl} in realm", StringComparison.Ordinal));
-        Assert.Equal(!scene.Server.SendsWebhooks, dry.Output.Contains("! Keycloak has no webhook plugin: polling alone", StringComparison.Ordinal));
+        Assert.Equal(
+            scene.Server.SendsWebhooks, dry.Output.Contains($"+ webhook to {scene.WebhookUrl} in realm", StringComparison.Ordinal));
+        Assert.Equal(
+            !scene.Server.SendsWebhooks, dry.Output.Contains("! Keycloak has no webhook plugin: polling alone", StringComparison.Ordinal));
         AssertSame(before, await scene.ReadStateAsync());
 
         var setup = await scene.SetupAsync("--yes");
@@ -33,7 +35,8 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         Assert.True(doctor.ExitCode == 0, doctor.Output + doctor.Error);
         Assert.Equal(
             ["warn  reconciliation", "warn  webhook delivery"],
-            Lines(doctor.Output).Where(line => !line.StartsWith("ok ", StringComparison.Ordinal)).Select(line => line[..line.IndexOf(" of ", StringComparison.Ordinal)]));
+            Lines(doctor.Output).Where(line => !line.StartsWith("ok ", StringComparison.Ordinal)).Select(
+                line => line[..line.IndexOf(" of ", StringComparison.Ordinal)]));
 
         var again = await scene.SetupAsync();
         Assert.Equal((0, ""), (again.ExitCode, again.Error));
@@ -58,13 +61,15 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         await using var scene = await SetupFixture.CreateAsync(servers, postgres, kind, JsonNode.Parse(
             """
             {
-                "eventsEnabled": true, "eventsExpiration": 7776000, "enabledEventTypes": ["LOGIN", "LOGOUT"], "eventsListeners": ["jboss-logging"],
+                "eventsEnabled": true, "eventsExpiration": 7776000, "enabledEventTypes": ["LOGIN", "LOGOUT"],
+                "eventsListeners": ["jboss-logging"],
                 "adminEventsEnabled": true, "attributes": { "adminEventsExpiration": "3600" }
             }
             """)!.AsObject());
         await scene.SendAsync(HttpMethod.Post, $"admin/realms/{scene.Realm}/clients", new JsonObject
         {
-            ["clientId"] = SetupFixture.ClientId, ["secret"] = SetupFixture.ClientSecret, ["publicClient"] = false, ["serviceAccountsEnabled"] = true,
+            ["clientId"] = SetupFixture.ClientId, ["secret"] = SetupFixture.ClientSecret, ["publicClient"] = false,
+            ["serviceAccountsEnabled"] = true,
             ["attributes"] = new JsonObject { ["made.by"] = "hand" },
         });
         await scene.Admin.SetServiceAccountRolesAsync(scene.Realm, SetupFixture.ClientId, ["view-users", "manage-users"], Token);
@@ -99,12 +104,12 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
             ["enabled"] = false, ["url"] = scene.WebhookUrl, ["secret"] = "another", ["eventTypes"] = new JsonArray("access.LOGIN"),
         });
 
-        var mend = await scene.SetupAsync("--yes");
+        var repair = await scene.SetupAsync("--yes");
 
-        Assert.Equal((0, ""), (mend.ExitCode, mend.Error));
-        Assert.Contains("+ role view-events for client credit-bridge", mend.Output, StringComparison.Ordinal);
-        Assert.Contains("enabled; for access.REGISTER,", mend.Output, StringComparison.Ordinal);
-        Assert.Contains("signed with Keycloak:Realms:0:WebhookSecrets:0", mend.Output, StringComparison.Ordinal);
+        Assert.Equal((0, ""), (repair.ExitCode, repair.Error));
+        Assert.Contains("+ role view-events for client credit-bridge", repair.Output, StringComparison.Ordinal);
+        Assert.Contains("enabled; for access.REGISTER,", repair.Output, StringComparison.Ordinal);
+        Assert.Contains("signed with Keycloak:Realms:0:WebhookSecrets:0", repair.Output, StringComparison.Ordinal);
         Assert.EndsWith("Nothing to do.\n", (await scene.SetupAsync()).Output, StringComparison.Ordinal);
 
         var undo = await scene.SetupAsync("--undo", "--yes");
@@ -121,7 +126,10 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
                 "clients": [
                     { "clientId": "public", "publicClient": true },
                     { "clientId": "other", "publicClient": false, "secret": "unknown", "serviceAccountsEnabled": false },
-                    { "clientId": "weak", "publicClient": false, "secret": "weak-zq7w", "serviceAccountsEnabled": true, "fullScopeAllowed": true }
+                    {
+                        "clientId": "weak", "publicClient": false, "secret": "weak-zq7w", "serviceAccountsEnabled": true,
+                        "fullScopeAllowed": true
+                    }
                 ],
                 "users": [{
                     "username": "service-account-weak", "enabled": true, "serviceAccountClientId": "weak",
@@ -144,7 +152,8 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         await AssertRefusedAsync(scene, asAdmin, "There is no password for", ("KEYCLOAK_ADMIN_PASSWORD", null));
         await AssertRefusedAsync(scene, asAdmin, "add --yes to make these changes", ("Urls", ""));
         await AssertRefusedAsync(
-            scene, ["--admin-client", "weak", "--admin-realm", scene.Realm], "it takes the role manage-realm", ("KEYCLOAK_ADMIN_PASSWORD", "weak-zq7w"));
+            scene, ["--admin-client", "weak", "--admin-realm", scene.Realm], "it takes the role manage-realm",
+            ("KEYCLOAK_ADMIN_PASSWORD", "weak-zq7w"));
 
         AssertSame(before, await scene.ReadStateAsync());
     }
@@ -186,7 +195,8 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         settings["KEYCLOAK_ADMIN_PASSWORD"] = "auditor-zq7w";
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, [
-            "setup", "keycloak", "--admin-client", "auditor", "--admin-realm", scene.Realm, "--webhook-url", scene.BridgeUrl.ToString(), "--dry-run"]);
+            "setup", "keycloak", "--admin-client", "auditor", "--admin-realm", scene.Realm, "--webhook-url", scene.BridgeUrl.ToString(),
+            "--dry-run"]);
 
         Assert.Equal((0, ""), (exitCode, error));
         Assert.Contains("! Keycloak masks the secret of client credit-bridge", output, StringComparison.Ordinal);

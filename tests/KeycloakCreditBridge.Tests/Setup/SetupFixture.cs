@@ -8,7 +8,9 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Setup;
 
-/// <summary>A realm that knows nothing of the bridge, a migrated database, and the settings that a bridge between them would have.</summary>
+/// <summary>
+/// A realm that knows nothing of the bridge, a migrated database, and the settings that a bridge between them would have.
+/// </summary>
 internal sealed class SetupFixture : IAsyncDisposable
 {
     public const string ClientSecret = "client-secret-zq7w";
@@ -52,7 +54,8 @@ internal sealed class SetupFixture : IAsyncDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <param name="more">Fields of the realm beside those that are never the default.</param>
-    public static async Task<SetupFixture> CreateAsync(KeycloakFixture servers, PostgresFixture postgres, KeycloakKind kind, JsonObject? more = null) =>
+    public static async Task<SetupFixture> CreateAsync(
+        KeycloakFixture servers, PostgresFixture postgres, KeycloakKind kind, JsonObject? more = null) =>
         await CreateAsync(await servers.GetAsync(kind), postgres, more);
 
     public static async Task<SetupFixture> CreateAsync(IKeycloakServer server, PostgresFixture postgres, JsonObject? more = null)
@@ -63,7 +66,8 @@ internal sealed class SetupFixture : IAsyncDisposable
             """
             {
                 "enabled": true, "displayName": "Shop", "bruteForceProtected": true, "failureFactor": 7, "oauth2DeviceCodeLifespan": 99,
-                "actionTokenGeneratedByUserLifespan": 77, "clientSessionIdleTimeout": 55, "browserSecurityHeaders": { "xFrameOptions": "DENY" },
+                "actionTokenGeneratedByUserLifespan": 77, "clientSessionIdleTimeout": 55,
+                "browserSecurityHeaders": { "xFrameOptions": "DENY" },
                 "smtpServer": { "host": "mail.example.com", "from": "shop@example.com" }, "attributes": { "custom": "x" }
             }
             """)!.AsObject();
@@ -75,7 +79,8 @@ internal sealed class SetupFixture : IAsyncDisposable
 
     /// <summary>Runs `setup keycloak` as the administrator.</summary>
     public Task<(int ExitCode, string Output, string Error)> SetupAsync(params string[] more) =>
-        CommandProcess.RunAsync(Settings, ["setup", "keycloak", "--admin-user", Server.AdminUser, "--webhook-url", BridgeUrl.ToString(), .. more]);
+        CommandProcess.RunAsync(
+            Settings, ["setup", "keycloak", "--admin-user", Server.AdminUser, "--webhook-url", BridgeUrl.ToString(), .. more]);
 
     public Task<(int ExitCode, string Output, string Error)> DoctorAsync(params string[] more) =>
         CommandProcess.RunAsync(Settings, ["doctor", "--webhook-url", BridgeUrl.ToString(), .. more]);
@@ -91,7 +96,8 @@ internal sealed class SetupFixture : IAsyncDisposable
         {
             ["realm"] = await Admin.GetRealmAsync(Realm, Token),
             ["config"] = await Admin.GetEventsConfigAsync(Realm, Token),
-            ["clients"] = new JsonArray([.. clients.OrderBy(client => (string?)client!["clientId"], StringComparer.Ordinal).Select(client => client!.DeepClone())]),
+            ["clients"] = new JsonArray(
+                [.. clients.OrderBy(client => (string?)client!["clientId"], StringComparer.Ordinal).Select(client => client!.DeepClone())]),
             ["webhooks"] = Server.SendsWebhooks ? await SendAsync(HttpMethod.Get, $"realms/{Realm}/webhooks") : new JsonArray(),
             ["roles"] = await RolesAsync(clients),
         };
@@ -111,7 +117,8 @@ internal sealed class SetupFixture : IAsyncDisposable
         if (Id(ClientId) is not { } client)
             return null;
         var account = await SendAsync(HttpMethod.Get, $"admin/realms/{Realm}/clients/{client}/service-account-user");
-        var mapped = await SendAsync(HttpMethod.Get, $"admin/realms/{Realm}/users/{account!["id"]}/role-mappings/clients/{Id("realm-management")}");
+        var mapped = await SendAsync(
+            HttpMethod.Get, $"admin/realms/{Realm}/users/{account!["id"]}/role-mappings/clients/{Id("realm-management")}");
         return new JsonArray([.. mapped!.AsArray().Select(role => role!["name"]!.DeepClone())]);
     }
 

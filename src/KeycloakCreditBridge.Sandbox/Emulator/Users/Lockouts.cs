@@ -9,7 +9,9 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Users;
 /// <param name="LockedUntil">Seconds since 1970; 0 while the user may sign in.</param>
 internal sealed record LoginFailures(int Count, long LockedUntil);
 
-/// <summary>Locks users out for a while after wrong passwords, in realms with `bruteForceProtected`. A lockout does not disable the user.</summary>
+/// <summary>
+/// Locks users out for a while after wrong passwords, in realms with `bruteForceProtected`. A lockout does not disable the user.
+/// </summary>
 internal sealed class Lockouts(AdminAccess access, EmulatorClock clock)
 {
     private const string Item = "/admin/realms/{realm}/attack-detection/brute-force/users/{id}";

@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Keycloak.Admin;
 
 /// <summary>One request below a realm of the Admin API.</summary>
-/// <param name="Resource">First segments of the path, which name it in messages, for example users/count; empty for the realm itself.</param>
+/// <param name="Resource">First segments of the path, which name it in messages, for example users/count; empty for the realm
+/// itself.</param>
 /// <param name="Role">The role of realm-management that it needs.</param>
 /// <param name="Suffix">The rest of the path and the query, escaped.</param>
 internal sealed record AdminRequest(string Resource, string Role, string Suffix = "")

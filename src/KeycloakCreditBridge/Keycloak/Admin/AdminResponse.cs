@@ -8,7 +8,8 @@ namespace KeycloakCreditBridge.Keycloak.Admin;
 
 /// <summary>One answer of the Admin API, complete but not understood yet.</summary>
 internal sealed class AdminResponse(
-    string realm, AdminRequest request, IAdminAccount account, KeycloakErrors errors, HttpStatusCode status, byte[] body, TimeSpan? retryAfter)
+    string realm, AdminRequest request, IAdminAccount account, KeycloakErrors errors, HttpStatusCode status, byte[] body,
+    TimeSpan? retryAfter)
 {
     private ServerError Error => ServerError.Read(body);
 

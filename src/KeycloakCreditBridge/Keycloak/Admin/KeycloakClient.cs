@@ -26,7 +26,9 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
             Users($"/{Uri.EscapeDataString(userId)}"),
             response => response.IsUserNotFound ? null : response.Read(KeycloakJson.Default.KeycloakUser),
             cancellationToken);
-        return user is { Enabled: false } ? user with { Enabled = await IsListedEnabledAsync(realm, user.Id, cancellationToken) } : user;
+        return user is { Enabled: false }
+            ? user with { Enabled = await IsListedEnabledAsync(realm, user.Id, cancellationToken) }
+            : user;
     }
 
     /// <summary>
@@ -46,14 +48,18 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
         string.Create(CultureInfo.InvariantCulture, $"emailVerified={(emailVerified ? "true" : "false")}&first={first}&max={max}"),
         cancellationToken);
 
-    /// <summary>Users with exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.</summary>
+    /// <summary>
+    /// Users with exactly this text as user name, e-mail address, first or last name, in any case of letters; without attributes.
+    /// </summary>
     public Task<IReadOnlyList<KeycloakUser>> SearchUsersAsync(string realm, string text, CancellationToken cancellationToken) =>
         ListAsync(realm, $"search={Uri.EscapeDataString($"\"{text}\"")}", cancellationToken);
 
     /// <summary>How many users the realm has; service accounts and federated users without import are not counted.</summary>
     public Task<long> CountUsersAsync(string realm, CancellationToken cancellationToken) => CountAsync(realm, "", cancellationToken);
 
-    /// <summary>How many users of Keycloak's own were created within these milliseconds, both included; service accounts are counted.</summary>
+    /// <summary>
+    /// How many users of Keycloak's own were created within these milliseconds, both included; service accounts are counted.
+    /// </summary>
     public Task<long> CountCreatedAsync(string realm, CreatedWindow window, CancellationToken cancellationToken) =>
         CountAsync(realm, $"?{window.Query}", cancellationToken);
 
@@ -89,7 +95,9 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
                 : [.. response.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity).Select(link => link.IdentityProvider)],
             cancellationToken);
 
-    /// <summary>Paths of the groups that a user is a member of, not of those above; null when Keycloak says that there is no such user.</summary>
+    /// <summary>
+    /// Paths of the groups that a user is a member of, not of those above; null when Keycloak says that there is no such user.
+    /// </summary>
     public async Task<IReadOnlyList<string>?> ListGroupsAsync(string realm, string userId, CancellationToken cancellationToken)
     {
         List<string> paths = [];
@@ -111,12 +119,15 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
         }
     }
 
-    /// <summary>Names of a user's realm roles, also through groups and other roles; null when Keycloak says that there is no such user.</summary>
+    /// <summary>
+    /// Names of a user's realm roles, also through groups and other roles; null when Keycloak says that there is no such user.
+    /// </summary>
     public Task<IReadOnlyList<string>?> ListRealmRolesAsync(string realm, string userId, CancellationToken cancellationToken) =>
         transport.AskAsync<IReadOnlyList<string>?>(
             realm,
             Users($"/{Uri.EscapeDataString(userId)}/role-mappings/realm/composite"),
-            response => response.IsUserNotFound ? null : [.. response.Read(KeycloakJson.Default.IReadOnlyListRealmRole).Select(role => role.Name)],
+            response =>
+                response.IsUserNotFound ? null : [.. response.Read(KeycloakJson.Default.IReadOnlyListRealmRole).Select(role => role.Name)],
             cancellationToken);
 
     /// <summary>What the server can do; asked at most once an hour, and again after an answer that did not fit.</summary>
@@ -130,7 +141,9 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
     /// <summary>Has the next caller probe again what the server can do, since an answer did not fit.</summary>
     public void ForgetCapabilities(string realm) => capabilities.Forget(realm);
 
-    /// <summary>Returns when users can be read, and both kinds of events where wanted, and otherwise throws what must be corrected.</summary>
+    /// <summary>
+    /// Returns when users can be read, and both kinds of events where wanted, and otherwise throws what must be corrected.
+    /// </summary>
     public async Task CheckAccessAsync(string realm, bool events, CancellationToken cancellationToken)
     {
         await CheckUserAccessAsync(realm, cancellationToken);
@@ -173,7 +186,8 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
         return found.Any(user => user.Id == userId && user.Enabled);
     }
 
-    private Task<IReadOnlyList<KeycloakUser>> ListAsync(string realm, string query, CancellationToken cancellationToken) => transport.ReadAsync(
+    private Task<IReadOnlyList<KeycloakUser>> ListAsync(string realm, string query, CancellationToken cancellationToken) =>
+        transport.ReadAsync(
         realm, Users($"?briefRepresentation=true&{query}"), KeycloakJson.Default.IReadOnlyListKeycloakUser, cancellationToken);
 
     private Task<long> CountAsync(string realm, string query, CancellationToken cancellationToken) => transport.ReadAsync(

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak.Database;
 
-/// <summary>Keeps the service from starting with a database that it must not use. One that does not answer is checked by the next run.</summary>
+/// <summary>
+/// Keeps the service from starting with a database that it must not use. One that does not answer is checked by the next run.
+/// </summary>
 internal sealed partial class KeycloakDatabaseCheck(
     KeycloakDatabase database, KeycloakDatabaseStore store, ILogger<KeycloakDatabaseCheck> logger) : IHostedService
 {
@@ -27,6 +29,8 @@ internal sealed partial class KeycloakDatabaseCheck(
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(EventId = 130, Level = LogLevel.Warning, Message = "Keycloak's database cannot be reached: {Reason}. The next run tries again.")]
+    [LoggerMessage(
+        EventId = 130, Level = LogLevel.Warning,
+        Message = "Keycloak's database cannot be reached: {Reason}. The next run tries again.")]
     private partial void LogUnreachable(string reason);
 }

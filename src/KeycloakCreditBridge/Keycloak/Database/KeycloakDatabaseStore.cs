@@ -16,7 +16,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         from pg_class c
         cross join unnest(array['insert', 'update', 'delete', 'truncate']) as p (privilege)
         where c.relnamespace = (select u.relnamespace from pg_class u where u.oid = to_regclass('user_entity')) and c.relkind in ('r', 'p')
-            and case when p.privilege in ('insert', 'update') then has_any_column_privilege(c.oid, p.privilege) else has_table_privilege(c.oid, p.privilege) end
+            and case when p.privilege in ('insert', 'update') then has_any_column_privilege(c.oid, p.privilege)
+                else has_table_privilege(c.oid, p.privilege) end
         order by (c.relname <> 'user_entity'), 1
         limit 5
         """;
@@ -54,10 +55,13 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
 
     private const string DigestSql =
         $"""
-        select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket, count(*) filter (where service_account_client_link is null) as users,
+        select {UserDigest.Mask} & hashtextextended(id collate "C", 0) as bucket,
+            count(*) filter (where service_account_client_link is null) as users,
             sum(hashtextextended(id collate "C", case
-                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled} else {UserDigest.Disabled} end
-                + {UserDigest.KindCount} * least(greatest(created_timestamp, {UserDigest.NoCreationTime}), {UserDigest.MaxCreationTime}))) as sum
+                when service_account_client_link is not null then {UserDigest.Service} when enabled then {UserDigest.Enabled}
+                    else {UserDigest.Disabled} end
+                + {UserDigest.KindCount} * least(greatest(created_timestamp, {UserDigest.NoCreationTime}), {UserDigest.MaxCreationTime})))
+                    as sum
         from user_entity
         where realm_id = @RealmId
         group by 1
@@ -95,12 +99,14 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         if (string.Join(", ", lacking) is { Length: > 0 } unknown)
         {
             throw new KeycloakDatabaseException(
-                $"Its tables are not as known, or the role may not read them: {unknown}. Grant select on realm and user_entity, or leave out {KeycloakDatabaseOptions.Section}.");
+                $"Its tables are not as known, or the role may not read them: {unknown}. Grant select on realm and user_entity, or leave " +
+                $"out {KeycloakDatabaseOptions.Section}.");
         }
 
         var writable = await connection.QueryAsync<string>(new CommandDefinition(WritableTablesSql, cancellationToken: cancellationToken));
         if (string.Join(", ", writable) is { Length: > 0 } excess)
-            throw new KeycloakDatabaseException($"Its role may write: {excess}. Give a role that has select on realm and user_entity and nothing else.");
+            throw new KeycloakDatabaseException(
+                $"Its role may write: {excess}. Give a role that has select on realm and user_entity and nothing else.");
     }
 
     /// <summary>How many users a realm has, as Keycloak counts them.</summary>
@@ -112,12 +118,15 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
             new CommandDefinition(CountSql, new { RealmId = realmId }, commandTimeout: 0, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Whether a realm takes users from directories; null where the role may not read <c>component</c>, which it need not.</summary>
+    /// <summary>
+    /// Whether a realm takes users from directories; null where the role may not read <c>component</c>, which it need not.
+    /// </summary>
     public async Task<bool?> HasFederationAsync(string realm, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
         return await connection.ExecuteScalarAsync<bool>(new CommandDefinition(MayReadComponentsSql, cancellationToken: cancellationToken))
-            ? await connection.ExecuteScalarAsync<bool>(new CommandDefinition(HasFederationSql, new { Realm = realm }, cancellationToken: cancellationToken))
+            ? await connection.ExecuteScalarAsync<bool>(
+                new CommandDefinition(HasFederationSql, new { Realm = realm }, cancellationToken: cancellationToken))
             : null;
     }
 
@@ -129,7 +138,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(DigestSession, transaction: transaction, cancellationToken: cancellationToken));
         return [.. await connection.QueryAsync<UserDigest>(
-            new CommandDefinition(DigestSql, new { RealmId = realmId }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
+            new CommandDefinition(
+                DigestSql, new { RealmId = realmId }, transaction, commandTimeout: 600, cancellationToken: cancellationToken))];
     }
 
     /// <summary>A realm's users in the order of their ids' bytes, service accounts among them, as one snapshot.</summary>
@@ -142,7 +152,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     {
         await using var connection = await database.OpenAsync(cancellationToken);
         var realmId = await RealmIdAsync(connection, realm, cancellationToken);
-        var select = CopySql.Replace("@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal)
+        var select = CopySql.Replace(
+            "@RealmId", Literal(realmId), StringComparison.Ordinal).Replace("@After", Literal(after), StringComparison.Ordinal)
             .Replace("@Buckets", UserDigest.Literal(buckets), StringComparison.Ordinal);
         await using var rows = await connection.BeginBinaryExportAsync($"copy ({select}) to stdout (format binary)", cancellationToken);
         // The first row waits for the sorting of all.
@@ -163,7 +174,8 @@ internal sealed class KeycloakDatabaseStore(KeycloakDatabase database)
     }
 
     private static async Task<string> RealmIdAsync(NpgsqlConnection connection, string realm, CancellationToken cancellationToken) =>
-        await connection.ExecuteScalarAsync<string?>(new CommandDefinition(RealmIdSql, new { Realm = realm }, cancellationToken: cancellationToken))
+        await connection.ExecuteScalarAsync<string?>(
+            new CommandDefinition(RealmIdSql, new { Realm = realm }, cancellationToken: cancellationToken))
         ?? throw new KeycloakRealmNotFoundException(realm, $"Keycloak's database has no realm '{realm}'.");
 
     // Rows are short and most have arrived: waiting for each value costs more than reading it.

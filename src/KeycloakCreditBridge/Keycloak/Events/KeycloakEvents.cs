@@ -2,7 +2,9 @@ using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Keycloak.Events;
 
-/// <summary>Reads what realms store of what happens. Methods throw a <see cref="KeycloakException"/> as those of <see cref="KeycloakClient"/> do.</summary>
+/// <summary>
+/// Reads what realms store of what happens. Methods throw a <see cref="KeycloakException"/> as those of <see cref="KeycloakClient"/> do.
+/// </summary>
 internal sealed class KeycloakEvents(AdminTransport transport, CapabilityProbe capabilities)
 {
     private readonly EventReader<UserEvent> _userEvents =

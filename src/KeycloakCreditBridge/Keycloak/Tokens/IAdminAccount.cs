@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Keycloak.Tokens;
 
-/// <summary>Whose token a request to the Admin API carries, and what a refusal means there: the bridge's own client or an administrator.</summary>
+/// <summary>
+/// Whose token a request to the Admin API carries, and what a refusal means there: the bridge's own client or an administrator.
+/// </summary>
 internal interface IAdminAccount
 {
     /// <summary>A token that is good for some time yet.</summary>

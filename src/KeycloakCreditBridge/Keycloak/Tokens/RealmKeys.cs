@@ -25,7 +25,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
     /// <param name="realm">A configured realm.</param>
     /// <param name="keyId">The key that is needed.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="KeycloakException">The key is not known, and Keycloak did not tell whether the realm has it.</exception>
+    /// <exception cref="KeycloakException">The key is not known, and Keycloak did not say whether the realm has it.</exception>
     public async Task<PublishedKeys> GetAsync(string realm, string? keyId, CancellationToken cancellationToken)
     {
         _ = options.Value.Realm(realm);
@@ -82,7 +82,8 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
         try
         {
             var segment = $"realms/{Uri.EscapeDataString(realm)}";
-            using var discovery = await ReadAsync(failure, $"{segment}/.well-known/openid-configuration", text => JsonDocument.Parse(text), timeout.Token);
+            using var discovery = await ReadAsync(
+                failure, $"{segment}/.well-known/openid-configuration", text => JsonDocument.Parse(text), timeout.Token);
             // The discovery document names the public address, which may not be reachable from here.
             var keys = await ReadAsync(failure, $"{segment}/protocol/openid-connect/certs", JsonWebKeySet.Create, timeout.Token);
             return new PublishedKeys(

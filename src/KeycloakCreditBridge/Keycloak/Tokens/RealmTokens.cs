@@ -69,8 +69,10 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
 
     private static string Problem(Exception exception, string realm) => exception switch
     {
-        SecurityTokenInvalidLifetimeException or SecurityTokenNoExpirationException => "it has expired or is not valid yet: check both clocks",
-        SecurityTokenInvalidIssuerException => $"its issuer is not realm '{realm}': if Keycloak has another public address, set Keycloak:PublicUrl",
+        SecurityTokenInvalidLifetimeException or SecurityTokenNoExpirationException =>
+            "it has expired or is not valid yet: check both clocks",
+        SecurityTokenInvalidIssuerException =>
+            $"its issuer is not realm '{realm}': if Keycloak has another public address, set Keycloak:PublicUrl",
         SecurityTokenInvalidAudienceException => "its audience is another one",
         _ => "its signature is not right",
     };

@@ -18,7 +18,9 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
     private const string RequestName = "POST token";
     private const long MaxLifetimeSeconds = 86_400;
 
-    /// <summary>A new token for the bridge's client. It takes no cancellation, as its callers share it; it ends by the request timeout.</summary>
+    /// <summary>
+    /// A new token for the bridge's client. It takes no cancellation, as its callers share it; it ends by the request timeout.
+    /// </summary>
     /// <exception cref="KeycloakException">Keycloak gave none.</exception>
     public Task<IssuedToken> RequestAsync(string realm)
     {

@@ -46,7 +46,8 @@ internal sealed partial class TokenSource(
 
     public Exception TokenRefused(string realm) => new KeycloakErrors(realm, options.Value).TokenRefused();
 
-    public Exception Forbidden(string realm, string request, string role) => new KeycloakErrors(realm, options.Value).Forbidden(request, role);
+    public Exception Forbidden(string realm, string request, string role) =>
+        new KeycloakErrors(realm, options.Value).Forbidden(request, role);
 
     /// <summary>Has the next caller get a new token, which holds the roles that the client has by then.</summary>
     public void Invalidate(string realm)
@@ -130,6 +131,8 @@ internal sealed partial class TokenSource(
     [LoggerMessage(EventId = 101, Level = LogLevel.Debug, Message = "Realm {Realm} issued a token for {Lifetime}.")]
     private partial void LogRenewed(string realm, TimeSpan lifetime);
 
-    [LoggerMessage(EventId = 102, Level = LogLevel.Warning, Message = "Realm {Realm} refused the bridge's client. The bridge tries again at {RetryAt:u}.")]
+    [LoggerMessage(
+        EventId = 102, Level = LogLevel.Warning,
+        Message = "Realm {Realm} refused the bridge's client. The bridge tries again at {RetryAt:u}.")]
     private partial void LogRefused(string realm, DateTimeOffset retryAt);
 }

@@ -15,7 +15,8 @@ public sealed class AdminSessionTests
         await using var fixture = await ClientFixture.StartAsync();
         fixture.Server.On(Clients, Says(503, ""), Breaks, Says(200, "[{", "application/json"), Says(200, """[{"id":"1"}]"""));
 
-        var found = await fixture.DriveAsync(fixture.AsAdministrator().GetAsync("clients?max=5", "view-clients", ClientFixture.Cancellation));
+        var found = await fixture.DriveAsync(
+            fixture.AsAdministrator().GetAsync("clients?max=5", "view-clients", ClientFixture.Cancellation));
 
         Assert.Equal("1", (string?)found[0]!["id"]);
     }
@@ -61,6 +62,7 @@ public sealed class AdminSessionTests
         var error = await Assert.ThrowsAsync<ConfigurationException>(
             () => fixture.AsAdministrator().GetAsync("clients?search=alice", "view-clients", ClientFixture.Cancellation));
 
-        Assert.Contains("refused GET clients to the administrator: it takes the role view-clients", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "refused GET clients to the administrator: it takes the role view-clients", error.Message, StringComparison.Ordinal);
     }
 }

@@ -114,7 +114,8 @@ public sealed class ErrorTests
         fixture.Server.On("/users?", Says(200, Itself));
         fixture.Server.On("/events?", Says(200, "[]"));
         fixture.Server.On("/admin-events?", Says(200, "[]"));
-        fixture.Server.On(endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));
+        fixture.Server.On(
+            endpoint, Says(500, """{"error":"unknown_error","error_description":"For more on this error consult the server log."}"""));
 
         var exception = await fixture.FailAsync<KeycloakEventStoreException>(
             fixture.Client.CheckAccessAsync("shop", events: true, ClientFixture.Cancellation));

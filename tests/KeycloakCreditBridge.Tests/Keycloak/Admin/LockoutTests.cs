@@ -9,6 +9,7 @@ using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using static KeycloakCreditBridge.Tests.Keycloak.ScriptedKeycloak;
 
 namespace KeycloakCreditBridge.Tests.Keycloak.Admin;
 
@@ -18,13 +19,27 @@ public sealed class LockoutTests(KeycloakFixture servers)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory, EveryKeycloak]
-    public async Task A_user_who_is_locked_out_for_a_while_is_read_as_enabled(KeycloakKind kind) => await CheckAsync(await servers.GetAsync(kind));
+    public async Task A_user_who_is_locked_out_for_a_while_is_read_as_enabled(KeycloakKind kind) =>
+        await CheckAsync(await servers.GetAsync(kind));
 
     [Fact]
     public async Task A_user_who_is_locked_out_for_a_while_is_read_as_enabled_from_the_emulator_of_26_0()
     {
         await using var server = await EmulatedKeycloak.StartAsync(new EmulatorOptions(ServerModel.V26_0, SendsWebhooks: false), Token);
         await CheckAsync(server);
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""[{"id":"2","username":"other","enabled":true}]""")]
+    [InlineData("""[{"id":"1","username":"ana","enabled":false}]""")]
+    public async Task A_user_who_is_read_as_disabled_stays_so_unless_a_list_shows_that_user_enabled(string listed)
+    {
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On("/users/1", Says(200, """{"id":"1","username":"ana","enabled":false}"""));
+        fixture.Server.On("/users?briefRepresentation=true&search=id%3A1", Says(200, listed));
+
+        Assert.False((await fixture.Client.FindUserAsync("shop", "1", Token))!.Enabled);
     }
 
     private static async Task CheckAsync(IKeycloakServer server)
@@ -54,7 +69,8 @@ public sealed class LockoutTests(KeycloakFixture servers)
     /// <summary>Two wrong passwords lock a user out for ten minutes.</summary>
     public static JsonObject Protection => new()
     {
-        ["bruteForceProtected"] = true, ["permanentLockout"] = false, ["failureFactor"] = 2, ["waitIncrementSeconds"] = 600, ["quickLoginCheckMilliSeconds"] = 0,
+        ["bruteForceProtected"] = true, ["permanentLockout"] = false, ["failureFactor"] = 2, ["waitIncrementSeconds"] = 600,
+        ["quickLoginCheckMilliSeconds"] = 0,
     };
 
     private static IHost Host(Uri url, string realm)

@@ -68,7 +68,8 @@ public sealed class RetryTests
         // The clock moves on while an answer is under way; a date has whole seconds.
         Assert.True((again!.Value - answered).TotalSeconds >= seconds - 1);
         var line = Assert.Single(fixture.Log.All, line => line.Contains(Asking, StringComparison.Ordinal));
-        var (wait, requested) = (TimeSpan.Parse(line.Split(Asking)[1].Split(": ")[0], CultureInfo.InvariantCulture), TimeSpan.FromSeconds(seconds));
+        var (wait, requested) = (
+            TimeSpan.Parse(line.Split(Asking)[1].Split(": ")[0], CultureInfo.InvariantCulture), TimeSpan.FromSeconds(seconds));
         Assert.InRange(wait, retryAfter == "date" ? TimeSpan.Zero : requested, requested);
     }
 

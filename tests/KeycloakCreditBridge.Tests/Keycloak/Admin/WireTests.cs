@@ -26,7 +26,8 @@ public sealed class WireTests
     public async Task A_user_has_attributes_and_sensible_values_for_what_is_absent()
     {
         await using var fixture = await ClientFixture.StartAsync();
-        fixture.Server.On("/users/1", Says(200, """{"id":"1","attributes":{"referrer":["a","b"]},"federationLink":"ldap","unknown":{"x":[1]}}"""));
+        fixture.Server.On(
+            "/users/1", Says(200, """{"id":"1","attributes":{"referrer":["a","b"]},"federationLink":"ldap","unknown":{"x":[1]}}"""));
 
         var user = await fixture.Client.FindUserAsync("shop", "1", ClientFixture.Cancellation);
 
@@ -42,13 +43,17 @@ public sealed class WireTests
     public void Recorded_events_are_read()
     {
         var userEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-events.json"), EventJson.Default.IReadOnlyListUserEvent)!;
-        var adminEvents = JsonSerializer.Deserialize(Fixture("keycloak-26.7.3-admin-events.json"), EventJson.Default.IReadOnlyListAdminEvent)!;
+        var adminEvents = JsonSerializer.Deserialize(
+            Fixture("keycloak-26.7.3-admin-events.json"), EventJson.Default.IReadOnlyListAdminEvent)!;
 
         var login = userEvents[1];
         Assert.Equal(("LOGIN", 1795406371284, "app", "alice"), (login.Type, login.Time, login.ClientId, login.Details!["username"]));
         Assert.Equal("user_not_found", userEvents.First(found => found.Type == "LOGIN_ERROR" && found.UserId is null).Error);
         Assert.All(userEvents, found => Assert.Equal(found.Id, found.Fingerprint));
-        Assert.Contains(adminEvents, found => found is { ResourceType: "REALM", OperationType: "CREATE" } && found.ResourcePath!.StartsWith("users/", StringComparison.Ordinal));
+        Assert.Contains(
+            adminEvents,
+            found => found is { ResourceType: "REALM", OperationType: "CREATE" }
+                && found.ResourcePath!.StartsWith("users/", StringComparison.Ordinal));
         Assert.Contains(adminEvents, found => found.ResourcePath is null);
     }
 
@@ -83,7 +88,8 @@ public sealed class WireTests
                 login with { Details = null }, login with { ClientId = null, Error = "app" },
             }.Select(found => found.Fingerprint).Distinct().Count());
         Assert.NotEqual(
-            new AdminEvent(null, 5, "CREATE", "USER", "users/1").Fingerprint, new AdminEvent(null, 5, "CREATE", "USER", "users/2").Fingerprint);
+            new AdminEvent(null, 5, "CREATE", "USER", "users/1").Fingerprint,
+            new AdminEvent(null, 5, "CREATE", "USER", "users/2").Fingerprint);
     }
 
     [Fact]

@@ -79,7 +79,8 @@ public sealed class EventReadingTests
 
         await fixture.Events.ListUserEventsAsync("shop", new EventQuery(From, 7, 10, Ascending: true), ClientFixture.Cancellation);
         await fixture.Events.ListAdminEventsAsync("shop", new EventQuery(From, 0, 1, Ascending: false), ClientFixture.Cancellation);
-        await fixture.Events.ListUserEventsAsync("shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
+        await fixture.Events.ListUserEventsAsync(
+            "shop", new EventQuery(DateTimeOffset.MinValue, 0, 5, Ascending: true), ClientFixture.Cancellation);
 
         Assert.Equal(
             [
@@ -124,7 +125,8 @@ public sealed class EventReadingTests
         await using var fixture = await ClientFixture.StartAsync();
         DayServer(fixture, [.. Enumerable.Range(0, 60).Select(minute => From.AddMinutes(minute - 50).ToUnixTimeMilliseconds())]);
 
-        var page = await fixture.Events.ListUserEventsAsync("shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
+        var page = await fixture.Events.ListUserEventsAsync(
+            "shop", new EventQuery(From, 8, 4, Ascending: false), ClientFixture.Cancellation);
 
         Assert.Equal([From.AddMinutes(1).ToUnixTimeMilliseconds(), From.ToUnixTimeMilliseconds()], page.Select(found => found.Time));
     }

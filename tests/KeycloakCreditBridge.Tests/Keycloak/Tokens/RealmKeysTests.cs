@@ -66,7 +66,9 @@ public sealed class RealmKeysTests
         await Eventually.TrueAsync(() => Readings(fixture) == 1, "Keycloak is asked");
         fixture.Clock.Advance(TimeSpan.FromSeconds(5));
         foreach (var call in waiting)
-            Assert.Contains("GET keys", (await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(call))).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "GET keys", (await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(call))).Message,
+                StringComparison.Ordinal);
         await Assert.ThrowsAsync<KeycloakUnavailableException>(() => SoonAsync(GetAsync(fixture, "first")));
         Assert.Equal(1, Readings(fixture));
 
@@ -154,7 +156,8 @@ public sealed class RealmKeysTests
     private static Task<PublishedKeys> GetAsync(ClientFixture fixture, string keyId) =>
         fixture.Keys.GetAsync("shop", keyId, ClientFixture.Cancellation);
 
-    private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) => call.WaitAsync(TimeSpan.FromSeconds(10), ClientFixture.Cancellation);
+    private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) =>
+        call.WaitAsync(TimeSpan.FromSeconds(10), ClientFixture.Cancellation);
 
     private static int Readings(ClientFixture fixture) =>
         fixture.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));

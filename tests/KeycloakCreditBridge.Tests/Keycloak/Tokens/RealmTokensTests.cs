@@ -32,7 +32,7 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         var token = await host.Services.GetRequiredService<TokenSource>().GetAsync(realms[0], Cancellation);
 
         foreach (var realm in realms)
-            await Eventually.TrueAsync(() => AcceptsAsync(tokens, realm, token), "the realm tells its keys");
+            await Eventually.TrueAsync(() => AcceptsAsync(tokens, realm, token), "the realm publishes its keys");
 
         var own = await tokens.VerifyAsync(realms[0], token, "realm-management", Cancellation);
         Assert.Equal("service-account-credit-bridge", own.Token?.GetPayloadValue<string>("preferred_username"));
@@ -52,11 +52,13 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
             ["keys"] = new JsonArray(
                 new JsonObject
                 {
-                    ["kid"] = "rsa", ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus), ["e"] = Base64Url.EncodeToString(numbers.Exponent),
+                    ["kid"] = "rsa", ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus),
+                    ["e"] = Base64Url.EncodeToString(numbers.Exponent),
                 },
                 new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) }),
         };
-        fixture.Server.On("/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
+        fixture.Server.On(
+            "/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
         fixture.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
         var tokens = new RealmTokens(fixture.Keys, fixture.Clock);
 
@@ -69,7 +71,8 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         byte[][] secrets =
         [
             symmetric, numbers.Modulus!, key.ExportSubjectPublicKeyInfo(), Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem()),
-            Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem() + "\n"), Encoding.ASCII.GetBytes(Base64Url.EncodeToString(numbers.Modulus)),
+            Encoding.ASCII.GetBytes(key.ExportSubjectPublicKeyInfoPem() + "\n"),
+            Encoding.ASCII.GetBytes(Base64Url.EncodeToString(numbers.Modulus)),
         ];
         foreach (var secret in secrets)
             foreach (var keyId in (string[])["rsa", "oct"])
@@ -79,7 +82,8 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         {
             var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
             {
-                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge", ["exp"] = fixture.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
+                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge",
+                ["exp"] = fixture.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
             });
             var text = $"{Encode(header)}.{Encode(claims)}";
             return tokens.VerifyAsync(
@@ -97,7 +101,8 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         using var host = Host(server.Url, [realm, $"{realm}2"]);
         var token = server.Realm(realm).Sign(new JsonObject
         {
-            ["iss"] = $"{server.Url}realms/{realm}", ["aud"] = "credit-bridge", ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),
+            ["iss"] = $"{server.Url}realms/{realm}", ["aud"] = "credit-bridge",
+            ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),
             ["sub"] = "the-user", ["act"] = new JsonObject { ["sub"] = "the-administrator" },
         });
 

@@ -18,7 +18,9 @@ public sealed class TokenTests
 
         Assert.All(counts, count => Assert.Equal(7, count));
         Assert.Equal(1, fixture.Server.TokenRequests);
-        Assert.All(fixture.Server.Requests.Where(request => request.Method == "GET"), request => Assert.Equal("Bearer token-1", request.Authorization));
+        Assert.All(
+            fixture.Server.Requests.Where(request => request.Method == "GET"),
+            request => Assert.Equal("Bearer token-1", request.Authorization));
     }
 
     [Fact]
@@ -160,7 +162,8 @@ public sealed class TokenTests
     public async Task Neither_secret_nor_token_is_logged()
     {
         await using var fixture = await ClientFixture.StartAsync();
-        fixture.Server.On("/protocol/openid-connect/token", Says(401, $$"""{"error":"{{ClientFixture.Secret}}"}"""), fixture.Server.IssueTokenAsync);
+        fixture.Server.On(
+            "/protocol/openid-connect/token", Says(401, $$"""{"error":"{{ClientFixture.Secret}}"}"""), fixture.Server.IssueTokenAsync);
         fixture.Server.On("/users/count", Says(503, ""), Says(200, "7"));
 
         await fixture.FailAsync<KeycloakAuthenticationException>(fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation));
