@@ -133,6 +133,7 @@ internal static partial class CreditsBenchmark
         ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
         ["typ"] = "Bearer",
         ["sub"] = "account-0",
+        ["jti"] = "onrtac:bench",
         ["preferred_username"] = "bench",
         ["realm_access"] = new JsonObject { ["roles"] = new JsonArray(CallerRoles.Service) },
     });

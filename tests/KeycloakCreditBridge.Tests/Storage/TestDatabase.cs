@@ -16,12 +16,11 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
         where c.source is not null and (t.total is distinct from c.credits_remaining or t.openings <> 1 or coalesce(a.created, 0) < 1)
         """;
 
-    public string ConnectionString { get; } =
-        new StorageOptions { ConnectionString = connectionString + ";Maximum Pool Size=40" }.BuildConnectionString();
+    public string ConnectionString { get; } = Pooled(connectionString);
 
     public string Name => new NpgsqlConnectionStringBuilder(ConnectionString).Database!;
 
-    public NpgsqlDataSource DataSource => field ??= NpgsqlDataSource.Create(ConnectionString);
+    public NpgsqlDataSource DataSource { get; } = NpgsqlDataSource.Create(Pooled(connectionString));
 
     public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
     {
@@ -37,6 +36,9 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
 
     public Task<int> ExecuteAsync(string sql, object? parameters = null) =>
         RunAsync(connection => connection.ExecuteAsync(sql, parameters));
+
+    private static string Pooled(string connectionString) =>
+        new StorageOptions { ConnectionString = connectionString + ";Maximum Pool Size=40" }.BuildConnectionString();
 
     /// <summary>Every account that the bridge opened has one opening, an audit row and a ledger that adds up to its balance.</summary>
     public async Task AssertLedgerAsync()
