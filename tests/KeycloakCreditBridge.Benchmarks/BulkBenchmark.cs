@@ -1,12 +1,8 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Provisioning.Accounts;
-using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;

@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
 

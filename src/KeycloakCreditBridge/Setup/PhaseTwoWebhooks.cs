@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup;

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;

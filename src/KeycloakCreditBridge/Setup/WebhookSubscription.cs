@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup;
 

@@ -9,7 +9,6 @@ using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;

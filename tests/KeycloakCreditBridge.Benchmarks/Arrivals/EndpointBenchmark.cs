@@ -7,7 +7,6 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

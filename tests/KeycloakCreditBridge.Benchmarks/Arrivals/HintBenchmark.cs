@@ -4,7 +4,6 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;

@@ -1,14 +1,11 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
-using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;

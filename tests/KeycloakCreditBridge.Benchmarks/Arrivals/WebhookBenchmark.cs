@@ -6,7 +6,6 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;

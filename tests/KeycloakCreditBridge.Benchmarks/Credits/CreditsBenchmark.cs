@@ -14,10 +14,8 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Benchmarks.Credits;
 

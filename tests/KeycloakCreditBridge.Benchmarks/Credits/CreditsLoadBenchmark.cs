@@ -1,18 +1,13 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Provisioning.Accounts;
-using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Bridges;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Benchmarks.Credits;

@@ -3,7 +3,6 @@ using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Postgres;
-using KeycloakCreditBridge.Sandbox.Tour;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Adoption;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Processes;
-using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Doctor;
 

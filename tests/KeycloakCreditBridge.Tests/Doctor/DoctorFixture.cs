@@ -4,7 +4,6 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
-using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Setup;
 using KeycloakCreditBridge.Tests.Setup;

@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Bridges;
-using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Reconciliation;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;

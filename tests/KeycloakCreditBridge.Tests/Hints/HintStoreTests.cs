@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;

@@ -2,7 +2,6 @@ using System.Text.Json;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Tests.Intake;

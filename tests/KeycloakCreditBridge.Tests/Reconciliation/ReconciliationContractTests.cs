@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
-using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 

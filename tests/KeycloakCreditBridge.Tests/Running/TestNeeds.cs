@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Tests.Contract.Ways.Production;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
-using Xunit.v3;
 
 namespace KeycloakCreditBridge.Tests.Running;
 

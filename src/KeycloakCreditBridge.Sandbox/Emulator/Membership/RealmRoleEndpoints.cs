@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
-using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
 namespace KeycloakCreditBridge.Sandbox.Emulator.Membership;
 

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Sandbox.Emulator.Clients;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;

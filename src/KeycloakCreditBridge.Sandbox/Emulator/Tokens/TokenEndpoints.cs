@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using KeycloakCreditBridge.Sandbox.Emulator.Clients;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Pages;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Cli.Setup;
-using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Keycloak.Tokens;
 

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
-using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Lookup;
 
 namespace KeycloakCreditBridge.Credits.Ledger;

@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
-using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;

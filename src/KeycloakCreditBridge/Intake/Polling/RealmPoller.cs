@@ -2,7 +2,6 @@ using System.Runtime.ExceptionServices;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 using Microsoft.Extensions.Options;
 

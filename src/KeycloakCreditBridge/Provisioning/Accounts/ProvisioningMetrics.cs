@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 

@@ -1,5 +1,3 @@
-using KeycloakCreditBridge.Hints;
-
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
 /// <summary>What a Keycloak user is to the credit system. Stored in `keycloak_users.user_state`.</summary>

@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Provisioning.Accounts;
-using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

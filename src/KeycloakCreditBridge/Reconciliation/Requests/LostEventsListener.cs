@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Reconciliation.Schedule;
-using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 

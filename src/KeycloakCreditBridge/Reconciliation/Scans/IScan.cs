@@ -1,5 +1,3 @@
-using KeycloakCreditBridge.Keycloak;
-
 namespace KeycloakCreditBridge.Reconciliation.Scans;
 
 /// <summary>A way of reading a realm. It also notes users on record that a complete part did not show.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak;

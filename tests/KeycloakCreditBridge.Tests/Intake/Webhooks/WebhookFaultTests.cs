@@ -1,5 +1,4 @@
 using System.Net;
-using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 

@@ -3,7 +3,6 @@ using System.Web;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
-using Microsoft.AspNetCore.Http;
 using static KeycloakCreditBridge.Tests.Keycloak.ScriptedKeycloak;
 
 namespace KeycloakCreditBridge.Tests.Keycloak.Events;

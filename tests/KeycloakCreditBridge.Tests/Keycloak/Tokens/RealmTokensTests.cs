@@ -6,7 +6,6 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
-using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using Microsoft.Extensions.Configuration;

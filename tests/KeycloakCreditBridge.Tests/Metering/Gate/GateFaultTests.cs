@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
-using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 

@@ -2,7 +2,6 @@ using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Metering.Reports;
 using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Provisioning.Policy;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Metering.Reports;
 

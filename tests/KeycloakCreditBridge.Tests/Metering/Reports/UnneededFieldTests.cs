@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 

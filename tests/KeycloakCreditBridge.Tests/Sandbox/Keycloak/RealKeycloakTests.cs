@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
-using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 
 namespace KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 

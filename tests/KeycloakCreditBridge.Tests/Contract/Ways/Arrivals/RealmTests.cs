@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
-using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 

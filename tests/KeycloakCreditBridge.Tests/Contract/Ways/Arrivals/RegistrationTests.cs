@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Hints;
-using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways.Arrivals;

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Text;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
