@@ -8,7 +8,8 @@ namespace KeycloakCreditBridge.Reconciliation.Schedule;
 
 /// <summary>Brings the stored schedule, which all replicas share, into line with the configuration, and adds single runs to it.</summary>
 internal sealed partial class ReconciliationSchedule(
-    CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options, ILogger<ReconciliationSchedule> logger)
+    CompleteRunStore runs, IOptions<KeycloakOptions> keycloak, IOptions<ReconciliationOptions> options,
+    ILogger<ReconciliationSchedule> logger)
     : IScheduledJobs
 {
     private const string RetrySuffix = " again";

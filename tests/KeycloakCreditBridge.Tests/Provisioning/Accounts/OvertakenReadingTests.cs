@@ -29,7 +29,8 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
 
         await ConvergeInOrderAsync(fixture, LockAccountSql, closing, Evaluate(fixture, enabled: true, second: 2));
 
-        Assert.Equal("deleted", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
+        Assert.Equal(
+            "deleted", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
         await AssertEndsAsAsync(fixture, "closed");
     }
 
@@ -41,7 +42,8 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
         await ConvergeInOrderAsync(
             fixture, LockRecordSql, Evaluate(fixture, enabled: false, second: 1), Evaluate(fixture, enabled: true, second: 2));
 
-        Assert.Equal("account", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
+        Assert.Equal(
+            "account", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
         await AssertEndsAsAsync(fixture, "active");
     }
 

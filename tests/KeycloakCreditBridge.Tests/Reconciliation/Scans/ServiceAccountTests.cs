@@ -22,7 +22,8 @@ public sealed class ServiceAccountTests(PostgresFixture postgres)
         var robot = (await fixture.Database.ScalarAsync<string>(
             "select keycloak_id from keycloak_users where user_state = 'service_account'"))!;
         await OpenAsync(fixture, robot);
-        await fixture.Database.ExecuteAsync("update keycloak_users set user_state = @recorded where keycloak_id = @robot", new { robot, recorded });
+        await fixture.Database.ExecuteAsync(
+            "update keycloak_users set user_state = @recorded where keycloak_id = @robot", new { robot, recorded });
 
         await fixture.RunAsync(ReconciliationFixture.By(mode));
 

@@ -135,7 +135,12 @@ public sealed class ScheduleTests(PostgresFixture postgres)
         await using (
             var before = await StartAsync(fixture, Enabled, ("Keycloak:Realms:1:Name", "second"), ("Reconciliation:Cron", "0 0 3 * * ?")))
             await before.StopAsync();
-        Assert.Equal([$"demo daily {BridgeFixture.Never}", "demo schedule 0 0 3 * * ?", $"second daily {BridgeFixture.Never}", "second schedule 0 0 3 * * ?"], await StoredAsync(fixture));
+        Assert.Equal(
+            [
+                $"demo daily {BridgeFixture.Never}", "demo schedule 0 0 3 * * ?",
+                $"second daily {BridgeFixture.Never}", "second schedule 0 0 3 * * ?",
+            ],
+            await StoredAsync(fixture));
 
         await using (
             var after = await StartAsync(fixture, Enabled, ("Reconciliation:Cron", "0 0 4 * * ?"), ("Reconciliation:Misfire", "FireOnce")))

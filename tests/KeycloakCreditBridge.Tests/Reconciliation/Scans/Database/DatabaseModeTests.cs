@@ -208,7 +208,8 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
         await RunAsync(ReconcileMode.Database);
         await _fixture.Database.ExecuteAsync(
             """
-            insert into user_credits (user_id, credits_remaining, realm, keycloak_id) select 'robot', 5, realm, 'robot' from keycloak_users limit 1;
+            insert into user_credits (user_id, credits_remaining, realm, keycloak_id) select 'robot', 5, realm, 'robot'
+                from keycloak_users limit 1;
             insert into credit_transactions (user_id, amount, transaction_type, grant_key) values ('robot', 5, 'purchase', 'signup');
             update keycloak_users set account_id = 'robot' where keycloak_id = 'robot'
             """);

@@ -50,7 +50,10 @@ public sealed class RealmComparisonTests(PostgresFixture postgres) : IAsyncLifet
     [InlineData("delete from user_credits where user_id = @id")]
     [InlineData("update user_credits set status = 'closed', status_reason = 'deleted' where user_id = @id")]
     [InlineData("update user_credits set status = 'held', status_reason = 'disabled' where user_id = @id")]
-    [InlineData("with moved as (update credit_transactions set user_id = 'another' where user_id = @id), told as (update audit_logs set user_id = 'another' where user_id = @id) update user_credits set user_id = 'another' where user_id = @id")]
+    [InlineData(
+        "with ledger as (update credit_transactions set user_id = 'another' where user_id = @id), "
+        + "audit as (update audit_logs set user_id = 'another' where user_id = @id) "
+        + "update user_credits set user_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set keycloak_id = 'another' where user_id = @id")]
     [InlineData("update user_credits set realm = null, keycloak_id = null where user_id = @id")]
     [InlineData("update user_credits set grant_pending = true where user_id = @id")]
