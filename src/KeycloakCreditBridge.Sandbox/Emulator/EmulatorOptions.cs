@@ -3,7 +3,10 @@ namespace KeycloakCreditBridge.Sandbox.Emulator;
 /// <summary>Which generation of Keycloak the emulator answers like.</summary>
 internal enum ServerModel
 {
-    /// <summary>26.0 and 26.1: date-only event filters, newest first, no event ids in answers, created windows ignored, a locked out user is read as disabled.</summary>
+    /// <summary>
+    /// 26.0 and 26.1: date-only event filters, newest first, no event ids in answers, created windows ignored, a locked out user is read as
+    /// disabled.
+    /// </summary>
     V26_0,
 
     /// <summary>26.2 to 26.5: millisecond filters, event ids and direction; created windows ignored.</summary>

@@ -50,7 +50,8 @@ internal sealed class PartialImport(AdminAccess access, TransactionFactory trans
             context.RequestAborted);
         return Answer.Json(new JsonObject
         {
-            ["overwritten"] = replaced.Count, ["added"] = added.Count - replaced.Count, ["skipped"] = results.Count - added.Count, ["results"] = results,
+            ["overwritten"] = replaced.Count, ["added"] = added.Count - replaced.Count, ["skipped"] = results.Count - added.Count,
+            ["results"] = results,
         });
     }
 

@@ -63,7 +63,8 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
         string realm, IEnumerable<SandboxUser> added, CancellationToken token, long? created = null, string ifResourceExists = "FAIL")
     {
         JsonArray users = [.. added.Select(user => Imported(user, created))];
-        return PostAsync($"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = ifResourceExists, ["users"] = users }, token);
+        return PostAsync(
+            $"{Path(realm)}/partialImport", new JsonObject { ["ifResourceExists"] = ifResourceExists, ["users"] = users }, token);
     }
 
     /// <summary>Registers a webhook (Phase Two's keycloak-events) signed with HmacSHA256 and returns its id.</summary>
