@@ -35,7 +35,8 @@ internal static class Program
         builder.Services.Configure<ExceptionHandlerOptions>(handler =>
         {
             // What the caller did wrong is no fault of the bridge's, and fills no log.
-            handler.StatusCodeSelector = exception => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
+            handler.StatusCodeSelector =
+                exception => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
             handler.SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException;
         });
         builder.AddWorkingDirectorySettings();

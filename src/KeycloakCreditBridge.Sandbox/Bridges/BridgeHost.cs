@@ -17,10 +17,10 @@ internal sealed class BridgeHost(WebApplication app) : IAsyncDisposable, IDispos
         IReadOnlyDictionary<string, string?> settings, Action<WebApplicationBuilder>? configure = null,
         Action<WebApplication>? extend = null)
     {
-        var builder = KeycloakCreditBridge.Program.Compose([]);
+        var builder = Program.Compose([]);
         builder.Configuration.AddInMemoryCollection(settings);
         configure?.Invoke(builder);
-        var app = KeycloakCreditBridge.Program.Build(builder);
+        var app = Program.Build(builder);
         extend?.Invoke(app);
         return new BridgeHost(app);
     }

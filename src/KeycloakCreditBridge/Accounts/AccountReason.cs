@@ -27,9 +27,12 @@ internal static class AccountReason
                 + "decide which user keeps it.",
             { Status: "closed", StatusReason: "deleted" } =>
                 $"{opened} Closed because the user was deleted in Keycloak, {Since(view, "credit.close")}.",
+            { Status: "closed", StatusReason: "service_account" } =>
+                $"{opened} Closed because the user is the service account of a client, {Since(view, "credit.close")}.",
             { Status: "active" } => opened,
             _ =>
-                $"{opened} Its status {account.Status} was set outside the bridge ({account.StatusReason ?? "no reason given"}), which keeps it.",
+                $"{opened} Its status {account.Status} was set outside the bridge ({account.StatusReason ?? "no reason given"}), "
+                + "which keeps it.",
         };
     }
 

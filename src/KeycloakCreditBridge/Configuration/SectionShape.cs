@@ -95,7 +95,7 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
 }
 
 /// <param name="Path">The key that it is about.</param>
-/// <param name="PreventsBinding">The section cannot be turned into its options while the key is there.</param>
+/// <param name="PreventsBinding">The section cannot be bound to its options while the key is there.</param>
 internal sealed record ShapeProblem(string Path, string Text, bool PreventsBinding);
 
 /// <summary>A kind of single value, and how it is described in an error.</summary>

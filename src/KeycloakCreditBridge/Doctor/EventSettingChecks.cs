@@ -27,7 +27,8 @@ internal sealed class EventSettingChecks(KeycloakEvents events, IOptions<IntakeO
             return Finding.Ok("the event types that matter are stored");
         var says = $"events of the types {string.Join(", ", missing)} are not stored";
         const string cure = "add them in Realm settings, Events, User events settings";
-        return missing.Intersect(UserEventTypes.Required, StringComparer.Ordinal).Any() ? EventsMissed(says, cure) : Finding.Warn(says, cure);
+        return missing.Intersect(UserEventTypes.Required, StringComparer.Ordinal).Any()
+            ? EventsMissed(says, cure) : Finding.Warn(says, cure);
     }
 
     public async Task<Finding> RetentionAsync(string realm, CancellationToken cancellationToken)

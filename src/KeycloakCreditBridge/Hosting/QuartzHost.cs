@@ -42,7 +42,8 @@ internal sealed partial class QuartzHost(
     {
         if (!options.Value.Enabled)
         {
-            LogDisabled(string.Join(", ", jobs.Select(job => job.Name)), options.Value.Setting);
+            var names = string.Join(", ", jobs.Select(job => job.Name));
+            LogDisabled(names, options.Value.Setting);
             return;
         }
 

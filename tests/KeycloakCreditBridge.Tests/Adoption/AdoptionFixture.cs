@@ -85,7 +85,8 @@ internal sealed class AdoptionFixture : IAsyncDisposable
     /// <summary>`id balance of owner`.</summary>
     public async Task<string[]> AccountsAsync() => [.. await Database.QueryAsync<string>(
         """
-        select concat_ws(' ', user_id, credits_remaining::numeric(9, 2), 'of ' || keycloak_id) from user_credits order by user_id collate "C"
+        select concat_ws(' ', user_id, credits_remaining::numeric(9, 2), 'of ' || keycloak_id)
+            from user_credits order by user_id collate "C"
         """)];
 
     /// <summary>`type amount key`, of one account in the order in which it was written.</summary>

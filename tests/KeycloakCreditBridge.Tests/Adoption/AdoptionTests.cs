@@ -131,7 +131,8 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         var report = await scene.ApplyAsync();
 
         Assert.Subset(
-            AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal), new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
+            AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal),
+            new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
         Assert.Equal(["both@example.com 7.00", "left@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
         Assert.Contains("both@example.com", report.Findings.Single(finding => finding.Name == "shared").First);
         await scene.AssertBooksAsync();

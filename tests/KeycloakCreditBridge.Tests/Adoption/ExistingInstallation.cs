@@ -63,7 +63,8 @@ internal static class ExistingInstallation
         create index idx_user_credits_user_id on user_credits (user_id);
         create index idx_user_credits_tier on user_credits (tier);
         create table credit_transactions (
-            id uuid primary key default gen_random_uuid(), user_id {(uuid ? "uuid" : "varchar(255)")} not null, amount numeric(12, 6) not null,
+            id uuid primary key default gen_random_uuid(), user_id {(uuid ? "uuid" : "varchar(255)")} not null, amount numeric(12,
+                6) not null,
             transaction_type varchar(50) not null, provider varchar(100), model varchar(200), tokens_used integer, cost numeric(12, 6),
             metadata jsonb, balance_after numeric(12, 6), created_at timestamptz default now(),
             constraint valid_transaction_type check (transaction_type in ('usage', 'purchase', 'bonus', 'refund', 'adjustment')));
@@ -88,7 +89,8 @@ internal static class ExistingInstallation
         if (used != 0)
         {
             await database.ExecuteAsync(
-                "insert into credit_transactions (user_id, amount, transaction_type, provider) values (@Id, @Used, 'usage', 'openai/gpt-4o-mini')",
+                "insert into credit_transactions (user_id, amount, transaction_type, provider) values (@Id, @Used, 'usage', "
+                    + "'openai/gpt-4o-mini')",
                 new { Id = id, Used = -used });
         }
     }

@@ -35,7 +35,7 @@ public sealed class CommandTests(PostgresFixture postgres)
         var (exitCode, output, _) = await CommandProcess.RunAsync(Nothing, arguments);
 
         Assert.Equal(0, exitCode);
-        Assert.Empty(Lines(output).Where(line => line.Length > 80));
+        Assert.DoesNotContain(Lines(output), line => line.Length > 80);
         Assert.Equal(arguments.Length == 1, output.Contains("Exit codes:", StringComparison.Ordinal));
     }
 
@@ -159,7 +159,8 @@ public sealed class CommandTests(PostgresFixture postgres)
         Assert.Equal((0, 0, 0), (dry.ExitCode, real.ExitCode, json.ExitCode));
         Assert.Contains("dry run", dry.Output, StringComparison.Ordinal);
         Assert.StartsWith(
-            "demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output, StringComparison.Ordinal);
+            "demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output,
+            StringComparison.Ordinal);
         Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal(

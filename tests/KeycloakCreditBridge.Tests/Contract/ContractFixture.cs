@@ -243,7 +243,8 @@ internal sealed class ContractFixture : IAsyncDisposable
         {
             using var form = new FormUrlEncodedContent(
                 [new("grant_type", "password"), new("client_id", "admin-cli"), new("username", name), new("password", "wrong")]);
-            using var refusal = await http.PostAsync($"realms/{Realm}/protocol/openid-connect/token", form, Token);
+            using var refusal = await http.PostAsync(
+                new Uri($"realms/{Realm}/protocol/openid-connect/token", UriKind.Relative), form, Token);
             Assert.False(refusal.IsSuccessStatusCode);
         }
     }

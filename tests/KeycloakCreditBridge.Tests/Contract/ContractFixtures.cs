@@ -19,7 +19,8 @@ public sealed class ContractFixtures(KeycloakFixture servers, PostgresFixture po
     }
 
     /// <summary>A scene whose bridge the test starts and stops.</summary>
-    internal async Task<ContractFixture> GetWithoutBridgeAsync(KeycloakKind kind, EventDelivery hearing = EventDelivery.WebhooksAndPolling) =>
+    internal async Task<ContractFixture> GetWithoutBridgeAsync(
+        KeycloakKind kind, EventDelivery hearing = EventDelivery.WebhooksAndPolling) =>
         _scenes.TryGetValue((kind, hearing), out var known)
             ? known
             : _scenes[(kind, hearing)] = await ContractFixture.CreateAsync(servers, postgres, kind, hearing);

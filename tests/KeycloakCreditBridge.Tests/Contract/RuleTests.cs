@@ -116,7 +116,8 @@ public sealed class RuleTests(KeycloakFixture servers, PostgresFixture postgres)
         var checkedAt = await scene.CheckedAtAsync(id);
         await scene.UpdateUserAsync(id, new JsonObject { ["firstName"] = "Vic" });
         await scene.WaitForReevaluationAsync(id, checkedAt);
-        Assert.Equal("active", await scene.Database.ScalarAsync<string>("select status from user_credits where keycloak_id = @id", new { id }));
+        Assert.Equal("active",
+            await scene.Database.ScalarAsync<string>("select status from user_credits where keycloak_id = @id", new { id }));
 
         await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = false });
         await scene.Database.WaitForStatusAsync(id, "held");

@@ -95,7 +95,9 @@ internal sealed class CreditsFixture : IAsyncDisposable
         return user.Id;
     }
 
-    /// <summary>Waits until every hint is evaluated, those of first reads among them, so that no reading changes an account any more.</summary>
+    /// <summary>
+    /// Waits until every hint is evaluated, those of first reads among them, so that no reading changes an account any more.
+    /// </summary>
     public Task HintsDoneAsync() => Eventually.TrueAsync(
         () => Database.ScalarAsync<bool>("select not exists (select from user_hints)"), "every hint is evaluated");
 
@@ -130,7 +132,8 @@ internal sealed class CreditsFixture : IAsyncDisposable
         Database.ScalarAsync<decimal>("select credits_remaining from user_credits where user_id = @Id", new { Id = account });
 
     public Task<string?> LedgerOfAsync(string account) => Database.ScalarAsync<string>(
-        "select string_agg(transaction_type || ' ' || amount || ' ' || balance_after, ', ' order by created_at) from credit_transactions where user_id = @Id",
+        "select string_agg(transaction_type || ' ' || amount || ' ' || balance_after, ', ' order by created_at) from credit_transactions "
+            + "where user_id = @Id",
         new { Id = account });
 
     public async ValueTask DisposeAsync()

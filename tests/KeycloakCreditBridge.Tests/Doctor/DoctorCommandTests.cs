@@ -34,7 +34,8 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
     [InlineData("admin events stored", "FAIL", """{"adminEventsEnabled": false}""")]
     [InlineData("event types", "FAIL", """{"enabledEventTypes": ["LOGIN", "UPDATE_PROFILE"]}""")]
     [InlineData("event types", "warn", """{"enabledEventTypes": ["REGISTER", "DELETE_ACCOUNT", "LOGIN"]}""")]
-    [InlineData("event types", "warn", """{"enabledEventTypes": ["REGISTER", "LOGIN", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL", "DELETE_ACCOUNT"]}""")]
+    [InlineData("event types", "warn",
+        """{"enabledEventTypes": ["REGISTER", "LOGIN", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL", "DELETE_ACCOUNT"]}""")]
     [InlineData("event retention", "FAIL", """{"eventsExpiration": 300}""")]
     [InlineData("event listener", "warn", """{"eventsListeners": ["jboss-logging"]}""")]
     public async Task A_realm_set_up_wrongly_is_found(string check, string verdict, string settings)

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Cli.Doctor;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Setup;
@@ -113,7 +114,7 @@ internal sealed class DoctorFixture : IAsyncDisposable
 
     public async Task<Func<Task>?> AddHintAsync(string state)
     {
-        // Due in an hour, so that the bridge that runs does not settle it.
+        // Due in an hour, so that the bridge that runs does not complete it.
         await Scene.Database.ExecuteAsync(
             """
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state, error)
@@ -152,8 +153,8 @@ internal sealed class DoctorFixture : IAsyncDisposable
         await using var app = Compose(Right(Scene), TimeProvider.System);
         var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var account = new AdministratorToken(app.Services.GetRequiredService<TokenEndpoint>(), Administrator);
-        var session = new KeycloakCreditBridge.Keycloak.Admin.AdminSession(
-            app.Services.GetRequiredService<KeycloakCreditBridge.Keycloak.Admin.AdminTransport>(), Scene.Realm, account);
+        var session = new AdminSession(
+            app.Services.GetRequiredService<AdminTransport>(), Scene.Realm, account);
         var wanted = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
         await (await new RealmSetup(session, options).PlanAsync(wanted, Token)).ApplyAsync(Token);
     }

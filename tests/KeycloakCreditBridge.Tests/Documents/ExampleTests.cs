@@ -19,7 +19,8 @@ public sealed partial class ExampleTests
     public static TheoryData<string> Pages() =>
     [
         "README.md", "keycloak-config/README.md",
-        .. Directory.EnumerateFiles(Path.Combine(Repository.Top, "docs"), "*.md").Select(page => $"docs/{Path.GetFileName(page)}").Order(StringComparer.Ordinal),
+        .. Directory.EnumerateFiles(Path.Combine(Repository.Top, "docs"), "*.md").Select(page => $"docs/{Path.GetFileName(page)}").Order(
+            StringComparer.Ordinal),
     ];
 
     [Theory]

@@ -13,7 +13,8 @@ public sealed partial class LinkTests
     [Fact]
     public void Every_relative_link_leads_to_a_file_and_every_anchor_to_a_place_in_it()
     {
-        var broken = Pages().SelectMany(page => Link().Matches(WithoutCode(page)).Select(link => (Page: page, Target: link.Groups["target"].Value)))
+        var broken = Pages().SelectMany(
+            page => Link().Matches(WithoutCode(page)).Select(link => (Page: page, Target: link.Groups["target"].Value)))
             .Where(link => !External().IsMatch(link.Target) && !Resolves(link.Page, link.Target))
             .Select(link => $"{Path.GetRelativePath(Top, link.Page)} links to {link.Target}");
         Assert.Empty(broken);

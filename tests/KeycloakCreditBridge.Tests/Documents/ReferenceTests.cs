@@ -44,7 +44,8 @@ public sealed partial class ReferenceTests
         listener.Start();
         var makers = typeof(Program).Assembly.GetTypes().Where(type => type
             .GetConstructors(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance)
-            .Any(made => made.GetParameters().Any(parameter => parameter.ParameterType == typeof(Meter) || parameter.ParameterType == typeof(IMeterFactory))));
+            .Any(made => made.GetParameters().Any(
+                parameter => parameter.ParameterType == typeof(Meter) || parameter.ParameterType == typeof(IMeterFactory))));
         foreach (var type in makers)
             _ = ActivatorUtilities.GetServiceOrCreateInstance(services, type);
         var documented = InstrumentRow().Matches(Page("metrics.md")).SelectMany(row => Names(row.Groups["names"].Value));
@@ -55,8 +56,9 @@ public sealed partial class ReferenceTests
     public void The_compose_file_sets_nothing_that_the_bridge_does_not_bind()
     {
         var bridge = File.ReadAllText(Path.Combine(Top, "docker-compose.yml")).Split("\n  bridge:", 2)[1];
-        string[] settings = [.. Variable().Matches(bridge).Select(
-            variable => $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}={variable.Groups["value"].Value.Trim()}")];
+        string[] settings = [.. Variable().Matches(bridge).Select(variable =>
+            $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}"
+            + $"={variable.Groups["value"].Value.Trim()}")];
         Assert.True(settings.Length >= 5);
         using var services = Program.Compose(settings).Services.BuildServiceProvider();
         Assert.Empty(ConfigurationCheck.Problems(services));

@@ -9,7 +9,8 @@ namespace KeycloakCreditBridge.Tests.Documents;
 public sealed partial class RunbookTests
 {
     private static readonly Dictionary<int, LogLevel> Events = typeof(Program).Assembly.GetTypes()
-        .SelectMany(type => type.GetMethods(BindingFlags.Instance | BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+        .SelectMany(type => type.GetMethods(
+            BindingFlags.Instance | BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
         .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>())
         .OfType<LoggerMessageAttribute>()
         .ToDictionary(logged => logged.EventId, logged => logged.Level);

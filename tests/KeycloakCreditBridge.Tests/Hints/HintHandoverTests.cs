@@ -151,7 +151,8 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
     {
         await using var bench = await WorkerFixture.StartAsync(postgres);
         foreach (var user in (string[])["ana", "ben", "eve"])
-            bench.Server.On($"/admin/realms/shop/users/{user}", ScriptedKeycloak.Says(200, $$"""{"id":"{{user}}","username":"{{user}}","enabled":true}"""));
+            bench.Server.On($"/admin/realms/shop/users/{user}",
+                ScriptedKeycloak.Says(200, $$"""{"id":"{{user}}","username":"{{user}}","enabled":true}"""));
         await bench.HintAsync("ana");
         bench.Handover.Open();
         await bench.HintAsync("ben");
@@ -159,7 +160,8 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
 
         // The table is claimed from each second, however many hints this process holds.
         await bench.Database.ExecuteAsync(
-            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) select 'shop', 'eve', 0, 'webhook', 'REGISTER', 'changed', @Now, @Now",
+            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) select 'shop', 'eve', 0, "
+                + "'webhook', 'REGISTER', 'changed', @Now, @Now",
             new { Now = bench.Clock.GetUtcNow() });
         await bench.HintAsync("ana");
         Assert.Equal(1, await bench.WorkAsync());

@@ -102,7 +102,8 @@ public sealed class HintStoreTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await database.ExecuteAsync(
-            "insert into keycloak_users (realm, keycloak_id, account_id, user_state, reason, checked_at) values ('demo', 'ana', 'ana', @State, @Reason, @At)",
+            "insert into keycloak_users (realm, keycloak_id, account_id, user_state, reason, checked_at) values ('demo', 'ana', 'ana', "
+                + "@State, @Reason, @At)",
             new { State = state, Reason = reason, At = Now.AddHours(-1) });
         var added = await new HintStore(database.DataSource).AddAsync([Hint("ana", HintKind.Seen)], Now, Now.AddDays(-1), null, Token);
         Assert.Equal(hints, added.Count);

@@ -38,7 +38,8 @@ internal static class Deliveries
 
     /// <summary>The body of a user event.</summary>
     public static string UserEvent(string userId, string type = "access.REGISTER", string realm = "demo") =>
-        $$$"""{"id":"5d0","time":1795406457740,"realmName":"{{{realm}}}","type":"{{{type}}}","authDetails":{"realmId":"demo","userId":{{{JsonSerializer.Serialize(userId)}}}}}""";
+        $$$"""{"id":"5d0","time":1795406457740,"realmName":"{{{realm}}}","type":"{{{type}}}","""
+        + $$$""" "authDetails":{"realmId":"demo","userId":{{{JsonSerializer.Serialize(userId)}}}}}""";
 
     public static string Sign(byte[] body, string secret = Secret) =>
         Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), body));

@@ -34,9 +34,9 @@ internal sealed class MeteringFixture : IAsyncDisposable
         // A test that pauses must not run out of the gate's budget.
         var bridge = await BridgeFixture.Build(
             database, keycloak, [("Metering:ApiKeys:0", Key), ("Metering:Gate:Budget", "00:00:30"), .. settings]).StartAsync();
-        // Before it has looked at its database the gate opens nothing.
+        // Before it has checked its database the gate opens nothing.
         var gate = bridge.Services.GetRequiredService<SchemaGate>();
-        await Eventually.TrueAsync(() => gate.IsOpen || gate.Problem is not null, "the bridge has looked at its database");
+        await Eventually.TrueAsync(() => gate.IsOpen || gate.Problem is not null, "the bridge has checked its database");
         return new MeteringFixture(database, keycloak, bridge);
     }
 

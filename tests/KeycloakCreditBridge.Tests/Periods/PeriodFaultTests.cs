@@ -121,7 +121,8 @@ public sealed class PeriodFaultTests(PostgresFixture postgres)
 
         Assert.Equal(7_000, runs.Sum(run => run.Renewed));
         Assert.True(deducted > 0);
-        Assert.Equal(deducted, await fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
+        Assert.Equal(deducted,
+            await fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
         Assert.Empty(await fixture.Database.QueryAsync<string>(WrongSql.Replace("now()", "'2026-12-01'::timestamptz",
             StringComparison.Ordinal)));
     }
@@ -154,7 +155,8 @@ public sealed class PeriodFaultTests(PostgresFixture postgres)
             async () => await RenewedAsync(fixture.Database) == 12_000, "every account is in a new period", TimeSpan.FromMinutes(3));
         Assert.Empty(await fixture.Database.QueryAsync<string>(WrongSql));
         Assert.Equal(
-            12_000, await fixture.Database.ScalarAsync<int>("select sum((metadata ->> 'accounts')::int)::int from audit_logs where action = 'credit.reset'"));
+            12_000, await fixture.Database.ScalarAsync<int>(
+                "select sum((metadata ->> 'accounts')::int)::int from audit_logs where action = 'credit.reset'"));
     }
 
     private static Task<int> RenewedAsync(TestDatabase database) =>

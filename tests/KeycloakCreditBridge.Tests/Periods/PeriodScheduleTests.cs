@@ -18,14 +18,16 @@ public sealed class PeriodScheduleTests(PostgresFixture postgres)
         await using var one = await StartAsync(fixture, Enabled, EverySecond);
         await using var two = await StartAsync(fixture, Enabled, EverySecond);
         await Eventually.TrueAsync(async () => (await fixture.AccountsAsync()).Length == 3, "every user has an account");
-        await fixture.Database.ExecuteAsync("update user_credits set created_at = now() - interval '31 days', last_reset = now() - interval '1 day'");
+        await fixture.Database.ExecuteAsync(
+            "update user_credits set created_at = now() - interval '31 days', last_reset = now() - interval '1 day'");
         await Eventually.TrueAsync(
             () => fixture.Database.ScalarAsync<bool>("select count(*) = 3 from credit_transactions where grant_key like 'reset:%'"),
             "every account is renewed");
         Assert.Equal(1, await StoredAsync(fixture));
         await Task.WhenAll(one.StopAsync(), two.StopAsync());
         Assert.DoesNotContain(one.Log.All.Concat(two.Log.All), line => line.StartsWith("Error", StringComparison.Ordinal));
-        Assert.Equal(3, await fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key like 'reset:%'"));
+        Assert.Equal(3, await fixture.Database.ScalarAsync<int>(
+            "select count(*)::int from credit_transactions where grant_key like 'reset:%'"));
     }
 
     [Fact]
@@ -46,9 +48,11 @@ public sealed class PeriodScheduleTests(PostgresFixture postgres)
     [Theory]
     [InlineData("Periods:Cron", "often", "Periods:Cron is 'often', which is not a schedule")]
     [InlineData("Periods:MaxRollover", "-1", "Periods:MaxRollover is -1: choose 0 to")]
-    [InlineData("Periods:MaxRollover", "3", "Periods:Rollover is false, so that MaxRollover and MaxRolloverByTier have no effect: set Rollover")]
+    [InlineData("Periods:MaxRollover", "3",
+        "Periods:Rollover is false, so that MaxRollover and MaxRolloverByTier have no effect: set Rollover")]
     [InlineData("Periods:MaxRolloverByTier:trial", "0.0000001", "Periods:MaxRolloverByTier:trial is 0.0000001: choose")]
-    [InlineData("Provisioning:Period", "12:00:00", "Periods:Enabled is true with Provisioning:Period at 12:00:00: choose a period of a day at least")]
+    [InlineData("Provisioning:Period", "12:00:00",
+        "Periods:Enabled is true with Provisioning:Period at 12:00:00: choose a period of a day at least")]
     public void A_wrong_setting_is_named_with_key_and_cure(string key, string value, string problem)
     {
         using var services = Program.Compose(["--Periods:Enabled=true", $"--{key}={value}"]).Services.BuildServiceProvider();

@@ -19,9 +19,11 @@ public sealed class PeriodTests(PostgresFixture postgres)
             await fixture.PageAsync("ana"));
         Assert.Equal(
             ["""{"tier": "trial", "reason": "period_ended"}""", """{"tier": "trial", "reason": "period_reset"}"""],
-            await fixture.Database.QueryAsync<string>("select metadata::text from credit_transactions where grant_key is not null order by created_at"));
+            await fixture.Database.QueryAsync<string>(
+                "select metadata::text from credit_transactions where grant_key is not null order by created_at"));
         Assert.Equal(
-            """credit.reset success {"after": "", "until": "ana", "credits": 5.000000, "granted": 1, "accounts": 1, "forfeited": 1.500000}""",
+            """credit.reset success {"after": "", "until": "ana", "credits": 5.000000, "granted": 1, "accounts": """
+            + """1, "forfeited": 1.500000}""",
             await fixture.Database.ScalarAsync<string>("select action || ' ' || result || ' ' || metadata::text from audit_logs"));
     }
 

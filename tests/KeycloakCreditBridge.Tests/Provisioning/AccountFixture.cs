@@ -95,7 +95,10 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     /// <summary>`user user_state reason account`.</summary>
     public Task<IReadOnlyList<string>> KnownAsync() => Database.QueryAsync<string>(
-        """select concat_ws(' ', keycloak_id, user_state, reason, account_id) from keycloak_users order by realm collate "C", keycloak_id collate "C" """);
+        """
+        select concat_ws(' ', keycloak_id, user_state, reason, account_id) from keycloak_users
+        order by realm collate "C", keycloak_id collate "C"
+        """);
 
     /// <summary>`account key amount reason`, in the order of booking.</summary>
     public Task<IReadOnlyList<string>> LedgerAsync() => Database.QueryAsync<string>(

@@ -82,7 +82,8 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         Assert.Equal(7776000, (long?)realm["eventsExpiration"]);
         Assert.Equal("604800", (string?)realm["attributes"]!["adminEventsExpiration"]);
         var types = realm["enabledEventTypes"]!.AsArray().Select(type => (string)type!).ToArray();
-        Assert.Subset(types.ToHashSet(StringComparer.Ordinal), new HashSet<string>([.. UserEventTypes.Names, "LOGOUT"], StringComparer.Ordinal));
+        Assert.Subset(types.ToHashSet(StringComparer.Ordinal),
+            new HashSet<string>([.. UserEventTypes.Names, "LOGOUT"], StringComparer.Ordinal));
         var doctor = await scene.DoctorAsync();
         Assert.True(doctor.ExitCode == 0, doctor.Output);
 

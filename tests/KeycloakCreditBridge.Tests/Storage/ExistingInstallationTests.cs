@@ -11,13 +11,16 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
     private const string RowsSql =
         """
         select md5(string_agg(row::text, '' order by row::text)) from (
-            select row(id, user_id::text, credits_remaining, credits_allocated, tier, monthly_cap, last_reset, created_at, updated_at) as row from user_credits
+            select row(id, user_id::text, credits_remaining, credits_allocated, tier, monthly_cap, last_reset, created_at,
+                updated_at) as row from user_credits
             union all
-            select row(id, user_id::text, amount, transaction_type, provider, model, tokens_used, cost, metadata, created_at) from credit_transactions) r
+            select row(id, user_id::text, amount, transaction_type, provider, model, tokens_used, cost, metadata, created_at)
+                from credit_transactions) r
         """;
 
     private const string FilesSql =
-        "select string_agg(relname || pg_relation_filenode(oid), ' ' order by relname) from pg_class where relname in ('user_credits', 'credit_transactions')";
+        "select string_agg(relname || pg_relation_filenode(oid), ' ' order by relname) from pg_class where relname in ('user_credits', "
+            + "'credit_transactions')";
 
     [Theory]
     [InlineData(false)]
@@ -64,7 +67,8 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
             """
             insert into users (id, email) values ('7d9c8b7a-0000-4000-8000-000000000001', 'ana@example.com');
             insert into user_credits (user_id, credits_remaining) values ('7d9c8b7a-0000-4000-8000-000000000001', 5);
-            insert into credit_transactions (user_id, amount, transaction_type) values ('7d9c8b7a-0000-4000-8000-000000000001', 5, 'purchase');
+            insert into credit_transactions (user_id, amount, transaction_type) values ('7d9c8b7a-0000-4000-8000-000000000001', 5,
+                'purchase');
             """);
         var rows = await database.ScalarAsync<string>(RowsSql);
 
@@ -84,7 +88,9 @@ public sealed class ExistingInstallationTests(PostgresFixture postgres)
         await using var database = await postgres.CreateEmptyDatabaseAsync();
         await database.ExecuteAsync(ExistingInstallation.Tables());
         await database.MigrateAsync();
-        var plan = await database.QueryAsync<string>("explain select c.user_id from keycloak_users k join user_credits c on c.user_id = k.account_id where k.realm = 'a' and k.keycloak_id = 'b'");
+        var plan = await database.QueryAsync<string>(
+            "explain select c.user_id from keycloak_users k join user_credits c on c.user_id = k.account_id where k.realm = 'a' and "
+                + "k.keycloak_id = 'b'");
         Assert.DoesNotContain(plan, line => line.Contains("Seq Scan on user_credits", StringComparison.Ordinal));
     }
 

@@ -21,7 +21,8 @@ public sealed class MetricsTests(PostgresFixture postgres)
 
         Assert.Equal("text/plain; version=0.0.4; charset=utf-8", mine.Content.Headers.ContentType?.ToString());
         var text = await mine.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        Assert.Contains("# TYPE bridge_reconciliation_provisioned_total counter\nbridge_reconciliation_provisioned_total{realm=\"demo\"} 15\n", text, StringComparison.Ordinal);
+        Assert.Contains("# TYPE bridge_reconciliation_provisioned_total counter\nbridge_reconciliation_provisioned_total{realm=\"demo\"} "
+            + "15\n", text, StringComparison.Ordinal);
         Assert.Contains("bridge_reconciliation_duration_seconds_count{realm=\"demo\",status=\"Done\"} 1\n", text, StringComparison.Ordinal);
         Assert.DoesNotContain(
             "bridge_reconciliation_provisioned_total{", await others.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),

@@ -27,7 +27,8 @@ internal sealed class WebhookSettingsValidator : IValidateOptions<KeycloakOption
             if (string.IsNullOrWhiteSpace(realm.WebhookAudience))
             {
                 yield return
-                    "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was registered with.";
+                    "WebhookAudience is empty: for WebhookAuthentication RealmToken give the audience that the webhook was "
+                    + "registered with.";
             }
 
             if (realm.WebhookSecrets.Count > 0)

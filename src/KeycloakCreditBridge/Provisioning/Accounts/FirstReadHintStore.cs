@@ -7,19 +7,21 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>
-/// Leaves hints in the transaction of a first read. Whatever a concurrent hint or first read did from an older snapshot, the worker that claims
-/// this hint sees both and brings the account to Keycloak's state.
+/// Leaves hints in the transaction of a first read. Whatever a concurrent hint or first read did from an older snapshot, the worker that
+/// claims this hint sees both and brings the account to Keycloak's state.
 /// </summary>
 internal static class FirstReadHintStore
 {
-    // A user without an account needs no second reading, unless a newer one overtook this. A hint that a worker holds gets a new version, so
-    // that the worker completes nothing.
+    // A user without an account needs no second reading, unless a newer one overtook this. A hint that a worker holds gets a new version,
+    // so that the worker completes nothing.
     private const string LeaveSql =
         $"""
         with hinted as (
             insert into user_hints as h (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts)
-            select i.realm, i.keycloak_id, nextval('user_hints_version'), i.source, '{HintCauses.FirstRead}', 'changed', @Now::timestamptz, @Now, 0
-            from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Sources::text[]) as i (realm, keycloak_id, read_at, source)
+            select i.realm, i.keycloak_id, nextval('user_hints_version'), i.source, '{HintCauses.FirstRead}', 'changed', @Now::timestamptz,
+                @Now, 0
+            from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Sources::text[]) as i (realm, keycloak_id, read_at,
+                source)
             join keycloak_users k on k.realm = i.realm and k.keycloak_id = i.keycloak_id
             where k.checked_at > i.read_at or exists (select from user_credits c where c.user_id = k.account_id)
             order by i.realm collate "C", i.keycloak_id collate "C"

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Npgsql;

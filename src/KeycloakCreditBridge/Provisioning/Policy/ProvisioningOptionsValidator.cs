@@ -37,7 +37,10 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         var countsAddresses = options.SignupGrant.OncePer == OncePer.Email
             || options.Realms.Values.Any(realm => realm.SignupGrant?.OncePer == OncePer.Email);
         if (countsAddresses && options.SignupGrant.EmailKey.Length < ShortestKey)
-            yield return $"SignupGrant:EmailKey has {options.SignupGrant.EmailKey.Length} characters: OncePer=Email needs a secret of at least {ShortestKey}.";
+        {
+            yield return $"SignupGrant:EmailKey has {options.SignupGrant.EmailKey.Length} characters: "
+                + $"OncePer=Email needs a secret of at least {ShortestKey}.";
+        }
     }
 
     private static IEnumerable<string> TierProblems(string key, TierOptions tier)
@@ -55,7 +58,10 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         string[] watched = [
             .. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
         if (!watched.Contains(realm, StringComparer.Ordinal))
-            yield return $"{key} is no realm of {KeycloakOptions.Section}:Realms: choose one of {string.Join(", ", watched)}, or add it there.";
+        {
+            yield return $"{key} is no realm of {KeycloakOptions.Section}:Realms: "
+                + $"choose one of {string.Join(", ", watched)}, or add it there.";
+        }
         if (rules.Tier is not null && TierProblem(options, rules.Tier) is { } tier)
             yield return $"{key}:Tier {tier}";
         if (AmountProblem(rules.Amount) is { } amount)
@@ -73,7 +79,10 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         for (var index = 0; index < rules?.EmailDomains.Count; index++)
             if (rules.EmailDomains[index] is var domain
                 && (string.IsNullOrWhiteSpace(domain) || domain.Contains('@', StringComparison.Ordinal)))
-                yield return $"{key}:EmailDomains:{index} is '{domain}': give the part behind the @, such as example.com, or remove the entry.";
+            {
+                yield return $"{key}:EmailDomains:{index} is '{domain}': "
+                    + "give the part behind the @, such as example.com, or remove the entry.";
+            }
         if (rules?.Attribute.StartsWith('=') == true)
             yield return $"{key}:Attribute is '{rules.Attribute}': give name or name=value.";
         for (var index = 0; index < rules?.IdentityProviders.Count; index++)

@@ -78,13 +78,13 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
     {
         var rules = policy.RulesOf(request.Realm);
         var template = rules.AccountId;
-        var settled = request.ReEvaluate || listed.Count == 0
+        var unchanged = request.ReEvaluate || listed.Count == 0
             ? []
             : await accounts.UnchangedAsync(
                 request.Realm,
                 [.. listed.Select(user => (user, template.NeedsAttributes ? null : template.Of(user), rules.BriefFingerprintOf(user)))],
                 cancellationToken);
-        var skipped = settled.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
+        var skipped = unchanged.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         // A user that was deleted since the page was read needs no review.
         var asked = await reader.ReadAsync(
             request.Realm, [.. listed.Select(user => user.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);

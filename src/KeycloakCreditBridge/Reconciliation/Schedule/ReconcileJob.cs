@@ -50,8 +50,8 @@ internal sealed partial class ReconcileJob(
     // A single request is kept when another run was at work, the database did not answer, or this replica stops.
     private async Task KeepIfUndoneAsync(IJobExecutionContext context, RunRequest request, ReconcileOutcome outcome, bool isStopping)
     {
-        var isSettled = outcome is { RunId: not null } or { Status: ReconcileStatus.Cancelled or ReconcileStatus.NotDue };
-        if (isSettled || context.Trigger.Key.Group == RunTriggers.Schedule)
+        var isDone = outcome is { RunId: not null } or { Status: ReconcileStatus.Cancelled or ReconcileStatus.NotDue };
+        if (isDone || context.Trigger.Key.Group == RunTriggers.Schedule)
             return;
         var now = clock.GetUtcNow();
         if (!isStopping)

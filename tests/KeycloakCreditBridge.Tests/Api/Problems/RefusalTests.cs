@@ -34,11 +34,13 @@ public sealed class RefusalTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task An_internal_error_is_a_problem_document_without_its_details()
     {
         var id = await _fixture.AddUserAsync();
-        await _fixture.Database.ExecuteAsync("alter table user_credits alter column unlimited drop default, alter column unlimited type text using 'odd'");
+        await _fixture.Database.ExecuteAsync(
+            "alter table user_credits alter column unlimited drop default, alter column unlimited type text using 'odd'");
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_fixture.Bridge.Url, "beta/litellm_basic_guardrail_api"));
         request.Headers.Add("x-api-key", MeteringFixture.Key);
-        request.Content = new StringContent(new JsonObject { ["request_data"] = new JsonObject { ["user_api_key_user_id"] = id } }.ToJsonString());
+        request.Content =
+            new StringContent(new JsonObject { ["request_data"] = new JsonObject { ["user_api_key_user_id"] = id } }.ToJsonString());
         var answer = await ApiReply.OfAsync(await http.SendAsync(request, TestContext.Current.CancellationToken));
         Assert.Equal((HttpStatusCode.InternalServerError, "application/problem+json"), (answer.Status, answer.MediaType));
         Assert.DoesNotContain("unlimited", answer.Body, StringComparison.Ordinal);

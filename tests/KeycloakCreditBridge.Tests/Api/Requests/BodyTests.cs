@@ -115,13 +115,15 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal(
             "0.1234567890123456789",
-            await _fixture.Database.ScalarAsync<string>("select metadata -> 'a' ->> 2 from credit_transactions where transaction_type = 'usage'"));
+            await _fixture.Database.ScalarAsync<string>(
+                "select metadata -> 'a' ->> 2 from credit_transactions where transaction_type = 'usage'"));
     }
 
     [Fact]
     public async Task Metadata_cannot_replace_what_the_bridge_writes_itself()
     {
-        var body = JsonNode.Parse(Body("\"source\":\"s\",\"metadata\":{\"amount\":\"0.01\",\"balance\":\"9\",\"by\":\"other\",\"own\":1}"))!.AsObject();
+        var body = JsonNode.Parse(
+            Body("\"source\":\"s\",\"metadata\":{\"amount\":\"0.01\",\"balance\":\"9\",\"by\":\"other\",\"own\":1}"))!.AsObject();
         Assert.Equal(HttpStatusCode.OK, (await _fixture.PostAsync(CreditsFixture.Allocate, _fixture.TokenOf("a1", CreditsFixture.Admin),
             body)).Status);
         Assert.Equal(

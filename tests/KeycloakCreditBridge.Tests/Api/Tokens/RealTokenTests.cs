@@ -76,7 +76,8 @@ public sealed class RealTokenTests(KeycloakFixture servers, PostgresFixture post
     {
         using var http = new HttpClient();
         using var content = new FormUrlEncodedContent(form);
-        using var response = await http.PostAsync(new Uri(fixture.KeycloakUrl, $"realms/{fixture.Realm}/protocol/openid-connect/token"), content,
+        using var response =
+            await http.PostAsync(new Uri(fixture.KeycloakUrl, $"realms/{fixture.Realm}/protocol/openid-connect/token"), content,
             Token);
         var answer = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, answer);

@@ -40,7 +40,8 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
         bundle.Realm.ChangeUser("id-of-ana", user => user with { Enabled = false });
 
         Assert.Contains(
-            "disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
+            "disabled in Keycloak now. To re-evaluate: `backfill --realm demo --user id-of-ana`", (await ShowAsync(bundle, "ana")).Output,
+            StringComparison.Ordinal);
         await bundle.RunAsync(ReconciliationFixture.AllUsers);
         Assert.Contains(
             "Held because the user is disabled in Keycloak, since ", (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);

@@ -17,7 +17,8 @@ public sealed class UsageCommandTests(PostgresFixture postgres)
             insert into usage_refusals (record, error, refused_at)
             select convert_to(record, 'UTF8'), 'an older rule', now() from unnest(@Records) as r (record)
             """,
-            new { Records = (string[])[Record("r1", ana, 0.5m).ToJsonString(), Record("r1", ana, 0.5m).ToJsonString(), "no record\u001b[2J"] });
+            new { Records = (string[])[Record("r1", ana, 0.5m).ToJsonString(), Record("r1", ana, 0.5m).ToJsonString(),
+                "no record\u001b[2J"] });
 
         var list = await RunAsync(scene, "list");
         var json = await RunAsync(scene, "list", "--json", "--limit", "1");

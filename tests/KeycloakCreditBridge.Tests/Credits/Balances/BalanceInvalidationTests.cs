@@ -19,7 +19,8 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
 
     // A connection that listens asks something else now and then, to see that it is still there.
     private const string CutOffSql =
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query in ('listen credit_balances', 'SELECT NULL')";
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query in ('listen "
+            + "credit_balances', 'SELECT NULL')";
 
     private static readonly Dictionary<string, Func<CreditsFixture, string, Task>> Writers = new(StringComparer.Ordinal)
     {
@@ -36,10 +37,12 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
         ["meter"] = ReportAsync,
         ["hold"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Enabled = false }),
         ["rename"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Email = "later@example.com" }),
-        ["raw update"] = (fixture, id) => fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select account_id from keycloak_users where keycloak_id = @id)", new { id }),
+        ["raw update"] = (fixture, id) => fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select "
+            + "account_id from keycloak_users where keycloak_id = @id)", new { id }),
         ["raw update of all"] = async (fixture, _) =>
         {
-            await fixture.Database.ExecuteAsync("insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
+            await fixture.Database.ExecuteAsync(
+                "insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
             await fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7");
         },
     };
@@ -67,7 +70,8 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     public async Task An_account_that_is_removed_by_hand_is_not_shown_any_more(string removal)
     {
         await using var fixture = await CreditsFixture.StartAsync(postgres);
-        await using var second = await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow), ("Credits:FirstRead", "NotFound"));
+        await using var second =
+            await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow), ("Credits:FirstRead", "NotFound"));
         var id = NewUser(fixture);
         await WarmAsync(fixture, second, id);
         await fixture.Database.ExecuteAsync(removal);
@@ -179,7 +183,8 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
             },
             "a change without notification is not read again");
         await fixture.Database.ExecuteAsync("notify credit_balances, 'what?'");
-        await Eventually.TrueAsync(async () => (await GetAsync(fixture, second, id))["monthly_cap"] == $"{cap}.000000", "it was read again");
+        await Eventually.TrueAsync(
+            async () => (await GetAsync(fixture, second, id))["monthly_cap"] == $"{cap}.000000", "it was read again");
     }
 
     private static string NewUser(CreditsFixture fixture)
@@ -194,7 +199,9 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     {
         var settings = BridgeFixture.Settings(fixture.Database.ConnectionString, fixture.Keycloak.Url);
         settings["Keycloak:Realms:1:Name"] = CreditsFixture.Other;
-        settings["Provisioning:AccountId"] = fixture.Bridge.Services.GetRequiredService<Microsoft.Extensions.Configuration.IConfiguration>()["Provisioning:AccountId"] ?? "{id}";
+        settings["Provisioning:AccountId"] =
+            fixture.Bridge.Services.GetRequiredService<Microsoft.Extensions.Configuration.IConfiguration>()["Provisioning:AccountId"]
+                ?? "{id}";
         var bridge = await BridgeFixture.Build(settings, clock, more).StartAsync();
         var cache = bridge.Services.GetRequiredService<BalanceCache>();
         // What fails at first is tried again by the bridge's clock, which therefore runs until it listens.
@@ -255,7 +262,8 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
         using var http = new HttpClient();
         using var report = new StringContent(new JsonArray(MeteringFixture.Record("r1", id, 1m)).ToJsonString());
         report.Headers.Add("x-api-key", GatewayKey);
-        using var answer = await http.PostAsync(new Uri(fixture.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
+        using var answer =
+            await http.PostAsync(new Uri(fixture.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 }

@@ -29,7 +29,8 @@ public sealed class AdjustmentTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(
             ["chargeback 2.500000", "chargeback -3.000000"],
             await _fixture.Database.QueryAsync<string>(
-                "select concat_ws(' ', metadata ->> 'reason', metadata ->> 'amount') from audit_logs where action = 'credit.adjust' order by id"));
+                "select concat_ws(' ', metadata ->> 'reason', metadata ->> 'amount') from audit_logs where action = 'credit.adjust' order "
+                    + "by id"));
         var usage = await _fixture.GetAsync("api/v1/credits/usage/summary", _fixture.TokenOf(_id));
         Assert.Equal((0, "0.000000"), ((int)usage.Json["total_events"]!, usage["total_cost"]));
     }

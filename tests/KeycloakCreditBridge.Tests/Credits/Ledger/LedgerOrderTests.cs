@@ -15,7 +15,8 @@ public sealed class LedgerOrderTests(PostgresFixture postgres)
         var id = await fixture.AddUserAsync();
         await Task.WhenAll(Enumerable.Range(0, 200).Select(number => number % 3 == 0
             ? fixture.PostAsync(CreditsFixture.Allocate, admin, new JsonObject { ["user_id"] = id, ["amount"] = 0.02m, ["source"] = "s" })
-            : fixture.PostAsync(CreditsFixture.Deduct, service, new JsonObject { ["user_id"] = id, ["amount"] = 0.01m, ["service"] = "s" })));
+            : fixture.PostAsync(
+                CreditsFixture.Deduct, service, new JsonObject { ["user_id"] = id, ["amount"] = 0.01m, ["service"] = "s" })));
         await AssertInOrderAsync(fixture, id, 201);
     }
 

@@ -50,7 +50,8 @@ public sealed class LedgerTests(PostgresFixture postgres) : IAsyncLifetime
         }
 
         var all = await _fixture.Database.QueryAsync<Guid>(
-            "select id from credit_transactions where provider is distinct from 'late' order by coalesce(created_at, '-infinity') desc, id desc");
+            "select id from credit_transactions where provider is distinct from 'late' order by coalesce(created_at, '-infinity') desc, "
+                + "id desc");
         Assert.Equal(all.Select(id => id.ToString()), seen.Where(id => all.Contains(Guid.Parse(id))));
     }
 
@@ -175,7 +176,8 @@ public sealed class LedgerTests(PostgresFixture postgres) : IAsyncLifetime
         const string Switch = "api/v1/credits/tiers/switch";
         var body = new JsonObject { ["user_id"] = _id, ["new_tier"] = "professional" };
         Assert.Equal(HttpStatusCode.Forbidden, (await _fixture.PostAsync(Switch, _token, body)).Status);
-        Assert.Equal(HttpStatusCode.Forbidden, (await _fixture.PostAsync(Switch, _fixture.TokenOf("s1", CreditsFixture.Service), body)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden,
+            (await _fixture.PostAsync(Switch, _fixture.TokenOf("s1", CreditsFixture.Service), body)).Status);
         Assert.Equal(HttpStatusCode.NotFound, (await _fixture.PostAsync(Switch,
             _fixture.TokenOf("a2", CreditsFixture.Other, [CreditsFixture.Admin]), body)).Status);
         var admin = _fixture.TokenOf("a1", CreditsFixture.Admin);

@@ -27,7 +27,8 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Each_change_updates_the_balance_and_writes_one_ledger_row()
     {
-        Assert.Equal("15.000000", (await _fixture.PostAsync(CreditsFixture.Allocate, _admin, Body(10, ("source", "invoice 7"))))["balance"]);
+        Assert.Equal("15.000000",
+            (await _fixture.PostAsync(CreditsFixture.Allocate, _admin, Body(10, ("source", "invoice 7"))))["balance"]);
         Assert.Equal(
             "16.500000", (await _fixture.PostAsync(CreditsFixture.Allocate, _admin,
             Body("1.5", ("source", "thanks"), ("type", "bonus"))))["balance"]);
@@ -36,7 +37,8 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
             Body("0.000053", ("service", "openai"), ("model", "gpt"))))["credits_remaining"]);
         Assert.Equal("17.499947", (await _fixture.PostAsync(CreditsFixture.Refund, _admin, Body(1m, ("reason", "outage"))))["balance"]);
         Assert.Equal(
-            "purchase 5.000000 5.000000, purchase 10.000000 15.000000, bonus 1.500000 16.500000, usage -0.000053 16.499947, refund 1.000000 17.499947",
+            "purchase 5.000000 5.000000, purchase 10.000000 15.000000, bonus 1.500000 16.500000, usage -0.000053 16.499947, refund "
+                + "1.000000 17.499947",
             await _fixture.LedgerOfAsync(_id));
         Assert.Equal(
             ["credit.create", "credit.allocate", "credit.allocate", "credit.refund"],
@@ -101,7 +103,8 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, (await _fixture.SendAsync(HttpMethod.Post, CreditsFixture.Allocate, _admin, body,
             null)).Status);
         var most = Body("99999999999999.999999", ("source", "s"));
-        Assert.Equal("'amount' is more than the account can hold.", (await _fixture.PostAsync(CreditsFixture.Allocate, _admin, most)).Detail);
+        Assert.Equal("'amount' is more than the account can hold.",
+            (await _fixture.PostAsync(CreditsFixture.Allocate, _admin, most)).Detail);
         Assert.Equal(5m, await _fixture.BalanceOfAsync(_id));
     }
 
@@ -125,7 +128,8 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
             answer => Assert.True(decimal.Parse(answer["balance"]!, null) < decimal.Parse(answer["needed"]!, null)));
         Assert.Equal(0.2m, await _fixture.BalanceOfAsync(_id));
         Assert.Equal(
-            0, await _fixture.Database.ScalarAsync<int>("select count(*)::int - count(distinct balance_after)::int from credit_transactions"));
+            0, await _fixture.Database.ScalarAsync<int>(
+                "select count(*)::int - count(distinct balance_after)::int from credit_transactions"));
     }
 
     [Fact]
@@ -177,7 +181,8 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
         {
             var key = $"round-{round}";
             var answers = await Task.WhenAll(
-                Enumerable.Range(0, 16).Select(_ => _fixture.PostAsync(CreditsFixture.Deduct, _service, Body("0.1", ("service", "s")), key)));
+                Enumerable.Range(0, 16).Select(
+                    _ => _fixture.PostAsync(CreditsFixture.Deduct, _service, Body("0.1", ("service", "s")), key)));
             Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.Status));
             Assert.Single(answers.Select(answer => answer.Body).Distinct(StringComparer.Ordinal));
         }
@@ -211,7 +216,7 @@ public sealed class LedgerWriterTests(PostgresFixture postgres) : IAsyncLifetime
             """);
         var purge = _fixture.Bridge.Services.GetServices<IHostedService>().OfType<IdempotencyPurge>().Single();
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
-        // The service's own look at its start may have had a part of them.
+        // The service's own purge at its start may have taken a part of them.
         await Eventually.TrueAsync(
             () => _fixture.Database.ScalarAsync<bool>("select count(*) = 1 from idempotency_keys"), "all old ones are forgotten");
         Assert.Equal(["young"], await _fixture.Database.QueryAsync<string>("select key from idempotency_keys"));

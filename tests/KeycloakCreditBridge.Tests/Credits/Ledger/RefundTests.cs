@@ -98,7 +98,8 @@ public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
             ["metadata"] = new JsonObject { ["refunds"] = "all" } };
         Assert.Equal(HttpStatusCode.OK, (await _fixture.PostAsync(CreditsFixture.Deduct, _service, body)).Status);
         return (await _fixture.Database.ScalarAsync<string>(
-            "select id::text from credit_transactions where user_id = @Id and transaction_type = 'usage' and metadata ->> 'refunds' is null",
+            "select id::text from credit_transactions where user_id = @Id and transaction_type = 'usage' and metadata ->> 'refunds' is "
+                + "null",
             new { Id = _id }))!;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Dapper;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Storage;
@@ -128,7 +129,8 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
     public async Task The_token_of_a_deleted_user_opens_no_account_that_outlives_the_first_answer_of_Keycloak()
     {
         await StartAsync();
-        Assert.Equal("active", (await _fixture.GetAsync(CreditsFixture.Balance, _fixture.Sign(_fixture.Claims("deleted-long-ago"))))["status"]);
+        Assert.Equal("active",
+            (await _fixture.GetAsync(CreditsFixture.Balance, _fixture.Sign(_fixture.Claims("deleted-long-ago"))))["status"]);
         await EndsAsync("closed");
     }
 
@@ -166,17 +168,13 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
     private async Task HoldAsync(params string[] writes)
     {
         foreach (var write in writes)
-            await LockAsync("pg_advisory_lock", write);
+            await LockAsync(write, release: false);
     }
 
-    private Task ReleaseAsync(string write) => LockAsync("pg_advisory_unlock", write);
+    private Task<int> ReleaseAsync(string write) => LockAsync(write, release: true);
 
-    private async Task LockAsync(string function, string write)
-    {
-        await using var command = new NpgsqlCommand($"select {function}(hashtext($1))",
-            _holder) { Parameters = { new() { Value = write } } };
-        await command.ExecuteNonQueryAsync(Token);
-    }
+    private Task<int> LockAsync(string write, bool release) => _holder.ExecuteAsync(
+        release ? "select pg_advisory_unlock(hashtext(@Write))" : "select pg_advisory_lock(hashtext(@Write))", new { Write = write });
 
     private async Task WaitingAsync(params string[] writes)
     {

@@ -170,7 +170,8 @@ public sealed class FirstReadTests(PostgresFixture postgres)
         var id = await fixture.AddUserAsync();
         foreach (var status in (string[])["held", "closed"])
         {
-            await fixture.Database.ExecuteAsync("update user_credits set status = @Status, status_reason = 'fraud'", new { Status = status });
+            await fixture.Database.ExecuteAsync(
+                "update user_credits set status = @Status, status_reason = 'fraud'", new { Status = status });
             // Another's write is heard of a moment behind its commit.
             await Eventually.TrueAsync(
                 async () => (await fixture.GetAsync(CreditsFixture.Balance, fixture.TokenOf(id)))["status"] == status,

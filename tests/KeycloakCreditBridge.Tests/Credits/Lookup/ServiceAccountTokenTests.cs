@@ -4,7 +4,9 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Credits.Lookup;
 
-/// <summary>A client mapper may give a service account any name in its tokens. The token's id, which says how it was requested, it cannot set.</summary>
+/// <summary>
+/// A client mapper may give a service account any name in its tokens. The token's id, which says how it was requested, it cannot set.
+/// </summary>
 public sealed class ServiceAccountTokenTests(PostgresFixture postgres)
 {
     [Theory]

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
-using KeycloakCreditBridge.Tests.Provisioning.Accounts.Tiers;
+using KeycloakCreditBridge.Tests.Provisioning.Accounts;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Options;
 
@@ -21,7 +21,8 @@ public sealed class ProRateSequenceTests(PostgresFixture postgres) : IAsyncLifet
 
     private const string SpendSql =
         """
-        with spent as (update user_credits set credits_remaining = credits_remaining - @Amount where user_id = @Id returning credits_remaining)
+        with spent as (
+            update user_credits set credits_remaining = credits_remaining - @Amount where user_id = @Id returning credits_remaining)
         insert into credit_transactions (user_id, amount, balance_after, transaction_type)
         select @Id, -@Amount, credits_remaining, 'usage' from spent
         """;
@@ -152,7 +153,7 @@ public sealed class ProRateSequenceTests(PostgresFixture postgres) : IAsyncLifet
         Assert.NotNull((await new TierStore(_database.DataSource, _options).SwitchAsync(request, _tiers.ProRating, now, Token)).Answer);
     }
 
-    private Task RenewAsync(DateTimeOffset now) => new PeriodStore(_database.DataSource).RenewAsync(
+    private Task<RenewedRange> RenewAsync(DateTimeOffset now) => new PeriodStore(_database.DataSource).RenewAsync(
         new AccountRange("", "\U0010FFFF", 1_000),
         new PeriodTerms(_options.Value.Period, Rollover: false, null,
         [.. _tiers.All.Select(tier => new TierPeriod(tier.Tier, tier.Credits, tier.Unlimited, null))]),

@@ -13,7 +13,8 @@ public sealed class ProRateTests(PostgresFixture postgres) : IAsyncLifetime
     private const string HalfwaySql = "update user_credits set last_reset = now() + interval '15 days'";
     private const string SwitchedSql = "select sum(amount) from credit_transactions where metadata ->> 'reason' = 'tier_switch'";
     private const string LedgerSql =
-        "select string_agg(round(amount, 2) || ' to ' || round(balance_after, 2), ', ' order by created_at) from credit_transactions where transaction_type = 'adjustment'";
+        "select string_agg(round(amount, 2) || ' to ' || round(balance_after, 2), ', ' order by created_at) from credit_transactions "
+            + "where transaction_type = 'adjustment'";
 
     private CreditsFixture _fixture = null!;
     private string _id = "";
@@ -36,7 +37,8 @@ public sealed class ProRateTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.InRange(decimal.Parse((await SwitchAsync("starter"))["pro_rated"]!, CultureInfo.InvariantCulture), -20m, -19.99m);
         Assert.Equal("27.50 to 32.50, -20.00 to 12.50", await _fixture.Database.ScalarAsync<string>(LedgerSql));
         Assert.Equal(2, await _fixture.Database.ScalarAsync<int>(
-            "select count(*)::int from audit_logs a join credit_transactions t on a.metadata ->> 'pro_rated' = t.amount::text where a.action = 'tier.switch'"));
+            "select count(*)::int from audit_logs a join credit_transactions t on a.metadata ->> 'pro_rated' = t.amount::text where "
+                + "a.action = 'tier.switch'"));
     }
 
     [Fact]
@@ -126,7 +128,8 @@ public sealed class ProRateTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await Task.WhenAll([.. Enumerable.Range(0, 20).Select(_ => DeductAsync("0.1")), SwitchAsync("starter"), SwitchAsync("professional"),
             SwitchAsync("trial")]);
-        Assert.Equal(20, await _fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions where transaction_type = 'usage'"));
+        Assert.Equal(20, await _fixture.Database.ScalarAsync<int>(
+            "select count(*)::int from credit_transactions where transaction_type = 'usage'"));
     }
 
     [Fact]
@@ -147,7 +150,8 @@ public sealed class ProRateTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     private Task<ApiReply> SwitchAsync(string tier, string? key = null) => _fixture.PostAsync(
-        "api/v1/credits/tiers/switch", _fixture.TokenOf("a1", CreditsFixture.Admin), new JsonObject { ["user_id"] = _id, ["new_tier"] = tier },
+        "api/v1/credits/tiers/switch", _fixture.TokenOf(
+            "a1", CreditsFixture.Admin), new JsonObject { ["user_id"] = _id, ["new_tier"] = tier },
         key);
 
     private Task<ApiReply> DeductAsync(string amount) => _fixture.PostAsync(

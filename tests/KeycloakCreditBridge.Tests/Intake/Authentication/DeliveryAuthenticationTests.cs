@@ -13,7 +13,8 @@ public sealed class DeliveryAuthenticationTests
     private const string Zeros = "0000000000000000000000000000000000000000000000000000000000000000";
 
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch;
-    private static readonly byte[] Body = Encoding.UTF8.GetBytes("""{"id":"11111111-1111-1111-1111-111111111111","type":"access.REGISTER"}""");
+    private static readonly byte[] Body =
+        Encoding.UTF8.GetBytes("""{"id":"11111111-1111-1111-1111-111111111111","type":"access.REGISTER"}""");
 
     public static TheoryData<string> Names => Plugins.Names;
 

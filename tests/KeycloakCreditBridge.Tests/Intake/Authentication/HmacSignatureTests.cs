@@ -8,7 +8,8 @@ public sealed class HmacSignatureTests
 {
     private const string Vector = "24d06b6fece44aba3383aab6c25d74f068e2205b74a9ed0dc7cadf6526f5c1c4";
 
-    private static readonly byte[] Body = Encoding.UTF8.GetBytes("""{"id":"11111111-1111-1111-1111-111111111111","type":"access.REGISTER"}""");
+    private static readonly byte[] Body =
+        Encoding.UTF8.GetBytes("""{"id":"11111111-1111-1111-1111-111111111111","type":"access.REGISTER"}""");
 
     [Fact]
     public void Every_recorded_delivery_verifies()

@@ -17,7 +17,8 @@ public sealed partial class UserEventTypesTests
         Assert.Equal(UserEventTypes.Names, realm["enabledEventTypes"]!.AsArray().Select(type => (string)type!));
 
         var readme = File.ReadAllText(Path.Combine(Repository.Top, "keycloak-config", "README.md"));
-        Assert.Equal(UserEventTypes.Names, JsonNode.Parse(TypesOfReadme().Match(readme).Groups["types"].Value)!.AsArray().Select(type => (string)type!));
+        Assert.Equal(UserEventTypes.Names,
+            JsonNode.Parse(TypesOfReadme().Match(readme).Groups["types"].Value)!.AsArray().Select(type => (string)type!));
     }
 
     [Fact]
@@ -29,7 +30,8 @@ public sealed partial class UserEventTypesTests
         Assert.Empty(UserEventTypes.Names.Select(type => $"access.{type}").Except(RealmRequirements.DeliveryTypes));
 
     [Fact]
-    public void Without_the_required_ones_users_appear_late_or_stay() => Assert.Equal(["REGISTER", "DELETE_ACCOUNT"], UserEventTypes.Required);
+    public void Without_the_required_ones_users_appear_late_or_stay() =>
+        Assert.Equal(["REGISTER", "DELETE_ACCOUNT"], UserEventTypes.Required);
 
     [Theory]
     [InlineData("USER_DISABLED_BY_PERMANENT_LOCKOUT")]

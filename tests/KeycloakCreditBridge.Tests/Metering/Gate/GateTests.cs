@@ -84,7 +84,7 @@ public sealed class GateTests(PostgresFixture postgres)
     }
 
     [Theory]
-    [InlineData("stranger", "You have no credit account.")]
+    [InlineData("unknown", "You have no credit account.")]
     [InlineData("", "The call names no user")]
     [InlineData(null, "The call names no user")]
     public async Task An_unknown_user_is_refused_unless_configured_otherwise(string? userId, string reason)
@@ -138,15 +138,15 @@ public sealed class GateTests(PostgresFixture postgres)
     public void The_negative_cache_expires_after_seconds_and_stays_bounded()
     {
         var clock = new ManualTimeProvider();
-        var strangers = new NegativeCache(clock);
-        strangers.Add("ana");
-        Assert.True(strangers.Contains("ana"));
+        var unknown = new NegativeCache(clock);
+        unknown.Add("ana");
+        Assert.True(unknown.Contains("ana"));
         clock.Advance(NegativeCache.Lifetime);
-        Assert.False(strangers.Contains("ana"));
-        strangers.Add("ana");
+        Assert.False(unknown.Contains("ana"));
+        unknown.Add("ana");
         for (var number = 0; number < 20_000; number++)
-            strangers.Add($"p{number}");
-        Assert.False(strangers.Contains("ana"));
+            unknown.Add($"p{number}");
+        Assert.False(unknown.Contains("ana"));
     }
 
     [Theory]

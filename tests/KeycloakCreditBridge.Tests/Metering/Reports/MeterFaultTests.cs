@@ -20,7 +20,8 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
         {
             (string, string)[] columns =
             [
-                ("user_credits", "user_id"), ("credit_transactions", "user_id"), ("audit_logs", "user_id"), ("keycloak_users", "account_id"),
+                ("user_credits", "user_id"), ("credit_transactions", "user_id"), ("audit_logs", "user_id"),
+                ("keycloak_users", "account_id"),
             ];
             foreach (var (table, column) in columns)
                 await connection.ExecuteAsync($"update {table} set {column} = 'new@example.com' where {column} = 'ana@example.com'");

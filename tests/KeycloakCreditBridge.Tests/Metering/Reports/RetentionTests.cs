@@ -44,7 +44,7 @@ public sealed class RetentionTests(PostgresFixture postgres)
             """);
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
-        // The service's own look at its start may have had a part of them.
+        // The service's own purge at its start may have taken a part of them.
         await Eventually.TrueAsync(
             () => scene.Database.ScalarAsync<bool>("select count(*) = 1 from usage_refusals"), "all old ones are forgotten");
         Assert.Equal(["young"], await scene.Database.QueryAsync<string>("select error from usage_refusals"));
@@ -109,7 +109,7 @@ public sealed class RetentionTests(PostgresFixture postgres)
             """);
         var purge = scene.Bridge.Services.GetServices<IHostedService>().OfType<RecordPurge>().Single();
         await purge.PurgeAsync(TestContext.Current.CancellationToken);
-        // The service's own look at its start may have had a part of them.
+        // The service's own purge at its start may have taken a part of them.
         await Eventually.TrueAsync(() => scene.Database.ScalarAsync<bool>("select count(*) = 0 from usage_records"), "all are forgotten");
     }
 }

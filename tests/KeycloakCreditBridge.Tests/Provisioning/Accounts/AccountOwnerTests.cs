@@ -103,7 +103,8 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
 
         Assert.Equal((90, 90), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
         Assert.Equal(90, await scene.Database.ScalarAsync<int>(
-            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.user_state = 'account'"));
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id "
+                + "where k.user_state = 'account'"));
         Assert.Equal(
             60, await scene.Database.ScalarAsync<int>(
                 "select count(*)::int from keycloak_users where reason = 'account_id_taken' and account_id is null"));
@@ -154,7 +155,8 @@ public sealed class AccountOwnerTests(PostgresFixture postgres)
 
         Assert.Equal((20, 20), ((await scene.AccountsAsync()).Count, await scene.GrantsAsync()));
         Assert.Equal(20, await scene.Database.ScalarAsync<int>(
-            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id where k.user_state = 'account'"));
+            "select count(*)::int from keycloak_users k join user_credits c on c.user_id = k.account_id and c.keycloak_id = k.keycloak_id "
+                + "where k.user_state = 'account'"));
     }
 
     [Fact]

@@ -85,7 +85,7 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
         await bridge.StopAsync();
     }
 
-    private static Task ConvergeAsync(ReconciliationFixture fixture, DesiredState state) =>
+    private static Task<ConvergeResult> ConvergeAsync(ReconciliationFixture fixture, DesiredState state) =>
         fixture.Bridge.Services.GetRequiredService<Provisioner>().ConvergeAsync([state], Token);
 
     private static DesiredState Evaluate(ReconciliationFixture fixture, bool enabled, int second) => Policy(fixture).Evaluate(

@@ -25,14 +25,17 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
         Assert.Equal(
             ["ana 5.000000 5.000000 trial 5.000000 active webhook"],
             await database.QueryAsync<string>(
-                "select concat_ws(' ', user_id, credits_remaining, credits_allocated, tier, monthly_cap, status, source) from user_credits"));
+                "select concat_ws(' ', user_id, credits_remaining, credits_allocated, tier, monthly_cap, status, source) from "
+                    + "user_credits"));
         Assert.Equal(
             ["""purchase signup 5.000000 5.000000 {"tier": "trial", "reason": "initial_allocation", "source": "webhook"}"""],
             await database.QueryAsync<string>(
-                "select concat_ws(' ', transaction_type, grant_key, amount, balance_after, metadata) from credit_transactions where user_id = 'ana'"));
+                "select concat_ws(' ', transaction_type, grant_key, amount, balance_after, metadata) from credit_transactions where "
+                    + "user_id = 'ana'"));
         Assert.Equal(
             ["credit.create success user_credits ana"],
-            await database.QueryAsync<string>("select concat_ws(' ', action, result, resource_type, resource_id) from audit_logs where user_id = 'ana'"));
+            await database.QueryAsync<string>(
+                "select concat_ws(' ', action, result, resource_type, resource_id) from audit_logs where user_id = 'ana'"));
         Assert.Equal(1, await database.ScalarAsync<int>(
             """
             select count(distinct xmin)::int from (select xmin::text from user_credits union select xmin::text from credit_transactions
@@ -63,7 +66,8 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     public async Task Thirty_two_replicas_at_once_grant_once()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        var results = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(() => Provisioner(database).ConvergeAsync([Evaluate("ana")], Token))));
+        var results = await Task.WhenAll(
+            Enumerable.Range(0, 32).Select(_ => Task.Run(() => Provisioner(database).ConvergeAsync([Evaluate("ana")], Token))));
         Assert.Single(results.SelectMany(result => result.Changes));
         Assert.Equal(5m, await database.ScalarAsync<decimal>("select sum(amount) from credit_transactions"));
     }
@@ -73,7 +77,8 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var users = Enumerable.Range(0, 3_000).Select(number => $"user-{number}").ToArray();
-        var batches = Enumerable.Range(0, 4).Select(replica => users.OrderBy(user => $"{replica}{user.GetHashCode(StringComparison.Ordinal)}", StringComparer.Ordinal));
+        var batches = Enumerable.Range(0, 4).Select(
+            replica => users.OrderBy(user => $"{replica}{user.GetHashCode(StringComparison.Ordinal)}", StringComparer.Ordinal));
         await Task.WhenAll(batches.Select(order => Task.Run(async () =>
         {
             foreach (var batch in order.Chunk(500))
@@ -88,10 +93,12 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await Provisioner(database).ConvergeAsync([Evaluate("ana")], Token);
-        Assert.Equal("held", Assert.Single((await Provisioner(database).ConvergeAsync([Evaluate("ana", enabled: false)], Token)).Changes).Status);
+        Assert.Equal("held",
+            Assert.Single((await Provisioner(database).ConvergeAsync([Evaluate("ana", enabled: false)], Token)).Changes).Status);
         Assert.Equal("active", Assert.Single((await Provisioner(database).ConvergeAsync([Evaluate("ana")], Token)).Changes).Status);
         Assert.Equal(
-            ["credit.create", "credit.hold", "credit.reopen"], await database.QueryAsync<string>("select action from audit_logs order by id"));
+            ["credit.create", "credit.hold", "credit.reopen"],
+            await database.QueryAsync<string>("select action from audit_logs order by id"));
     }
 
     [Fact]
@@ -138,7 +145,8 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     public async Task An_account_from_elsewhere_is_recorded_and_not_granted()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await database.ExecuteAsync("insert into user_credits (user_id, credits_remaining, credits_allocated, tier) values ('ana', 3, 5, 'trial')");
+        await database.ExecuteAsync(
+            "insert into user_credits (user_id, credits_remaining, credits_allocated, tier) values ('ana', 3, 5, 'trial')");
         Assert.Empty((await Provisioner(database).ConvergeAsync([Evaluate("ana")], Token)).Changes);
         Assert.Equal(0, await database.ScalarAsync<int>("select count(*)::int from credit_transactions"));
         Assert.Equal("ana", await database.ScalarAsync<string>("select account_id from keycloak_users"));
@@ -191,7 +199,8 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
         await hints.AddAsync([Hint("ana"), Hint("ben")], Now, Now, null, Token);
         var claimed = await hints.ClaimAsync(2, Now, Now.AddSeconds(30), Token);
         await hints.AddAsync([Hint("ben")], Now, Now, null, Token);
-        await Provisioner(database).ConvergeAsync(claimed.Select(hint => Evaluate(hint.KeycloakId) with { HintVersion = hint.Version }), Token);
+        await Provisioner(database).ConvergeAsync(
+            claimed.Select(hint => Evaluate(hint.KeycloakId) with { HintVersion = hint.Version }), Token);
         Assert.Equal(["ben"], await database.QueryAsync<string>("select keycloak_id from user_hints"));
     }
 
@@ -213,11 +222,13 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     [InlineData("held", "disabled", 1)]
     [InlineData("held", "operator", 0)]
     [InlineData("active", null, 0)]
-    public async Task An_account_whose_status_differs_from_its_record_is_reported_unless_an_operator_decided_it(string status, string? reason, int differences)
+    public async Task An_account_whose_status_differs_from_its_record_is_reported_unless_an_operator_decided_it(
+        string status, string? reason, int differences)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await Provisioner(database).ConvergeAsync([Evaluate("ana")], Token);
-        await database.ExecuteAsync("update user_credits set status = @Status, status_reason = @Reason", new { Status = status, Reason = reason });
+        await database.ExecuteAsync(
+            "update user_credits set status = @Status, status_reason = @Reason", new { Status = status, Reason = reason });
         Assert.Equal(differences, (await new AccountReviewStore(database.DataSource).DifferencesAsync([Evaluate("ana")], Token)).Count);
     }
 
@@ -246,5 +257,6 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
     private static UserHint Hint(string user) => new("demo", user, HintKind.Changed, "REGISTER", HintSources.Webhook);
 
     private static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(
+            database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

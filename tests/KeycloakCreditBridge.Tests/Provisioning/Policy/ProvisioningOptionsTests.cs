@@ -10,7 +10,8 @@ public sealed class ProvisioningOptionsTests
     [InlineData("Provisioning:Realms:demo:Amount", "-1", "Provisioning:Realms:demo:Amount is -1")]
     [InlineData("Provisioning:Realms:demo:AccountId", "{nope}", "Provisioning:Realms:demo:AccountId has '{nope}'")]
     [InlineData("Provisioning:Realms:demo:SignupGrant:OncePer", "Email", "Provisioning:SignupGrant:EmailKey has 0 characters")]
-    [InlineData("Provisioning:Realms:demo:Eligibility:EmailDomains:0", "@example.com", "Provisioning:Realms:demo:Eligibility:EmailDomains:0 is '@example.com'")]
+    [InlineData("Provisioning:Realms:demo:Eligibility:EmailDomains:0", "@example.com",
+        "Provisioning:Realms:demo:Eligibility:EmailDomains:0 is '@example.com'")]
     [InlineData("Provisioning:Amount", "0.0000001", "Provisioning:Amount is 0.0000001")]
     [InlineData("Provisioning:AccountId", "{realm}", "Provisioning:AccountId is '{realm}'")]
     [InlineData("Provisioning:SignupGrant:OncePer", "Email", "Provisioning:SignupGrant:EmailKey has 0 characters")]

@@ -65,14 +65,14 @@ public sealed class TierMapTests
             },
         }));
 
-        Assert.Equal(("professional", 60m, "professional"), JudgedIn("shop"));
-        Assert.Equal(("trial", 7m, null), JudgedIn("other"));
-        Assert.Equal(("trial", 7m, null), JudgedIn("none"));
+        Assert.Equal(("professional", 60m, "professional"), EvaluatedIn("shop"));
+        Assert.Equal(("trial", 7m, null), EvaluatedIn("other"));
+        Assert.Equal(("trial", 7m, null), EvaluatedIn("none"));
         Assert.True(policy.EvaluateDeleted("shop", "ana", AccountFixture.Start, HintSources.Poll).FollowsTiers);
         Assert.False(policy.EvaluateDeleted("none", "ana", AccountFixture.Start, HintSources.Poll).FollowsTiers);
         Assert.False(policy.RulesOf("shop").NeedsIdAlone || policy.RulesOf("other").NeedsIdAlone || !policy.RulesOf("none").NeedsIdAlone);
 
-        (string Tier, decimal Amount, string? Said) JudgedIn(string realm)
+        (string Tier, decimal Amount, string? Said) EvaluatedIn(string realm)
         {
             var state = policy.Evaluate(User("", "/gold", "") with { Realm = realm }, AccountFixture.Start, HintSources.Poll);
             return (state.Opening!.Tier, state.Opening.Amount, state.TierFromKeycloak?.Tier);

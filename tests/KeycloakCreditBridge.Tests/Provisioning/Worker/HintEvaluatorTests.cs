@@ -23,7 +23,7 @@ public sealed class HintEvaluatorTests
         bundle.Server.On($"{AnyUser}ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
         bundle.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await JudgeAsync(bundle, Claimed(bundle, "ANA", attempts: 10), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ANA", attempts: 10), Claimed(bundle, "ben"));
 
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
         var postponed = Assert.Single(evaluations.Postponed);
@@ -38,7 +38,7 @@ public sealed class HintEvaluatorTests
         bundle.Server.On($"{AnyUser}ana", Fails);
         bundle.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben"));
 
         Assert.Empty(evaluations.Outages);
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
@@ -52,7 +52,7 @@ public sealed class HintEvaluatorTests
         bundle.Server.On(AnyUser, IsUnknown);
         bundle.Server.On($"{AnyUser}ana", Fails);
 
-        var evaluations = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10));
+        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10));
 
         Assert.Empty(evaluations.Outages);
         Assert.True(Assert.Single(evaluations.Postponed).Dead);
@@ -66,7 +66,7 @@ public sealed class HintEvaluatorTests
         bundle.Server.On($"{AnyUser}ana", ScriptedKeycloak.Hangs);
         bundle.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await JudgeAsync(bundle, Claimed(bundle, "ana"), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana"), Claimed(bundle, "ben"));
 
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
         var postponed = Assert.Single(evaluations.Postponed);
@@ -85,7 +85,7 @@ public sealed class HintEvaluatorTests
         await using var bundle = await ClientFixture.StartAsync();
         bundle.Server.On(AnyUser, ScriptedKeycloak.Says(status, body));
 
-        var evaluations = await JudgeAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben", attempts: 10));
+        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben", attempts: 10));
 
         Assert.Single(evaluations.Outages);
         Assert.Equal([9, 9], evaluations.Postponed.Select(postponed => postponed.Attempts));
@@ -113,7 +113,7 @@ public sealed class HintEvaluatorTests
     private static ClaimedHint Claimed(ClientFixture bundle, string user, int attempts = 1) =>
         new("shop", user, 1, HintSources.Webhook, "REGISTER", HintKind.Changed, bundle.Clock.GetUtcNow(), attempts);
 
-    private static Task<HintEvaluations> JudgeAsync(ClientFixture bundle, params ClaimedHint[] hints) =>
+    private static Task<HintEvaluations> EvaluateAsync(ClientFixture bundle, params ClaimedHint[] hints) =>
         bundle.DriveAsync(Evaluator(bundle, new HintOptions().Readers).EvaluateAsync(hints, ClientFixture.Cancellation));
 
     private static HintEvaluator Evaluator(ClientFixture bundle, int readers)

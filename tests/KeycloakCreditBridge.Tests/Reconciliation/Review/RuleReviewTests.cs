@@ -26,12 +26,12 @@ public sealed class RuleReviewTests(PostgresFixture postgres)
         Assert.Equal(["customer-0", "customer-1", "customer-2"], await fixture.AccountsAsync());
 
         fixture.Realm.ChangeUser("customer-0", user => user with { Enabled = false });
-        var stranger = (await fixture.UserIdsAsync()).First(id => !id.StartsWith("customer", StringComparison.Ordinal));
-        fixture.Realm.ChangeUser(stranger, user => user with { Email = "new@example.com", Attributes = Customer });
+        var newcomer = (await fixture.UserIdsAsync()).First(id => !id.StartsWith("customer", StringComparison.Ordinal));
+        fixture.Realm.ChangeUser(newcomer, user => user with { Email = "new@example.com", Attributes = Customer });
 
         Assert.Equal(2, await ReadsAsync(fixture, OnlyCustomers));
         Assert.Equal("held", await fixture.Database.ScalarAsync<string>("select status from user_credits where user_id = 'customer-0'"));
-        Assert.Contains(stranger, await fixture.AccountsAsync());
+        Assert.Contains(newcomer, await fixture.AccountsAsync());
         Assert.Equal(0, await ReadsAsync(fixture, OnlyCustomers));
     }
 

@@ -35,7 +35,7 @@ public sealed class ServiceAccountTests(PostgresFixture postgres)
     }
 
     // As for a user, since nothing told otherwise.
-    private static Task OpenAsync(ReconciliationFixture fixture, string id)
+    private static Task<ConvergeResult> OpenAsync(ReconciliationFixture fixture, string id)
     {
         var now = DateTimeOffset.UtcNow;
         var state = fixture.Bridge.Services.GetRequiredService<GrantPolicy>().Evaluate(

@@ -149,7 +149,7 @@ public sealed class EmulatorTests
         var admin = await emulator.AdminTokenAsync();
         var users = new JsonArray(
             new JsonObject { ["username"] = "old", ["createdTimestamp"] = 1500000000000 },
-            new JsonObject { ["id"] = "given", ["username"] = "undated" });
+            new JsonObject { ["id"] = "given", ["username"] = "outside" });
         var import = await emulator.SendAsync("POST", $"admin/realms/{Realm}/partialImport", admin, new JsonObject { ["users"] = users });
         Assert.Equal(2, (int)import.Json["added"]!);
         var listed = await emulator.ListAsync($"{Users}?briefRepresentation=true", await emulator.BridgeTokenAsync());

@@ -31,7 +31,7 @@ internal sealed record UsageRecord(
     /// <summary>`endTime`; null when it is unknown.</summary>
     public DateTimeOffset? EndedAt { get; init; }
 
-    /// <summary>The user for whom the identity is unique: none for an object, because any user may read it.</summary>
+    /// <summary>The user whose identity it is: none for an object, because each user may read it.</summary>
     public string IdentityUser => IsObject ? "" : UserId;
 }
 

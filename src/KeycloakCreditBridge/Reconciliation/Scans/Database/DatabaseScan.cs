@@ -14,7 +14,7 @@ internal sealed class DatabaseScan(
     KnownStreamStore known,
     RealmComparison comparison,
     UserByIdReader reader,
-    OutsideCreatedWindowsScan undated,
+    OutsideCreatedWindowsScan outside,
     MissingFromScanStore missing,
     GrantPolicy policy,
     TimeProvider clock) : IScan
@@ -42,22 +42,22 @@ internal sealed class DatabaseScan(
                 yield return part;
             }
 
-            if (!await checking || !await undated.MustListFederatedAsync(request.Realm, cancellationToken))
+            if (!await checking || !await outside.MustListFederatedAsync(request.Realm, cancellationToken))
             {
-                await foreach (var part in undated.ReadFederatedAsync(run, request.Realm, reached, cancellationToken))
+                await foreach (var part in outside.ReadFederatedAsync(run, request.Realm, reached, cancellationToken))
                     yield return part;
                 yield break;
             }
         }
 
-        await foreach (var part in undated.ListAsync(run, request, cancellationToken))
+        await foreach (var part in outside.ListAsync(run, request, cancellationToken))
             yield return part;
     }
 
     // Without a federation the tables have every user.
     private async Task<bool> MayHaveUncountedAsync(string realm, CancellationToken cancellationToken) =>
         await keycloak.HasFederationAsync(realm, cancellationToken) is not false
-            && await undated.HasUncountedAsync(realm, cancellationToken);
+            && await outside.HasUncountedAsync(realm, cancellationToken);
 
     private async IAsyncEnumerable<ScannedPart> MergeAsync(
         ReconcileRun run, RunRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Reconciliation.Scans.Database;
 /// <summary>The recorded users of a realm, one after the other.</summary>
 internal sealed class KnownStreamStore(NpgsqlDataSource dataSource)
 {
-    // COPY takes no parameters: they are put in as literals. What counts as settled is what AccountReviewStore.SettledSql says.
+    // COPY takes no parameters: they are put in as literals. What counts as consistent is what AccountReviewStore.UnchangedSql says.
     private const string CopySql =
         $"""
         select k.keycloak_id, k.user_state, k.checked_at, k.created_at,

@@ -13,8 +13,8 @@ internal sealed class CountScan(
     KnownUserStore known,
     WindowReader reader,
     WindowScan windows,
-    OutsideCreatedWindowsCounter undatedCount,
-    OutsideCreatedWindowsScan undated,
+    OutsideCreatedWindowsCounter outsideCounter,
+    OutsideCreatedWindowsScan outside,
     MissingFromScanStore missing,
     TimeProvider clock) : IScan
 {
@@ -32,7 +32,7 @@ internal sealed class CountScan(
         var all = new CreatedWindow(Math.Max(reached, Math.Max(0, request.Since?.ToUnixTimeMilliseconds() ?? 0)), CreatedWindow.Unbounded);
         // Usually nothing differs and these are all the questions, so they are asked at the same time.
         var (counting, knowing) = (
-            undatedCount.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
+            outsideCounter.AskAsync(run, request.Realm, cancellationToken), known.CountAsync(request.Realm, all, cancellationToken));
         await Task.WhenAll(counting, knowing);
         var (counts, inAll) = (await counting, await knowing);
         var whole = new ComparedWindow(
@@ -43,7 +43,7 @@ internal sealed class CountScan(
         await foreach (var (part, _) in windows.NarrowAsync(run, request.Realm, failed, cancellationToken))
             yield return part with { Reached = ScanPosition.Start };
         var just = whole.Differs ? null : counts;
-        await foreach (var part in undated.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
+        await foreach (var part in outside.ReadIfCountsDifferAsync(run, request, ScanPosition.Start, just, cancellationToken))
             yield return part;
         // The next counts find the unread windows by themselves.
         if (!failed.IsEmpty)

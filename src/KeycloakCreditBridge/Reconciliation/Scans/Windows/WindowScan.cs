@@ -13,7 +13,7 @@ internal sealed class WindowScan(
     KeycloakClient client,
     WindowReader reader,
     OversizedWindow crowded,
-    OutsideCreatedWindowsScan undated,
+    OutsideCreatedWindowsScan outside,
     MissingFromScanStore missing,
     IOptions<ReconciliationOptions> options,
     TimeProvider clock) : IScan
@@ -37,7 +37,7 @@ internal sealed class WindowScan(
         }
 
         behind = behind with { Tail = failed.Tail };
-        await foreach (var part in undated.ReadAllAsync(run, request, behind, cancellationToken))
+        await foreach (var part in outside.ReadAllAsync(run, request, behind, cancellationToken))
             yield return part;
         if (!failed.IsEmpty)
             yield return new ScannedPart([], clock.GetUtcNow(), behind);

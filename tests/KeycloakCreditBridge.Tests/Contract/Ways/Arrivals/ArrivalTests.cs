@@ -34,7 +34,7 @@ public sealed class ArrivalTests(ContractFixtures scenes) : IClassFixture<Contra
     {
         var scene = await scenes.GetAsync(kind);
         string[] imported = [
-            .. await scene.ImportUsersAsync(LongAgo, "old1", "old2", "old3"), .. await scene.ImportUsersAsync(null, "undated")];
+            .. await scene.ImportUsersAsync(LongAgo, "old1", "old2", "old3"), .. await scene.ImportUsersAsync(null, "outside")];
         foreach (var id in imported)
             await scene.Database.AssertOpenedAsync(id, Heard);
         Assert.Equal(

@@ -7,7 +7,7 @@ namespace KeycloakCreditBridge.Tests.Contract.Ways.Arrivals;
 
 public sealed class RealmTests(KeycloakFixture servers, PostgresFixture postgres)
 {
-    private const int PeopleOfEach = 10;
+    private const int UsersOfEach = 10;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -34,7 +34,7 @@ public sealed class RealmTests(KeycloakFixture servers, PostgresFixture postgres
         await scene.StartBridgeAsync(
             ("Keycloak:Realms:1:Name", other), ("Keycloak:Realms:1:WebhookSecrets:0", ContractFixture.Secret));
 
-        var arrivals = from realm in (string[])[scene.Realm, other] from number in Enumerable.Range(0, PeopleOfEach) select (realm, number);
+        var arrivals = from realm in (string[])[scene.Realm, other] from number in Enumerable.Range(0, UsersOfEach) select (realm, number);
         var ids = await Task.WhenAll(arrivals.Select(async arrival => (
             arrival.realm, Id: await scene.Admin.CreateUserAsync(arrival.realm, ContractFixture.Named($"crowd{arrival.number}"), Token))));
         foreach (var (realm, id) in ids)

@@ -29,7 +29,8 @@ public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<Contrac
     {
         var scene = await scenes.GetAsync(kind, EventDelivery.Polling);
         await scene.Features.UpdateRealmAsync(
-            new JsonObject { ["bruteForceProtected"] = true, ["permanentLockout"] = true, ["failureFactor"] = 2, ["quickLoginCheckMilliSeconds"] = 0 }, Token);
+            new JsonObject { ["bruteForceProtected"] = true, ["permanentLockout"] = true, ["failureFactor"] = 2,
+                ["quickLoginCheckMilliSeconds"] = 0 }, Token);
         var (id, before) = await OpenAsync(scene, "forgetful");
         await scene.LockOutAsync(id, "forgetful");
         Assert.Equal(

@@ -177,6 +177,7 @@ public sealed class TierTests(ContractFixtures scenes) : IClassFixture<ContractF
         Eventually.TrueAsync(async () => await TierAsync(scene, id) == tier, $"the account has the tier {tier}");
 
     private static Task<IReadOnlyList<string>> SwitchesAsync(ContractFixture scene, string id) => scene.Database.QueryAsync<string>(
-        "select concat_ws(' ', metadata ->> 'from', metadata ->> 'to', metadata ->> 'by') from audit_logs where action = 'tier.switch' and user_id = @id order by id",
+        "select concat_ws(' ', metadata ->> 'from', metadata ->> 'to', metadata ->> 'by') from audit_logs where action = 'tier.switch' "
+            + "and user_id = @id order by id",
         new { id });
 }

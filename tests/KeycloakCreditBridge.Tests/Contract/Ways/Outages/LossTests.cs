@@ -14,7 +14,8 @@ public sealed class LossTests(KeycloakFixture servers, PostgresFixture postgres)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory, EveryKeycloak]
-    public async Task A_user_whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_requests(KeycloakKind kind)
+    public async Task A_user_whose_event_was_wiped_while_the_bridge_was_down_is_found_by_the_reconciliation_that_it_requests(
+        KeycloakKind kind)
     {
         await using var scene = await StartAsync(kind);
         var lost = await scene.CreateUserAsync("lost");
@@ -44,7 +45,8 @@ public sealed class LossTests(KeycloakFixture servers, PostgresFixture postgres)
     }
 
     [Theory, EveryKeycloak]
-    public async Task A_user_that_a_partial_import_overwrites_is_opened_anew_and_the_old_account_is_closed_by_a_requested_run(KeycloakKind kind)
+    public async Task A_user_that_a_partial_import_overwrites_is_opened_anew_and_the_old_account_is_closed_by_a_requested_run(
+        KeycloakKind kind)
     {
         await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
         await scene.StartBridgeAsync();

@@ -30,7 +30,8 @@ public sealed class ProductionKeycloakFixture : IAsyncDisposable
         var role = $"reader_{Guid.NewGuid():n}";
         await using var connection = await Database.OpenConnectionAsync(CancellationToken.None);
         await connection.ExecuteAsync(
-            $"create role {role} login password 'x'; grant select on realm, user_entity to {role}; grant select (realm_id, provider_type) on component to {role}");
+            $"create role {role} login password 'x'; grant select on realm, user_entity to {role}; "
+            + $"grant select (realm_id, provider_type) on component to {role}");
         return new NpgsqlConnectionStringBuilder(
             _postgres!.ConnectionString("keycloak")) { Username = role, Password = "x" }.ConnectionString;
     }

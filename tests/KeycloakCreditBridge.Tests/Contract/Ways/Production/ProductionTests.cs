@@ -77,13 +77,13 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
         await scene.StartBridgeAsync(
             ("Keycloak:Database:ConnectionString", await keycloak.CreateReaderAsync()), ("Reconciliation:ClosingShare", "1"));
-        var (id, undated) = (await AddUserAsync(scene), await AddUserAsync(scene));
-        await ExecuteAsync("update user_entity set created_timestamp = null where id = @Id", new { Id = undated });
+        var (id, outside) = (await AddUserAsync(scene), await AddUserAsync(scene));
+        await ExecuteAsync("update user_entity set created_timestamp = null where id = @Id", new { Id = outside });
 
         await scene.ReconcileAsync();
 
         await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
-        await scene.Database.AssertOpenedAsync(undated, HintSources.Reconciliation);
+        await scene.Database.AssertOpenedAsync(outside, HintSources.Reconciliation);
         await ExecuteAsync("update user_entity set enabled = false where id = @Id", new { Id = id });
         await scene.ReconcileAsync();
         await scene.Database.WaitForStatusAsync(id, "held");

@@ -17,7 +17,9 @@ public sealed class PhaseTwoFormatTests
     public void An_admin_event_is_read_without_the_administrator_who_acted() =>
         Assert.Equal(
             new Delivery("demo", null, new AdminEvent(OperationType: "CREATE", ResourceType: "GROUP_MEMBERSHIP", ResourcePath: "users/u1")),
-            Read("""{"type":"admin.GROUP_MEMBERSHIP-CREATE","realmName":"demo","resourcePath":"users/u1","authDetails":{"userId":"admin"}}"""));
+            Read(
+                """{"type":"admin.GROUP_MEMBERSHIP-CREATE","realmName":"demo","resourcePath":"users/u1","""
+                + """ "authDetails":{"userId":"admin"}}"""));
 
     [Theory]
     [InlineData("""{"type":"system.STARTED"}""")]

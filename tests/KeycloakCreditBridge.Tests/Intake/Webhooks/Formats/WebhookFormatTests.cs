@@ -38,12 +38,16 @@ public sealed class WebhookFormatTests
     [InlineData("""{"type":"LOGIN_ERROR","realmId":"r","time":1,"userId":"u1","error":"x"}""", null)]
     [InlineData("""{"type":"USER-DELETE","realmId":"r","time":1,"userId":"admin"}""", null)]
     [InlineData("""{"type":"REALM-UPDATE","realmId":"r","time":1,"userId":"admin"}""", null)]
-    [InlineData("""{"type":"USER-ACTION","realmId":"r","time":1,"userId":"admin","resourcePath":"users/u1/reset-password"}""", "Seen u1 USER-ACTION")]
+    [InlineData("""{"type":"USER-ACTION","realmId":"r","time":1,"userId":"admin","resourcePath":"users/u1/reset-password"}""",
+        "Seen u1 USER-ACTION")]
     [InlineData("""{"operationType":"UPDATE","resourceType":"REALM","realmId":"r","time":1,"authDetails":{"userId":"admin"}}""", null)]
     [InlineData("""{"type":"REGISTER","uid":"x","realmId":"r","time":1,"userId":"u1"}""", null)]
     [InlineData("""{"type":"test","uid":"x","occurredAt":"2026-11-23T04:20:39.539Z"}""", null)]
     [InlineData("""{"eventId":"x","source":"HEARTBEAT"}""", null)]
-    [InlineData("""{"eventId":"x","source":"ADMIN_EVENT","operationType":"CREATE","resourceType":"USER","resourcePath":"users/f:a:b","auth":{"userId":"admin"}}""", "Changed f:a:b USER-CREATE")]
+    [InlineData(
+        """{"eventId":"x","source":"ADMIN_EVENT","operationType":"CREATE","resourceType":"USER","resourcePath":"users/f:a:b","""
+        + """ "auth":{"userId":"admin"}}""",
+        "Changed f:a:b USER-CREATE")]
     public void Bodies_are_read_by_their_shape(string body, string? hint) => Assert.Equal(hint, Hint(Encoding.UTF8.GetBytes(body), null));
 
     [Theory]

@@ -161,7 +161,7 @@ public sealed class DatabaseModeTests(PostgresFixture postgres) : IAsyncLifetime
             ],
             TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(
-            () => _fixture.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are settled");
+            () => _fixture.Database.ScalarAsync<bool>("select count(*) = 0 from user_hints"), "the hints are completed");
         Assert.Equal(["held", "closed"], await StatusesAsync(disabled, removed));
 
         Assert.Equal(ReconcileStatus.Done, (await RunAsItIsAsync()).Status);

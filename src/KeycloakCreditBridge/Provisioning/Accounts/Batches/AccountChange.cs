@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Provisioning.Accounts;
+namespace KeycloakCreditBridge.Provisioning.Accounts.Batches;
 
 /// <summary>What converging changed in one account.</summary>
 /// <param name="Tier">Tier of an account that was opened or switched.</param>

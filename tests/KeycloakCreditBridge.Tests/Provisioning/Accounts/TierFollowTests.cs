@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Provisioning.Accounts.Tiers;
+namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
 public sealed class TierFollowTests(PostgresFixture postgres)
 {

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace KeycloakCreditBridge.Provisioning.Accounts;
+namespace KeycloakCreditBridge.Provisioning.Accounts.Batches;
 
 /// <summary>Desired states as parameters: an array for each column, one value a user.</summary>
 internal static class DesiredStateColumns

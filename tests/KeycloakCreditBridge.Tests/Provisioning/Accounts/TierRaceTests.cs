@@ -1,9 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using Dapper;
 using KeycloakCreditBridge.Tests.Storage;
-using static KeycloakCreditBridge.Tests.Provisioning.Accounts.Tiers.TierFollowTests;
+using static KeycloakCreditBridge.Tests.Provisioning.Accounts.TierFollowTests;
 
-namespace KeycloakCreditBridge.Tests.Provisioning.Accounts.Tiers;
+namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
 [SuppressMessage("Security", "CA5394", Justification = "Only the order of batches depends on it.")]
 public sealed class TierRaceTests(PostgresFixture postgres)
@@ -51,7 +51,8 @@ public sealed class TierRaceTests(PostgresFixture postgres)
         await Task.WhenAll(readings.Select((reading, number) => Task.Run(() => scene.ConvergeAsync(Shuffled(reading, number)), Token)));
         Assert.Equal(
             Users, await CountAsync(
-                scene, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' and k.tier = c.tier"));
+                scene, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' "
+                    + "and k.tier = c.tier"));
     }
 
     private async Task<AccountFixture> StartAsync(bool proRate = false)

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
 
-namespace KeycloakCreditBridge.Provisioning.Accounts;
+namespace KeycloakCreditBridge.Provisioning.Accounts.Batches;
 
 /// <summary>Locks the records of a batch before it is converged, where one statement does not see enough of them.</summary>
 internal static class BatchLockStore
