@@ -32,6 +32,9 @@ internal sealed class HintWriter(
         signal.Raise();
     }
 
-    private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) =>
-        ofOneUser.Aggregate((last, next) => next.Kind == HintKind.Seen ? last : next);
+    // A change does not hide that the user was overwritten: the users that it replaced are found only because of that.
+    private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) => ofOneUser.Aggregate((last, next) =>
+        next.Kind == HintKind.Seen ? last
+        : last.Cause == HintCauses.Overwritten && next.Kind == HintKind.Changed ? next with { Cause = last.Cause }
+        : next);
 }

@@ -93,6 +93,13 @@ internal sealed class AccountFixture : IAsyncDisposable
         from user_credits order by user_id collate "C"
         """);
 
+    /// <summary>A user whose address Keycloak has not verified.</summary>
+    public static Subject Unverified(string id, string email = "ana@example.com") => User(id, email) with { EmailVerified = false };
+
+    /// <summary>The user with a tier in the attribute `plan`.</summary>
+    public static Subject Planned(Subject user, string plan) =>
+        user with { Attributes = new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] } };
+
     /// <summary>`user user_state reason account`.</summary>
     public Task<IReadOnlyList<string>> KnownAsync() => Database.QueryAsync<string>(
         """

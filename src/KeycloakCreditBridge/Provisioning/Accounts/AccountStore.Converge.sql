@@ -47,6 +47,7 @@ claimed as (
         union all
         select w.email_hash, w.account_id from decision w
         where w.email_hash is not null and w.present and w.current and w.status_wanted in ('active', 'held') and w.owner <> 'other'
+            and (w.grant_pending is not true or w.desired_state <> 'excluded')
             and (select g.account_id from granted_emails g where g.account_id = w.account_id limit 1) is null) e
     order by e.email_hash, e.account_id collate "C"
     on conflict (email_hash) do nothing
@@ -94,7 +95,7 @@ locked as (
     select c.user_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
         (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
-        c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' as welcomes,
+        c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' and w.desired_state <> 'excluded' as welcomes,
         w.email_hash, w.amount, w.period_end,
         case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited
     from decision w
@@ -102,7 +103,8 @@ locked as (
     where w.changes
         and (c.keycloak_id is null or c.realm = w.realm and c.keycloak_id = w.keycloak_id
             or w.owner = 'deleted' and c.realm = w.owner_realm and c.keycloak_id = w.owner_id)
-        and (w.takes_over or c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed'
+        and (w.takes_over
+            or c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' and w.desired_state <> 'excluded'
             or (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}))
     order by c.user_id collate "C"

@@ -47,7 +47,8 @@ decision as (
     select p.*, p.status_wanted in ('active', 'held') and p.current and not p.present as opens,
         p.status_wanted in ('active', 'held') and p.current and p.owner in ('none', 'deleted') as takes_over,
         p.status_wanted is not null and p.current and p.present and p.owner <> 'other' and (
-            p.status_wanted <> 'closed' and (p.owner in ('none', 'deleted') or p.grant_pending and p.awaits_verification is not true)
+            p.status_wanted <> 'closed' and (p.owner in ('none', 'deleted') or p.grant_pending and p.awaits_verification is not true
+                and p.desired_state <> 'excluded')
             or (p.status <> p.status_wanted or p.status = 'held' and p.status_reason <> p.reason_wanted)
                 and (p.status = 'active' or p.status_reason in {own_reasons})) as changes
     from (

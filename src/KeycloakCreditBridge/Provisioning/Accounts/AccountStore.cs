@@ -30,11 +30,15 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (needsLock)
             await BatchLockStore.LockAsync(connection, batch, cancellationToken);
+        // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
+        var before = batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
+            ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken)
+            : [];
         var changes = await connection.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken);
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return [.. changes, .. switches];
+        return [.. before, .. changes, .. switches];
     }
 
     private static NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>

@@ -30,7 +30,7 @@ internal sealed partial class AccountCloser(
         var (notShown, known, overwritten) = await missing.CountAsync(run.Id, request.Realm, cancellationToken);
         var share = options.Value.ClosingShare;
         // Keycloak told of the users that took their place, and has those: no backup or wrong server looks like that.
-        var allowed = Math.Max(request.AllowClosing ?? 0, Math.Ceiling(share * known)) + overwritten;
+        var allowed = Math.Max(request.AllowClosing ?? 0, Math.Ceiling(share * known) + overwritten);
         if (request.DryRun || notShown <= allowed)
             return (notShown, null);
         LogTooMany(request.Realm, notShown, known);

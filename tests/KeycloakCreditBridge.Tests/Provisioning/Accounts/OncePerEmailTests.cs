@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Periods;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
@@ -226,11 +225,6 @@ public sealed class OncePerEmailTests(PostgresFixture postgres)
         await scene.ReadAsync(User("ana", "ana@example.com"));
         Assert.Equal(["ana"], await scene.UnchangedAsync(User("ana", "ana@example.com")));
     }
-
-    private static Subject Unverified(string id, string email = "ana@example.com") => User(id, email) with { EmailVerified = false };
-
-    private static Subject Planned(Subject user, string plan) =>
-        user with { Attributes = new Dictionary<string, IReadOnlyList<string>> { ["plan"] = [plan] } };
 
     [Fact]
     public async Task No_address_stands_in_any_table()

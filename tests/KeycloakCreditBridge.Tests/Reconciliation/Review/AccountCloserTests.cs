@@ -58,12 +58,7 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
         await using var fixture = await StartAsync();
         var overwritten = await RemoveAsync(fixture, 5);
         string[] successors = [.. overwritten.Select(id => $"new-{id}")];
-        foreach (var id in successors)
-            fixture.Realm.AddUser(new(id, id) { CreatedTimestamp = 1_700_000_000_000 });
-        await fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
-            [.. successors.Select(id => new UserHint(
-                EmulatorFixture.Realm, id, HintKind.Changed, HintCauses.Overwritten, HintSources.Webhook))],
-            TestContext.Current.CancellationToken);
+        await OverwriteAsync(fixture, successors);
 
         var outcome = await fixture.RunAsync(ReconciliationFixture.By(mode));
 
@@ -71,6 +66,15 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
         Assert.Equal(overwritten, await fixture.Database.QueryAsync<string>(Closed));
         await RemoveAsync(fixture, 5);
         Assert.True((await fixture.RunAsync(ReconciliationFixture.By(mode))).NeedsOperator);
+    }
+
+    [Fact]
+    public async Task The_number_that_an_operator_allows_counts_overwritten_users_too()
+    {
+        await using var fixture = await StartAsync();
+        await RemoveAsync(fixture, 20);
+        await OverwriteAsync(fixture, [.. (await RemoveAsync(fixture, 5)).Select(id => $"new-{id}")]);
+        Assert.True((await fixture.RunAsync(ReconciliationFixture.By("Windows") with { AllowClosing = 20 })).NeedsOperator);
     }
 
     [Theory]
@@ -140,6 +144,17 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
         await fixture.RunAsync(ReconciliationFixture.By(ReconcileMode.Counts));
 
         Assert.Equal("active", await fixture.Database.ScalarAsync<string>("select status from user_credits where user_id = 'ana'"));
+    }
+
+    // An import that overwrites is followed by other changes of the same users.
+    private static async Task OverwriteAsync(ReconciliationFixture fixture, string[] successors)
+    {
+        foreach (var id in successors)
+            fixture.Realm.AddUser(new(id, id) { CreatedTimestamp = 1_700_000_000_000 });
+        await fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+            [.. successors.SelectMany(id => (string[])[HintCauses.Overwritten, "USER-UPDATE"], (id, cause) => new UserHint(
+                EmulatorFixture.Realm, id, HintKind.Changed, cause, HintSources.Webhook))],
+            TestContext.Current.CancellationToken);
     }
 
     private static async Task<string[]> RemoveAsync(ReconciliationFixture fixture, int count)
