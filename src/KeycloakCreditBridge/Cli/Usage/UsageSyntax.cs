@@ -15,20 +15,7 @@ internal static class UsageSyntax
 
     private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per record on standard output." };
 
-    private static readonly Option<int> Limit = new("--limit")
-    {
-        Description = "The greatest number shown.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 100,
-        Validators =
-        {
-            result =>
-            {
-                if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var limit) && limit < 1)
-                    result.AddError($"--limit {limit} shows nothing: choose 1 or more.");
-            },
-        },
-    };
+    private static readonly Option<int> Limit = ListSyntax.Limit();
 
     public static Command Command(CommandHost host) => new("usage", "Review usage that gateways reported. Needs PostgreSQL only.")
     {
