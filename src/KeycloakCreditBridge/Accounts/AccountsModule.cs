@@ -6,5 +6,6 @@ internal static class AccountsModule
     {
         builder.Services.AddSingleton<AccountViewStore>();
         builder.Services.AddSingleton<AccountFinder>();
+        builder.Services.AddSingleton<RealmRenameStore>();
     }
 }

@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Doctor;
 using KeycloakCreditBridge.Cli.Hints;
 using KeycloakCreditBridge.Cli.Migrate;
+using KeycloakCreditBridge.Cli.Realm;
 using KeycloakCreditBridge.Cli.Reconcile;
 using KeycloakCreditBridge.Cli.Run;
 using KeycloakCreditBridge.Cli.Setup;
@@ -68,6 +69,7 @@ internal static class CliModule
             HintsSyntax.Command(host),
             AccountSyntax.Command(host),
             UsageSyntax.Command(host),
+            RealmSyntax.Command(host),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));
         foreach (var help in root.Options.OfType<HelpOption>())

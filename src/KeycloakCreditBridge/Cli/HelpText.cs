@@ -28,6 +28,7 @@ internal static class HelpText
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
           KeycloakCreditBridge account show ana@example.com
           KeycloakCreditBridge usage refusals list        usage that was not charged
+          KeycloakCreditBridge realm rename OLD NEW       a realm has another name
 
         Exit codes:
           0    done

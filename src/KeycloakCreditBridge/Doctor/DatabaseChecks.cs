@@ -93,6 +93,18 @@ internal sealed class DatabaseChecks(
                 "correct what `hints list --dead` says, then run `hints retry --all-dead`");
     }
 
+    public async Task<Finding> LeftOutAsync(string realm, CancellationToken cancellationToken)
+    {
+        var leftOut = await runs.LeftOutAsync(realm, cancellationToken);
+        return leftOut == 0
+            ? Finding.Ok("no user is left out")
+            : Finding.Warn(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{leftOut} users have no account, because the accounts of their ids belong to other users"),
+                "run `realm rename OLD NEW` if the realm was renamed; otherwise see which account is whose with `account show`");
+    }
+
     public async Task<Finding> ReconciledAsync(string realm, CancellationToken cancellationToken)
     {
         var latest = await runs.LatestAsync(realm, cancellationToken);

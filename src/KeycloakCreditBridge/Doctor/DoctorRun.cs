@@ -71,6 +71,7 @@ internal static class DoctorRun
         new("late hints", null, checks.LateHintsAsync),
         new("dead hints", null, checks.DeadHintsAsync),
         .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
+        .. realms.Select(realm => new DoctorCheck("left out", realm, token => checks.LeftOutAsync(realm, token))),
     ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>

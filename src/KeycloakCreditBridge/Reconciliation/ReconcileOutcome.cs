@@ -10,11 +10,17 @@ namespace KeycloakCreditBridge.Reconciliation;
 internal sealed record ReconcileCounts(
     long Seen = 0, long Missing = 0, long Provisioned = 0, long Failed = 0, long NotShown = 0, long Closed = 0)
 {
+    /// <summary>Users that a dry run found to get no account, because the account of their id belongs to another user.</summary>
+    public long LeftOut { get; init; }
+
     public static ReconcileCounts operator +(ReconcileCounts left, ReconcileCounts right) => Add(left, right);
 
     public static ReconcileCounts Add(ReconcileCounts left, ReconcileCounts right) => new(
         left.Seen + right.Seen, left.Missing + right.Missing, left.Provisioned + right.Provisioned, left.Failed + right.Failed,
-        left.NotShown + right.NotShown, left.Closed + right.Closed);
+        left.NotShown + right.NotShown, left.Closed + right.Closed)
+    {
+        LeftOut = left.LeftOut + right.LeftOut,
+    };
 
     /// <summary>Counts for a realm that is read again from its start: a provisioned user is no longer missing.</summary>
     public ReconcileCounts StartOver(bool dryRun) => dryRun ? new() : this with { Seen = 0, Failed = 0 };
@@ -68,4 +74,7 @@ internal sealed record ReconcileOutcome(
 
     /// <summary>Whether accounts stayed open because closing so many needs an operator's permission.</summary>
     public bool NeedsOperator { get; init; }
+
+    /// <summary>Users of the realm that have no account, because the account of their id belongs to another user.</summary>
+    public long LeftOut { get; init; }
 }

@@ -15,6 +15,10 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
             error.WriteLine($"{outcome.Realm}: {problem}");
         if (outcome.Counts.Failed > outcome.Problems.Count && outcome.Problems.Count == ReconcileOutcome.MaxProblems)
             error.WriteLine($"{outcome.Realm}: {outcome.Counts.Failed - outcome.Problems.Count} more users failed.");
+        if (outcome.LeftOut > 0)
+            error.WriteLine(
+                $"{outcome.Realm}: {outcome.LeftOut} users have no account, because the accounts of their ids belong to other users. "
+                + "If the realm was renamed, run `KeycloakCreditBridge realm rename OLD NEW`.");
         if (outcome.Reason is { } reason)
             error.WriteLine($"{outcome.Realm}: {Verdict(outcome.Status)}: {reason}");
         if (outcome.Status == ReconcileStatus.Stopped && outcome.RunId is not null)
@@ -30,7 +34,7 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         var seconds = outcome.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         return $"{outcome.Realm}: {Verdict(outcome.Status)}{by}{dry}: "
             + $"{seen} seen, {missing} missing, {provisioned} provisioned, {notShown} not shown, {closed} closed, {failed} failed, "
-            + $"{seconds} s";
+            + $"{outcome.LeftOut} left out, {seconds} s";
     }
 
     private string Json(ReconcileOutcome outcome)
@@ -39,7 +43,7 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
         return JsonSerializer.Serialize(
             new ReconcileResult(
                 outcome.Realm, Verdict(outcome.Status), outcome.Mode is { } mode ? mode.Text() : null, arguments.DryRun, outcome.RunId,
-                counts.Seen, counts.Missing, counts.Provisioned, counts.NotShown, counts.Closed, counts.Failed,
+                counts.Seen, counts.Missing, counts.Provisioned, counts.NotShown, counts.Closed, counts.Failed, outcome.LeftOut,
                 Math.Round(outcome.Elapsed.TotalSeconds, 3), outcome.Reason, outcome.Problems),
             ReconcileJson.Default.ReconcileResult);
     }
@@ -58,6 +62,7 @@ internal sealed class ReconcileReport(ReconcileArguments arguments, TextWriter o
 /// <param name="Status">`done`, `failed`, `stopped`, `cancelled` or `already running`.</param>
 /// <param name="Mode">How the realm was read.</param>
 /// <param name="Run">The row in `reconcile_runs`.</param>
+/// <param name="LeftOut">Users without an account, because the account of their id belongs to another user.</param>
 /// <param name="Reason">Why it did not finish.</param>
 /// <param name="Problems">Problems of single users.</param>
 internal sealed record ReconcileResult(
@@ -72,6 +77,7 @@ internal sealed record ReconcileResult(
     long NotShown,
     long Closed,
     long Failed,
+    long LeftOut,
     double Seconds,
     string? Reason,
     IReadOnlyList<string> Problems);

@@ -12,7 +12,8 @@ with desired as (
             leaves_unowned, awaits_verification, created_at, read_at, follows_tier, mapped_tier)
 ),
 {decision}
-select w.keycloak_id, w.user_state in ('account', 'held') and not w.present as missing
+select w.keycloak_id, w.user_state in ('account', 'held') and not w.present as missing,
+    w.user_state = 'excluded' and w.reason = 'account_id_taken' and w.recorded_reason is distinct from w.reason as left_out
 from decision w
 where w.recorded_state is distinct from w.user_state or w.recorded_reason is distinct from w.reason or w.opens or w.changes
     or w.created_at <> coalesce(w.recorded_creation, '-infinity') and w.keycloak_id not like 'f:%'

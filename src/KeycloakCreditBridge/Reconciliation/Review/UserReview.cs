@@ -62,7 +62,7 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
         var differences = await accounts.DifferencesAsync(states, cancellationToken);
         var counts = new ReconcileCounts(Seen: subjects.Count, Missing: differences.Count(difference => difference.Missing));
         if (request.DryRun)
-            return new ReviewResult(counts, []);
+            return new ReviewResult(counts with { LeftOut = differences.Count(difference => difference.LeftOut) }, []);
 
         var differing = differences.Select(difference => difference.KeycloakId).ToHashSet(StringComparer.Ordinal);
         var result = await provisioner.ConvergeAsync(

@@ -28,6 +28,17 @@ internal sealed class CompleteRunStore(NpgsqlDataSource dataSource)
         limit 1
         """;
 
+    private const string LeftOutSql =
+        "select count(*) from keycloak_users where realm = @Realm::text and user_state = 'excluded' and reason = 'account_id_taken'";
+
+    /// <summary>How many users of the realm have no account, because the account of their id belongs to another user.</summary>
+    public async Task<long> LeftOutAsync(string realm, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<long>(
+            new CommandDefinition(LeftOutSql, new { Realm = realm }, cancellationToken: cancellationToken));
+    }
+
     /// <summary>Whether the realm was ever read completely. Counts do not: without records every count differs.</summary>
     public async Task<bool> HasCompleteRunAsync(string realm, CancellationToken cancellationToken)
     {

@@ -68,9 +68,13 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
 
     private const string EndSql =
         """
-        update reconcile_runs set status = @Status, error = @Error, updated_at = @Now, ended_at = @Now,
-            tail = case when @Status = 'done' then '{}' else tail end
+        update reconcile_runs r set status = @Status, error = @Error, updated_at = @Now, ended_at = @Now,
+            tail = case when @Status = 'done' then '{}' else tail end,
+            left_out = @LeftOut::bigint + (
+                select count(*) from keycloak_users k
+                where k.realm = r.realm and k.user_state = 'excluded' and k.reason = 'account_id_taken')
         where id = @Id and owner = @Owner and status = 'running'
+        returning left_out
         """;
 
     private const string RunningSql =
@@ -148,8 +152,11 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
             cancellationToken: cancellationToken));
     }
 
-    /// <summary>Ends a run as done, failed, stopped or cancelled, unless another process owns it by now.</summary>
-    public async Task EndAsync(
+    /// <summary>
+    /// Ends a run as done, failed, stopped or cancelled, unless another process owns it by now. Returns how many users of the realm are
+    /// left out.
+    /// </summary>
+    public async Task<long> EndAsync(
         ReconcileRun run, ReconcileStatus status, string? error, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var text = status switch
@@ -161,8 +168,9 @@ internal sealed class ReconcileRunStore(NpgsqlDataSource dataSource)
             _ => throw new ArgumentOutOfRangeException(nameof(status), status, "Not the end of a run."),
         };
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(
-            EndSql, new { run.Id, run.Owner, Status = text, Error = error, Now = now }, cancellationToken: cancellationToken));
+        return await connection.ExecuteScalarAsync<long>(new CommandDefinition(
+            EndSql, new { run.Id, run.Owner, Status = text, Error = error, Now = now, run.Counts.LeftOut },
+            cancellationToken: cancellationToken));
     }
 
     /// <summary>The run at work in a realm, if there is one.</summary>

@@ -58,7 +58,7 @@ internal sealed partial class Reconciler(
             return active.End(ReconcileStatus.Cancelled, "It was cancelled before it began.");
         active.Begin(run);
         var outcome = await CarryOutAsync(active, plan, lease, either.Token, cancellationToken);
-        await EndAsync(active.Run, outcome);
+        outcome = outcome with { LeftOut = await EndAsync(active.Run, outcome) };
         metrics.Ended(outcome);
         return outcome;
     }
@@ -91,11 +91,12 @@ internal sealed partial class Reconciler(
         }
     }
 
-    private async Task EndAsync(ReconcileRun run, ReconcileOutcome outcome)
+    private async Task<long> EndAsync(ReconcileRun run, ReconcileOutcome outcome)
     {
+        var leftOut = 0L;
         try
         {
-            await runs.EndAsync(run, outcome.Status, outcome.Reason, clock.GetUtcNow(), CancellationToken.None);
+            leftOut = await runs.EndAsync(run, outcome.Status, outcome.Reason, clock.GetUtcNow(), CancellationToken.None);
         }
         catch (NpgsqlException exception)
         {
@@ -112,6 +113,8 @@ internal sealed partial class Reconciler(
             // They are removed with the next run's.
             LogNotPurged(exception.Message.ReplaceLineEndings(" "));
         }
+
+        return leftOut;
     }
 
     private async Task<string> DescribeOtherAsync(string realm, CancellationToken cancellationToken)

@@ -47,7 +47,7 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
     private const string Columns =
         """
         id, realm, mode, trigger, status, since, dry_run, re_evaluate, expected, seen, missing, provisioned, failed,
-            not_shown, closed, error, cancel_asked, started_at, updated_at, ended_at, per_second, seconds_left
+            not_shown, closed, left_out, error, cancel_asked, started_at, updated_at, ended_at, per_second, seconds_left
         """;
 
     private const string FindSql = $"select {Columns} from reconcile_runs where realm = @Realm and id = @Id::bigint";
@@ -185,11 +185,12 @@ internal sealed class RequestedRunStore(NpgsqlDataSource dataSource)
 /// <param name="Status">`waiting`, `running`, `done`, `failed`, `stopped` or `cancelled`.</param>
 /// <param name="Expected">How many users the realm had at the start.</param>
 /// <param name="NotShown">Users on record that Keycloak did not show.</param>
+/// <param name="LeftOut">Users without an account at the run's end, because the account of their id belongs to another user.</param>
 /// <param name="CancelAsked">It ends after its current part.</param>
 /// <param name="PerSecond">Users seen a second since its process began or resumed it.</param>
 /// <param name="SecondsLeft">How long the rest takes at this rate, when last saved; null where that is not known.</param>
 internal sealed record RunView(
     long Id, string Realm, string Mode, string Trigger, string Status, DateTimeOffset? Since, bool DryRun, bool ReEvaluate, long? Expected,
     long Seen,
-    long Missing, long Provisioned, long Failed, long NotShown, long Closed, string? Error, bool CancelAsked, DateTimeOffset StartedAt,
-    DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt, long? PerSecond, long? SecondsLeft);
+    long Missing, long Provisioned, long Failed, long NotShown, long Closed, long LeftOut, string? Error, bool CancelAsked,
+    DateTimeOffset StartedAt, DateTimeOffset UpdatedAt, DateTimeOffset? EndedAt, long? PerSecond, long? SecondsLeft);

@@ -77,7 +77,7 @@ internal sealed partial class ReconcileJob(
         {
             case ReconcileStatus.Done:
                 var seconds = Math.Round(outcome.Elapsed.TotalSeconds, 1);
-                LogDone(outcome.Realm, outcome.Mode, seen, missing, provisioned, closed, failed, seconds);
+                LogDone(outcome.Realm, outcome.Mode, seen, missing, provisioned, closed, failed, outcome.LeftOut, seconds);
                 break;
             case ReconcileStatus.Failed:
                 LogFailed(outcome.Realm, seen, outcome.Reason);
@@ -112,9 +112,10 @@ internal sealed partial class ReconcileJob(
 
     [LoggerMessage(EventId = 511, Level = LogLevel.Information,
         Message = "Reconciled realm {Realm} by {Mode}: {Seen} users seen, {Missing} missing, {Provisioned} provisioned, {Closed} closed, "
-            + "{Failed} failed, {Seconds} s.")]
+            + "{Failed} failed, {LeftOut} left out, {Seconds} s.")]
     private partial void LogDone(
-        string realm, ReconcileMode? mode, long seen, long missing, long provisioned, long closed, long failed, double seconds);
+        string realm, ReconcileMode? mode, long seen, long missing, long provisioned, long closed, long failed, long leftOut,
+        double seconds);
 
     [LoggerMessage(EventId = 515, Level = LogLevel.Information,
         Message = "Reconciling realm {Realm}: {Seen} of {Expected} users seen, {Missing} missing, {PerSecond} users/s, {Left} left.")]

@@ -14,4 +14,5 @@ internal sealed record AccountChange(string AccountId, string? Tier, decimal? Ba
 
 /// <summary>A user whose record differs from Keycloak.</summary>
 /// <param name="Missing">The user needs an account and has none.</param>
-internal sealed record AccountDifference(string KeycloakId, bool Missing);
+/// <param name="LeftOut">It gets no account, because the account of its id belongs to another user.</param>
+internal sealed record AccountDifference(string KeycloakId, bool Missing, bool LeftOut);
