@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering;
@@ -66,6 +67,7 @@ internal static class Program
     {
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
+        app.UseListenAddresses();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
         app.UseApi();

@@ -23,7 +23,7 @@ internal static class HelpText
                                                           an existing database
           KeycloakCreditBridge doctor                     what is wrong, and the cure
           KeycloakCreditBridge setup keycloak --admin-user admin \
-              --webhook-url http://bridge:8080
+              --webhook-url http://bridge:8085
           KeycloakCreditBridge hints list --dead          failed hints, and why
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
           KeycloakCreditBridge account show ana@example.com

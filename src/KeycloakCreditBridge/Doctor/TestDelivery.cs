@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Keycloak;
@@ -17,7 +18,6 @@ internal sealed class TestDelivery(
     IHttpClientFactory clients, IConfiguration configuration, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
-    private static readonly string[] AnyAddress = ["+", "*", "0.0.0.0", "[::]"];
 
     public async Task<Finding> SendAsync(RealmOptions realm, CancellationToken cancellationToken)
     {
@@ -93,15 +93,9 @@ internal sealed class TestDelivery(
 
     private Uri Address(string realm)
     {
-        var configured = intake.Value.Webhook.Url is { Length: > 0 } url ? url : Listener();
+        var configured = intake.Value.Webhook.Url is { Length: > 0 } url
+            ? url
+            : ListenAddresses.Local(ListenAddresses.Of(configuration)[0]);
         return new Uri(configured.TrimEnd('/') + RealmRequirements.WebhookPath(realm));
-    }
-
-    // Where a bridge with this configuration would listen; "any address" is reached by the loopback one.
-    private string Listener()
-    {
-        if (configuration["Urls"]?.Split(';')[0] is { Length: > 0 } url)
-            return AnyAddress.Aggregate(url, (text, any) => text.Replace($"://{any}", "://127.0.0.1", StringComparison.Ordinal));
-        return configuration["HTTP_PORTS"]?.Split(';')[0] is { Length: > 0 } port ? $"http://127.0.0.1:{port}" : "http://localhost:5000";
     }
 }

@@ -23,7 +23,7 @@ internal sealed class WebhookOptions
     public int MaxBodyBytes { get; set; } = 1024 * 1024;
 
     /// <summary>
-    /// The address at which Keycloak reaches the bridge, for example http://bridge:8080; empty when it is not known. Setup registers it
+    /// The address at which Keycloak reaches the bridge, for example http://bridge:8085; empty when it is not known. Setup registers it
     /// and doctor compares; the service itself does not need it.
     /// </summary>
     public string Url { get; set; } = "";
@@ -68,7 +68,7 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
         {
             problems.Add(
                 $"{IntakeOptions.Section}:Webhook:Url is no http or https address without query: "
-                + "give the address at which Keycloak reaches the bridge, for example http://bridge:8080.");
+                + "give the address at which Keycloak reaches the bridge, for example http://bridge:8085.");
         }
 
         Check(

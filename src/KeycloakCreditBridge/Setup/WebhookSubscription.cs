@@ -57,7 +57,7 @@ internal sealed class WebhookSubscription(PhaseTwoWebhooks webhooks, KeycloakOpt
     private string Address() => bridge is null
         ? throw new ConfigurationException([
             "Keycloak has Phase Two's webhook plugin, and setup does not know at which address Keycloak reaches the bridge: say " +
-            "--webhook-url http://bridge:8080 "
+            "--webhook-url http://bridge:8085 "
             + "(or set Intake:Webhook:Url), or --no-webhook for polling alone."])
         : bridge.AbsoluteUri.TrimEnd('/') + RealmRequirements.WebhookPath(webhooks.Realm);
 

@@ -16,12 +16,7 @@ public sealed partial class ExampleTests
         "--Keycloak:Realms:0:Name=shop", "--Keycloak:Realms:1:Name=staff",
     ];
 
-    public static TheoryData<string> Pages() =>
-    [
-        "README.md", "keycloak-config/README.md",
-        .. Directory.EnumerateFiles(Path.Combine(Repository.Top, "docs"), "*.md").Select(page => $"docs/{Path.GetFileName(page)}").Order(
-            StringComparer.Ordinal),
-    ];
+    public static TheoryData<string> Pages() => ["README.md", "keycloak-config/README.md", .. Repository.FilesUnder("docs", ".md")];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -29,7 +24,7 @@ public sealed partial class ExampleTests
     {
         var root = CliModule.Root(new CommandHost(Program.Compose, Program.Build));
         var refused =
-            from command in Command().Matches(Read(page))
+            from command in Command().Matches(Repository.Read(page))
             let arguments = command.Groups["arguments"].Value.Split('#')[0]
             from problem in root.Parse(arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Errors
             select $"{arguments}: {problem.Message}";
@@ -40,7 +35,7 @@ public sealed partial class ExampleTests
     [MemberData(nameof(Pages))]
     public void Every_setting_is_one_that_the_bridge_accepts(string page)
     {
-        var text = Read(page);
+        var text = Repository.Read(page);
         var variables = Variable().Matches(text).Select(variable =>
             $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}={variable.Groups["value"].Value.Trim('\'')}");
         Assert.Empty(Problems([.. Required, .. variables], "{}"));
@@ -54,8 +49,6 @@ public sealed partial class ExampleTests
         using var services = builder.Services.BuildServiceProvider();
         return ConfigurationCheck.Problems(services);
     }
-
-    private static string Read(string page) => File.ReadAllText(Path.Combine(Repository.Top, page));
 
     [GeneratedRegex("(`|^ +)KeycloakCreditBridge (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
     private static partial Regex Command();

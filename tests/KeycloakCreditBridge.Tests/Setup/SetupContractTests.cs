@@ -148,8 +148,8 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         await AssertRefusedAsync(scene, asAdmin, "Keycloak:ClientSecret is not its secret", ("Keycloak:ClientId", "weak"));
         await AssertRefusedAsync(scene, asAdmin, "or a long random text that `setup keycloak` gives", ("Keycloak:ClientSecret", null));
         await AssertRefusedAsync(scene, asAdmin, "WebhookSecrets:0 is empty", ("Keycloak:Realms:0:WebhookSecrets:0", null));
-        await AssertRefusedAsync(scene, asAdmin[..2], "say --webhook-url http://bridge:8080", ("Urls", ""));
-        await AssertRefusedAsync(scene, [.. asAdmin[..2], "--webhook-url", "bridge:8080"], "Intake:Webhook:Url is no http", ("Urls", ""));
+        await AssertRefusedAsync(scene, asAdmin[..2], "say --webhook-url http://bridge:8085", ("Urls", ""));
+        await AssertRefusedAsync(scene, [.. asAdmin[..2], "--webhook-url", "bridge:8085"], "Intake:Webhook:Url is no http", ("Urls", ""));
         await AssertRefusedAsync(scene, asAdmin, "There is no password for", ("KEYCLOAK_ADMIN_PASSWORD", null));
         await AssertRefusedAsync(scene, asAdmin, "add --yes to make these changes", ("Urls", ""));
         await AssertRefusedAsync(

@@ -39,7 +39,7 @@ internal static class SetupSyntax
     /// <summary>Replaces Intake:Webhook:Url.</summary>
     public static Option<string?> NewWebhookUrl() => new("--webhook-url")
     {
-        Description = "The address at which Keycloak reaches the bridge, such as http://bridge:8080, instead of Intake:Webhook:Url.",
+        Description = "The address at which Keycloak reaches the bridge, such as http://bridge:8085, instead of Intake:Webhook:Url.",
         HelpName = "URL",
     };
 

@@ -53,7 +53,7 @@ public sealed class NginxTests(PostgresFixture postgres)
         var application = FreePort.Next();
         var snippet = page.Split("```nginx\n")[1].Split("```")[0]
             .Replace("http://application:3000", $"http://127.0.0.1:{application}", StringComparison.Ordinal)
-            .Replace("http://bridge:8080", bridge.AbsoluteUri.TrimEnd('/'), StringComparison.Ordinal);
+            .Replace("http://bridge:8085", bridge.AbsoluteUri.TrimEnd('/'), StringComparison.Ordinal);
         var temporary = string.Concat(
             ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(name => $"{name}_temp_path {folder}/{name};\n"));
         var file = Path.Combine(folder, "nginx.conf");
