@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Database;
@@ -18,7 +19,7 @@ internal static class KeycloakModule
         builder.AddSection<KeycloakOptions, KeycloakOptionsValidator>(KeycloakOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
 
-        services.AddHttpClient(KeycloakOptions.HttpClientName, client => client.Timeout = Timeout.InfiniteTimeSpan)
+        services.AddHttpClient(KeycloakOptions.HttpClientName, Configure)
             .ConfigurePrimaryHttpMessageHandler(NewHandler)
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers();
@@ -35,6 +36,12 @@ internal static class KeycloakModule
         services.AddSingleton<KeycloakDatabase>();
         services.AddSingleton<KeycloakDatabaseStore>();
         services.AddHostedService<KeycloakDatabaseCheck>();
+    }
+
+    private static void Configure(HttpClient client)
+    {
+        client.Timeout = Timeout.InfiniteTimeSpan;
+        client.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("KeycloakCreditBridge", ProductVersion.Text));
     }
 
     /// <summary>

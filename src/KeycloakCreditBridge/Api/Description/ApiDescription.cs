@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Configuration;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -16,7 +17,7 @@ internal static class ApiDescription
     /// <summary>Names the tokens that every route of the API requires.</summary>
     public static void DescribeTokens(this OpenApiOptions options) => options.AddDocumentTransformer((document, _, _) =>
     {
-        document.Info = new OpenApiInfo { Title = "Keycloak Credit Bridge", Version = "v1" };
+        document.Info = new OpenApiInfo { Title = "Keycloak Credit Bridge", Version = ProductVersion.Text };
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
         {
