@@ -115,6 +115,19 @@ internal sealed class MeteringFixture : IAsyncDisposable
         ["metadata"] = new JsonObject { ["user_api_key_user_id"] = userId },
     };
 
+    /// <summary>A record as newer releases report it. It ends 1.5 s after its start.</summary>
+    public static JsonObject Call(
+        string? id, string? callId, string userId, decimal start, decimal cost = 1m, string callType = "acompletion", int tokens = 100)
+    {
+        var record = Record(id ?? "", userId, cost, tokens);
+        record["call_type"] = callType;
+        record["startTime"] = start;
+        record["endTime"] = start + 1.5m;
+        if (callId is not null)
+            record["litellm_call_id"] = callId;
+        return record;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();

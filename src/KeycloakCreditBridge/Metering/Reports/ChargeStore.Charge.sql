@@ -8,14 +8,22 @@ with wanted as (
         @Metadata::text[]) with ordinality
         as w (identity_user, record_id, user_id, old_id, ended_at, account_id, charge, model, provider, tokens, is_free, metadata, position)
 ),
--- fresh: those that were never charged before, neither by an older release, which knew a call by its id alone. A call that ended after that
--- row was written is another one, whose provider uses the id again.
+-- fresh: those that were never charged before, neither by an older release, which knew everything by its id alone. That release ended with
+-- migration 16, so that later calls need no look-up. A call that ended after the old row was written is another one, whose provider uses
+-- the id again. An object was charged if the ledger row that was written with the old row has its cost.
 fresh as (
     insert into usage_records (user_id, record_id, charged_at)
     select identity_user, record_id, @Now::timestamptz from wanted w
-    where not exists (
-        select from usage_records o
-        where o.user_id = w.user_id and o.record_id = w.old_id and (w.ended_at is null or o.charged_at >= w.ended_at))
+    where case
+        when identity_user = '' then not exists (
+            select from usage_records o
+            join credit_transactions t on t.user_id = w.account_id and coalesce(t.created_at, '-infinity') = o.charged_at
+                and t.grant_key is null and t.metadata->>'record_id' = o.record_id and (t.metadata->>'response_cost')::numeric > 0
+            where o.user_id = w.user_id and o.record_id in (w.old_id, w.record_id))
+        when ended_at >= coalesce((select applied_at from schema_migrations where version = 16), 'infinity') then true
+        else not exists (
+            select from usage_records o
+            where o.user_id = w.user_id and o.record_id = w.old_id and (w.ended_at is null or o.charged_at >= w.ended_at)) end
     order by identity_user collate "C", record_id collate "C"
     on conflict (user_id, record_id) do nothing
     returning user_id, record_id

@@ -16,13 +16,14 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
     public bool IsFree(UsageRecord record) => record.CacheHit && options.Value.Prices.CacheHits == CacheHitPrice.Free;
 
     /// <summary>Whether the price depends on tokens that the record does not have.</summary>
-    public bool LacksTokens(UsageRecord record) => record.Tokens is null && !IsFree(record) && !HasCost(record);
+    public bool LacksTokens(UsageRecord record) => record.Tokens is null && !record.IsPending && !IsFree(record) && !HasCost(record);
 
     /// <param name="record">One that does not lack its tokens.</param>
     /// <param name="tier">The account's tier.</param>
     public decimal CreditsFor(UsageRecord record, string tier)
     {
-        if (IsFree(record))
+        // Another record carries what a pending object costs: its tokens must not use the id up.
+        if (record.IsPending || IsFree(record))
             return 0m;
         var price = HasCost(record)
             ? record.Cost!.Value * options.Value.Prices.Markups.GetValueOrDefault(tier, 1m)
@@ -37,7 +38,7 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
     private decimal PerToken(UsageRecord record, string tier) =>
         (Find(record.Model) ?? Find(record.ModelGroup) ?? OfTier(record, tier)) / TokensPerPrice;
 
-    // The cost of an object is reported later under the same id: charging its tokens now would use the id up.
+    // The gateway may report the cost of a finished object later, so only a price of the operator's charges its tokens before.
     private decimal OfTier(UsageRecord record, string tier) => record.IsObject && options.Value.Prices.From == PriceSource.ResponseCost
         ? 0m
         : options.Value.Prices.Tiers.GetValueOrDefault(tier);

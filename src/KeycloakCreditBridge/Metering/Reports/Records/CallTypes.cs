@@ -39,6 +39,14 @@ internal static class CallTypes
         "list_containers", "retrieve_container", "delete_container", "list_container_files", "list_mcp_tools",
     };
 
+    private static readonly HashSet<string> FinalStatuses = new(StringComparer.Ordinal)
+    {
+        "completed", "succeeded", "incomplete", "failed", "cancelled", "expired",
+    };
+
+    /// <param name="status">`status` of a batch, job or response; null where the record hides it.</param>
+    public static bool IsFinal(string? status) => status is not null && FinalStatuses.Contains(status);
+
     /// <param name="callType">`call_type`; null in old releases.</param>
     /// <param name="isBackground">The response is generated after its creation, so that only a later read reports the cost.</param>
     public static RecordKind KindOf(string? callType, bool isBackground) => callType switch

@@ -6,18 +6,22 @@ using System.Text.Json;
 namespace KeycloakCreditBridge.Metering.Reports.Records;
 
 /// <summary>What makes a record the same when it is delivered again.</summary>
-/// <param name="Key">Unique per user; for an object of the provider unique among all users, because any of them may read it.</param>
+/// <param name="Key">Unique per user; unique among all users where it is shared.</param>
 /// <param name="ByIdAlone">The key that releases gave the record that knew calls by their id alone; null where it is the same key.</param>
 internal sealed record RecordIdentity(string Key, string? ByIdAlone)
 {
+    /// <summary>The identity of an object of the provider, which any user may read.</summary>
+    public bool IsShared { get; init; }
+
     // The index takes no more, and callers choose the length of their call ids.
     private const int MaxKeyBytes = 600;
 
     // Ids of providers are shorter; an encrypted one is longer, and another one in each record.
     private const int MaxObjectIdLength = 64;
     private const string BatchCostSuffix = "_batch_cost";
+    private const string ResponsePrefix = "resp_";
 
-    private static readonly string[] Prefixes = ["resp_", "batch_"];
+    private static readonly string[] Prefixes = [ResponsePrefix, "batch_"];
     private static readonly string[] WrappedIds = ["response_id:", "llm_batch_id:"];
 
     /// <summary>The identity of a call. Neither id is unique: providers number answers anew, and callers choose call ids.</summary>
@@ -46,9 +50,12 @@ internal sealed record RecordIdentity(string Key, string? ByIdAlone)
         if (record.Identifier("id") is not { } id)
             return null;
         var unwrapped = Unwrapped(id.EndsWith(BatchCostSuffix, StringComparison.Ordinal) ? id[..^BatchCostSuffix.Length] : id);
-        return unwrapped.Length > MaxObjectIdLength && unwrapped.StartsWith("resp_", StringComparison.Ordinal)
+        var isResponse = unwrapped.StartsWith(ResponsePrefix, StringComparison.Ordinal);
+        // A call id that the caller chose must not use up another user's object, nor make the reading of a response free.
+        var isCallId = id == record.Identifier("litellm_call_id");
+        return (isCallId && !isResponse) || (isResponse && unwrapped.Length > MaxObjectIdLength)
             ? null
-            : new RecordIdentity(Shortened(unwrapped), null);
+            : new RecordIdentity(Shortened(unwrapped), Shortened(id)) { IsShared = !isCallId };
     }
 
     // LiteLLM wraps ids of providers with what it needs to find them again, in base64.

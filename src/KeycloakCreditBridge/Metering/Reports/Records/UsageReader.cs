@@ -75,18 +75,18 @@ internal static class UsageReader
     private static RecordKind Kind(JsonElement element)
     {
         var isBackground = element.Object("response") is { } response && response.IsTrue("background");
-        var kind = CallTypes.KindOf(element.Text("call_type"), isBackground);
-        // Without an identity of the object each reading would be charged.
-        return kind == RecordKind.ProviderObject && isBackground && RecordIdentity.OfObject(element) is null ? RecordKind.Read : kind;
+        // Without an identity of the response each reading would be charged: its creation is, and readings are free.
+        return CallTypes.KindOf(element.Text("call_type"), isBackground && RecordIdentity.OfObject(element) is not null);
     }
 
     private static UsageRecord Record(JsonElement element, RecordKind kind, bool isFailure, byte[] raw)
     {
-        var ofObject = kind == RecordKind.ProviderObject ? RecordIdentity.OfObject(element) : null;
+        var isObject = kind == RecordKind.ProviderObject;
+        var cost = Cost(element);
         return new UsageRecord(
-            ofObject ?? RecordIdentity.OfCall(element),
+            (isObject ? RecordIdentity.OfObject(element) : null) ?? RecordIdentity.OfCall(element),
             UserId(element.Object("metadata")?.Text("user_api_key_user_id")),
-            Cost(element),
+            cost,
             Tokens(element),
             element.IsTrue("cache_hit"),
             Name(element.Text("model"), MaxNameLength),
@@ -95,7 +95,8 @@ internal static class UsageReader
             raw)
         {
             ModelGroup = Name(element.Text("model_group"), MaxNameLength),
-            IsObject = ofObject is not null,
+            IsObject = isObject,
+            IsPending = isObject && cost is not > 0m && !CallTypes.IsFinal(element.Object("response")?.Text("status")),
             IsFailure = isFailure,
             EndedAt = EndedAt(element),
         };

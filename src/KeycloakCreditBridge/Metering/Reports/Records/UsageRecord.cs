@@ -25,14 +25,17 @@ internal sealed record UsageRecord(
     /// <summary>The record is about an object of the provider, such as a batch, which several records describe.</summary>
     public bool IsObject { get; init; }
 
+    /// <summary>The object is not known to be finished: another record of it carries the cost.</summary>
+    public bool IsPending { get; init; }
+
     /// <summary>The call failed or was interrupted after it had caused a cost.</summary>
     public bool IsFailure { get; init; }
 
     /// <summary>`endTime`; null when it is unknown.</summary>
     public DateTimeOffset? EndedAt { get; init; }
 
-    /// <summary>The user whose identity it is: none for an object, because each user may read it.</summary>
-    public string IdentityUser => IsObject ? "" : UserId;
+    /// <summary>The user whose identity it is: none where it is shared.</summary>
+    public string IdentityUser => Identity.IsShared ? "" : UserId;
 }
 
 /// <summary>A record that cannot be charged.</summary>
