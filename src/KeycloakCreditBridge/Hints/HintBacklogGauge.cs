@@ -44,6 +44,6 @@ internal sealed partial class HintBacklogGauge : BackgroundService
     private IEnumerable<Measurement<double>> Measure(Func<HintBacklog, double> select) =>
         _newest is { } backlog ? [new Measurement<double>(select(backlog))] : [];
 
-    [LoggerMessage(EventId = 620, Level = LogLevel.Debug, Message = "The number of waiting hints is not known: {Reason}")]
+    [LoggerMessage(EventId = 310, Level = LogLevel.Debug, Message = "The number of waiting hints is not known: {Reason}")]
     private partial void LogUnknown(string reason);
 }

@@ -66,14 +66,14 @@ internal sealed partial class QuartzHost(
         _started.SetResult(scheduler);
     }
 
-    [LoggerMessage(EventId = 521, Level = LogLevel.Information,
+    [LoggerMessage(EventId = 720, Level = LogLevel.Information,
         Message = "{Setting} is false: this replica runs no schedule ({Jobs}); other replicas and commands still do the work.")]
     private partial void LogDisabled(string jobs, string setting);
 
-    [LoggerMessage(EventId = 522, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
+    [LoggerMessage(EventId = 721, Level = LogLevel.Warning, Message = "The schedule cannot be started yet, will try again: {Reason}")]
     private partial void LogWaiting(string reason);
 
-    [LoggerMessage(EventId = 523, Level = LogLevel.Warning, Message = "The scheduler was abandoned before it had shut down: {Reason}")]
+    [LoggerMessage(EventId = 722, Level = LogLevel.Warning, Message = "The scheduler was abandoned before it had shut down: {Reason}")]
     private partial void LogNotShutDown(string reason);
 }
 
