@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Keycloak.Tokens;
 
 /// <summary>
 /// The keys that realms sign their tokens with, as they publish them, cached for a while. The last keys of a realm stay valid while it
-/// cannot be reached. An unknown key is asked for at once, but not for each token that names one. Callers share one reading.
+/// cannot be reached. An unknown key or issuer is asked for at once, but not for each token that names one. Callers share one reading.
 /// </summary>
 internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
@@ -24,9 +24,12 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
 
     /// <param name="realm">A configured realm.</param>
     /// <param name="keyId">The key that is needed.</param>
+    /// <param name="issuer">The issuer that is needed: it changes with Keycloak's public address.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="KeycloakException">The key is not known, and Keycloak did not say whether the realm has it.</exception>
-    public async Task<PublishedKeys> GetAsync(string realm, string? keyId, CancellationToken cancellationToken)
+    /// <exception cref="KeycloakException">
+    /// The key or issuer is not known, and Keycloak did not say whether the realm has it.
+    /// </exception>
+    public async Task<PublishedKeys> GetAsync(string realm, string? keyId, string issuer, CancellationToken cancellationToken)
     {
         _ = options.Value.Realm(realm);
         var state = _realms.GetOrAdd(realm, _ => new RealmState());
@@ -34,7 +37,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
         lock (state.Gate)
         {
             var now = clock.GetUtcNow();
-            var known = state.KeysContaining(keyId);
+            var known = state.KeysOf(keyId, issuer);
             if (known is not null && now < state.ReadAt + CacheDuration)
                 return known;
             if (state.Last is { } last && now < state.AskedAt + MinInterval)
@@ -144,7 +147,8 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
 
         public DateTimeOffset ReadAt { get; private set; }
 
-        public PublishedKeys? KeysContaining(string? keyId) => Keys?.Contains(keyId) == true ? Keys : null;
+        public PublishedKeys? KeysOf(string? keyId, string issuer) =>
+            Keys?.Contains(keyId) == true && Keys.Issuers.Contains(issuer, StringComparer.Ordinal) ? Keys : null;
 
         public void Complete(Reading? reading, DateTimeOffset now)
         {

@@ -29,7 +29,10 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
     {
         if (Read(token) is not { } unverified)
             return new TokenVerification(null, "it is no signed JSON Web Token");
-        var published = await keys.GetAsync(realm, unverified.Kid, cancellationToken);
+        // RFC 7515: what its maker calls critical must be understood, and nothing of the kind is understood here.
+        if (unverified.TryGetHeaderValue<object>("crit", out _))
+            return new TokenVerification(null, "its header names critical extensions (`crit`), and none is understood here");
+        var published = await keys.GetAsync(realm, unverified.Kid, unverified.Issuer, cancellationToken);
         if (!published.Contains(unverified.Kid))
             return new TokenVerification(null, $"it was not signed with a key of realm '{realm}'");
         var result = await _handler.ValidateTokenAsync(unverified, new TokenValidationParameters

@@ -7,7 +7,8 @@ namespace KeycloakCreditBridge.Tests.Keycloak.Tokens;
 
 public sealed class RealmKeysTests
 {
-    private const string Discovery = """{"issuer":"https://sso.example.com/realms/shop"}""";
+    private const string Issuer = "https://sso.example.com/realms/shop";
+    private const string Discovery = $$"""{"issuer":"{{Issuer}}"}""";
 
     [Fact]
     public async Task Keys_are_read_once_for_callers_that_come_together_and_kept()
@@ -35,6 +36,39 @@ public sealed class RealmKeysTests
         Assert.True((await GetAsync(fixture, "second")).Contains("second"));
         for (var attempt = 0; attempt < 20; attempt++)
             await GetAsync(fixture, "invented");
+        Assert.Equal(2, Readings(fixture));
+    }
+
+    [Fact]
+    public async Task A_new_issuer_is_known_at_once_the_old_one_is_refused_and_an_invented_one_is_asked_for_at_most_every_ten_seconds()
+    {
+        const string Renamed = "https://login.example.com/realms/shop";
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On(
+            "/.well-known/openid-configuration", Says(200, Discovery),
+            Says(200, Discovery.Replace(Issuer, Renamed, StringComparison.Ordinal)));
+        fixture.Server.On("/protocol/openid-connect/certs", Says(200, Keys("first")));
+        Assert.Equal([Issuer], (await GetAsync(fixture, "first")).Issuers);
+        for (var attempt = 0; attempt < 20; attempt++)
+            Assert.Equal([Issuer], (await GetAsync(fixture, "first", Renamed)).Issuers);
+        Assert.Equal(1, Readings(fixture));
+
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal([Renamed], (await GetAsync(fixture, "first", Renamed)).Issuers);
+        for (var attempt = 0; attempt < 20; attempt++)
+            Assert.Equal([Renamed], (await GetAsync(fixture, "first", "https://evil.example.com/realms/shop")).Issuers);
+        Assert.Equal([Renamed], (await GetAsync(fixture, "first")).Issuers);
+        Assert.Equal(2, Readings(fixture));
+    }
+
+    [Fact]
+    public async Task A_known_issuer_stays_valid_while_another_one_is_asked_for_in_vain()
+    {
+        await using var fixture = await StartAsync(Says(200, Keys("first")), Says(503, "{}"));
+        await GetAsync(fixture, "first");
+        fixture.Clock.Advance(TimeSpan.FromSeconds(11));
+        await Assert.ThrowsAsync<KeycloakUnavailableException>(() => GetAsync(fixture, "first", "https://evil.example.com/realms/shop"));
+        Assert.True((await GetAsync(fixture, "first")).Contains("first"));
         Assert.Equal(2, Readings(fixture));
     }
 
@@ -101,7 +135,7 @@ public sealed class RealmKeysTests
         await GetAsync(fixture, "first");
         fixture.Clock.Advance(TimeSpan.FromSeconds(11));
         using var caller = new CancellationTokenSource();
-        var cancelled = fixture.Keys.GetAsync("shop", "second", caller.Token);
+        var cancelled = fixture.Keys.GetAsync("shop", "second", Issuer, caller.Token);
         await Eventually.TrueAsync(() => Readings(fixture) == 2, "Keycloak is asked");
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SoonAsync(cancelled));
@@ -153,8 +187,8 @@ public sealed class RealmKeysTests
         return fixture;
     }
 
-    private static Task<PublishedKeys> GetAsync(ClientFixture fixture, string keyId) =>
-        fixture.Keys.GetAsync("shop", keyId, ClientFixture.Cancellation);
+    private static Task<PublishedKeys> GetAsync(ClientFixture fixture, string keyId, string issuer = Issuer) =>
+        fixture.Keys.GetAsync("shop", keyId, issuer, ClientFixture.Cancellation);
 
     private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) =>
         call.WaitAsync(TimeSpan.FromSeconds(10), ClientFixture.Cancellation);
