@@ -38,8 +38,13 @@ internal static class DoctorRun
         else
             report(Skipped("database"));
         if (realms.Count > 0)
+        {
+            var keycloak = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
+            report(new CheckResult("Keycloak's address", null, RealmChecks.Address(keycloak)));
             await RunAsync(
                 KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), report, cancellationToken);
+        }
+
         foreach (var realm in realms)
             await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), report, cancellationToken);
     }

@@ -76,6 +76,12 @@ internal sealed class RealmChecks(
             : Finding.Warn("webhooks are refused, as there is no secret", $"set {key}, and the same secret in Keycloak's plugin");
     }
 
+    public static Finding Address(KeycloakOptions keycloak) => keycloak.IsUnencrypted
+        ? Finding.Warn(
+            "Keycloak:Url is http and leads to another machine: the client's secret, tokens and users travel unencrypted",
+            "use https, unless Keycloak and the bridge share a network with no other program")
+        : Finding.Ok("requests to Keycloak are encrypted, or stay on this machine");
+
     private async Task<Finding> EventsAsync(string realm, string resource, CancellationToken cancellationToken)
     {
         await keycloak.CheckEventAccessAsync(realm, resource, cancellationToken);

@@ -33,6 +33,7 @@ internal static class KeycloakModule
         services.AddSingleton<KeycloakClient>();
         services.AddSingleton<KeycloakEvents>();
 
+        services.AddHostedService<TransportCheck>();
         services.AddSingleton<KeycloakDatabase>();
         services.AddSingleton<KeycloakDatabaseStore>();
         services.AddHostedService<KeycloakDatabaseCheck>();

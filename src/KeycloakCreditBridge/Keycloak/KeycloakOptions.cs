@@ -49,6 +49,9 @@ internal sealed class KeycloakOptions
         ? $"{RealmKeyOf(realm)}:ClientSecret"
         : $"{Section}:ClientSecret";
 
+    /// <summary>Whether requests leave the machine as plain text.</summary>
+    public bool IsUnencrypted => Uri.TryCreate(Url, UriKind.Absolute, out var url) && url is { Scheme: "http", IsLoopback: false };
+
     /// <summary>The address of a path below Keycloak's, whose segments are escaped already.</summary>
     public Uri Address(string path) => new($"{Url.TrimEnd('/')}/{path}");
 }

@@ -78,6 +78,18 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
         Assert.Contains(found, item => item.Check is "dead hints" or "users" && item.Verdict == "ok");
     }
 
+    [Theory]
+    [InlineData("http://sso.invalid", "warn")]
+    [InlineData("https://sso.invalid", "ok")]
+    public async Task A_Keycloak_that_is_reached_unencrypted_is_found(string url, string verdict)
+    {
+        await using var bundle = await PrepareAsync();
+        var settings = Settings(bundle);
+        settings["Keycloak:Url"] = url;
+
+        Assert.Equal(verdict, (await FindAsync(settings)).Single(found => found.Check == "Keycloak's address").Verdict);
+    }
+
     [Fact]
     public async Task A_missing_role_hides_no_other_check()
     {
