@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Management;
 using KeycloakCreditBridge.Metering;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
@@ -43,6 +44,7 @@ internal static class Program
         builder.AddWorkingDirectorySettings();
         builder.AddSecretFiles();
         builder.AddLogs();
+        builder.AddManagement();
         builder.AddTelemetry();
         builder.AddStorage();
         builder.AddHosting();
@@ -65,11 +67,13 @@ internal static class Program
     /// <exception cref="ConfigurationException">Something is wrong with the configuration; all of it is listed.</exception>
     internal static WebApplication Build(WebApplicationBuilder builder)
     {
+        builder.AddManagementAddress();
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         app.UseListenAddresses();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseManagement();
         app.UseApi();
         app.MapIntake();
         app.MapCredits();

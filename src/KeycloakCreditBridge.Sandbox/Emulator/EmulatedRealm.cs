@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Pages;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 using KeycloakCreditBridge.Sandbox.Emulator.Tokens;
@@ -15,7 +16,10 @@ internal sealed class EmulatedRealm(
     public string Id => realm.Id;
 
     /// <summary>A token with these claims, signed as the realm signs its own.</summary>
-    public string Sign(JsonObject claims) => AccessTokens.Sign(realm, claims);
+    public string Sign(JsonObject claims) => Sign(claims.ToJsonString(EmulatorJson.Readable));
+
+    /// <summary>A token with exactly this payload and, each after a comma, these further members of its header.</summary>
+    public string Sign(string payload, string moreOfHeader = "") => AccessTokens.Sign(realm, payload, moreOfHeader);
 
     /// <summary>Adds a user without an event: from a directory, from a realm file, with an id of any form.</summary>
     public void AddUser(EmulatedUser user)

@@ -24,6 +24,7 @@ internal static class ApiModule
         services.AddAuthorization();
         services.AddOpenApi(options => options.DescribeTokens());
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
+        services.AddSingleton<IPostConfigureOptions<ForwardedHeadersOptions>, ProxyTrust>();
         services.AddRateLimiter(_ => { });
         services.AddSingleton<RequestRateLimiter>();
         services.AddSingleton<IConfigureOptions<RateLimiterOptions>>(provider => provider.GetRequiredService<RequestRateLimiter>());
@@ -32,6 +33,10 @@ internal static class ApiModule
 
     public static void UseApi(this WebApplication app)
     {
+        // With ASP.NET Core's own switch the framework has put this first already.
+        if (app.Services.GetRequiredService<IOptions<ApiOptions>>().Value.KnownProxies.Count > 0
+            && !app.Configuration.GetValue("ForwardedHeaders_Enabled", false))
+            app.UseForwardedHeaders();
         // Addresses are counted before a token costs anything.
         app.UseRateLimiter();
         app.UseAuthentication();

@@ -10,6 +10,9 @@ internal sealed class ApiOptions
     /// <summary>What `aud` of an access token must hold. The roles of this client count beside those of the realm.</summary>
     public string Audience { get; set; } = "credit-bridge";
 
+    /// <summary>Proxies whose X-Forwarded-For is believed, as addresses or networks such as 10.0.0.0/8.</summary>
+    public List<string> KnownProxies { get; set; } = [];
+
     /// <summary>How many requests are accepted.</summary>
     public RateLimitOptions RateLimits { get; set; } = new();
 }
@@ -34,6 +37,11 @@ internal sealed class ApiOptionsValidator : IValidateOptions<ApiOptions>
         List<string> problems = [];
         if (string.IsNullOrWhiteSpace(options.Audience))
             problems.Add("Api:Audience is empty: name the client that tokens are made for, such as credit-bridge.");
+        for (var index = 0; index < options.KnownProxies.Count; index++)
+            if (ProxyTrust.NetworkOf(options.KnownProxies[index]) is null)
+                problems.Add(
+                    $"Api:KnownProxies:{index} is '{options.KnownProxies[index]}': give an address or a network, "
+                    + "such as 10.1.2.3 or 10.0.0.0/8.");
         Check("PerUser", options.RateLimits.PerUser);
         Check("PerAddress", options.RateLimits.PerAddress);
         Check("Machines", options.RateLimits.Machines);

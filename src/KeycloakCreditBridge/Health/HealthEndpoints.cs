@@ -1,11 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Management;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Health;
 
-/// <summary>`/health/live`: the process answers. `/health/ready`: it can work, with one entry for each thing that it needs.</summary>
+/// <summary>`/health/live`: the process answers. `/health/ready`: it can work, and for operators what it needs.</summary>
 internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
@@ -18,19 +19,22 @@ internal static class HealthEndpoints
     {
         var answer = new ReadyResponse(
             report.Status == HealthStatus.Unhealthy ? "not ready" : "ready",
-            report.Entries.ToDictionary(
-                entry => entry.Key,
-                entry => new ReadyCheck(entry.Value.Status == HealthStatus.Healthy ? "ok" : "failed", Detail(entry.Value)),
-                StringComparer.Ordinal));
+            context.RequestServices.GetRequiredService<DetailAccess>().IsGranted(context) ? ChecksOf(report) : null);
         return context.Response.WriteAsJsonAsync(answer, HealthJson.Default.ReadyResponse, cancellationToken: context.RequestAborted);
     }
+
+    private static Dictionary<string, ReadyCheck> ChecksOf(HealthReport report) => report.Entries.ToDictionary(
+        entry => entry.Key,
+        entry => new ReadyCheck(entry.Value.Status == HealthStatus.Healthy ? "ok" : "failed", Detail(entry.Value)),
+        StringComparer.Ordinal);
 
     private static string? Detail(HealthReportEntry entry) =>
         entry.Status == HealthStatus.Healthy ? entry.Description : entry.Description ?? entry.Exception?.Message ?? "no answer in time";
 }
 
 /// <param name="Status">`ready` or `not ready`.</param>
-internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck> Checks);
+/// <param name="Checks">Null for callers that are not told details: names and reasons tell of realms, hosts and roles.</param>
+internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck>? Checks);
 
 /// <param name="Status">`ok` or `failed`.</param>
 /// <param name="Detail">What is wrong, or what an operator may want to know.</param>

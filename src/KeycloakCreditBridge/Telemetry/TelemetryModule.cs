@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Management;
 
 namespace KeycloakCreditBridge.Telemetry;
 
@@ -13,5 +14,5 @@ internal static class TelemetryModule
 
     public static void MapTelemetry(this IEndpointRouteBuilder endpoints) =>
         endpoints.MapGet("/metrics", (MetricsCollector metrics) =>
-            TypedResults.Text(PrometheusText.Write(metrics.Collect()), PrometheusText.ContentType));
+            TypedResults.Text(PrometheusText.Write(metrics.Collect()), PrometheusText.ContentType)).ForOperators();
 }

@@ -65,6 +65,19 @@ internal sealed class FaultInjector
             await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length), context.RequestAborted);
     });
 
+    /// <summary>Replaces a text in all bodies, as another configuration of the server would.</summary>
+    public void Replace(string path, string text, string by) => Add(path, int.MaxValue, async (context, next, _) =>
+    {
+        var body = context.Response.Body;
+        using var whole = new MemoryStream();
+        context.Response.Body = whole;
+        await next(context);
+        context.Response.Body = body;
+        context.Response.ContentLength = null;
+        var replaced = Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).Replace(text, by, StringComparison.Ordinal);
+        await body.WriteAsync(Encoding.UTF8.GetBytes(replaced), context.RequestAborted);
+    });
+
     /// <summary>Runs an action just before the next requests are answered.</summary>
     public void RunBefore(string path, int count, Action act) => Add(path, count, (context, next, _) =>
     {

@@ -40,14 +40,17 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
         };
         if (actor is not null)
             claims["act"] = new JsonObject { ["sub"] = actor.Id, ["preferred_username"] = actor.Username };
-        return Sign(realm, claims);
+        return Sign(realm, claims.ToJsonString(EmulatorJson.Readable));
     }
 
     /// <summary>A token of the realm with these claims.</summary>
-    public static string Sign(RealmState realm, JsonObject claims)
+    /// <param name="realm">Whose key signs it.</param>
+    /// <param name="claims">A JSON object, as it is to be signed.</param>
+    /// <param name="more">Further members of the header, each with a comma before it.</param>
+    public static string Sign(RealmState realm, string claims, string more = "")
     {
-        var header = new JsonObject { ["alg"] = "ES256", ["typ"] = "JWT", ["kid"] = realm.KeyId };
-        var signed = $"{Encode(header.ToJsonString(EmulatorJson.Readable))}.{Encode(claims.ToJsonString(EmulatorJson.Readable))}";
+        var header = $$"""{"alg":"ES256","typ":"JWT","kid":"{{realm.KeyId}}"{{more}}}""";
+        var signed = $"{Encode(header)}.{Encode(claims)}";
         lock (realm.Gate)
             return $"{signed}.{Encode(realm.Key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256))}";
     }

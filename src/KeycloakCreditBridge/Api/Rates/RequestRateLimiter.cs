@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Management;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
@@ -17,8 +18,6 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
     : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
 {
     private const int Burst = 10;
-
-    private static readonly string[] Operators = ["/health", "/metrics"];
 
     private readonly string[] _machines = [.. machines.Select(machine => machine.Path)];
 
@@ -43,7 +42,7 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
     private RateLimitPartition<string> PartitionOf(HttpContext context)
     {
         var path = context.Request.Path;
-        if (Array.Exists(Operators, operators => path.StartsWithSegments(operators, StringComparison.Ordinal)))
+        if (Array.Exists(ManagementModule.Paths, own => path.StartsWithSegments(own, StringComparison.Ordinal)))
             return RateLimitPartition.GetNoLimiter("");
         var address = NetworkOf(context.Connection.RemoteIpAddress);
         var limits = options.Value.RateLimits;

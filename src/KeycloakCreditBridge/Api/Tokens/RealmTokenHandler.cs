@@ -90,6 +90,19 @@ internal sealed class RealmTokenHandler(
         var verdict = await tokens.VerifyAsync(realm, token, api.Value.Audience, Context.RequestAborted);
         if (verdict.Token is not { } verified)
             return AuthenticateResult.Fail(verdict.Problem!);
+        try
+        {
+            return AcceptVerified(realm, token, verified);
+        }
+        catch (InvalidOperationException)
+        {
+            // The parser lets half a surrogate pair pass, and the reader of the text does not.
+            return AuthenticateResult.Fail("it holds text that is not Unicode");
+        }
+    }
+
+    private AuthenticateResult AcceptVerified(string realm, string token, JsonWebToken verified)
+    {
         using var payload = JsonDocument.Parse(Base64Url.DecodeFromChars(verified.EncodedPayload));
         // ID tokens are signed with the same keys, and may name the same audience.
         if (Caller.Text(payload.RootElement, "typ") != "Bearer")

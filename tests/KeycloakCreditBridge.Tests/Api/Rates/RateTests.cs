@@ -54,17 +54,25 @@ public sealed class RateTests(PostgresFixture postgres)
     }
 
     [Theory]
-    [InlineData("true", "203.0.113.{0}", false)]
-    [InlineData("true", "2001:db8:1:{0}::7", false)]
-    [InlineData("true", "::ffff:203.0.113.{0}", false)]
-    [InlineData("true", "2001:db8:1:2::{0}", true)]
-    [InlineData("true", "203.0.113.7", true)]
-    [InlineData("false", "203.0.113.{0}", true)]
-    public async Task Behind_a_proxy_addresses_are_told_apart_and_those_of_one_network_of_IPv6_are_not(string enabled, string addresses,
-        bool isOne)
+    [InlineData("true", null, "203.0.113.{0}", false)]
+    [InlineData("true", null, "2001:db8:1:{0}::7", false)]
+    [InlineData("true", null, "::ffff:203.0.113.{0}", false)]
+    [InlineData("true", null, "2001:db8:1:2::{0}", true)]
+    [InlineData("true", null, "203.0.113.7", true)]
+    [InlineData("true", null, "203.0.113.{0}, 10.0.0.1", true)]
+    [InlineData("true", "192.0.2.0/24", "203.0.113.{0}", true)]
+    [InlineData("false", null, "203.0.113.{0}", true)]
+    [InlineData("false", "127.0.0.1", "203.0.113.{0}", false)]
+    [InlineData("false", "127.0.0.0/8", "203.0.113.{0}", false)]
+    [InlineData("false", "127.0.0.1", "203.0.113.{0}, 198.51.100.1", true)]
+    [InlineData("false", "127.0.0.1", "203.0.113.{0}, 127.0.0.1", false)]
+    [InlineData("false", "192.0.2.7", "203.0.113.{0}", true)]
+    public async Task Behind_a_proxy_addresses_are_told_apart_and_those_of_one_network_of_IPv6_are_not(string enabled, string? known,
+        string addresses, bool isOne)
     {
         await using var fixture = await CreditsFixture.StartAsync(
-            postgres, ("Api:RateLimits:PerAddress", "1"), ("ForwardedHeaders_Enabled", enabled));
+            postgres, ("Api:RateLimits:PerAddress", "1"), ("ForwardedHeaders_Enabled", enabled),
+            known is null ? ("Logs:Format", "Text") : ("Api:KnownProxies:0", known));
         using var http = new HttpClient();
         var statuses = await Task.WhenAll(Enumerable.Range(1, 40).Select(async number =>
         {

@@ -89,6 +89,69 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
             await RefusedAsync(_fixture.Sign(claims), "its audience is another one");
     }
 
+    [Theory]
+    [InlineData("""{"sub":"u1","realm_access":{"roles":["\ud800"]}""")]
+    [InlineData("""{"sub":"u1","resource_access":{"credit-bridge":{"roles":["\udc00x"]}}""")]
+    [InlineData("""{"sub":"u1","preferred_username":"\ud800" """)]
+    [InlineData("""{"sub":"u1","\ud800":1""")]
+    [InlineData("""{"sub":"\ud800" """)]
+    [InlineData("""{"sub":"u1","jti":"\ud800" """)]
+    [InlineData("""{"sub":"u1","cnf":"\ud800" """)]
+    [InlineData("""{"sub":"u1","other":{"\ud800":["\ud800"]}""")]
+    public async Task A_signed_token_with_half_a_surrogate_pair_is_no_error_of_the_bridge(string claims)
+    {
+        foreach (var own in (string[])[$"{_fixture.Keycloak.Url}realms/{CreditsFixture.Realm}", @"\ud800/demo"])
+        {
+            var expires = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds();
+            var token = _fixture.Keycloak.Realm(CreditsFixture.Realm).Sign(
+                $$"""{{claims}},"typ":"Bearer","iss":"{{own}}","aud":"credit-bridge","exp":{{expires}}}""");
+            Assert.Contains((await _fixture.GetAsync(CreditsFixture.Balance, token)).Status,
+                (HttpStatusCode[])[HttpStatusCode.Unauthorized, HttpStatusCode.NotFound, HttpStatusCode.OK]);
+        }
+
+        Assert.DoesNotContain(_fixture.Bridge.Log.All, line => line.Contains("unhandled", StringComparison.OrdinalIgnoreCase));
+    }
+
+    [Theory]
+    [InlineData("realm_access")]
+    [InlineData("resource_access")]
+    public async Task A_role_that_is_no_text_makes_the_token_worthless(string claim)
+    {
+        var claims = _fixture.Claims("u1");
+        claims["realm_access"] = new JsonObject { ["roles"] = new JsonArray("R") };
+        claims["resource_access"] = new JsonObject { ["credit-bridge"] = new JsonObject { ["roles"] = new JsonArray("R") } };
+        claims[claim] = JsonNode.Parse(claims[claim]!.ToJsonString().Replace("\"R\"", "\"X\"", StringComparison.Ordinal));
+        var payload = claims.ToJsonString().Replace("\"X\"", @"""\ud800""", StringComparison.Ordinal);
+        await RefusedAsync(_fixture.Keycloak.Realm(CreditsFixture.Realm).Sign(payload), "it holds text that is not Unicode");
+    }
+
+    [Theory]
+    [InlineData(",\"crit\":[\"b64\"],\"b64\":true")]
+    [InlineData(",\"crit\":[\"exp\"]")]
+    [InlineData(",\"crit\":[]")]
+    [InlineData(",\"crit\":\"exp\"")]
+    [InlineData(",\"crit\":null")]
+    public async Task A_token_whose_header_has_critical_extensions_is_refused(string more) => await RefusedAsync(
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).Sign(_fixture.Claims("u1").ToJsonString(), more), "critical extensions (`crit`)");
+
+    [Theory]
+    [InlineData(@"{""alg"":""ES256"",""kid"":""\ud800""}", @"{""iss"":""x/demo""}")]
+    [InlineData(@"{""alg"":""\ud800"",""kid"":""k""}", @"{""iss"":""x/demo""}")]
+    [InlineData(@"{""alg"":""ES256"",""\ud800"":""k""}", @"{""iss"":""x/demo""}")]
+    [InlineData(@"{""alg"":""ES256"",""kid"":""k""}", @"{""iss"":""\ud800/demo""}")]
+    [InlineData(@"{""alg"":""ES256"",""kid"":""k""}", @"{""iss"":""%/%FF%d8/demo""}")]
+    [InlineData(@"{""alg"":""ES256"",""kid"":""k""}", @"{""exp"":1e400,""iss"":""x/demo""}")]
+    [InlineData(@"{""alg"":""ES256"",""kid"":""k""}", @"{""exp"":{},""nbf"":[],""iss"":[],""aud"":{""a"":1}}")]
+    [InlineData(@"{""alg"":[],""kid"":{}}", @"{""iss"":""x/demo""}")]
+    [InlineData(@"[]", @"[]")]
+    [InlineData(@"{}", @"""x""")]
+    public async Task An_unsigned_token_of_odd_text_is_refused_without_an_error(string header, string payload)
+    {
+        var parts = new[] { header, payload }.Select(part => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(part)));
+        var token = $"{string.Join('.', parts)}.AAAA";
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _fixture.GetAsync(CreditsFixture.Balance, token)).Status);
+    }
+
     [Fact]
     public async Task A_token_bound_to_a_key_is_refused()
     {

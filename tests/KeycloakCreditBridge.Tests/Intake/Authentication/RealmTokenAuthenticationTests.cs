@@ -83,6 +83,23 @@ public sealed class RealmTokenAuthenticationTests(PostgresFixture postgres) : IA
     }
 
     [Fact]
+    public async Task A_token_whose_header_has_critical_extensions_is_refused() => await RefusedAsync(
+        $"Bearer {_keycloak.Realm("demo").Sign(Claims().ToJsonString(), ",\"crit\":[\"b64\"],\"b64\":true")}",
+        "critical extensions (`crit`)");
+
+    [Theory]
+    [InlineData("request_body_sha256")]
+    [InlineData("jti")]
+    public async Task A_token_with_half_a_surrogate_pair_is_no_error_of_the_bridge(string claim)
+    {
+        var claims = Claims();
+        claims[claim] = "HALF";
+        var token = _keycloak.Realm("demo").Sign(claims.ToJsonString().Replace("HALF", @"\ud800", StringComparison.Ordinal));
+        Assert.Contains(
+            (await DeliverAsync($"Bearer {token}")).Status, (HttpStatusCode[])[HttpStatusCode.Unauthorized, HttpStatusCode.NoContent]);
+    }
+
+    [Fact]
     public async Task An_expired_token_is_refused()
     {
         var claims = Claims();
