@@ -1,5 +1,5 @@
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 
 namespace KeycloakCreditBridge.Cli;
 

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 
 namespace KeycloakCreditBridge.Doctor;
 

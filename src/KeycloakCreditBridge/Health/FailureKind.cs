@@ -2,7 +2,7 @@ using System.Net.Sockets;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

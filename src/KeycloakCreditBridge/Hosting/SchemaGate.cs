@@ -1,15 +1,16 @@
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>
 /// Opens when PostgreSQL is reachable and migrated, and existing accounts are adopted. Loops wait for it; the HTTP server does not: a
-/// sender repeats after a 503, and loses its delivery at a closed port.
+/// sender repeats after a 503, and loses its delivery at a closed port. A schema that this program cannot work with ends the process.
 /// </summary>
 internal sealed partial class SchemaGate(
-    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, TimeProvider clock,
-    ILogger<SchemaGate> logger) : BackgroundService
+    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, IHostApplicationLifetime lifetime,
+    TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
@@ -19,6 +20,9 @@ internal sealed partial class SchemaGate(
 
     /// <summary>Why the gate is not open yet, in one line; null while no reason is known.</summary>
     public string? Problem { get; private set; }
+
+    /// <summary>Why the process ends: the schema is not this program's. Null while it may become so.</summary>
+    public MigrationException? Refusal { get; private set; }
 
     /// <summary>Ends when the schema is ready.</summary>
     public Task WaitAsync(CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
@@ -38,6 +42,14 @@ internal sealed partial class SchemaGate(
                 }
 
                 Report(obstacle);
+            }
+            catch (MigrationException exception)
+            {
+                Refusal = exception;
+                Problem = exception.Message;
+                LogRefused(exception.Message);
+                lifetime.StopApplication();
+                return;
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -70,4 +82,8 @@ internal sealed partial class SchemaGate(
 
     [LoggerMessage(EventId = 701, Level = LogLevel.Warning, Message = "The schema is not ready and is checked again: {Reason}")]
     private partial void LogWaiting(string reason);
+
+    [LoggerMessage(EventId = 702, Level = LogLevel.Critical,
+        Message = "This program cannot work with the database's schema and ends: {Reason}")]
+    private partial void LogRefused(string reason);
 }

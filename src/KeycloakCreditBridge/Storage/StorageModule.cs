@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

@@ -1,4 +1,4 @@
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -21,9 +21,12 @@ public sealed partial class WordTests
             .Concat(Directory.EnumerateFiles(Repository.Top, "*.md"))
             .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".md", StringComparison.Ordinal)
                 || file.EndsWith(".sql", StringComparison.Ordinal))
-            .Where(file => !file.Contains("Migrations", StringComparison.Ordinal) && !Outside.Contains(Path.GetFileName(file)))
+            .Where(file => !IsMigration(file) && !Outside.Contains(Path.GetFileName(file)))
             .SelectMany(file => File.ReadLines(file).Select(
                 (text, index) => new Line(Path.GetRelativePath(Repository.Top, file), index + 1, text)));
+
+    private static bool IsMigration(string file) =>
+        !file.EndsWith(".cs", StringComparison.Ordinal) && file.Contains("Migrations", StringComparison.Ordinal);
 
     [GeneratedRegex(
         """

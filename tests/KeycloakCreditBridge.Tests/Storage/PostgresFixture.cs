@@ -1,5 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Postgres;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Running;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;

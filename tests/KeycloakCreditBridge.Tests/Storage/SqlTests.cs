@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.RegularExpressions;
 using Dapper;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
 using Npgsql;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 
 namespace KeycloakCreditBridge.Cli.Migrate;
 

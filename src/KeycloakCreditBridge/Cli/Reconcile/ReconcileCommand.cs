@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using KeycloakCreditBridge.Hosting;
 
 namespace KeycloakCreditBridge.Cli.Run;
 
@@ -16,9 +17,18 @@ internal static class RunCommand
     public static async Task<int> RunAsync(CommandHost host, ParseResult parsed)
     {
         await using var app = host.BuildService(host.Settings(parsed));
-        // The host handles the signals.
-        await app.StartAsync(CancellationToken.None);
-        await app.WaitForShutdownAsync(CancellationToken.None);
-        return ExitCode.Done;
+        var gate = app.Services.GetRequiredService<SchemaGate>();
+        try
+        {
+            // The host handles the signals.
+            await app.StartAsync(CancellationToken.None);
+            await app.WaitForShutdownAsync(CancellationToken.None);
+        }
+        catch (OperationCanceledException) when (gate.Refusal is not null)
+        {
+            // The gate may end the process before all of it has started.
+        }
+
+        return gate.Refusal is { } refusal ? ExitCode.Of(refusal) : ExitCode.Done;
     }
 }

@@ -9,8 +9,10 @@ using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -34,7 +36,8 @@ internal sealed class WorkerFixture : IAsyncDisposable
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         var gate = new SchemaGate(
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
-            Options.Create(new StorageOptions()), Clock, NullLogger<SchemaGate>.Instance);
+            Options.Create(new StorageOptions()), new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), Clock,
+            NullLogger<SchemaGate>.Instance);
         Worker = new ProvisioningWorker(
             hints, Handover, signal,
                 new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),

@@ -1,16 +1,16 @@
 using System.Data;
-using System.Security.Cryptography;
-using System.Text;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Storage;
+namespace KeycloakCreditBridge.Storage.Migrations;
 
 /// <summary>Brings the schema up to date: embedded migrations in order, each in its own transaction, one migrator at a time.</summary>
-/// <exception cref="MigrationException">An applied migration differs from the embedded one, or the database is newer than the
-/// program.</exception>
+/// <exception cref="MigrationException">An applied migration differs from the embedded one, or needs a newer program.</exception>
 internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider clock, ILogger<Migrator> logger)
 {
-    private const string ResourcePrefix = "KeycloakCreditBridge.Storage.Migrations.";
+    private bool _saidLater;
+
+    /// <summary>The migrations that this program has, in their order.</summary>
+    public IReadOnlyList<Migration> Known { get; init; } = Migration.Embedded;
 
     /// <summary>Applies what is missing and returns how many migrations that were.</summary>
     public async Task<int> MigrateAsync(CancellationToken cancellationToken)
@@ -59,16 +59,15 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         return missing.Count;
     }
 
-    private static List<Migration> Missing(IReadOnlyList<AppliedMigration> applied)
+    private List<Migration> Missing(IReadOnlyList<AppliedMigration> applied)
     {
-        var embedded = Embedded();
-        var known = embedded.ToDictionary(migration => migration.Version);
+        var known = Known.ToDictionary(migration => migration.Version);
+        List<AppliedMigration> later = [];
         foreach (var row in applied)
         {
             if (!known.TryGetValue(row.Version, out var migration))
-                throw new MigrationException(
-                    $"The database has migration {row.Name}, which this program does not know: run a newer program.");
-            if (migration.Checksum != row.Checksum)
+                later.Add(Accepted(row));
+            else if (migration.Checksum != row.Checksum)
             {
                 throw new MigrationException(
                     $"Migration {row.Name} was applied with other content than this program has: "
@@ -76,35 +75,32 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
             }
         }
 
+        if (later.Count > 0 && !Interlocked.Exchange(ref _saidLater, true))
+            LogLater(string.Join(", ", later.Select(row => row.Name)));
         var done = applied.Select(row => row.Version).ToHashSet();
-        return [.. embedded.Where(migration => !done.Contains(migration.Version))];
+        return [.. Known.Where(migration => !done.Contains(migration.Version))];
     }
 
-    private static List<Migration> Embedded() =>
-        [.. typeof(Migrator).Assembly.GetManifestResourceNames()
-            .Where(name => name.StartsWith(ResourcePrefix, StringComparison.Ordinal))
-            .Order(StringComparer.Ordinal)
-            .Select(Read)];
-
-    private static Migration Read(string resource)
+    private AppliedMigration Accepted(AppliedMigration row)
     {
-        using var reader = new StreamReader(typeof(Migrator).Assembly.GetManifestResourceStream(resource)!);
-        var sql = reader.ReadToEnd().ReplaceLineEndings("\n");
-        var name = resource[ResourcePrefix.Length..^".sql".Length];
-        var version = int.Parse(name[..4], System.Globalization.CultureInfo.InvariantCulture);
-        return new Migration(version, name, sql, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(sql))));
+        var last = Known[^1].Version;
+        return row.Requires <= last
+            ? row
+            : throw new MigrationException(
+                $"The database has migration {row.Name}, which needs a program that has migration {row.Requires:0000}. "
+                + $"The last one of this program is {last:0000}: run a newer program.");
     }
 
     [LoggerMessage(EventId = 711, Level = LogLevel.Warning, Message = "{What}.")]
     private partial void LogReplaced(string what);
 
+    [LoggerMessage(EventId = 712, Level = LogLevel.Information,
+        Message = "The database has migrations of a newer program, which this one can work with: {Migrations}.")]
+    private partial void LogLater(string migrations);
+
     [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Applied migration {Migration}.")]
     private partial void LogApplied(string migration);
 }
-
-internal sealed record Migration(int Version, string Name, string Sql, string Checksum);
-
-internal sealed record AppliedMigration(int Version, string Name, string Checksum);
 
 /// <summary>The schema cannot be brought to what this program needs.</summary>
 internal sealed class MigrationException(string message) : Exception(message);

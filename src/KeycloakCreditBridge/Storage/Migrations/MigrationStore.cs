@@ -1,7 +1,7 @@
 using Dapper;
 using Npgsql;
 
-namespace KeycloakCreditBridge.Storage;
+namespace KeycloakCreditBridge.Storage.Migrations;
 
 /// <summary>The table of applied migrations, and the lock that lets one migrator in.</summary>
 internal sealed class MigrationStore(NpgsqlConnection connection)
@@ -15,13 +15,23 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
     private const string CreateSql =
         """
         create table if not exists schema_migrations (
-            version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)
+            version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null);
+        alter table schema_migrations add column if not exists requires integer
         """;
 
-    private const string AppliedSql = "select version, name, checksum from schema_migrations order by version";
+    // A table from before the rule has no such column. A row that does not say what it requires requires itself.
+    private const string AppliedSql =
+        """
+        select version, name, checksum, coalesce((to_jsonb(m) ->> 'requires')::integer, version) as requires
+        from schema_migrations m
+        order by version
+        """;
 
     private const string RecordSql =
-        "insert into schema_migrations (version, name, checksum, applied_at) values (@Version, @Name, @Checksum, @Now)";
+        """
+        insert into schema_migrations (version, name, checksum, applied_at, requires)
+        values (@Version, @Name, @Checksum, @Now, @Requires)
+        """;
 
     public Task LockAsync(CancellationToken cancellationToken) =>
         connection.ExecuteAsync(new CommandDefinition(LockSql, commandTimeout: 0, cancellationToken: cancellationToken));
@@ -41,7 +51,8 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(CreateSql, null);
         await ExecuteAsync(migration.Sql, null);
-        await ExecuteAsync(RecordSql, new { migration.Version, migration.Name, migration.Checksum, Now = now });
+        await ExecuteAsync(
+            RecordSql, new { migration.Version, migration.Name, migration.Checksum, Now = now, migration.Requires });
         await transaction.CommitAsync(cancellationToken);
 
         // Indexes on an existing ledger may take long: a migration has no time limit.

@@ -1,7 +1,8 @@
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace KeycloakCreditBridge.Tests.Storage;
+namespace KeycloakCreditBridge.Tests.Storage.Migrations;
 
 public sealed class MigratorTests(PostgresFixture postgres)
 {
@@ -53,12 +54,51 @@ public sealed class MigratorTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_database_newer_than_the_program_is_refused()
+    public async Task A_later_migration_that_older_programs_can_work_with_is_accepted_and_said_once()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var known = Migration.Embedded;
+        await Migrator(database, Later(known, "create table later (id integer)", requires: known[^1].Version)).MigrateAsync(Token);
+        using var log = new LogLines();
+        using var factory = LoggerFactory.Create(logging => logging.AddProvider(log));
+        var older = new Migrator(database.DataSource, TimeProvider.System, factory.CreateLogger<Migrator>());
+
+        Assert.True(await older.IsCurrentAsync(Token));
+        Assert.Equal(0, await older.MigrateAsync(Token));
+
+        Assert.Single(log.All, line => line.Contains("9000_later", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_later_migration_that_needs_a_newer_program_is_refused_by_name()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var known = Migration.Embedded;
+        await Migrator(database, Later(known, "drop table leases", requires: 9000)).MigrateAsync(Token);
+        var error = await Assert.ThrowsAsync<MigrationException>(() => Migrator(database).IsCurrentAsync(Token));
+        Assert.Equal(
+            "The database has migration 9000_later, which needs a program that has migration 9000. "
+            + $"The last one of this program is {known[^1].Version:0000}: run a newer program.",
+            error.Message);
+    }
+
+    [Fact]
+    public async Task A_later_migration_that_does_not_say_what_it_needs_is_refused()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await database.ExecuteAsync("insert into schema_migrations values (9999, '9999_future', 'x', now())");
         var error = await Assert.ThrowsAsync<MigrationException>(() => Migrator(database).IsCurrentAsync(Token));
         Assert.Contains("9999_future", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_table_of_migrations_from_before_the_rule_is_read_and_gets_the_column()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync("alter table schema_migrations drop column requires");
+        Assert.True(await Migrator(database).IsCurrentAsync(Token));
+        await Migrator(database, Later(Migration.Embedded, "select 1", requires: 0)).MigrateAsync(Token);
+        Assert.True(await Migrator(database).IsCurrentAsync(Token));
     }
 
     [Fact]
@@ -73,5 +113,9 @@ public sealed class MigratorTests(PostgresFixture postgres)
         await database.ExecuteAsync("update user_credits set credits_remaining = 99999999 where user_id = 'ana@example.com'");
     }
 
-    private static Migrator Migrator(TestDatabase database) => new(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance);
+    private static Migrator Migrator(TestDatabase database, IReadOnlyList<Migration>? known = null) =>
+        new(database.DataSource, TimeProvider.System, NullLogger<Migrator>.Instance) { Known = known ?? Migration.Embedded };
+
+    private static IReadOnlyList<Migration> Later(IReadOnlyList<Migration> known, string sql, int requires) =>
+        [.. known, new Migration(9000, "9000_later", sql, "checksum", requires)];
 }

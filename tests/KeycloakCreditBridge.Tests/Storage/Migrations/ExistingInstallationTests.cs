@@ -1,9 +1,9 @@
 using KeycloakCreditBridge.Hosting;
-using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Adoption;
 using Microsoft.Extensions.Logging;
 
-namespace KeycloakCreditBridge.Tests.Storage;
+namespace KeycloakCreditBridge.Tests.Storage.Migrations;
 
 /// <summary>Migrating a database of an existing installation.</summary>
 public sealed class ExistingInstallationTests(PostgresFixture postgres)
