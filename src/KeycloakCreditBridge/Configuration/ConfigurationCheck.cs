@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration.EnvironmentVariables;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Configuration;
@@ -15,7 +16,9 @@ internal static class ConfigurationCheck
         foreach (var section in all.Where(section => only.Count == 0 || only.Contains(section.Name)))
         {
             var shape = new SectionShape(all).Problems(configuration.GetSection(section.Name), section.Type);
-            problems.AddRange(shape.Select(problem => problem.Text));
+            problems.AddRange(
+                shape.Where(problem => problem.Path != section.Name || !IsOfEnvironment(configuration, section.Name))
+                    .Select(problem => problem.Text));
             problems.AddRange(BrokenRules(services, section, Bindable(configuration, shape)));
         }
 
@@ -42,6 +45,11 @@ internal static class ConfigurationCheck
             where meant is not null
             select $"{child.Key} is not a section of the configuration: did you mean {meant}?";
     }
+
+    // Kubernetes and Docker set variables such as KEYCLOAK or API of their own. None of the bridge's is without a separator.
+    private static bool IsOfEnvironment(IConfiguration configuration, string section) =>
+        configuration is IConfigurationRoot root
+        && root.Providers.LastOrDefault(provider => provider.TryGet(section, out _)) is EnvironmentVariablesConfigurationProvider;
 
     // Without the values that do not convert, so that the others can be validated all the same.
     private static IConfigurationRoot Bindable(IConfiguration configuration, IReadOnlyList<ShapeProblem> shape)
