@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Accounts;
@@ -67,7 +68,7 @@ internal static class AccountReason
         { State: "dead" } hint => string.Create(
             CultureInfo.InvariantCulture,
             $"The hint is dead after {hint.Attempts} tries ({hint.Error}): correct that, then run "
-            + $"`hints retry --realm {hint.Realm} --user {hint.KeycloakId}`."),
+            + $"`hints retry --realm {ShellWord.Of(hint.Realm)} --user {ShellWord.Of(hint.KeycloakId)}`."),
         { Error: { } error } hint => $"The hint is tried again at {At(hint.DueAt)} after this error: {error.TrimEnd('.')}.",
         { } hint when view.Account is not null => $"A hint has waited since {At(hint.HintedAt)}.",
         _ => "",
@@ -88,7 +89,7 @@ internal static class AccountReason
         $"since {At(view.Audit.FirstOrDefault(row => row.Action == action)?.At ?? view.Account!.UpdatedAt)}";
 
     private static string Backfill(AccountView view) =>
-        $"To re-evaluate: `backfill --realm {view.Realm ?? "REALM"} --user {view.Id}`.";
+        $"To re-evaluate: `backfill --realm {ShellWord.Of(view.Realm ?? "REALM")} --user {ShellWord.Of(view.Id)}`.";
 
     private static string At(DateTimeOffset? instant) => instant?.ToString("u", CultureInfo.InvariantCulture) ?? "an unknown time";
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -37,7 +38,7 @@ internal sealed partial class AccountCloser(
         var percent = (100 * share).ToString("0.##", CultureInfo.InvariantCulture);
         return (notShown, $"Keycloak did not show {notShown} of the {known} users on record, "
             + $"which is more than {percent} %: none of their accounts was closed. "
-            + $"If they were really deleted, run reconcile --realm {request.Realm} --allow-closing {notShown}.");
+            + $"If they were really deleted, run reconcile --realm {ShellWord.Of(request.Realm)} --allow-closing {notShown}.");
     }
 
     /// <summary>Ends the allowance for users that were overwritten before a complete run began.</summary>
