@@ -124,7 +124,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         var lockouts = new Lockouts(access, _clock);
         lockouts.Map(routes);
         new RealmEndpoints(_realms, access, _transactions, Url).Map(routes);
-        new TokenEndpoints(_realms, _tokens, _transactions, lockouts, _model, Url).Map(routes);
+        new TokenEndpoints(_realms, _tokens, _transactions, lockouts, _clock, _model, Url).Map(routes);
         new UserEndpoints(access, _transactions, _clock, lockouts, _model, Url).Map(routes);
         new GroupEndpoints(access, _transactions, Url).Map(routes);
         new RealmRoleEndpoints(access, _transactions, Url).Map(routes);

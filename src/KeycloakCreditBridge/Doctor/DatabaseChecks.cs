@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Runs;
@@ -53,7 +54,7 @@ internal sealed class DatabaseChecks(
     public async Task<Finding> SchemaAsync(CancellationToken cancellationToken)
     {
         if (!await migrator.IsCurrentAsync(cancellationToken))
-            return Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`");
+            return Finding.Fail("the schema is not migrated", "run `KeycloakCreditBridge migrate`") with { Ends = true };
         return await adoption.IsDueAsync(cancellationToken)
             ? Finding.Fail(
                 "accounts from before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
@@ -110,7 +111,8 @@ internal sealed class DatabaseChecks(
     {
         var latest = await runs.LatestAsync(realm, cancellationToken);
         var cure =
-            $"run `KeycloakCreditBridge reconcile --realm {realm}`, and check that Reconciliation:Enabled is true in a running service";
+            $"run `KeycloakCreditBridge reconcile --realm {ShellWord.Of(realm)}`, and "
+            + $"check that Reconciliation:Enabled is true in a running service";
         if (latest is not { } ended)
             return Finding.Warn("the realm was never reconciled to the end", cure);
         var says = string.Create(CultureInfo.InvariantCulture, $"last reconciled to the end at {ended:u}");

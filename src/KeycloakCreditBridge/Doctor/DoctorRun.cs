@@ -112,6 +112,7 @@ internal static class DoctorRun
         yield return new("admin event retention", realm, token => asAdministrator.AdminRetentionAsync(administrator, token));
         yield return new("event listener", realm, token => webhooks.ListenerAsync(realm, token));
         yield return new("webhook", realm, token => webhooks.RegisteredAsync(realm, token));
+        yield return new("bridge address", realm, token => webhooks.AddressAsync(realm, token));
         yield return new("webhook's secret", realm, token => webhooks.SecretAsync(realm, administrator, token));
         yield return new("federations", realm, token => asAdministrator.FederationsAsync(realm, administrator, token));
         if (!CanUse<ProvisioningOptions>(services))
@@ -127,6 +128,8 @@ internal static class DoctorRun
         {
             var finding = await RunCheckAsync(check, cancellationToken);
             report(new CheckResult(check.Name, check.Realm, finding, check.IsGate));
+            if (finding.Ends)
+                return;
             if (check.IsGate && finding.Verdict == Verdict.Fail)
             {
                 report(new CheckResult("the rest", check.Realm, Finding.Warn($"not checked without the {check.Name}")));
@@ -140,6 +143,10 @@ internal static class DoctorRun
         try
         {
             return await check.Run(cancellationToken);
+        }
+        catch (KeycloakPluginException exception)
+        {
+            return Finding.Warn(exception.Message);
         }
         catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {

@@ -18,6 +18,9 @@ internal enum Verdict
 /// <param name="Unreachable">The server did not answer at all.</param>
 internal sealed record Finding(Verdict Verdict, string Message, string? Cure = null, bool Unreachable = false)
 {
+    /// <summary>Whether all checks after it would only say the same in other words.</summary>
+    public bool Ends { get; init; }
+
     public static Finding Ok(string says) => new(Verdict.Ok, says);
 
     public static Finding Warn(string says, string? cure = null) => new(Verdict.Warn, says, cure);

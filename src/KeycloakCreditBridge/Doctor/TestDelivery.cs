@@ -24,36 +24,59 @@ internal sealed class TestDelivery(
         if (realm.WebhookSecrets.Find(candidate => candidate.Length > 0) is not { } secret)
             return Finding.Ok("not sent, as the realm has no webhook secret");
         var address = Address(realm.Name);
-        using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(AnswerTimeout);
         using var request = Request(address, realm, secret);
         try
         {
-            using var answer = await client.SendAsync(request, timeout.Token);
-            return Evaluate(address, realm.Name, answer.StatusCode);
+            return Evaluate(address, realm.Name, await SendAsync(request, cancellationToken));
         }
-        catch (Exception exception) when (
-            exception is HttpRequestException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
         {
             return Finding.Warn(
-                $"no bridge answers at {address} ({exception.GetBaseException().Message})",
+                $"no bridge answers at {address.AbsoluteUri} ({exception.GetBaseException().Message})",
                 "start it, or set Intake:Webhook:Url to an address under which it is reached from here");
         }
     }
+
+    /// <summary>Whether a bridge with this configuration answers there.</summary>
+    public async Task<bool> IsAcceptedAsync(Uri address, RealmOptions realm, CancellationToken cancellationToken)
+    {
+        if (realm.WebhookSecrets.Find(candidate => candidate.Length > 0) is not { } secret)
+            return false;
+        try
+        {
+            using var request = Request(address, realm, secret);
+            return await SendAsync(request, cancellationToken) is HttpStatusCode.NoContent or HttpStatusCode.BadRequest;
+        }
+        catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
+        {
+            return false;
+        }
+    }
+
+    private async Task<HttpStatusCode> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(AnswerTimeout);
+        using var answer = await client.SendAsync(request, timeout.Token);
+        return answer.StatusCode;
+    }
+
+    private static bool IsNoAnswer(Exception exception, CancellationToken cancellationToken) =>
+        exception is HttpRequestException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     // The bridge authenticates before it reads the body: a body that a pinned format rejects was authenticated.
     private static Finding Evaluate(Uri address, string realm, HttpStatusCode status) => status switch
     {
         HttpStatusCode.NoContent or HttpStatusCode.BadRequest =>
-            Finding.Ok($"the bridge at {address} accepts what is signed with this configuration's secret"),
+            Finding.Ok($"the bridge at {address.AbsoluteUri} accepts what is signed with this configuration's secret"),
         HttpStatusCode.Unauthorized => Finding.Fail(
-            $"the bridge at {address} refused what is signed with this configuration's secret",
+            $"the bridge at {address.AbsoluteUri} refused what is signed with this configuration's secret",
             "restart it with the same WebhookSecrets and WebhookAuthentication"),
         HttpStatusCode.NotFound => Finding.Fail(
-            $"what listens at {address} is no bridge, or one that realm '{realm}' is not configured for",
+            $"what listens at {address.AbsoluteUri} is no bridge, or one that realm '{realm}' is not configured for",
             "correct Intake:Webhook:Url, or restart it with the same realms"),
-        _ => Finding.Fail($"{address} answered {(int)status}", "see that Intake:Webhook:Url leads to the bridge itself"),
+        _ => Finding.Fail($"{address.AbsoluteUri} answered {(int)status}", "see that Intake:Webhook:Url leads to the bridge itself"),
     };
 
     private HttpRequestMessage Request(Uri address, RealmOptions realm, string secret)

@@ -1,9 +1,11 @@
+using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Setup;
+using KeycloakCreditBridge.Setup.Webhooks;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
@@ -14,6 +16,7 @@ internal sealed class WebhookChecks(
     AdminTransport transport,
     TokenSource tokens,
     TestDelivery delivery,
+    IConfiguration configuration,
     IOptions<KeycloakOptions> options,
     IOptions<IntakeOptions> intake)
 {
@@ -55,6 +58,25 @@ internal sealed class WebhookChecks(
         return Finding.Ok(intake.Value.Webhook.Url.Length > 0
             ? $"the webhook to {own.Url} sends what matters"
             : $"the webhook to {own.Url} sends what matters; set Intake:Webhook:Url to check that it is this bridge");
+    }
+
+    /// <summary>Whether the address that Keycloak has, or is to be given, is one that the bridge listens on.</summary>
+    public async Task<Finding> AddressAsync(string realm, CancellationToken cancellationToken)
+    {
+        var told = intake.Value.Webhook.Url.Length == 0
+            ? ""
+            : intake.Value.Webhook.Url.TrimEnd('/') + RealmRequirements.WebhookPath(realm);
+        if (OtherPlugin(realm) is null
+            && await WebhooksOf(realm).ListAsync(cancellationToken) is { } all && OwnWebhook(realm, all) is { } own)
+            told = own.Url;
+        if (!Uri.TryCreate(told, UriKind.Absolute, out var address))
+            return Finding.Ok("Keycloak has no address of the bridge, and Intake:Webhook:Url names none");
+        // A bridge that answers at this very address needs no guess.
+        if (await delivery.IsAcceptedAsync(address, options.Value.Realm(realm), cancellationToken))
+            return Finding.Ok($"a bridge answers at {address.AbsoluteUri}");
+        return BridgeAddress.Problem(address, ListenAddresses.Of(configuration)) is { } problem
+            ? EventsDelayed(problem.Says, problem.Cure)
+            : Finding.Ok($"{address.GetLeftPart(UriPartial.Authority)} may lead to the bridge: behind a proxy this machine cannot tell");
     }
 
     /// <param name="realm">The realm.</param>

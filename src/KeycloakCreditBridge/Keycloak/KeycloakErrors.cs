@@ -1,4 +1,5 @@
 using System.Net;
+using KeycloakCreditBridge.Keycloak.Connections;
 
 namespace KeycloakCreditBridge.Keycloak;
 
@@ -8,11 +9,8 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
     public static bool IsTransient(HttpStatusCode status) =>
         status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError;
 
-    public KeycloakUnavailableException Unreachable(HttpRequestException exception) => new(
-        realm,
-        $"Keycloak cannot be reached at {options.Url} ({FirstLine(exception.GetBaseException().Message)}): check "
-        + $"{KeycloakOptions.Section}:Url, the network and whether Keycloak runs.",
-        exception);
+    public KeycloakUnavailableException Unreachable(HttpRequestException exception) =>
+        new(realm, ConnectionFault.Describe(options.Url, exception), exception);
 
     public KeycloakUnavailableException TooSlow(string asked, Exception exception) => new(
         realm,
@@ -27,15 +25,54 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
     public KeycloakUnavailableException Overloaded(string asked, HttpStatusCode status, TimeSpan? retryAfter) => new(
         realm, $"Keycloak answered {(int)status} to {asked} of realm '{realm}': check its log and its load.", retryAfter: retryAfter);
 
-    public KeycloakAuthenticationException ClientRefused(ServerError error)
+    /// <summary>A setting of the realm that refuses every caller; null where the error says something else.</summary>
+    public static string? RealmObstacle(string realm, string url, ServerError error) => error.Description switch
     {
-        var words = error.Describe(options.ClientSecretOf(realm));
-        return new(
-            realm,
-            $"Realm '{realm}' refused the client '{options.ClientIdOf(realm)}' ({words}): compare "
-            + $"{options.ClientSecretKeyOf(realm)} with the client's credentials in Keycloak, and check that it is enabled with client "
-            + "authentication and service accounts.");
-    }
+        "Realm not enabled" =>
+            $"Realm '{realm}' is disabled in Keycloak: enable it in Realm settings, or leave it out of the configuration.",
+        "HTTPS required" when url.StartsWith("https:", StringComparison.OrdinalIgnoreCase) =>
+            $"Realm '{realm}' requires https, and Keycloak does not see that requests come by https: a proxy in front of it has to set "
+            + "X-Forwarded-Proto, and Keycloak to trust it (KC_PROXY_HEADERS=xforwarded).",
+        "HTTPS required" =>
+            $"Realm '{realm}' requires https, and {KeycloakOptions.Section}:Url is http: give Keycloak's https address, or lower "
+            + "Require SSL in the realm's settings where the network between them is trusted.",
+        _ => null,
+    };
+
+    public KeycloakAuthenticationException ClientRefused(ServerError error) => new(
+        realm,
+        RealmObstacle(realm, options.Url, error)
+        ?? $"Realm '{realm}' refused the client '{options.ClientIdOf(realm)}' ({error.Describe(options.ClientSecretOf(realm))}): "
+        + ClientRemedy(error));
+
+    // What Keycloak's token endpoint says, and which setting of the client or policy of the realm makes it say so.
+    private string ClientRemedy(ServerError error) => error.Description switch
+    {
+        { } words when words.StartsWith("Client Certification missing", StringComparison.Ordinal) =>
+            "a client policy of the realm or the client's setting binds its tokens to a TLS certificate, which the bridge does not have. "
+            + "Exempt this client from the policy, and switch \"OAuth 2.0 Mutual TLS Certificate Bound Access Tokens\" off.",
+        { } words when words.StartsWith("DPoP proof is missing", StringComparison.Ordinal) =>
+            "a client policy of the realm or the client's setting demands proofs of possession (DPoP), which the bridge does not make. "
+            + "Exempt this client from the policy, and switch \"Require DPoP bound tokens\" off.",
+        { } words when words.Contains("client_assertion", StringComparison.Ordinal) =>
+            "it authenticates with a signed token there, as a client policy of the realm may demand. Set "
+            + $"{KeycloakOptions.Section}:ClientAuthentication to PrivateKeyJwt, name a key by {KeycloakOptions.Section}:PrivateKeyFile, "
+            + "and run `KeycloakCreditBridge setup keycloak`.",
+        _ when options.ClientAuthentication == ClientAuthentication.PrivateKeyJwt =>
+            $"register the public key of {KeycloakOptions.Section}:PrivateKeyFile with `KeycloakCreditBridge setup keycloak`, compare the "
+            + "clocks, and check that the client is enabled with service accounts and the authenticator \"Signed JWT\".",
+        _ => $"compare {options.ClientSecretKeyOf(realm)} with the client's credentials in Keycloak, and check that it is enabled with "
+            + "client authentication and service accounts.",
+    };
+
+    public KeycloakPluginException PluginRefused(string asked) => new(
+        realm,
+        $"Keycloak's webhook plugin of Phase Two refuses {asked} of realm '{realm}' to a token that Keycloak itself takes (401). It does "
+        + "so in realms whose name has a space or a letter beyond ASCII: rename the realm, or do without its webhooks. Polling finds "
+        + "users all the same.");
+
+    public KeycloakUnavailableException NoKeys(string asked, HttpStatusCode status, ServerError error) =>
+        RealmObstacle(realm, options.Url, error) is { } obstacle ? new(realm, obstacle) : Overloaded(asked, status, null);
 
     public KeycloakAuthenticationException TokenRefused() => new(
         realm,
@@ -72,15 +109,17 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
         $"Keycloak answered {(int)status} to {asked} of realm '{realm}' ({error.Describe(options.ClientSecretOf(realm))}): check that "
         + $"{KeycloakOptions.Section}:Url leads to Keycloak itself and not to a proxy, and check its log.");
 
-    public KeycloakProtocolException WriteFailed(string asked, HttpStatusCode status, ServerError error) => new(
-        realm,
-        $"Keycloak answered {(int)status} to {asked} of realm '{realm}' ({error.Describe(options.ClientSecretOf(realm))}): check its log. "
-        + "What was done so far is kept, and the same command goes on from there.");
+    /// <summary>A refusal stays one until what it names is corrected; a fault of the server may pass.</summary>
+    public KeycloakProtocolException WriteFailed(string asked, HttpStatusCode status, ServerError error)
+    {
+        var says = $"Keycloak answered {(int)status} to {asked} of realm '{realm}' ({error.Describe(options.ClientSecretOf(realm))}): ";
+        return new KeycloakProtocolException(realm, says + (IsTransient(status)
+            ? "check its log. What was done so far is kept, and the same command goes on from there."
+            : "correct what it names. What was done before is kept; `setup keycloak --undo` takes it back."));
+    }
 
     public KeycloakEventStoreException EventStore(string asked) => new(
         realm,
         $"Keycloak fails to read {asked} of realm '{realm}' (500 unknown_error): if a webhook plugin is installed, choose the event store "
         + "with KC_SPI_EVENTS_STORE__PROVIDER=jpa, build and restart Keycloak; otherwise check its log.");
-
-    private static string FirstLine(string text) => text.Split('\n', '\r')[0];
 }

@@ -46,5 +46,8 @@ internal class KeycloakProtocolException(string realm, string message, bool garb
 internal sealed class KeycloakOtherIdException(string realm, string id)
     : KeycloakProtocolException(realm, $"Keycloak knows the user under another id, '{id}'.");
 
+/// <summary>A plugin of Keycloak's refuses what Keycloak itself would allow: webhooks are missing, nothing else.</summary>
+internal sealed class KeycloakPluginException(string realm, string message) : KeycloakException(realm, message);
+
 /// <summary>Keycloak cannot read its event store: most often a webhook plugin brought a second one and none was chosen.</summary>
 internal sealed class KeycloakEventStoreException(string realm, string message) : KeycloakException(realm, message);

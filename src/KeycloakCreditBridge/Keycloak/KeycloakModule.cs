@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Connections;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
@@ -24,6 +25,7 @@ internal static class KeycloakModule
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers();
 
+        services.AddSingleton<ClientProof>();
         services.AddSingleton<TokenEndpoint>();
         services.AddSingleton<TokenSource>();
         services.AddSingleton<RealmKeys>();
@@ -54,5 +56,6 @@ internal static class KeycloakModule
         PooledConnectionLifetime = ConnectionLifetime,
         AllowAutoRedirect = false,
         UseCookies = false,
+        Proxy = EncryptedOnlyProxy.OfEnvironment(),
     };
 }

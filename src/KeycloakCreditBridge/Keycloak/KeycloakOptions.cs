@@ -21,6 +21,15 @@ internal sealed class KeycloakOptions
     /// <summary>That client's secret.</summary>
     public string ClientSecret { get; set; } = "";
 
+    /// <summary>How that client proves itself, in every realm.</summary>
+    public ClientAuthentication ClientAuthentication { get; set; }
+
+    /// <summary>
+    /// The file with the client's private key in PEM, RSA or EC; only with <see cref="ClientAuthentication.PrivateKeyJwt"/>. It is read for
+    /// each token, so that a replaced file counts at once.
+    /// </summary>
+    public string PrivateKeyFile { get; set; } = "";
+
     /// <summary>How long one attempt of one request may take.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -54,6 +63,16 @@ internal sealed class KeycloakOptions
 
     /// <summary>The address of a path below Keycloak's, whose segments are escaped already.</summary>
     public Uri Address(string path) => new($"{Url.TrimEnd('/')}/{path}");
+}
+
+/// <summary>How the bridge's client proves itself to Keycloak.</summary>
+internal enum ClientAuthentication
+{
+    /// <summary>By its secret (client-secret).</summary>
+    Secret,
+
+    /// <summary>By a statement that it signs with its private key (client-jwt, private_key_jwt).</summary>
+    PrivateKeyJwt,
 }
 
 /// <summary>Keycloak's own PostgreSQL, read directly: a hundred times faster than its API, and dependent on Keycloak's tables.</summary>

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Keycloak.ClientKeys;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -31,8 +32,32 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
                 "or leave it out.";
         if (SecretMask.Covers(options.ClientSecret))
             yield return "ClientSecret is what Keycloak shows in place of a secret: give the secret itself.";
+        if (KeyProblem(options) is { } keyProblem)
+            yield return keyProblem;
         if (options.Realms.Count == 0)
             yield return "Realms is empty: name at least one realm to watch, for example Keycloak__Realms__0__Name=customers.";
+    }
+
+    private static string? KeyProblem(KeycloakOptions options)
+    {
+        if (!Enum.IsDefined(options.ClientAuthentication))
+            return $"ClientAuthentication is {options.ClientAuthentication}: choose Secret or PrivateKeyJwt.";
+        if (options.ClientAuthentication == ClientAuthentication.Secret)
+            return options.PrivateKeyFile.Length == 0
+                ? null
+                : "PrivateKeyFile is not used with ClientAuthentication Secret: set that to PrivateKeyJwt, or leave the file out.";
+        if (options.PrivateKeyFile.Length == 0)
+            return "PrivateKeyFile is empty: name a PEM file with the private key of the client, "
+                + "made by `openssl ecparam -name prime256v1 -genkey -noout`.";
+        try
+        {
+            using var key = ClientKey.Read(options.PrivateKeyFile);
+            return null;
+        }
+        catch (ClientKeyException exception)
+        {
+            return $"PrivateKeyFile is '{options.PrivateKeyFile}', which {exception.Message}.";
+        }
     }
 
     private static IEnumerable<string> MaskedSecrets(RealmOptions realm)
@@ -81,7 +106,8 @@ internal sealed class KeycloakOptionsValidator : IValidateOptions<KeycloakOption
 
         if (string.IsNullOrWhiteSpace(realm.ClientId) && string.IsNullOrWhiteSpace(options.ClientId))
             yield return $"{key}:ClientId is empty, and so is {KeycloakOptions.Section}:ClientId: name the bridge's client.";
-        if (string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
+        if (options.ClientAuthentication == ClientAuthentication.Secret
+            && string.IsNullOrWhiteSpace(realm.ClientSecret) && string.IsNullOrWhiteSpace(options.ClientSecret))
             yield return $"{key}:ClientSecret is empty, and so is {KeycloakOptions.Section}:ClientSecret: "
                 + "give the secret that Keycloak shows at the client's credentials, or a long random text "
                 + "that `setup keycloak` gives to the client.";

@@ -25,11 +25,22 @@ internal sealed class SetupRecord
     /// <summary>What was added to lists of the realm, by field.</summary>
     public Dictionary<string, List<string>> Added { get; set; } = [];
 
+    /// <summary>Roles that were added to the client's scope.</summary>
+    public List<string> Scope { get; set; } = [];
+
+    /// <summary>Keys that were registered, by their ids.</summary>
+    public List<string> Keys { get; set; } = [];
+
+    /// <summary>Attributes of the realm that Keycloak itself adds, with its defaults, when the realm is written.</summary>
+    public List<string> Defaults { get; set; } = [];
+
     /// <summary>The address of the webhook that was registered; null when none was.</summary>
     public string? Webhook { get; set; }
 
     [JsonIgnore]
-    public bool IsEmpty => !CreatedClient && Roles.Count == 0 && Settings.Count == 0 && Added.Count == 0 && Webhook is null;
+    public bool IsEmpty =>
+        !CreatedClient && Roles.Count == 0 && Scope.Count == 0 && Keys.Count == 0 && Settings.Count == 0 && Added.Count == 0
+        && Webhook is null;
 
     [JsonIgnore]
     public string Text => JsonSerializer.Serialize(this, SetupJson.Default.SetupRecord);

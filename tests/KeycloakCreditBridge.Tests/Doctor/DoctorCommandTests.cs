@@ -160,7 +160,10 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
         var settings = Settings(bundle);
         settings["Storage:ConnectionString"] = empty.ConnectionString;
 
-        Assert.Equal("FAIL", (await FindAsync(settings)).Single(item => item.Check == "schema").Verdict);
+        var (_, output, _) = await CommandProcess.RunAsync(settings, "doctor");
+        Assert.Single(Lines(output), line => line == "FAIL  schema: the schema is not migrated: run `KeycloakCreditBridge migrate`");
+        foreach (var silent in new[] { "privileges", "hints", "reconciliation", "POSITION" })
+            Assert.DoesNotContain(silent, output, StringComparison.Ordinal);
 
         var role = $"doctor_{Guid.NewGuid():N}";
         await bundle.Database.ExecuteAsync($"create role {role}; grant select on all tables in schema public to {role}");

@@ -41,6 +41,11 @@ internal static class DoctorFaults
             "webhook's secret", "FAIL", "setup keycloak", Webhook(body => body["secret"] = "another")),
         ["the bridge runs with another secret"] = new(
             "webhook delivery", "FAIL", "restart it with the same WebhookSecrets", Set("Keycloak:Realms:0:WebhookSecrets:0", "another")),
+        ["Keycloak has another port than the bridge listens on"] = new(
+            "bridge address", "warn", "and the bridge listens on http://127.0.0.1:",
+            Webhook(
+                body => body["url"] = $"http://127.0.0.1:{FreePort.Next()}{new Uri($"{body["url"]}").AbsolutePath}", leavesIt: true,
+                noUrl: true)),
         ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
         ["users choose their tier themselves"] = new(
             "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
@@ -75,8 +80,14 @@ internal static class DoctorFaults
         return null;
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> Webhook(Action<JsonObject> change, bool leavesIt = false) => async scene =>
+    /// <param name="change">Of what is registered.</param>
+    /// <param name="leavesIt">Setup adds another webhook and leaves this one.</param>
+    /// <param name="noUrl">The settings do not say where the bridge is.</param>
+    private static Func<DoctorFixture, Task<Func<Task>?>> Webhook(
+        Action<JsonObject> change, bool leavesIt = false, bool noUrl = false) => async scene =>
     {
+        if (noUrl)
+            scene.Settings["Intake:Webhook:Url"] = "";
         await scene.ChangeWebhookAsync(change);
         return leavesIt ? () => scene.DeleteStrayWebhooksAsync() : null;
     };

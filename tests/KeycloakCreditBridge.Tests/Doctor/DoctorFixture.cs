@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Setup;
+using KeycloakCreditBridge.Setup.Realms;
 using KeycloakCreditBridge.Tests.Setup;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Configuration;

@@ -32,13 +32,27 @@ internal sealed class SetupFixture : IAsyncDisposable
 
     public KeycloakAdmin Admin { get; }
 
-    public string Realm { get; } = $"setup-{Guid.NewGuid():n}";
+    public string Realm { get; private init; } = $"setup-{Guid.NewGuid():n}";
+
+    /// <summary>Settings beside those of every scene, or in their place.</summary>
+    public Dictionary<string, string?> More { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}");
 
-    public string WebhookUrl => $"{BridgeUrl}webhooks/keycloak/{Realm}";
+    public string WebhookUrl => $"{BridgeUrl}webhooks/keycloak/{Uri.EscapeDataString(Realm)}";
 
-    public Dictionary<string, string?> Settings => new(StringComparer.OrdinalIgnoreCase)
+    public Dictionary<string, string?> Settings
+    {
+        get
+        {
+            var settings = Usual;
+            foreach (var (key, value) in More)
+                settings[key] = value;
+            return settings;
+        }
+    }
+
+    private Dictionary<string, string?> Usual => new(StringComparer.OrdinalIgnoreCase)
     {
         ["Urls"] = BridgeUrl.ToString(),
         ["Storage:ConnectionString"] = Database.ConnectionString,
@@ -55,12 +69,17 @@ internal sealed class SetupFixture : IAsyncDisposable
 
     /// <param name="more">Fields of the realm beside those that are never the default.</param>
     public static async Task<SetupFixture> CreateAsync(
-        KeycloakFixture servers, PostgresFixture postgres, KeycloakKind kind, JsonObject? more = null) =>
-        await CreateAsync(await servers.GetAsync(kind), postgres, more);
+        KeycloakFixture servers, PostgresFixture postgres, KeycloakKind kind, JsonObject? more = null, string? name = null) =>
+        await CreateAsync(await servers.GetAsync(kind), postgres, more, name);
 
-    public static async Task<SetupFixture> CreateAsync(IKeycloakServer server, PostgresFixture postgres, JsonObject? more = null)
+    /// <summary>A realm that is there already.</summary>
+    public static async Task<SetupFixture> OfRealmAsync(IKeycloakServer server, PostgresFixture postgres, string name) =>
+        new(server, await postgres.CreateDatabaseAsync()) { Realm = name };
+
+    public static async Task<SetupFixture> CreateAsync(
+        IKeycloakServer server, PostgresFixture postgres, JsonObject? more = null, string? name = null)
     {
-        var scene = new SetupFixture(server, await postgres.CreateDatabaseAsync());
+        var scene = await OfRealmAsync(server, postgres, name ?? $"setup-{Guid.NewGuid():n}");
         // Each of these is kept in another way, and a careless write puts it back to its default.
         var realm = JsonNode.Parse(
             """

@@ -13,6 +13,8 @@ internal sealed class ClientEndpoints(
 {
     private const string Clients = "/admin/realms/{realm}/clients";
     private const string Mappings = "/admin/realms/{realm}/users/{id}/role-mappings/clients/{client}";
+    private const string Scopes = $"{Clients}/{{client}}/scope-mappings/clients/{{management}}";
+    private const string Policies = "/admin/realms/{realm}/client-policies/policies";
     private const string Providers = "/admin/realms/{realm}/identity-provider/instances";
 
     public void Map(Routes routes)
@@ -28,6 +30,11 @@ internal sealed class ClientEndpoints(
         routes.Map("GET", $"{Mappings}/available", context => Mapped(context, has: false));
         routes.Map("POST", Mappings, context => ChangeMappingAsync(context, "CREATE", (had, given) => had.Union(given)));
         routes.Map("DELETE", Mappings, context => ChangeMappingAsync(context, "DELETE", (had, taken) => had.Except(taken)));
+        routes.Map("GET", Scopes, context => Answer.Json(ScopeOf(context)));
+        routes.Map("POST", Scopes, context => ChangeScopeAsync(context, (had, given) => had.Union(given)));
+        routes.Map("DELETE", Scopes, context => ChangeScopeAsync(context, (had, taken) => had.Except(taken)));
+        routes.Map("GET", Policies, ListPolicies);
+        routes.Map("PUT", Policies, WritePoliciesAsync);
         routes.Map("POST", Providers, AddProviderAsync);
     }
 
@@ -44,18 +51,20 @@ internal sealed class ClientEndpoints(
     {
         var (realm, caller) = access.Require(context, "manage-clients");
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
+        ClientPolicies.Apply(realm.ClientPolicies, body);
         var client = EmulatedClient.From(body);
         var transaction = transactions.Begin(realm, context);
         if (body.ContainsKey("secret"))
             body["secret"] = EmulatedClient.Mask;
         transaction.RaiseAdmin(caller, "CREATE", "CLIENT", $"clients/{client.Uuid}", body);
         await transaction.CommitAsync(() => Add(realm, client), context.RequestAborted);
-        return Answer.Created($"{server}admin/realms/{realm.Name}/clients/{client.Uuid}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/clients/{client.Uuid}");
     }
 
     private void Add(RealmState realm, EmulatedClient client)
     {
-        if (!realm.Clients.TryAdd(client.ClientId, client))
+        var isNameTaken = client.HasServiceAccount && realm.Users.ByUsername($"service-account-{client.ClientId}") is not null;
+        if (isNameTaken || !realm.Clients.TryAdd(client.ClientId, client))
             throw RefusalException.Conflict($"Client {client.ClientId} already exists");
         if (client.HasServiceAccount)
             realm.Users.Add(EmulatedUser.ServiceAccountOf(client, clock.Milliseconds));
@@ -66,6 +75,7 @@ internal sealed class ClientEndpoints(
         var (realm, caller) = access.Require(context, "manage-clients");
         var before = Client(realm, context);
         var body = await EmulatorJson.ReadAsync<JsonObject>(context);
+        ClientPolicies.Apply(realm.ClientPolicies, body);
         var after = before.With(body);
         if (body.ContainsKey("secret"))
             body["secret"] = EmulatedClient.Mask;
@@ -143,6 +153,35 @@ internal sealed class ClientEndpoints(
         return Answer.NoContent;
     }
 
+    private JsonArray ScopeOf(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "view-clients", "manage-clients");
+        var management = realm.Clients[RealmState.Management];
+        return new JsonArray([
+            .. Client(realm, context).Scope.Select(role => (JsonNode)RoleJson(management, role.Split('/')[^1]))]);
+    }
+
+    private async Task<Answer> ChangeScopeAsync(
+        HttpContext context, Func<ImmutableHashSet<string>, string[], ImmutableHashSet<string>> change)
+    {
+        var (realm, _) = access.Require(context, "manage-clients");
+        var body = await EmulatorJson.ReadAsync<JsonArray>(context);
+        string[] roles = [.. body.OfType<JsonObject>().Select(role => $"{RealmState.Management}/{role.Text("name")}")];
+        var client = Client(realm, context);
+        realm.Clients[client.ClientId] = client with { Scope = change(client.Scope, roles) };
+        return Answer.NoContent;
+    }
+
+    private Answer ListPolicies(HttpContext context) =>
+        Answer.Json(access.Require(context, "view-realm", "manage-realm").Realm.ClientPolicies.DeepClone());
+
+    private async Task<Answer> WritePoliciesAsync(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "manage-realm");
+        realm.ClientPolicies = await EmulatorJson.ReadAsync<JsonObject>(context);
+        return Answer.NoContent;
+    }
+
     private async Task<Answer> AddProviderAsync(HttpContext context)
     {
         var (realm, caller) = access.Require(context, "manage-identity-providers");
@@ -153,7 +192,7 @@ internal sealed class ClientEndpoints(
         var transaction = transactions.Begin(realm, context);
         transaction.RaiseAdmin(caller, "CREATE", "IDENTITY_PROVIDER", $"identity-provider/instances/{provider.Alias}", body);
         await transaction.CommitAsync(() => realm.IdentityProviders[provider.Alias] = provider, context.RequestAborted);
-        return Answer.Created($"{server}admin/realms/{realm.Name}/identity-provider/instances/{provider.Alias}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/identity-provider/instances/{provider.Alias}");
     }
 
     private static EmulatedClient Client(RealmState realm, HttpContext context) =>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
@@ -31,12 +32,23 @@ internal sealed record EmulatedClient(
         HasServiceAccount = body.Flag("serviceAccountsEnabled") ?? HasServiceAccount,
         Enabled = body.Flag("enabled") ?? Enabled,
         RedirectUris = body.Texts("redirectUris") ?? RedirectUris,
+        Authenticator = body.Text("clientAuthenticatorType") ?? Authenticator,
+        HasFullScope = body.Flag("fullScopeAllowed") ?? HasFullScope,
         Attributes = Merged(body["attributes"] as JsonObject ?? []),
         Audiences = body.ContainsKey("protocolMappers") ? [.. AudiencesIn(body)] : Audiences,
     };
 
     /// <summary>Audiences that mappers add to the client's access tokens.</summary>
     public IReadOnlyList<string> Audiences { get; init; } = [];
+
+    /// <summary>How the client proves itself: client-secret or client-jwt.</summary>
+    public string Authenticator { get; init; } = "client-secret";
+
+    /// <summary>Whether tokens hold all roles of their user, and not those alone that are in the client's scope.</summary>
+    public bool HasFullScope { get; init; } = true;
+
+    /// <summary>Roles of realm-management in the client's scope.</summary>
+    public ImmutableHashSet<string> Scope { get; init; } = [];
 
     public bool Allows(string redirectUri) => RedirectUris.Any(pattern => pattern.EndsWith('*')
         ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)
@@ -53,7 +65,8 @@ internal sealed record EmulatedClient(
             ["serviceAccountsEnabled"] = HasServiceAccount,
             ["publicClient"] = IsPublic,
             ["protocol"] = "openid-connect",
-            ["fullScopeAllowed"] = true,
+            ["clientAuthenticatorType"] = Authenticator,
+            ["fullScopeAllowed"] = HasFullScope,
             ["attributes"] = Attributes.DeepClone(),
         };
         if (!IsPublic)

@@ -31,7 +31,7 @@ internal sealed class GroupEndpoints(AdminAccess access, TransactionFactory tran
         transaction.RaiseAdmin(
             caller, "CREATE", "GROUP", parent is null ? $"groups/{group.Id}" : $"groups/{parent.Id}/children", representation);
         await transaction.CommitAsync(() => realm.Memberships.Groups.Add(group.Id, group), context.RequestAborted);
-        return Answer.Created($"{server}admin/realms/{realm.Name}/groups/{group.Id}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/groups/{group.Id}");
     }
 
     private Answer List(HttpContext context)

@@ -32,7 +32,7 @@ internal sealed class RealmRoleEndpoints(AdminAccess access, TransactionFactory 
         var representation = new JsonObject { ["id"] = role.Id, ["name"] = role.Name, ["composite"] = false };
         transaction.RaiseAdmin(caller, "CREATE", "REALM_ROLE", $"roles/{role.Name}", representation);
         await transaction.CommitAsync(() => realm.Memberships.Roles.Add(role.Name, role), context.RequestAborted);
-        return Answer.Created($"{server}admin/realms/{realm.Name}/roles/{role.Name}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/roles/{role.Name}");
     }
 
     private (RealmState Realm, EmulatedRole Role) Found(HttpContext context)

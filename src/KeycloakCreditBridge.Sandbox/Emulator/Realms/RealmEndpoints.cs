@@ -25,7 +25,7 @@ internal sealed class RealmEndpoints(RealmRegistry realms, AdminAccess access, T
         if (!access.Caller(context).Roles.Contains(Caller.AdminRole))
             throw RefusalException.Forbidden;
         var realm = realms.Import(await EmulatorJson.ReadAsync<JsonObject>(context));
-        return Answer.Created($"{server}admin/realms/{realm.Name}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}");
     }
 
     /// <summary>Callers without view-realm see little more than the name.</summary>

@@ -54,6 +54,9 @@ internal sealed class RealmState(string id, string name)
         })]),
     };
 
+    /// <summary>Policies of its clients, as the Admin API gives them.</summary>
+    public JsonObject ClientPolicies { get; set; } = new() { ["policies"] = new JsonArray() };
+
     /// <summary>Ids of users that lists leave out.</summary>
     public HashSet<string> HiddenUserIds { get; } = new(StringComparer.Ordinal);
 

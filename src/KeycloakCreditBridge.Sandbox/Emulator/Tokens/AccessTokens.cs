@@ -22,7 +22,10 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
     {
         var now = clock.Now;
         var access = new JsonObject();
-        foreach (var roles in Caller.Expand(user.ClientRoles).Select(role => role.Split('/')).GroupBy(role => role[0], role => role[1]))
+        var given = Caller.Expand(user.ClientRoles);
+        if (!client.HasFullScope)
+            given = given.Intersect(Caller.Expand(client.Scope));
+        foreach (var roles in given.Select(role => role.Split('/')).GroupBy(role => role[0], role => role[1]))
             access[roles.Key] = new JsonObject { ["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]) };
         var claims = new JsonObject
         {

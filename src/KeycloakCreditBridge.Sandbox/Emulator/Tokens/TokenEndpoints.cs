@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Sandbox.Emulator.Clients;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
 using KeycloakCreditBridge.Sandbox.Emulator.Pages;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;
@@ -9,9 +10,12 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 
 /// <summary>The token endpoint: client_credentials for service accounts, password for administrators and tests.</summary>
 internal sealed class TokenEndpoints(
-    RealmRegistry realms, AccessTokens tokens, TransactionFactory transactions, Lockouts lockouts, ServerModel model, Uri server)
+    RealmRegistry realms, AccessTokens tokens, TransactionFactory transactions, Lockouts lockouts, EmulatorClock clock,
+    ServerModel model, Uri server)
 {
     private const string Scope = "profile email";
+
+    private readonly ClientAssertions _assertions = new(clock, server);
 
     public void Map(Routes routes)
     {
@@ -20,11 +24,17 @@ internal sealed class TokenEndpoints(
         routes.Map("GET", "/realms/{realm}/.well-known/openid-configuration", Discover);
     }
 
-    private RealmState Realm(HttpContext context) => realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
+    private RealmState Realm(HttpContext context)
+    {
+        var realm = realms.Find(context.Route("realm")) ?? throw RefusalException.NoSuchRealm;
+        return realm.Settings.Text("sslRequired") == "all" && !context.Request.IsHttps
+            ? throw Refused(StatusCodes.Status403Forbidden, "invalid_request", "HTTPS required")
+            : realm;
+    }
 
     private Answer Discover(HttpContext context)
     {
-        var issuer = $"{server}realms/{Realm(context).Name}";
+        var issuer = $"{server}realms/{Uri.EscapeDataString(Realm(context).Name)}";
         return Answer.Json(new JsonObject
         {
             ["issuer"] = issuer,
@@ -36,23 +46,29 @@ internal sealed class TokenEndpoints(
     private async Task<Answer> TokenAsync(HttpContext context)
     {
         var realm = Realm(context);
+        if (realm.Settings.Flag("enabled") is false)
+            throw Refused(StatusCodes.Status403Forbidden, "access_denied", "Realm not enabled");
         var form = context.Request.HasFormContentType ? await context.Request.ReadFormAsync(context.RequestAborted) : FormCollection.Empty;
         var (clientId, secret) = Credentials(context, form);
         return form["grant_type"].ToString() switch
         {
-            "client_credentials" => await ClientCredentialsAsync(context, realm, clientId, secret),
+            "client_credentials" => await ClientCredentialsAsync(context, realm, clientId, secret, form),
             "password" => await PasswordAsync(context, realm, clientId, form),
             "" => throw Refused(400, "invalid_request", "Missing form parameter: grant_type"),
             _ => throw Refused(400, "unsupported_grant_type", "Unsupported grant_type"),
         };
     }
 
-    private async Task<Answer> ClientCredentialsAsync(HttpContext context, RealmState realm, string clientId, string? secret)
+    private async Task<Answer> ClientCredentialsAsync(
+        HttpContext context, RealmState realm, string clientId, string? secret, IFormCollection form)
     {
         var transaction = transactions.Begin(realm, context);
         var details = new Dictionary<string, string> { ["grant_type"] = "client_credentials" };
         var client = realm.Clients.GetValueOrDefault(clientId);
-        if (client is null || client.IsPublic || !client.Enabled || client.Secret != secret)
+        var signs = client is { IsPublic: false, Enabled: true, Authenticator: "client-jwt" };
+        if (signs)
+            await _assertions.CheckAsync(realm, client!, form);
+        if (client is null || client.IsPublic || !client.Enabled || (!signs && client.Secret != secret))
         {
             var (error, answer, description) = client switch
             {
@@ -67,6 +83,7 @@ internal sealed class TokenEndpoints(
 
         var user = realm.ServiceAccountOf(client)
             ?? throw Refused(StatusCodes.Status401Unauthorized, "unauthorized_client", "Client not enabled to retrieve service account");
+        ClientPolicies.DemandBinding(client);
         details["token_id"] = Guid.NewGuid().ToString();
         details["scope"] = Scope;
         details["client_auth_method"] = "client-secret";

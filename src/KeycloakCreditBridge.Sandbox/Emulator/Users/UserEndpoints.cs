@@ -88,7 +88,7 @@ internal sealed class UserEndpoints(
             Enabled = false, CreatedTimestamp = clock.Milliseconds,
         }.With(body) with { Attributes = ProfileEndpoints.AttributesOf(realm, body) };
         await CommitAsync(context, realm, caller, "CREATE", user.Id, WithoutSecrets(body), () => realm.Users.Add(user));
-        return Answer.Created($"{server}admin/realms/{realm.Name}/users/{user.Id}");
+        return Answer.Created($"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/users/{user.Id}");
     }
 
     private async Task<Answer> UpdateAsync(HttpContext context)

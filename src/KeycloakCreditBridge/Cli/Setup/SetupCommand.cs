@@ -1,9 +1,13 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Setup;
+using KeycloakCreditBridge.Setup.Clients;
+using KeycloakCreditBridge.Setup.Realms;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Setup;
@@ -22,14 +26,16 @@ internal static class SetupCommand
         await using var app = host.BuildCommand(arguments.Settings);
         ConfigurationCheck.Run(app.Services, [KeycloakOptions.Section, IntakeOptions.Section]);
         using var stop = new StopSignal(() => { });
+        var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
+        using var key = options.ClientAuthentication == ClientAuthentication.PrivateKeyJwt ? ClientKey.Read(options.PrivateKeyFile) : null;
 
-        var planned = await PlanAsync(app.Services, arguments, stop.Token);
+        var planned = await PlanAsync(app.Services, options, key, arguments, stop.Token);
         foreach (var line in planned.SelectMany(plan => plan.Lines))
             await Console.Out.WriteLineAsync(Printable.Of(line));
         if (planned.TrueForAll(plan => plan.Steps.Count == 0))
         {
             await Console.Out.WriteLineAsync("Nothing to do.");
-            return ExitCode.Done;
+            return await SignInAsync(app.Services, options, arguments, stop.Token);
         }
 
         if (arguments.DryRun || !Confirm(arguments.Yes))
@@ -37,25 +43,57 @@ internal static class SetupCommand
         foreach (var plan in planned)
             await plan.ApplyAsync(stop.Token);
         await Console.Out.WriteLineAsync("Done.");
-        return ExitCode.Done;
+        return await SignInAsync(app.Services, options, arguments, stop.Token);
     }
+
+    // What was written is not what holds: a client policy may change a client, or demand more of it than a write shows.
+    private static async Task<int> SignInAsync(
+        IServiceProvider services, KeycloakOptions options, SetupArguments arguments, CancellationToken cancellationToken)
+    {
+        if (arguments.Undo)
+            return ExitCode.Done;
+        var exitCode = ExitCode.Done;
+        foreach (var realm in options.Realms)
+        {
+            try
+            {
+                await services.GetRequiredService<KeycloakClient>().CheckUserAccessAsync(realm.Name, cancellationToken);
+            }
+            catch (Exception exception) when (exception is KeycloakAuthenticationException or KeycloakForbiddenException)
+            {
+                var policies = new ClientPolicies(SessionOf(services, arguments, realm.Name));
+                var sentence = await policies.SentenceAsync(cancellationToken);
+                await Console.Error.WriteLineAsync(
+                    Printable.Of($"The bridge cannot work in realm {realm.Name} yet: {exception.Message}{sentence}"));
+                exitCode = ExitCode.SomeFailed;
+            }
+        }
+
+        return exitCode;
+    }
+
+    private static AdminSession SessionOf(IServiceProvider services, SetupArguments arguments, string realm) => new(
+        services.GetRequiredService<AdminTransport>(), realm,
+        new AdministratorToken(services.GetRequiredService<TokenEndpoint>(), arguments.Administrator));
 
     // All realms are planned before any is changed, so that a mistake shows before anything has changed.
     private static async Task<List<RealmPlan>> PlanAsync(
-        IServiceProvider services, SetupArguments arguments, CancellationToken cancellationToken)
+        IServiceProvider services, KeycloakOptions options, ClientKey? key, SetupArguments arguments, CancellationToken cancellationToken)
     {
-        var options = services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var intake = services.GetRequiredService<IOptions<IntakeOptions>>().Value;
         var transport = services.GetRequiredService<AdminTransport>();
         var account = new AdministratorToken(services.GetRequiredService<TokenEndpoint>(), arguments.Administrator);
         var wanted = new SetupOptions(
             arguments.Retention, intake.Webhook.Url.Length == 0 ? null : new Uri(intake.Webhook.Url), !arguments.NoWebhook,
-            intake.Poll.Enabled ? intake.Poll.IdleInterval : null);
+            intake.Poll.Enabled ? intake.Poll.IdleInterval : null)
+        {
+            Listening = ListenAddresses.Of(services.GetRequiredService<IConfiguration>()),
+        };
         List<RealmPlan> planned = [];
         List<string> problems = [];
         foreach (var realm in options.Realms)
         {
-            var setup = new RealmSetup(new AdminSession(transport, realm.Name, account), options);
+            var setup = new RealmSetup(new AdminSession(transport, realm.Name, account), options, key);
             try
             {
                 planned.Add(

@@ -67,7 +67,7 @@ internal sealed partial class AdminTransport(
         {
             return await SendAsync(realm, request, account, errors, cancellationToken)
                 ?? await SendAsync(realm, request, account, errors, cancellationToken)
-                ?? throw account.TokenRefused(realm);
+                ?? throw (request.IsOfPlugin ? errors.PluginRefused(request.ToString()) : account.TokenRefused(realm));
         }
         catch (HttpRequestException exception)
         {

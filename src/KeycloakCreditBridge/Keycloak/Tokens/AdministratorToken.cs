@@ -26,7 +26,7 @@ internal sealed class AdministratorToken(TokenEndpoint endpoint, Administrator a
     {
         var text = error.Describe(administrator.Secret);
         var credentials = administrator.IsClient ? "--admin-client and its secret" : "--admin-user and the password";
-        return new ConfigurationException([status switch
+        return new ConfigurationException([KeycloakErrors.RealmObstacle(administrator.Realm, endpoint.Url, error) ?? status switch
         {
             HttpStatusCode.NotFound when error.Code is not null =>
                 $"Keycloak has no realm '{administrator.Realm}' for an administrator to sign in to: correct --admin-realm.",

@@ -120,7 +120,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
         if (response.StatusCode == HttpStatusCode.NotFound)
             throw failure.NotFound(RequestName, ServerError.Read(body));
         if (response.StatusCode != HttpStatusCode.OK)
-            throw failure.Overloaded(RequestName, response.StatusCode, null);
+            throw failure.NoKeys(RequestName, response.StatusCode, ServerError.Read(body));
         try
         {
             return parse(Encoding.UTF8.GetString(body));

@@ -13,10 +13,14 @@ internal sealed record IssuedToken(string Token, TimeSpan Lifetime)
 }
 
 /// <summary>Asks realms for tokens.</summary>
-internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<KeycloakOptions> options, TimeProvider clock)
+internal sealed class TokenEndpoint(
+    IHttpClientFactory clients, ClientProof proof, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
     private const string RequestName = "POST token";
     private const long MaxLifetimeSeconds = 86_400;
+
+    /// <summary>Keycloak's address.</summary>
+    public string Url => options.Value.Url;
 
     /// <summary>
     /// A new token for the bridge's client. It takes no cancellation, as its callers share it; it ends by the request timeout.
@@ -25,13 +29,16 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
     public Task<IssuedToken> RequestAsync(string realm)
     {
         var errors = new KeycloakErrors(realm, options.Value);
-        IEnumerable<KeyValuePair<string, string>> form =
-        [
-            new("grant_type", "client_credentials"),
-            new("client_id", options.Value.ClientIdOf(realm)),
-            new("client_secret", options.Value.ClientSecretOf(realm)),
-        ];
-        return RequestAsync(realm, form, (status, error) => Refusal(errors, status, error), CancellationToken.None);
+        return LimitAsync(errors, async token =>
+        {
+            IEnumerable<KeyValuePair<string, string>> form =
+            [
+                new("grant_type", "client_credentials"),
+                new("client_id", options.Value.ClientIdOf(realm)),
+                .. await proof.FieldsAsync(realm, token),
+            ];
+            return await SendAsync(realm, form, errors, (status, error) => Refusal(errors, RequestName, status, error), token);
+        }, CancellationToken.None);
     }
 
     /// <summary>A new token for what the form says.</summary>
@@ -39,18 +46,24 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
     /// <param name="form">Names the account and proves it.</param>
     /// <param name="refusal">The error for an answer that is no token, where asking again does not help.</param>
     /// <param name="cancellationToken">Ends the call.</param>
-    public async Task<IssuedToken> RequestAsync(
+    public Task<IssuedToken> RequestAsync(
         string realm,
         IEnumerable<KeyValuePair<string, string>> form,
         Func<HttpStatusCode, ServerError, Exception> refusal,
         CancellationToken cancellationToken)
     {
         var errors = new KeycloakErrors(realm, options.Value);
+        return LimitAsync(errors, token => SendAsync(realm, form, errors, refusal, token), cancellationToken);
+    }
+
+    private async Task<IssuedToken> LimitAsync(
+        KeycloakErrors errors, Func<CancellationToken, Task<IssuedToken>> ask, CancellationToken cancellationToken)
+    {
         using var timeout = new CancellationTokenSource(options.Value.RequestTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
-            return await SendAsync(realm, form, errors, refusal, either.Token);
+            return await ask(either.Token);
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -95,12 +108,13 @@ internal sealed class TokenEndpoint(IHttpClientFactory clients, IOptions<Keycloa
         }
     }
 
-    private static KeycloakException Refusal(KeycloakErrors errors, HttpStatusCode status, ServerError error) => status switch
+    /// <summary>The error for an answer to the bridge's own client that asking again does not change.</summary>
+    public static KeycloakException Refusal(KeycloakErrors errors, string asked, HttpStatusCode status, ServerError error) => status switch
     {
-        HttpStatusCode.NotFound => errors.NotFound(RequestName, error),
+        HttpStatusCode.NotFound => errors.NotFound(asked, error),
         HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden when error.Code is not null =>
             errors.ClientRefused(error),
-        _ => errors.Unexpected(RequestName, status, error),
+        _ => errors.Unexpected(asked, status, error),
     };
 }
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Keycloak.Admin;
 
-namespace KeycloakCreditBridge.Setup;
+namespace KeycloakCreditBridge.Setup.Webhooks;
 
 /// <summary>The webhooks that Phase Two's plugin keeps for one realm.</summary>
 internal sealed class PhaseTwoWebhooks(AdminSession session)

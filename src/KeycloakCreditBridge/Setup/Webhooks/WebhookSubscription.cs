@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
 
-namespace KeycloakCreditBridge.Setup;
+namespace KeycloakCreditBridge.Setup.Webhooks;
 
 /// <summary>The webhook by which one realm reports to the bridge.</summary>
 /// <param name="webhooks">The realm's webhooks.</param>

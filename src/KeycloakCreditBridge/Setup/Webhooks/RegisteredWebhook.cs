@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
-namespace KeycloakCreditBridge.Setup;
+namespace KeycloakCreditBridge.Setup.Webhooks;
 
 /// <summary>A webhook as Phase Two's plugin lists it, without its secret.</summary>
 internal sealed record RegisteredWebhook(string Id, string Url, bool Enabled, IReadOnlyList<string> EventTypes)

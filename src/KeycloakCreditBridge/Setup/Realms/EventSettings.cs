@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Keycloak.Events;
 
-namespace KeycloakCreditBridge.Setup;
+namespace KeycloakCreditBridge.Setup.Realms;
 
 /// <summary>
 /// The event settings of a realm, changed as fields of the realm itself. An empty list of types stays empty that way; events/config would
@@ -16,6 +16,9 @@ internal static class EventSettings
     private const string Types = "enabledEventTypes";
     private const string Listeners = "eventsListeners";
     private const string Attributes = "attributes";
+
+    // Keycloak stores them with whatever else is written, and no write removes them again. The realm master is made without them.
+    private static readonly string[] KeycloaksDefaults = ["oauth2DeviceCodeLifespan", "oauth2DevicePollingInterval"];
 
     /// <summary>What is to be written, null when all is right; the values before go into the record.</summary>
     /// <param name="realm">The realm as Keycloak has it.</param>
@@ -62,7 +65,11 @@ internal static class EventSettings
             Add(Types, types, UserEventTypes.Names, "event types");
         if (listens)
             Add(Listeners, Texts(realm, Listeners), [RealmRequirements.Listener], "event listener");
-        return body.Count == 0 ? null : body;
+        if (body.Count == 0)
+            return null;
+        record.Defaults = [
+            .. record.Defaults.Union(KeycloaksDefaults.Where(attribute => realm[Attributes]?[attribute] is null), StringComparer.Ordinal)];
+        return body;
 
         void Set(string field, string? before, string after, JsonNode value)
         {
@@ -115,6 +122,10 @@ internal static class EventSettings
             lines.Add($"- {string.Join(", ", there.Intersect(added, StringComparer.Ordinal))} from {field} of realm {name}");
         }
 
+        if (record.Defaults.Count > 0)
+            notes.Add(
+                $"the attributes {string.Join(" and ", record.Defaults)} of realm {name} stay: Keycloak adds them, with the values that "
+                + "hold without them, to a realm that is written");
         return body.Count == 0 ? null : body;
     }
 

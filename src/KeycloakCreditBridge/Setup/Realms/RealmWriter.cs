@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak.Admin;
 
-namespace KeycloakCreditBridge.Setup;
+namespace KeycloakCreditBridge.Setup.Realms;
 
 /// <summary>Reads a realm and changes some of its fields without changing others.</summary>
 internal sealed class RealmWriter(AdminSession session)
