@@ -5,13 +5,14 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
+using KeycloakCreditBridge.Storage.Replicas;
 
 namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>What can be wrong in PostgreSQL, and which work is overdue there.</summary>
 internal sealed class DatabaseChecks(
-    PrivilegeStore privileges, Migrator migrator, AdoptionMarkStore adoption, HintStore hints, HintListStore listed, CompleteRunStore runs,
-    TimeProvider clock)
+    PrivilegeStore privileges, Migrator migrator, ReplicaStore replicas, AdoptionMarkStore adoption, HintStore hints, HintListStore listed,
+    CompleteRunStore runs, TimeProvider clock)
 {
     private const int OldestMajor = 15;
 
@@ -59,6 +60,18 @@ internal sealed class DatabaseChecks(
             ? Finding.Fail(
                 "accounts from before the bridge are not adopted", "run `KeycloakCreditBridge adopt --plan`, then `adopt --apply`")
             : Finding.Ok("the schema is current");
+    }
+
+    public async Task<Finding> ReplicasAsync(CancellationToken cancellationToken)
+    {
+        var live = await replicas.LiveAsync(cancellationToken);
+        if (live.Count == 0)
+            return Finding.Ok("no replica runs");
+        var versions = live.CountBy(replica => replica.Version, StringComparer.Ordinal).ToList();
+        var list = string.Join(", ", live.Select(replica => $"{replica.Id} (version {replica.Version})"));
+        return versions.Count == 1
+            ? Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{live.Count} live: {list}"))
+            : Finding.Warn($"replicas run different versions: {list}", "finish the rolling update, or roll all of them back");
     }
 
     public async Task<Finding> PrivilegesAsync(CancellationToken cancellationToken)

@@ -73,6 +73,7 @@ internal static class DoctorRun
         new("database clock", null, checks.ClockAsync),
         new("schema", null, checks.SchemaAsync),
         new("privileges", null, checks.PrivilegesAsync),
+        new("replicas", null, checks.ReplicasAsync),
         new("late hints", null, checks.LateHintsAsync),
         new("dead hints", null, checks.DeadHintsAsync),
         .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),

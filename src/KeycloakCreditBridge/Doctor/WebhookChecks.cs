@@ -102,8 +102,11 @@ internal sealed class WebhookChecks(
                 $"{Register}, which gives it the first one");
     }
 
-    public Task<Finding> DeliveryAsync(string realm, CancellationToken cancellationToken) =>
-        delivery.SendAsync(options.Value.Realm(realm), cancellationToken);
+    public async Task<Finding> DeliveryAsync(string realm, CancellationToken cancellationToken) => intake.Value.Webhook.Enabled
+        ? await delivery.SendAsync(options.Value.Realm(realm), cancellationToken)
+        : Finding.Warn(
+            "Intake:Webhook:Enabled is false, so the bridge answers webhooks with 404",
+            "set it to true, or disable the webhook in Keycloak, whose plugin repeats what is refused");
 
     private Finding? OtherPlugin(string realm) => options.Value.Realm(realm).WebhookAuthentication switch
     {

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Hosting.Replicas;
 using Npgsql;
 using Quartz;
 
@@ -13,6 +14,8 @@ internal static class HostingModule
         builder.Services.AddSingleton<LeaseStore>();
         builder.Services.AddSingleton<SchemaGate>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaGate>());
+        builder.Services.AddSingleton<ReplicaHeartbeat>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ReplicaHeartbeat>());
         builder.AddQuartzHost();
     }
 

@@ -27,6 +27,17 @@ internal sealed partial class SchemaGate(
     /// <summary>Ends when the schema is ready.</summary>
     public Task WaitAsync(CancellationToken cancellationToken) => _opened.Task.WaitAsync(cancellationToken);
 
+    /// <summary>Ends the process, because its program cannot work on the schema.</summary>
+    public void Refuse(MigrationException reason)
+    {
+        if (Refusal is not null)
+            return;
+        Refusal = reason;
+        Problem = reason.Message;
+        LogRefused(reason.Message);
+        lifetime.StopApplication();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
@@ -45,10 +56,7 @@ internal sealed partial class SchemaGate(
             }
             catch (MigrationException exception)
             {
-                Refusal = exception;
-                Problem = exception.Message;
-                LogRefused(exception.Message);
-                lifetime.StopApplication();
+                Refuse(exception);
                 return;
             }
             catch (Exception exception) when (exception is not OperationCanceledException)

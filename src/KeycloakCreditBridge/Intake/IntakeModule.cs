@@ -31,6 +31,8 @@ internal static class IntakeModule
 
     public static void MapIntake(this IEndpointRouteBuilder app)
     {
+        if (!app.ServiceProvider.GetRequiredService<IOptions<IntakeOptions>>().Value.Webhook.Enabled)
+            return;
         foreach (var path in WebhookPaths)
         {
             app.MapPost(path, (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));

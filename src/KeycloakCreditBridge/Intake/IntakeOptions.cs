@@ -16,6 +16,9 @@ internal sealed class IntakeOptions
 
 internal sealed class WebhookOptions
 {
+    /// <summary>Whether webhooks are taken. Without it their paths answer 404, and polling and reconciliation find users.</summary>
+    public bool Enabled { get; set; } = true;
+
     /// <summary>Whether a realm without a secret takes unsigned deliveries. A realm with a secret never does.</summary>
     public bool AllowUnsigned { get; set; }
 

@@ -32,6 +32,9 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records', 'idempotency_keys',
                 'reconcile_seen', 'reconcile_absent', 'overwritten_users']) as t (relation)
             union all
+            select 'replicas', p.privilege, has_table_privilege(to_regclass('replicas'), p.privilege)
+            from unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
+            union all
             select 'adoption', 'select', has_table_privilege(to_regclass('adoption'), 'select')
             union all
             select 'user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage.Migrations;
+using KeycloakCreditBridge.Storage.Replicas;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -14,5 +15,6 @@ internal static class StorageModule
             NpgsqlDataSource.Create(services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildConnectionString()));
         builder.Services.AddSingleton<Migrator>();
         builder.Services.AddSingleton<PrivilegeStore>();
+        builder.Services.AddSingleton<ReplicaStore>();
     }
 }

@@ -56,6 +56,8 @@ internal static class DoctorFaults
             "database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
         ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),
         ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", scene => scene.UseWeakRoleAsync()),
+        ["replicas run different versions"] = new(
+            "replicas", "warn", "finish the rolling update", scene => scene.AddOlderReplicaAsync()),
         ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", scene => scene.AddHintAsync("dead")),
         ["a hint is late"] = new("late hints", "warn", "hints list --waiting", scene => scene.AddHintAsync("waiting")),
         ["no reconciliation was complete"] = new(

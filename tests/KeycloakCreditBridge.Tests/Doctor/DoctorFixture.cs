@@ -127,6 +127,16 @@ internal sealed class DoctorFixture : IAsyncDisposable
         return () => Scene.Database.ExecuteAsync("delete from user_hints");
     }
 
+    public async Task<Func<Task>?> AddOlderReplicaAsync()
+    {
+        await Scene.Database.ExecuteAsync(
+            """
+            insert into replicas (id, version, last_migration, started_at, last_seen)
+            values ('older', '0.1.0', 32, now(), now()), ('newer', '0.2.0', 32, now(), now())
+            """);
+        return () => Scene.Database.ExecuteAsync("delete from replicas where id in ('older', 'newer')");
+    }
+
     public async Task<Func<Task>?> ForgetRunsAsync()
     {
         await Scene.Database.ExecuteAsync("update reconcile_runs set status = 'failed', error = 'planted' where status = 'done'");

@@ -1,4 +1,5 @@
 using Dapper;
+using KeycloakCreditBridge.Storage.Replicas;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Storage.Migrations;
@@ -46,9 +47,12 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         return [.. rows];
     }
 
+    /// <exception cref="OlderReplicasException">Live replicas cannot work on the schema after this migration.</exception>
     public async Task ApplyAsync(Migration migration, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (migration.Requires > 0)
+            await RefuseWhileLackingAsync(migration, cancellationToken);
         await ExecuteAsync(CreateSql, null);
         await ExecuteAsync(migration.Sql, null);
         await ExecuteAsync(
@@ -59,4 +63,17 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         Task ExecuteAsync(string sql, object? parameters) => connection.ExecuteAsync(
             new CommandDefinition(sql, parameters, transaction, commandTimeout: 0, cancellationToken: cancellationToken));
     }
+
+    private async Task RefuseWhileLackingAsync(Migration migration, CancellationToken cancellationToken)
+    {
+        var lacking = await ReplicaStore.LockLackingAsync(connection, migration.Requires, cancellationToken);
+        if (lacking.Count == 0)
+            return;
+        var names = string.Join(", ", lacking.Select(replica => $"{replica.Id} (version {replica.Version})"));
+        throw new OlderReplicasException(
+            $"Migration {migration.Name} needs replicas that have migration {migration.Requires:0000}. Stop these first: {names}.");
+    }
 }
+
+/// <summary>The migration is due once older replicas have stopped.</summary>
+internal sealed class OlderReplicasException(string message) : Exception(message);

@@ -5,6 +5,7 @@ namespace KeycloakCreditBridge.Storage.Migrations;
 
 /// <summary>Brings the schema up to date: embedded migrations in order, each in its own transaction, one migrator at a time.</summary>
 /// <exception cref="MigrationException">An applied migration differs from the embedded one, or needs a newer program.</exception>
+/// <exception cref="OlderReplicasException">Replicas must stop first.</exception>
 internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider clock, ILogger<Migrator> logger)
 {
     private bool _saidLater;

@@ -1,0 +1,89 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Storage.Migrations;
+using KeycloakCreditBridge.Storage.Replicas;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Hosting.Replicas;
+
+/// <summary>
+/// Shows this replica in the database for as long as it runs, and ends it when a migration meanwhile has made the schema unusable for its
+/// program.
+/// </summary>
+internal sealed partial class ReplicaHeartbeat : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
+
+    private readonly ReplicaStore _replicas;
+    private readonly Migrator _migrator;
+    private readonly SchemaGate _gate;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private IReadOnlyList<Replica>? _live;
+
+    public ReplicaHeartbeat(
+        ReplicaStore replicas, Migrator migrator, SchemaGate gate, Meter meter, TimeProvider clock, ILogger<ReplicaHeartbeat> logger)
+    {
+        (_replicas, _migrator, _gate, _clock, _logger) = (replicas, migrator, gate, clock, logger);
+        meter.CreateObservableGauge("bridge.replicas.live", Measure, "{replica}", "Replicas that run, by version.");
+    }
+
+    /// <summary>This process among the replicas.</summary>
+    public string Id { get; } = LeaseStore.NewOwner();
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (!_gate.IsOpen)
+            return;
+        try
+        {
+            await _replicas.RemoveAsync(Id, cancellationToken);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or OperationCanceledException)
+        {
+            LogNotRemoved(exception.Message);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await _gate.WaitAsync(stoppingToken);
+        await new BackgroundLoop(_clock, Every, Failed).RunAsync(BeatAsync, Every, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
+        {
+            _live = null;
+            if (isNew)
+                LogNotShown(exception.Message);
+        }
+    }
+
+    // It is shown before it checks the schema: a migrator that does not see it applied its migrations before the check.
+    private async Task BeatAsync(CancellationToken cancellationToken)
+    {
+        await _replicas.SeenAsync(Id, ProductVersion.Text, _migrator.Known[^1].Version, cancellationToken);
+        try
+        {
+            await _migrator.IsCurrentAsync(cancellationToken);
+        }
+        catch (MigrationException exception)
+        {
+            _gate.Refuse(exception);
+        }
+
+        _live = await _replicas.LiveAsync(cancellationToken);
+    }
+
+    private IEnumerable<Measurement<long>> Measure() =>
+        (_live ?? []).CountBy(replica => replica.Version, StringComparer.Ordinal)
+            .Select(version => new Measurement<long>(version.Value, new KeyValuePair<string, object?>("version", version.Key)));
+
+    [LoggerMessage(EventId = 730, Level = LogLevel.Warning,
+        Message = "This replica cannot show itself in the database and tries again: {Reason}")]
+    private partial void LogNotShown(string reason);
+
+    [LoggerMessage(EventId = 731, Level = LogLevel.Information,
+        Message = "This replica could not remove itself from the database; it counts as live for a minute more: {Reason}")]
+    private partial void LogNotRemoved(string reason);
+}
