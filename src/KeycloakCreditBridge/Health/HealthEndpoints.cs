@@ -1,19 +1,31 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Management;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Health;
 
-/// <summary>`/health/live`: the process answers. `/health/ready`: it can work, and for operators what it needs.</summary>
+/// <summary>
+/// `/health/live`: the process answers. `/health/startup`: its schema is ready, whatever Keycloak does. `/health/ready`: it can work, and
+/// for operators what it needs.
+/// </summary>
 internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapGet("/health/live", () => TypedResults.Text("""{"status":"live"}""", "application/json"));
+        endpoints.MapGet("/health/startup", Startup);
         endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions { ResponseWriter = WriteAsync });
     }
+
+    private static JsonHttpResult<StartupResponse> Startup(HttpContext context, SchemaGate gate, DetailAccess details) => gate.IsOpen
+        ? TypedResults.Json(new StartupResponse("started", null), HealthJson.Default.StartupResponse)
+        : TypedResults.Json(
+            new StartupResponse("starting", details.IsGranted(context) ? gate.Problem ?? "PostgreSQL was not reached yet" : null),
+            HealthJson.Default.StartupResponse, statusCode: StatusCodes.Status503ServiceUnavailable);
 
     private static Task WriteAsync(HttpContext context, HealthReport report)
     {
@@ -32,6 +44,10 @@ internal static class HealthEndpoints
         entry.Status == HealthStatus.Healthy ? entry.Description : entry.Description ?? entry.Exception?.Message ?? "no answer in time";
 }
 
+/// <param name="Status">`started` or `starting`.</param>
+/// <param name="Reason">What it waits for; null for callers that are not told details.</param>
+internal sealed record StartupResponse(string Status, string? Reason);
+
 /// <param name="Status">`ready` or `not ready`.</param>
 /// <param name="Checks">Null for callers that are not told details: names and reasons tell of realms, hosts and roles.</param>
 internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck>? Checks);
@@ -41,5 +57,6 @@ internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, 
 internal sealed record ReadyCheck(string Status, string? Detail);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(StartupResponse))]
 [JsonSerializable(typeof(ReadyResponse))]
 internal sealed partial class HealthJson : JsonSerializerContext;

@@ -61,6 +61,31 @@ public sealed class HealthTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_bridge_has_started_once_its_schema_is_ready_whatever_Keycloak_does()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync("alter table schema_migrations rename to hidden");
+        await using var bridge = await BridgeFixture.Build(
+            BridgeFixture.Settings(database.ConnectionString, new Uri("http://127.0.0.1:9")),
+            ("Storage:MigrateOnStart", "false")).StartAsync();
+        using var starting = await bridge.GetAsync("health/startup");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, starting.StatusCode);
+        Assert.Contains(
+            "\"status\":\"starting\"", await starting.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
+
+        await database.ExecuteAsync("alter table hidden rename to schema_migrations");
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                using var started = await bridge.GetAsync("health/startup");
+                return started.StatusCode == HttpStatusCode.OK;
+            },
+            "it has started");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await ReadyAsync(bridge)).Status);
+    }
+
+    [Fact]
     public async Task A_bridge_whose_database_never_answers_stops_cleanly()
     {
         var settings = BridgeFixture.Settings(
