@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
 
 namespace KeycloakCreditBridge.Storage;
 
 /// <summary>Long statements. Each stands in a `.sql` file beside its store and is embedded in the executable.</summary>
-internal static class SqlText
+internal static partial class SqlText
 {
     private static readonly ConcurrentDictionary<string, bool> Loaded = new(StringComparer.Ordinal);
 
@@ -33,4 +34,11 @@ internal static class SqlText
         Loaded[resource] = true;
         return text;
     }
+
+    /// <summary>The statement without what stands between comments `/* name */` and `/* end */`.</summary>
+    public static string Without(string name, string statement) => Optional().Replace(
+        statement, part => part.Groups["name"].Value == name ? "" : part.Value);
+
+    [GeneratedRegex(@"/\* (?<name>\w+) \*/.*?/\* end \*/", RegexOptions.Singleline)]
+    private static partial Regex Optional();
 }

@@ -3,6 +3,7 @@
 -- each sees what the one before left. Another request under the same key that this statement does not see yet violates the primary key of
 -- idempotency_keys: then all of it is undone, and the next attempt finds `earlier`. Concurrent refunds of one usage row add up in
 -- usage_refunds, whose constraint undoes the one too many.
+-- What stands between the words refund and end is for a change that names a usage row: others need not open the tables.
 
 -- earlier: the answer that was kept under this key, if there is one.
 with earlier as (
@@ -10,6 +11,7 @@ with earlier as (
 ),
 -- target: the account that the caller means.
 target as ({selected_account}),
+/* refund */
 -- usage: the usage row that a refund names, with what may still be refunded of it.
 usage as (
     select u.id, -u.amount as taken, -u.amount - coalesce(r.refunded, 0) as refundable
@@ -17,6 +19,7 @@ usage as (
     left join usage_refunds r on r.transaction_id = u.id
     where u.id = @Refunds::uuid and u.transaction_type = 'usage' and u.user_id = (select t.user_id from target t)
 ),
+/* end */
 -- updated: the account with its new balance; no row where it is refused.
 updated as (
     update user_credits c
@@ -26,15 +29,17 @@ updated as (
     where c.user_id = t.user_id and not exists (select from earlier)
         and (c.status = 'active' or c.status = 'held' and @Amount >= 0 or @AnyStatus::boolean)
         and (@Amount >= 0 or c.unlimited or c.credits_remaining + @Amount >= 0 or @Overdraw::boolean)
-        and (@Refunds is null or @Amount <= (select u.refundable from usage u))
+        /* refund */ and @Amount <= (select u.refundable from usage u) /* end */
     returning c.*
 ),
+/* refund */
 -- refunded: what was refunded of the usage row so far.
 refunded as (
     insert into usage_refunds as r (transaction_id, taken, refunded)
     select u.id, u.taken, @Amount from usage u cross join updated
     on conflict (transaction_id) do update set refunded = r.refunded + excluded.refunded
 ),
+/* end */
 -- entry: the ledger row.
 entry as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, provider, model, tokens_used, cost, metadata,
@@ -68,7 +73,7 @@ kept as (
 )
 select (select body_hash from earlier) as earlier_hash,
     coalesce((select answer from earlier), (select answer from answered))::text as answer,
-    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited,
-    (select u.refundable from usage u) as refundable
+    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
+    /* refund */, (select u.refundable from usage u) as refundable /* end */
 from (select {suppress_notify}) as one
 left join target t on true

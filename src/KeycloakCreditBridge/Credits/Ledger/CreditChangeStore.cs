@@ -10,16 +10,18 @@ namespace KeycloakCreditBridge.Credits.Ledger;
 /// <summary>Changes a balance, writes its ledger row and keeps the Idempotency-Key in one statement.</summary>
 internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
 {
-    private static readonly string ChangeSql = SqlText.Of(
+    private static readonly string RefundSql = SqlText.Of(
         typeof(CreditChangeStore), "CreditChangeStore.Change.sql", ("selected_account", BalanceStore.SelectedAccount),
         ("balance_json", BalanceStore.BalanceJson), ("suppress_notify", BalanceInvalidationStore.SuppressNotify));
+
+    private static readonly string ChangeSql = SqlText.Without("refund", RefundSql);
 
     /// <summary>Tries once.</summary>
     /// <exception cref="PostgresException">Among others a unique violation: the key was just used by another request.</exception>
     public async Task<CreditChangeResult> TryWriteAsync(CreditChange change, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<CreditChangeResult>(
-            ChangeSql,
+            change.Refunds is null ? ChangeSql : RefundSql,
             [
                 .. change.Selector.Parameters(),
                 Value("Amount", NpgsqlDbType.Numeric, change.Amount),
