@@ -170,7 +170,7 @@ internal sealed class RealmRenameStore(NpgsqlDataSource dataSource, TimeProvider
     private sealed record Work(
         NpgsqlConnection Connection, NpgsqlTransaction? Transaction, string Old, string New, DateTimeOffset Now, CancellationToken Token)
     {
-        public Task ExecuteAsync(string sql, string[]? ids = null, long users = 0, long closed = 0) =>
+        public Task<int> ExecuteAsync(string sql, string[]? ids = null, long users = 0, long closed = 0) =>
             Connection.ExecuteAsync(Command(sql, new { Old, New, Now, Ids = ids ?? [], Users = users, Closed = closed }));
 
         public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, bool dry) =>

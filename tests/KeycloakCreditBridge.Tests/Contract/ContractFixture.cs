@@ -3,7 +3,6 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Emulator;
-using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Browsers;
@@ -153,13 +152,6 @@ internal sealed class ContractFixture : IAsyncDisposable
         return answer.IsSuccessStatusCode;
     }
 
-    /// <summary>Registers a user by the form and returns the id.</summary>
-    public async Task<string> RegisterAsync(string name)
-    {
-        await Browser.RegisterAsync(Realm, Named(name), Token);
-        return await IdOfAsync(name);
-    }
-
     /// <summary>Creates a user as an administrator and returns the id.</summary>
     public Task<string> CreateUserAsync(string name) => Admin.CreateUserAsync(Realm, Named(name), Token);
 
@@ -174,16 +166,6 @@ internal sealed class ContractFixture : IAsyncDisposable
         // A later reading must not be owed to the slower way.
         if (_hearing is EventDelivery.Polling or EventDelivery.WebhooksAndPolling)
             await Eventually.TrueAsync(() => Database.ScalarAsync<bool>(PolledSql, new { Id = id }), "the creation was polled");
-        return id;
-    }
-
-    /// <summary>Adds a user to the emulator's realm, raises these events for it, and returns the id.</summary>
-    public async Task<string> EmulateArrivalAsync(string name, params string[] events)
-    {
-        var id = EmulatedUser.NewId();
-        Emulated!.AddUser(new EmulatedUser(id, name) { Email = Named(name).Email });
-        foreach (var type in events)
-            await Emulated.RaiseAsync(type, id);
         return id;
     }
 
@@ -211,43 +193,6 @@ internal sealed class ContractFixture : IAsyncDisposable
 
     public Task<DateTime> CheckedAtAsync(string id) =>
         Database.ScalarAsync<DateTime>("select checked_at from keycloak_users where keycloak_id = @Id", new { Id = id });
-
-    /// <summary>Imports users into the running realm and returns their ids.</summary>
-    /// <param name="created">When each was created, says the file; null when it does not say.</param>
-    public async Task<string[]> ImportUsersAsync(long? created, params string[] names)
-    {
-        await Admin.PartialImportAsync(Realm, names.Select(Named), Token, created);
-        return await Task.WhenAll(names.Select(IdOfAsync));
-    }
-
-    /// <summary>Lets a user of another realm sign in for the first time and returns the id that this gives here.</summary>
-    public async Task<string> ArriveThroughBrokerAsync(string name)
-    {
-        var partner = await BrokerRealm.CreateAsync(this, name);
-        await partner.LoginAsync();
-        return await IdOfAsync(name);
-    }
-
-    /// <summary>Sends wrong passwords until a realm with permanent lockout disables the user.</summary>
-    public async Task LockOutAsync(string id, string name)
-    {
-        if (Emulated is { } realm)
-        {
-            realm.ChangeUser(id, user => user with { Enabled = false });
-            await realm.RaiseAsync("USER_DISABLED_BY_PERMANENT_LOCKOUT", id);
-            return;
-        }
-
-        using var http = new HttpClient { BaseAddress = KeycloakUrl };
-        for (var attempt = 0; attempt < 4; attempt++)
-        {
-            using var form = new FormUrlEncodedContent(
-                [new("grant_type", "password"), new("client_id", "admin-cli"), new("username", name), new("password", "wrong")]);
-            using var refusal = await http.PostAsync(
-                new Uri($"realms/{Realm}/protocol/openid-connect/token", UriKind.Relative), form, Token);
-            Assert.False(refusal.IsSuccessStatusCode);
-        }
-    }
 
     public Task UpdateUserAsync(string id, JsonObject changes) => Admin.UpdateUserAsync(Realm, id, changes, Token);
 

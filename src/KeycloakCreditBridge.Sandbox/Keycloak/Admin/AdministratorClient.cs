@@ -4,8 +4,9 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 
 /// <summary>
-/// Any request with a token of the master realm's administrator, which is renewed before it ends. Unlike the bridge's own transport it
-/// creates realms, posts forms, reads the ids of what it created, and never repeats a request that a test made fail.
+/// Any request with a token of the master realm's administrator, which is renewed before it ends. It stays apart from the bridge's own
+/// transport, so that tests see Keycloak with other eyes than what they test. That transport stays below one realm and repeats reads; this
+/// one creates realms, posts forms, reads the ids of what it created, and never repeats a request that a test made fail.
 /// </summary>
 internal sealed class AdministratorClient(Uri server, string user, string password, TimeProvider clock) : IDisposable
 {

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Reconciliation;
-using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;

@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
-using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -15,51 +14,24 @@ namespace KeycloakCreditBridge.Tests.Credits.Balances;
 /// </summary>
 public sealed class BalanceInvalidationTests(PostgresFixture postgres)
 {
-    private const string GatewayKey = "key-of-the-gateway-0123456789";
-
     // A connection that listens asks something else now and then, to see that it is still there.
     private const string CutOffSql =
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query in ('listen "
             + "credit_balances', 'SELECT NULL')";
 
-    private static readonly Dictionary<string, Func<CreditsFixture, string, Task>> Writers = new(StringComparer.Ordinal)
-    {
-        ["deduct"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Deduct,
-            new JsonObject { ["user_id"] = id, ["amount"] = "1", ["service"] = "s" }),
-        ["allocate"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Allocate,
-        new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" }),
-        ["refund"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Refund,
-        new JsonObject { ["user_id"] = id, ["amount"] = "1", ["reason"] = "s" }),
-        ["usage"] = (fixture, id) => PostAsync(fixture, CreditsFixture.Track,
-        new JsonObject { ["user_id"] = id, ["cost"] = "1", ["service"] = "s" }),
-        ["tier"] = (fixture, id) => PostAsync(fixture, "api/v1/credits/tiers/switch",
-        new JsonObject { ["user_id"] = id, ["new_tier"] = "starter" }),
-        ["meter"] = ReportAsync,
-        ["hold"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Enabled = false }),
-        ["rename"] = (fixture, id) => ConvergeAsync(fixture, id, user => user with { Email = "later@example.com" }),
-        ["raw update"] = (fixture, id) => fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7 where user_id = (select "
-            + "account_id from keycloak_users where keycloak_id = @id)", new { id }),
-        ["raw update of all"] = async (fixture, _) =>
-        {
-            await fixture.Database.ExecuteAsync(
-                "insert into user_credits (user_id, credits_remaining) select 'x' || n, 0 from generate_series(1, 1000) n");
-            await fixture.Database.ExecuteAsync("update user_credits set monthly_cap = 7");
-        },
-    };
-
-    public static TheoryData<string> Names => [.. Writers.Keys];
+    public static TheoryData<string> Names => [.. BalanceWriters.All.Keys];
 
     [Theory]
     [MemberData(nameof(Names))]
     public async Task A_change_by_any_writer_shows_at_another_replica(string writer)
     {
         await using var fixture = await CreditsFixture.StartAsync(
-            postgres, ("Metering:ApiKeys:0", GatewayKey), ("Provisioning:AccountId", "{email}"));
+            postgres, ("Metering:ApiKeys:0", BalanceWriters.GatewayKey), ("Provisioning:AccountId", "{email}"));
         await using var second = await SecondAsync(fixture, new ManualTimeProvider(DateTimeOffset.UtcNow));
         var id = NewUser(fixture);
         await WarmAsync(fixture, second, id);
         var before = await BalanceAsync(fixture, second, id);
-        await Writers[writer](fixture, id);
+        await BalanceWriters.All[writer](fixture, id);
         await Eventually.TrueAsync(async () => await BalanceAsync(fixture, second, id) != before,
             $"the second replica shows what was written by {writer}");
     }
@@ -87,9 +59,10 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
         var token = fixture.TokenOf(id);
         for (var count = 1; count <= 30; count++)
         {
-            await PostAsync(fixture, CreditsFixture.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" });
+            await BalanceWriters.PostAsync(
+                fixture, CreditsFixture.Allocate, new JsonObject { ["user_id"] = id, ["amount"] = "1", ["source"] = "s" });
             Assert.Equal($"{5 + count}.000000", (await fixture.GetAsync(CreditsFixture.Balance, token))["balance"]);
-            await PostAsync(
+            await BalanceWriters.PostAsync(
                 fixture, "api/v1/credits/tiers/switch",
                 new JsonObject { ["user_id"] = id, ["new_tier"] = count % 2 == 0 ? "starter" : "professional" });
             Assert.Equal(count % 2 == 0 ? "starter" : "professional", (await fixture.GetAsync(CreditsFixture.Balance, token))["tier"]);
@@ -145,7 +118,7 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     [Fact]
     public async Task Frequent_changes_are_published_by_the_replica_and_not_by_the_trigger()
     {
-        await using var fixture = await CreditsFixture.StartAsync(postgres, ("Metering:ApiKeys:0", GatewayKey));
+        await using var fixture = await CreditsFixture.StartAsync(postgres, ("Metering:ApiKeys:0", BalanceWriters.GatewayKey));
         var id = await fixture.AddUserAsync();
         await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         List<string> heard = [];
@@ -154,12 +127,12 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
             await listen.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         foreach (var writer in (string[])["deduct", "allocate", "usage", "meter"])
         {
-            await Writers[writer](fixture, id);
+            await BalanceWriters.All[writer](fixture, id);
             Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), $"{writer} is told");
         }
 
         Assert.All(heard, news => Assert.Contains("\"from\"", news, StringComparison.Ordinal));
-        await Writers["tier"](fixture, id);
+        await BalanceWriters.All["tier"](fixture, id);
         Assert.True(await connection.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "the switch is told");
         Assert.DoesNotContain("\"from\"", heard[^1], StringComparison.Ordinal);
     }
@@ -243,27 +216,5 @@ public sealed class BalanceInvalidationTests(PostgresFixture postgres)
     {
         using var answer = await bridge.GetAsync(path);
         return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-    }
-
-    private static async Task PostAsync(CreditsFixture fixture, string path, JsonObject body)
-    {
-        var answer = await fixture.PostAsync(path, fixture.TokenOf("boss", CreditsFixture.Admin, CreditsFixture.Service), body);
-        Assert.True(answer.Status == HttpStatusCode.OK, answer.Body);
-    }
-
-    private static async Task ConvergeAsync(CreditsFixture fixture, string id, Func<EmulatedUser, EmulatedUser> change)
-    {
-        fixture.Keycloak.Realm(CreditsFixture.Realm).ChangeUser(id, change);
-        await PostAsync(fixture, $"api/v1/admin/users/{id}/initialize", []);
-    }
-
-    private static async Task ReportAsync(CreditsFixture fixture, string id)
-    {
-        using var http = new HttpClient();
-        using var report = new StringContent(new JsonArray(MeteringFixture.Record("r1", id, 1m)).ToJsonString());
-        report.Headers.Add("x-api-key", GatewayKey);
-        using var answer =
-            await http.PostAsync(new Uri(fixture.Bridge.Url, "usage/litellm"), report, TestContext.Current.CancellationToken);
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 }

@@ -4,34 +4,21 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Credits.Ledger;
 
-public sealed class AdjustmentTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class AdjustmentTests(PostgresFixture postgres) : OneAccountTests(postgres)
 {
-    private CreditsFixture _fixture = null!;
-    private string _admin = "";
-    private string _id = "";
-
-    public async ValueTask InitializeAsync()
-    {
-        _fixture = await CreditsFixture.StartAsync(postgres);
-        _admin = _fixture.TokenOf("a1", CreditsFixture.Admin);
-        _id = await _fixture.AddUserAsync();
-    }
-
-    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
-
     [Fact]
     public async Task An_adjustment_goes_either_way_with_its_reason_and_is_not_usage()
     {
         Assert.Equal("7.500000", (await AdjustAsync("2.5"))["balance"]);
         Assert.Equal("4.500000", (await AdjustAsync(-3))["balance"]);
         Assert.Equal(
-            "purchase 5.000000 5.000000, adjustment 2.500000 7.500000, adjustment -3.000000 4.500000", await _fixture.LedgerOfAsync(_id));
+            "purchase 5.000000 5.000000, adjustment 2.500000 7.500000, adjustment -3.000000 4.500000", await Fixture.LedgerOfAsync(Id));
         Assert.Equal(
             ["chargeback 2.500000", "chargeback -3.000000"],
-            await _fixture.Database.QueryAsync<string>(
+            await Fixture.Database.QueryAsync<string>(
                 "select concat_ws(' ', metadata ->> 'reason', metadata ->> 'amount') from audit_logs where action = 'credit.adjust' order "
                     + "by id"));
-        var usage = await _fixture.GetAsync("api/v1/credits/usage/summary", _fixture.TokenOf(_id));
+        var usage = await Fixture.GetAsync("api/v1/credits/usage/summary", Fixture.TokenOf(Id));
         Assert.Equal((0, "0.000000"), ((int)usage.Json["total_events"]!, usage["total_cost"]));
     }
 
@@ -50,7 +37,7 @@ public sealed class AdjustmentTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("closed", "deleted")]
     public async Task Held_and_closed_accounts_are_adjusted_and_keep_their_status(string status, string reason)
     {
-        await _fixture.Database.ExecuteAsync("update user_credits set status = @status, status_reason = @reason", new { status, reason });
+        await Fixture.Database.ExecuteAsync("update user_credits set status = @status, status_reason = @reason", new { status, reason });
         Assert.Equal(("6.000000", status), (await AdjustAsync(1) is var up ? up["balance"] : null, up["status"]));
         Assert.Equal("2.000000", (await AdjustAsync(-4))["balance"]);
         Assert.Equal("-8.000000", (await AdjustAsync(-10, allowNegative: true))["balance"]);
@@ -65,8 +52,8 @@ public sealed class AdjustmentTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("null", "is missing")]
     public async Task An_invalid_amount_is_refused_by_name(string amount, string problem)
     {
-        var body = $$"""{"user_id":"{{_id}}","amount":{{amount}},"reason":"r"}""";
-        var answer = await _fixture.SendAsync(HttpMethod.Post, CreditsFixture.Adjust, _admin, body, null);
+        var body = $$"""{"user_id":"{{Id}}","amount":{{amount}},"reason":"r"}""";
+        var answer = await Fixture.SendAsync(HttpMethod.Post, CreditsFixture.Adjust, Admin, body, null);
         Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
         Assert.Contains($"'amount' {problem}", answer.Detail, StringComparison.Ordinal);
     }
@@ -74,18 +61,18 @@ public sealed class AdjustmentTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task An_adjustment_needs_a_reason_and_an_administrator_and_is_done_once_for_its_key()
     {
-        var answer = await _fixture.PostAsync(CreditsFixture.Adjust, _admin, new JsonObject { ["user_id"] = _id, ["amount"] = 1 });
+        var answer = await Fixture.PostAsync(CreditsFixture.Adjust, Admin, new JsonObject { ["user_id"] = Id, ["amount"] = 1 });
         Assert.Equal((HttpStatusCode.BadRequest, "'reason' is missing."), (answer.Status, answer.Detail));
-        var body = new JsonObject { ["user_id"] = _id, ["amount"] = 1, ["reason"] = "r" };
+        var body = new JsonObject { ["user_id"] = Id, ["amount"] = 1, ["reason"] = "r" };
         Assert.Equal(
-            HttpStatusCode.Forbidden, (await _fixture.PostAsync(CreditsFixture.Adjust, _fixture.TokenOf("s1", CreditsFixture.Service),
+            HttpStatusCode.Forbidden, (await Fixture.PostAsync(CreditsFixture.Adjust, Fixture.TokenOf("s1", CreditsFixture.Service),
                 body)).Status);
-        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _fixture.PostAsync(CreditsFixture.Adjust, _admin, body,
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Fixture.PostAsync(CreditsFixture.Adjust, Admin, body,
             "key-1")));
         Assert.Equal("6.000000", Assert.Single(answers.Select(reply => reply["balance"]).Distinct()));
     }
 
-    private Task<ApiReply> AdjustAsync(JsonNode amount, bool? allowNegative = null) => _fixture.PostAsync(
-        CreditsFixture.Adjust, _admin,
-        new JsonObject { ["user_id"] = _id, ["amount"] = amount, ["reason"] = "chargeback", ["allow_negative"] = allowNegative });
+    private Task<ApiReply> AdjustAsync(JsonNode amount, bool? allowNegative = null) => Fixture.PostAsync(
+        CreditsFixture.Adjust, Admin,
+        new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["reason"] = "chargeback", ["allow_negative"] = allowNegative });
 }

@@ -4,22 +4,8 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Credits.Ledger;
 
-public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class RefundTests(PostgresFixture postgres) : OneAccountTests(postgres)
 {
-    private CreditsFixture _fixture = null!;
-    private string _admin = "";
-    private string _service = "";
-    private string _id = "";
-
-    public async ValueTask InitializeAsync()
-    {
-        _fixture = await CreditsFixture.StartAsync(postgres);
-        (_admin, _service) = (_fixture.TokenOf("a1", CreditsFixture.Admin), _fixture.TokenOf("s1", CreditsFixture.Service));
-        _id = await _fixture.AddUserAsync();
-    }
-
-    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
-
     [Fact]
     public async Task A_refund_of_a_usage_gives_back_at_most_what_it_took()
     {
@@ -31,7 +17,7 @@ public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal((HttpStatusCode.Conflict, "0.000000"),
             (await RefundAsync("0.000001", usage) is var last ? last.Status : default, last["refundable"]));
         Assert.Equal(
-            2, await _fixture.Database.ScalarAsync<int>(
+            2, await Fixture.Database.ScalarAsync<int>(
                 "select count(*)::int from credit_transactions where transaction_type = 'refund' and metadata ->> 'refunds' = @usage",
                 new { usage }));
     }
@@ -40,16 +26,16 @@ public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_refund_names_a_usage_of_the_account()
     {
         var usage = await DeductAsync(1);
-        var grant = await _fixture.Database.ScalarAsync<string>(
-            "select id::text from credit_transactions where user_id = @Id and grant_key = 'signup'", new { Id = _id });
-        var mine = _id;
-        _id = await _fixture.AddUserAsync();
+        var grant = await Fixture.Database.ScalarAsync<string>(
+            "select id::text from credit_transactions where user_id = @Id and grant_key = 'signup'", new { Id });
+        var mine = Id;
+        Id = await Fixture.AddUserAsync();
         string[] wrong = [usage, $"{Guid.NewGuid()}", "x", "7"];
         foreach (var refunds in wrong)
             await RefusedAsync(refunds);
-        _id = mine;
+        Id = mine;
         await RefusedAsync(grant!);
-        Assert.Equal(4m, await _fixture.BalanceOfAsync(mine));
+        Assert.Equal(4m, await Fixture.BalanceOfAsync(mine));
 
         async Task RefusedAsync(string refunds)
         {
@@ -66,7 +52,7 @@ public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
         var answers = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => RefundAsync(1, usage)));
         Assert.Equal(5, answers.Count(answer => answer.Status == HttpStatusCode.OK));
         Assert.Equal(11, answers.Count(answer => answer.Status == HttpStatusCode.Conflict));
-        Assert.Equal(5m, await _fixture.BalanceOfAsync(_id));
+        Assert.Equal(5m, await Fixture.BalanceOfAsync(Id));
     }
 
     [Fact]
@@ -75,31 +61,31 @@ public sealed class RefundTests(PostgresFixture postgres) : IAsyncLifetime
         var usage = await DeductAsync(2);
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => RefundAsync(2, usage, "key-1")));
         Assert.Single(answers.Select(answer => (answer.Status, answer.Body)).Distinct());
-        Assert.Equal(5m, await _fixture.BalanceOfAsync(_id));
+        Assert.Equal(5m, await Fixture.BalanceOfAsync(Id));
     }
 
     [Fact]
     public async Task A_closed_account_takes_no_refund_and_its_usage_stays_refundable()
     {
         var usage = await DeductAsync(1);
-        await _fixture.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted'");
+        await Fixture.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted'");
         Assert.Equal(HttpStatusCode.Conflict, (await RefundAsync(1, usage)).Status);
-        await _fixture.Database.ExecuteAsync("update user_credits set status = 'held', status_reason = 'disabled'");
+        await Fixture.Database.ExecuteAsync("update user_credits set status = 'held', status_reason = 'disabled'");
         Assert.Equal("5.000000", (await RefundAsync(1, usage))["balance"]);
     }
 
-    private Task<ApiReply> RefundAsync(JsonNode amount, string refunds, string? key = null) => _fixture.PostAsync(
-        CreditsFixture.Refund, _admin, new JsonObject { ["user_id"] = _id, ["amount"] = amount, ["reason"] = "outage",
+    private Task<ApiReply> RefundAsync(JsonNode amount, string refunds, string? key = null) => Fixture.PostAsync(
+        CreditsFixture.Refund, Admin, new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["reason"] = "outage",
         ["refunds"] = refunds }, key);
 
     private async Task<string> DeductAsync(decimal amount)
     {
-        var body = new JsonObject { ["user_id"] = _id, ["amount"] = amount, ["service"] = "s",
+        var body = new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["service"] = "s",
             ["metadata"] = new JsonObject { ["refunds"] = "all" } };
-        Assert.Equal(HttpStatusCode.OK, (await _fixture.PostAsync(CreditsFixture.Deduct, _service, body)).Status);
-        return (await _fixture.Database.ScalarAsync<string>(
+        Assert.Equal(HttpStatusCode.OK, (await Fixture.PostAsync(CreditsFixture.Deduct, Service, body)).Status);
+        return (await Fixture.Database.ScalarAsync<string>(
             "select id::text from credit_transactions where user_id = @Id and transaction_type = 'usage' and metadata ->> 'refunds' is "
                 + "null",
-            new { Id = _id }))!;
+            new { Id }))!;
     }
 }

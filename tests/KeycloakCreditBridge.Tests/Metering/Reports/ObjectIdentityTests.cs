@@ -13,20 +13,20 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
     [Fact]
     public async Task A_finished_batch_is_charged_once_and_its_creation_at_no_cost_does_not_use_it_up()
     {
-        await using var bridge = await StartAsync(postgres);
-        var (ana, bob) = (await bridge.AddUserAsync("ana"), await bridge.AddUserAsync("bob"));
+        await using var fixture = await StartAsync(postgres);
+        var (ana, bob) = (await fixture.AddUserAsync("ana"), await fixture.AddUserAsync("bob"));
         var created = Call("batch_1", "c-1", ana, Now, 0m, "acreate_batch", tokens: 0);
         var pending = Call("batch_1", "c-2", ana, Now + 60m, 0m, "aretrieve_batch", tokens: 35);
         var finished = Call("batch_1", "c-3", ana, Now + 120m, 1.5m, "aretrieve_batch");
 
-        await bridge.ReportAsync(created, pending, finished);
-        await bridge.ReportAsync(Call("batch_1", "c-4", ana, Now + 180m, 1.5m, "aretrieve_batch"), finished);
-        await bridge.ReportAsync(Call("batch_1_batch_cost", "c-5", ana, Now + 200m, 1.5m, "aretrieve_batch"));
-        await bridge.ReportAsync(Call(Wrapped, "c-7", ana, Now + 210m, 1.5m, "aretrieve_batch"));
-        await bridge.ReportAsync(Call("batch_1", "c-6", bob, Now + 240m, 1.5m, "aretrieve_batch"));
+        await fixture.ReportAsync(created, pending, finished);
+        await fixture.ReportAsync(Call("batch_1", "c-4", ana, Now + 180m, 1.5m, "aretrieve_batch"), finished);
+        await fixture.ReportAsync(Call("batch_1_batch_cost", "c-5", ana, Now + 200m, 1.5m, "aretrieve_batch"));
+        await fixture.ReportAsync(Call(Wrapped, "c-7", ana, Now + 210m, 1.5m, "aretrieve_batch"));
+        await fixture.ReportAsync(Call("batch_1", "c-6", bob, Now + 240m, 1.5m, "aretrieve_batch"));
 
-        Assert.Equal((3.5m, 5m), (await bridge.BalanceAsync(ana), await bridge.BalanceAsync(bob)));
-        Assert.Equal([1.5m], await bridge.ChargesAsync(ana));
+        Assert.Equal((3.5m, 5m), (await fixture.BalanceAsync(ana), await fixture.BalanceAsync(bob)));
+        Assert.Equal([1.5m], await fixture.ChargesAsync(ana));
     }
 
     [Theory]
@@ -38,33 +38,33 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
     [InlineData("avector_store_file_list")]
     public async Task Reading_what_is_stored_costs_nothing(string callType)
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
-        await bridge.ReportAsync(Call("resp_1", "c-1", ana, Now, callType: "aresponses"));
-        await bridge.ReportAsync(
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        await fixture.ReportAsync(Call("resp_1", "c-1", ana, Now, callType: "aresponses"));
+        await fixture.ReportAsync(
             Call("resp_1", "c-2", ana, Now + 1m, callType: callType), Call("resp_2", "c-3", ana, Now + 2m, callType: callType),
             Call("resp_3", "c-4", ana, Now + 3m, 0m, callType));
 
-        Assert.Equal(4m, await bridge.BalanceAsync(ana));
-        Assert.Equal([1m], await bridge.ChargesAsync(ana));
+        Assert.Equal(4m, await fixture.BalanceAsync(ana));
+        Assert.Equal([1m], await fixture.ChargesAsync(ana));
     }
 
     [Fact]
     public async Task A_background_response_is_charged_once_by_the_reading_that_carries_its_cost()
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
         var wrapped = "resp_" + Convert.ToBase64String("litellm:custom_llm_provider:openai;model_id:m;response_id:resp_68a1"u8);
-        await bridge.ReportAsync(
+        await fixture.ReportAsync(
             Background("resp_68a1", "c-1", ana, Now, 0m, "aresponses"),
             Background("resp_68a1", "c-2", ana, Now + 1m, 1m, "aget_responses"));
-        await bridge.ReportAsync(
+        await fixture.ReportAsync(
             Background("resp_68a1", "c-3", ana, Now + 2m, 1m, "aget_responses"),
             Background(wrapped, "c-4", ana, Now + 3m, 1m, "aget_responses"));
         // An encrypted id is another one at each reading, so that nothing tells the readings from each other.
-        await bridge.ReportAsync(Background("resp_" + new string('Q', 90), "c-5", ana, Now + 4m, 1m, "aget_responses"));
+        await fixture.ReportAsync(Background("resp_" + new string('Q', 90), "c-5", ana, Now + 4m, 1m, "aget_responses"));
 
-        Assert.Equal(4m, await bridge.BalanceAsync(ana));
+        Assert.Equal(4m, await fixture.BalanceAsync(ana));
     }
 
     [Theory]
@@ -74,34 +74,34 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
     [InlineData(Wrapped, Wrapped)]
     public async Task A_batch_that_an_older_release_charged_is_not_charged_again(string oldId, string id)
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
-        await ChargeByOlderReleaseAsync(bridge, ana, oldId, responseCost: 1m);
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        await ChargeByOlderReleaseAsync(fixture, ana, oldId, responseCost: 1m);
 
-        await bridge.ReportAsync(Call(id, "c-2", ana, Now + 900m, callType: "aretrieve_batch"));
-        await bridge.ReportAsync(Call(id, "c-3", ana, Now + 990m, callType: "aretrieve_batch"));
+        await fixture.ReportAsync(Call(id, "c-2", ana, Now + 900m, callType: "aretrieve_batch"));
+        await fixture.ReportAsync(Call(id, "c-3", ana, Now + 990m, callType: "aretrieve_batch"));
 
-        Assert.Equal(5m, await bridge.BalanceAsync(ana));
+        Assert.Equal(5m, await fixture.BalanceAsync(ana));
     }
 
     [Fact]
     public async Task A_batch_whose_creation_at_no_cost_an_older_release_recorded_is_charged_once()
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
-        await ChargeByOlderReleaseAsync(bridge, ana, "batch_1", responseCost: 0m);
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        await ChargeByOlderReleaseAsync(fixture, ana, "batch_1", responseCost: 0m);
 
         foreach (var call in (string[])["c-2", "c-3"])
-            await bridge.ReportAsync(Call("batch_1", call, ana, Now + 900m, callType: "aretrieve_batch"));
+            await fixture.ReportAsync(Call("batch_1", call, ana, Now + 900m, callType: "aretrieve_batch"));
 
-        Assert.Equal(4m, await bridge.BalanceAsync(ana));
+        Assert.Equal(4m, await fixture.BalanceAsync(ana));
     }
 
     [Fact]
     public async Task A_background_response_without_a_usable_id_is_charged_by_its_creation()
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
         JsonObject[] records =
         [
             Background("resp_" + new string('Q', 90), "c-1", ana, Now, 1m, "aresponses"),
@@ -113,37 +113,37 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
             Background("c-6", "c-6", ana, Now + 5m, 1m, "aget_responses"),
         ];
 
-        await bridge.ReportAsync(records);
-        await bridge.ReportAsync(records);
+        await fixture.ReportAsync(records);
+        await fixture.ReportAsync(records);
 
-        Assert.Equal(2m, await bridge.BalanceAsync(ana));
+        Assert.Equal(2m, await fixture.BalanceAsync(ana));
     }
 
     [Fact]
     public async Task A_call_id_that_a_caller_chose_uses_up_no_object_of_another_user()
     {
-        await using var bridge = await StartAsync(postgres);
-        var (ana, bob) = (await bridge.AddUserAsync("ana"), await bridge.AddUserAsync("bob"));
+        await using var fixture = await StartAsync(postgres);
+        var (ana, bob) = (await fixture.AddUserAsync("ana"), await fixture.AddUserAsync("bob"));
 
-        await bridge.ReportAsync(
+        await fixture.ReportAsync(
             Call("batch_1", "batch_1", bob, Now, 0.001m, "afile_content"),
             Background("resp_1", "resp_1", bob, Now, 0.001m, "aget_responses"));
-        await bridge.ReportAsync(
+        await fixture.ReportAsync(
             Call("batch_1", "c-1", ana, Now + 9m, callType: "aretrieve_batch"),
             Background("resp_1", "c-2", ana, Now + 9m, 1m, "aget_responses"));
 
-        Assert.Equal((3m, 4.998m), (await bridge.BalanceAsync(ana), await bridge.BalanceAsync(bob)));
+        Assert.Equal((3m, 4.998m), (await fixture.BalanceAsync(ana), await fixture.BalanceAsync(bob)));
     }
 
     [Fact]
     public async Task A_response_is_charged_once_to_a_caller_that_reads_it_with_its_id_as_call_id()
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
-        await bridge.ReportAsync(
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        await fixture.ReportAsync(
             Background("resp_1", "resp_1", ana, Now, 1m, "aget_responses"),
             Background("resp_1", "resp_1", ana, Now + 9m, 1m, "aget_responses"));
-        Assert.Equal(4m, await bridge.BalanceAsync(ana));
+        Assert.Equal(4m, await fixture.BalanceAsync(ana));
     }
 
     [Theory]
@@ -151,16 +151,16 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
     [InlineData("Metering:Prices:From", "Tokens", 4.9999)]
     public async Task A_pending_batch_priced_by_tokens_is_charged_when_it_is_finished(string setting, string value, double balance)
     {
-        await using var bridge = await StartAsync(postgres, (setting, value));
-        var ana = await bridge.AddUserAsync("ana");
-        await bridge.ReportAsync(
+        await using var fixture = await StartAsync(postgres, (setting, value));
+        var ana = await fixture.AddUserAsync("ana");
+        await fixture.ReportAsync(
             WithStatus(Call("batch_1", "c-1", ana, Now, 0m, "acreate_batch", tokens: 35), "validating"),
             Call("batch_1", "c-2", ana, Now + 1m, 0m, "aretrieve_batch", tokens: 40));
-        Assert.Equal(5m, await bridge.BalanceAsync(ana));
+        Assert.Equal(5m, await fixture.BalanceAsync(ana));
 
         foreach (var call in (string[])["c-3", "c-4"])
-            await bridge.ReportAsync(WithStatus(Call("batch_1", call, ana, Now + 2m, 0m, "aretrieve_batch"), "completed"));
-        Assert.Equal((decimal)balance, await bridge.BalanceAsync(ana));
+            await fixture.ReportAsync(WithStatus(Call("batch_1", call, ana, Now + 2m, 0m, "aretrieve_batch"), "completed"));
+        Assert.Equal((decimal)balance, await fixture.BalanceAsync(ana));
     }
 
     [Theory]
@@ -168,19 +168,19 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
     [InlineData(null)]
     public async Task Unreadable_tokens_of_a_pending_batch_refuse_nothing(string? id)
     {
-        await using var bridge = await StartAsync(postgres);
-        var ana = await bridge.AddUserAsync("ana");
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
         var pending = Call(id, "c-1", ana, Now, 0m, "aretrieve_batch");
         var counted = (JsonObject)pending.DeepClone();
         pending["total_tokens"] = "many";
 
-        await bridge.ReportAsync(pending, counted);
+        await fixture.ReportAsync(pending, counted);
 
-        Assert.Equal((5m, 0), (await bridge.BalanceAsync(ana), await bridge.RefusalsAsync()));
+        Assert.Equal((5m, 0), (await fixture.BalanceAsync(ana), await fixture.RefusalsAsync()));
     }
 
-    private static Task ChargeByOlderReleaseAsync(MeteringFixture bridge, string user, string id, decimal responseCost) =>
-        bridge.Database.ExecuteAsync(
+    private static Task<int> ChargeByOlderReleaseAsync(MeteringFixture fixture, string user, string id, decimal responseCost) =>
+        fixture.Database.ExecuteAsync(
             """
             with record as (
                 insert into usage_records (user_id, record_id, charged_at) values (@user, @id, timestamptz '2026-11-27 12:00:00.123456Z')
