@@ -15,18 +15,18 @@ public sealed class AdoptionConflictTests(PostgresFixture postgres)
     [Fact]
     public async Task A_batch_that_PostgreSQL_undoes_for_a_deadlock_is_adopted_all_the_same()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
         foreach (var id in (string[])["p0", "p1"])
         {
-            scene.AddUser(id);
-            await scene.Database.OpenAsync(id, 5m, openings: 2);
+            fixture.AddUser(id);
+            await fixture.Database.OpenAsync(id, 5m, openings: 2);
         }
 
-        await scene.Database.MigrateAsync();
+        await fixture.Database.MigrateAsync();
         // A session looks for a deadlock once, which has to be after the other one waits too; the other one does not look.
-        await using var bridge = scene.NewBridge(
-            ("Storage:ConnectionString", $"{scene.Database.ConnectionString};Options=-c deadlock_timeout=8s"));
-        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var bridge = fixture.NewBridge(
+            ("Storage:ConnectionString", $"{fixture.Database.ConnectionString};Options=-c deadlock_timeout=8s"));
+        await using var other = await fixture.Database.DataSource.OpenConnectionAsync(Token);
         Task<AdoptionReport> adopting;
         await using (var transaction = await other.BeginTransactionAsync(Token))
         {
@@ -35,17 +35,17 @@ public sealed class AdoptionConflictTests(PostgresFixture postgres)
             adopting = bridge.Services.GetRequiredService<Adopter>().ApplyAsync(
                 new AdoptionOptions(TrustAddresses: false, Examples: 5, BatchSize: 2), new Progress<long>(), Token);
             await Eventually.TrueAsync(
-                () => scene.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
+                () => fixture.Database.WaitsAsync("adopting_members"), "the batch has one account and waits for the other");
             await other.ExecuteAsync(LockSql, new { Id = "p0" });
         }
 
         var report = await adopting;
 
         Assert.Equal((2, 0), (report.Done, report.Skipped));
-        Assert.Equal(["p0 5.00 of p0", "p1 5.00 of p1"], await scene.AccountsAsync());
-        await scene.AssertBooksAsync();
+        Assert.Equal(["p0 5.00 of p0", "p1 5.00 of p1"], await fixture.AccountsAsync());
+        await fixture.AssertBooksAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"),
+            () => fixture.Database.ScalarAsync<bool>("select deadlocks = 1 from pg_stat_database where datname = current_database()"),
             "it was a deadlock");
     }
 }

@@ -13,19 +13,19 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
     [Theory, EveryKeycloak]
     public async Task An_installation_is_adopted_and_no_user_is_granted_again(KeycloakKind kind)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
-        await scene.Database.ExecuteAsync(
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
+        await fixture.Database.ExecuteAsync(
             $"drop schema public cascade; create schema public; {ExistingInstallation.Tables(notifications: true)}");
-        var (raced, twin) = (await AddUserAsync(scene, "raced"), await AddUserAsync(scene, "twin"));
-        var (bare, off) = (await AddUserAsync(scene, "bare"), await AddUserAsync(scene, "off"));
-        var fresh = await AddUserAsync(scene, "fresh");
-        await scene.Database.OpenAsync(raced, 5m, openings: 10);
-        await scene.Database.OpenAsync("Twin@example.com", 5m);
-        await scene.Database.OpenAsync(twin, 4m, used: 1m);
-        await scene.Database.OpenAsync(bare, 3.2m, openings: 0);
-        await scene.Database.OpenAsync("off@example.com", 3.5m, used: 1m);
-        await scene.Database.OpenAsync("left@example.com", 5m);
-        var settings = scene.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase);
+        var (raced, twin) = (await AddUserAsync(fixture, "raced"), await AddUserAsync(fixture, "twin"));
+        var (bare, off) = (await AddUserAsync(fixture, "bare"), await AddUserAsync(fixture, "off"));
+        var fresh = await AddUserAsync(fixture, "fresh");
+        await fixture.Database.OpenAsync(raced, 5m, openings: 10);
+        await fixture.Database.OpenAsync("Twin@example.com", 5m);
+        await fixture.Database.OpenAsync(twin, 4m, used: 1m);
+        await fixture.Database.OpenAsync(bare, 3.2m, openings: 0);
+        await fixture.Database.OpenAsync("off@example.com", 3.5m, used: 1m);
+        await fixture.Database.OpenAsync("left@example.com", 5m);
+        var settings = fixture.Settings.ToDictionary(pair => pair.Key, pair => (string?)pair.Value, StringComparer.OrdinalIgnoreCase);
 
         Assert.Equal(0, (await CommandProcess.RunAsync(settings, "migrate")).ExitCode);
         var plan = await CommandProcess.RunAsync(settings, "adopt", "--plan", "--json");
@@ -39,30 +39,30 @@ public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixtu
                 "uuid_ids 3", "without_ledger 1",
             ],
             Findings(plan.Output));
-        await scene.StartBridgeAsync();
+        await fixture.StartBridgeAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"),
+            () => fixture.Database.ScalarAsync<bool>("select not exists (select from leases where name like 'reconcile:%')"),
             "the first reconciliation has let go");
-        await scene.ReconcileAsync();
+        await fixture.ReconcileAsync();
         string[] expected =
         [
             $"{raced} 5.00 1", $"{twin} 4.00 1", $"{bare} 3.20 1", $"{off} 3.50 1", "left@example.com 5.00 1", $"{fresh} 5.00 1",
         ];
-        Assert.Equal(expected.Order(StringComparer.Ordinal), await scene.Database.QueryAsync<string>(
+        Assert.Equal(expected.Order(StringComparer.Ordinal), await fixture.Database.QueryAsync<string>(
             """
             select concat_ws(' ', user_id, credits_remaining::numeric(9, 2),
                 (select count(*) from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'signup'))
             from user_credits c order by user_id collate "C"
             """));
-        Assert.Equal([fresh], await scene.Database.QueryAsync<string>("select user_id from audit_logs where action = 'credit.create'"));
-        Assert.Empty(await scene.Database.QueryAsync<string>(AdoptionFixture.BrokenBooksSql));
+        Assert.Equal([fresh], await fixture.Database.QueryAsync<string>("select user_id from audit_logs where action = 'credit.create'"));
+        Assert.Empty(await fixture.Database.QueryAsync<string>(AdoptionFixture.BrokenBooksSql));
         Assert.Equal(0, (await CommandProcess.RunAsync(settings, "adopt", "--plan")).ExitCode);
     }
 
-    private static async Task<string> AddUserAsync(ContractFixture scene, string name)
+    private static async Task<string> AddUserAsync(ContractFixture fixture, string name)
     {
-        var id = await scene.CreateUserAsync(name);
-        await scene.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });
+        var id = await fixture.CreateUserAsync(name);
+        await fixture.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });
         return id;
     }
 

@@ -18,43 +18,43 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
     [Fact]
     public async Task Until_accounts_are_adopted_the_service_waits_and_reconcile_is_refused_with_the_remedy()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("ana", "ana@example.com");
-        await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
-        await using var bridge = await scene.NewBridge().StartAsync();
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("ana", "ana@example.com");
+        await fixture.Database.OpenAsync("ana@example.com", 4m, used: 1m);
+        await using var bridge = await fixture.NewBridge().StartAsync();
 
         await Eventually.TrueAsync(
             async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
-        var (code, _, error) = await CommandProcess.RunAsync(scene.Settings, "reconcile");
+        var (code, _, error) = await CommandProcess.RunAsync(fixture.Settings, "reconcile");
 
         Assert.Equal(2, code);
         Assert.Contains("adopt --plan", error, StringComparison.Ordinal);
-        Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
-        await scene.ApplyAsync();
+        Assert.Equal(["ana@example.com 4.00"], await fixture.AccountsAsync());
+        await fixture.ApplyAsync();
         await Eventually.TrueAsync(
             async () => !(await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service goes on");
-        Assert.Equal(0, (await CommandProcess.RunAsync(scene.Settings, "reconcile")).ExitCode);
-        Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(0, (await CommandProcess.RunAsync(fixture.Settings, "reconcile")).ExitCode);
+        Assert.Equal(["ana 4.00 of ana"], await fixture.AccountsAsync());
     }
 
     [Fact]
     public async Task Until_accounts_are_adopted_the_gate_opens_no_second_account()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("ana", "ana@example.com");
-        await scene.Database.OpenAsync("ana@example.com", 4m, used: 1m);
-        await scene.Database.MigrateAsync();
-        await using var bridge = await scene.NewBridge(
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("ana", "ana@example.com");
+        await fixture.Database.OpenAsync("ana@example.com", 4m, used: 1m);
+        await fixture.Database.MigrateAsync();
+        await using var bridge = await fixture.NewBridge(
             ("Metering:ApiKeys:0", MeteringFixture.Key), ("Metering:Gate:Undecided", "Refuse")).StartAsync();
         await Eventually.TrueAsync(
             async () => (await ReadyAsync(bridge)).Contains("adopt --plan", StringComparison.Ordinal), "the service says why it holds");
 
         Assert.Contains("Your credits cannot be checked right now", await AskAsync(), StringComparison.Ordinal);
-        Assert.Equal(["ana@example.com 4.00"], await scene.AccountsAsync());
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
-        await scene.ApplyAsync();
+        Assert.Equal(["ana@example.com 4.00"], await fixture.AccountsAsync());
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        await fixture.ApplyAsync();
         await Eventually.TrueAsync(async () => (await AskAsync()).Contains("NONE", StringComparison.Ordinal), "the gate decides again");
-        Assert.Equal(["ana 4.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(["ana 4.00 of ana"], await fixture.AccountsAsync());
 
         async Task<string> AskAsync()
         {
@@ -70,16 +70,16 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
     [Fact]
     public async Task A_plan_with_nothing_to_do_lets_the_service_run()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("ana", "ana@example.com");
-        await scene.Database.OpenAsync("ana", 5m);
-        var mark = new AdoptionMarkStore(scene.Database.DataSource, TimeProvider.System);
-        await scene.PlanAsync();
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("ana", "ana@example.com");
+        await fixture.Database.OpenAsync("ana", 5m);
+        var mark = new AdoptionMarkStore(fixture.Database.DataSource, TimeProvider.System);
+        await fixture.PlanAsync();
         Assert.True(await mark.IsDueAsync(Token));
-        await scene.ApplyAsync();
-        await scene.Database.ExecuteAsync("update adoption set adopted_at = null");
+        await fixture.ApplyAsync();
+        await fixture.Database.ExecuteAsync("update adoption set adopted_at = null");
 
-        Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
+        Assert.Equal(0, (await fixture.PlanAsync()).Totals.Due);
 
         Assert.False(await mark.IsDueAsync(Token));
     }
@@ -87,68 +87,68 @@ public sealed class AdoptionGateTests(PostgresFixture postgres)
     [Fact]
     public async Task The_installations_own_statements_go_on_beside_the_bridge_and_what_they_open_is_adopted_next_time()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("ana", "ana@example.com");
-        scene.AddUser("ben", "ben@example.com");
-        await scene.Database.OpenAsync("ana@example.com", 5m);
-        await scene.ApplyAsync();
-        await using var bridge = await scene.NewBridge().StartAsync();
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("ana", "ana@example.com");
+        fixture.AddUser("ben", "ben@example.com");
+        await fixture.Database.OpenAsync("ana@example.com", 5m);
+        await fixture.ApplyAsync();
+        await using var bridge = await fixture.NewBridge().StartAsync();
         await Eventually.TrueAsync(async () => (await bridge.GetAsync("health/ready")).IsSuccessStatusCode, "the service is ready");
 
-        await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ben@example.com" });
-        await scene.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ana" });
-        await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = "ana" });
+        await fixture.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ben@example.com" });
+        await fixture.Database.ExecuteAsync(ExistingInstallation.FirstCall, new { Id = "ana" });
+        await fixture.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = "ana" });
         foreach (var statement in ExistingInstallation.Troubleshooting)
-            await scene.Database.QueryAsync<object>(statement);
+            await fixture.Database.QueryAsync<object>(statement);
 
-        Assert.Equal(["ana 4.50 of ana", "ben@example.com 5.00"], await scene.AccountsAsync());
-        Assert.Equal(1, (await scene.PlanAsync()).Totals.Due);
-        await scene.ApplyAsync();
-        Assert.Equal(["ana 4.50 of ana", "ben 5.00 of ben"], await scene.AccountsAsync());
-        await scene.AssertBooksAsync();
+        Assert.Equal(["ana 4.50 of ana", "ben@example.com 5.00"], await fixture.AccountsAsync());
+        Assert.Equal(1, (await fixture.PlanAsync()).Totals.Due);
+        await fixture.ApplyAsync();
+        Assert.Equal(["ana 4.50 of ana", "ben 5.00 of ben"], await fixture.AccountsAsync());
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
     public async Task Charges_and_events_that_come_while_accounts_are_adopted_lose_nothing()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
         string[] ids = [.. Enumerable.Range(0, 30).Select(number => $"p{number:D2}")];
         foreach (var id in ids)
         {
-            scene.AddUser(id, $"{id}@example.com");
-            await scene.Database.OpenAsync(id, 5m, openings: 3);
+            fixture.AddUser(id, $"{id}@example.com");
+            await fixture.Database.OpenAsync(id, 5m, openings: 3);
         }
 
-        await scene.Database.MigrateAsync();
-        await using var bridge = scene.NewBridge();
+        await fixture.Database.MigrateAsync();
+        await using var bridge = fixture.NewBridge();
         var writers = Enumerable.Range(0, 3).Select(async first =>
         {
             for (var number = 0; number < 60; number++)
-                await scene.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
+                await fixture.Database.ExecuteAsync(ExistingInstallation.Charge, new { Id = ids[(first + (number * 7)) % ids.Length] });
         });
         await Task.WhenAll(
             [
-                .. writers, scene.ApplyAsync(),
+                .. writers, fixture.ApplyAsync(),
                 ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers with { ReEvaluate = true }, null, Token),
             ]);
 
         Assert.Equal(
-            (30 * 5m) - (180 * 0.5m), await scene.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
-        await scene.ApplyAsync();
-        await scene.AssertBooksAsync();
-        Assert.Equal(0, (await scene.PlanAsync()).Totals.Due);
+            (30 * 5m) - (180 * 0.5m), await fixture.Database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits"));
+        await fixture.ApplyAsync();
+        await fixture.AssertBooksAsync();
+        Assert.Equal(0, (await fixture.PlanAsync()).Totals.Due);
     }
 
     [Fact]
     public async Task The_command_tells_by_its_exit_code_what_there_is_to_do()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("ana", "ana@example.com");
-        await scene.Database.OpenAsync("ana@example.com", 5m, openings: 10);
-        var settings = scene.Settings;
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("ana", "ana@example.com");
+        await fixture.Database.OpenAsync("ana@example.com", 5m, openings: 10);
+        var settings = fixture.Settings;
 
         var unmigrated = await CommandProcess.RunAsync(settings, "adopt", "--plan");
-        await scene.Database.MigrateAsync();
+        await fixture.Database.MigrateAsync();
         var neither = await CommandProcess.RunAsync(settings, "adopt");
         var plan = await CommandProcess.RunAsync(settings, "adopt", "--plan", "--json");
         var apply = await CommandProcess.RunAsync(settings, "adopt", "--apply");

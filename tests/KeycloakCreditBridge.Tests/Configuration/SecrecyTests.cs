@@ -11,14 +11,14 @@ public sealed class SecrecyTests(PostgresFixture postgres)
     [Fact]
     public async Task No_secret_stands_in_any_log_line_at_any_level()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 5);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 5);
         await using var bridge = await BridgeFixture.Build(
-            bundle.Database,
-            bundle.Keycloak,
+            fixture.Database,
+            fixture.Keycloak,
             ("Intake:Poll:Enabled", "true"),
             ("Reconciliation:Enabled", "true"),
             ("Keycloak:Realms:0:WebhookSecrets:0", WebhookSecret)).StartAsync();
-        await Eventually.TrueAsync(async () => (await bundle.AccountsAsync()).Length == 5, "every user has an account");
+        await Eventually.TrueAsync(async () => (await fixture.AccountsAsync()).Length == 5, "every user has an account");
         await bridge.StopAsync();
 
         AssertNoSecret(bridge);
@@ -27,8 +27,8 @@ public sealed class SecrecyTests(PostgresFixture postgres)
     [Fact]
     public async Task No_secret_stands_in_the_errors_of_servers_that_refuse_it()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
-        var settings = BridgeFixture.Settings("Host=127.0.0.1;Port=9;Database=x;Username=y", bundle.Keycloak.Server.Url);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
+        var settings = BridgeFixture.Settings("Host=127.0.0.1;Port=9;Database=x;Username=y", fixture.Keycloak.Server.Url);
         await using var bridge = await BridgeFixture.Build(
             settings, ("Storage:Password", DatabasePassword), ("Keycloak:ClientSecret", "not-the-s3cret"),
             ("Intake:Poll:Enabled", "true")).StartAsync();

@@ -13,26 +13,26 @@ public sealed class CommandTests(KeycloakFixture servers, PostgresFixture postgr
     [Theory, EveryKeycloak]
     public async Task A_dry_run_counts_and_a_backfill_opens_the_named_user(KeycloakKind kind)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
-        var (ana, ben) = (await scene.CreateUserAsync("ana"), await scene.RegisterAsync("ben"));
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
+        var (ana, ben) = (await fixture.CreateUserAsync("ana"), await fixture.RegisterAsync("ben"));
 
-        var (code, output) = await RunAsync(scene.Settings, "reconcile", "--dry-run");
+        var (code, output) = await RunAsync(fixture.Settings, "reconcile", "--dry-run");
         Assert.Equal(0, code);
         Assert.Contains("2 seen, 2 missing, 0 provisioned", output, StringComparison.Ordinal);
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
 
-        (code, output) = await RunAsync(scene.Settings, "backfill", "--user", "ana@example.com");
+        (code, output) = await RunAsync(fixture.Settings, "backfill", "--user", "ana@example.com");
         Assert.Equal(0, code);
         Assert.Contains("1 provisioned", output, StringComparison.Ordinal);
-        await scene.Database.AssertOpenedAsync(ana, HintSources.Backfill);
-        Assert.False(await scene.Database.HasAccountAsync(ben));
+        await fixture.Database.AssertOpenedAsync(ana, HintSources.Backfill);
+        Assert.False(await fixture.Database.HasAccountAsync(ben));
     }
 
     [Fact]
     public async Task A_Keycloak_that_cannot_be_reached_is_exit_code_3()
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Nothing);
-        var settings = scene.Settings;
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Nothing);
+        var settings = fixture.Settings;
         settings["Keycloak:Url"] = $"http://127.0.0.1:{FreePort.Next()}/";
         var (code, output) = await RunAsync(settings, "reconcile");
         Assert.Equal(3, code);

@@ -14,7 +14,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
-/// <summary>How the bridge of a scene hears of users. Servers without the webhook plugin are only ever polled.</summary>
+/// <summary>How the bridge of a fixture hears of users. Servers without the webhook plugin are only ever polled.</summary>
 internal enum EventDelivery
 {
     WebhooksAndPolling,
@@ -74,7 +74,7 @@ internal sealed class ContractFixture : IAsyncDisposable
 
     public BridgeFixture Bridge => _bridge ?? throw new InvalidOperationException("The bridge is not running.");
 
-    /// <summary>What a bridge of this scene is configured with. Its scheduled reconciliation never comes.</summary>
+    /// <summary>What a bridge of this fixture is configured with. Its scheduled reconciliation never comes.</summary>
     public Dictionary<string, string> Settings => new(StringComparer.OrdinalIgnoreCase)
     {
         ["Urls"] = BridgeUrl.ToString(),
@@ -102,14 +102,14 @@ internal sealed class ContractFixture : IAsyncDisposable
     public static async Task<ContractFixture> CreateAsync(
         IKeycloakServer server, PostgresFixture postgres, EventDelivery hearing = EventDelivery.WebhooksAndPolling, params string[] users)
     {
-        var scene = new ContractFixture(server, await postgres.CreateDatabaseAsync(), hearing);
+        var fixture = new ContractFixture(server, await postgres.CreateDatabaseAsync(), hearing);
         var file = JsonNode.Parse(DemoRealm.Json(Secret, server.SendsWebhooks))!;
         foreach (var name in users)
             file["users"]!.AsArray().Add(new JsonObject { ["username"] = name, ["email"] = Named(name).Email, ["enabled"] = true });
-        await scene.Admin.ImportRealmAsync(scene.Realm, file.ToJsonString(), Token);
+        await fixture.Admin.ImportRealmAsync(fixture.Realm, file.ToJsonString(), Token);
         if (server.SendsWebhooks && hearing is EventDelivery.Webhooks or EventDelivery.WebhooksAndPolling)
-            await scene.AddWebhookAsync(scene.BridgeUrl);
-        return scene;
+            await fixture.AddWebhookAsync(fixture.BridgeUrl);
+        return fixture;
     }
 
     /// <summary>Has the realm report to a bridge.</summary>

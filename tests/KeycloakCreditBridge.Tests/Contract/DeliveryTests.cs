@@ -9,25 +9,25 @@ public sealed class DeliveryTests(KeycloakFixture servers, PostgresFixture postg
     [Theory, EveryKeycloak(SendsWebhooks = true)]
     public async Task Deliveries_signed_with_another_secret_are_refused_and_polling_finds_the_user(KeycloakKind kind)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind);
-        await scene.StartBridgeAsync(("Keycloak:Realms:0:WebhookSecrets:0", "quite-another-secret"));
-        await scene.Database.AssertOpenedAsync(await scene.CreateUserAsync("ana"), HintSources.Poll);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind);
+        await fixture.StartBridgeAsync(("Keycloak:Realms:0:WebhookSecrets:0", "quite-another-secret"));
+        await fixture.Database.AssertOpenedAsync(await fixture.CreateUserAsync("ana"), HintSources.Poll);
         await Eventually.TrueAsync(
-            () => scene.Bridge.Log.Says($"A webhook for realm '{scene.Realm}' was refused with 401 signature_wrong"),
+            () => fixture.Bridge.Log.Says($"A webhook for realm '{fixture.Realm}' was refused with 401 signature_wrong"),
             "the bridge says that it refuses");
     }
 
     [Theory, EveryKeycloak(SendsWebhooks = true)]
     public async Task A_delivery_that_cannot_be_stored_is_answered_503_and_comes_again(KeycloakKind kind)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Webhooks);
-        await scene.StartBridgeAsync();
-        await scene.Database.ExecuteAsync("alter table user_hints rename to user_hints_away");
-        var id = await scene.CreateUserAsync("ana");
-        await Eventually.TrueAsync(() => scene.Bridge.Log.Says("Webhooks are answered with 503"), "the bridge says that it cannot store");
-        Assert.False(await scene.Database.HasAccountAsync(id));
-        await scene.Database.ExecuteAsync("alter table user_hints_away rename to user_hints");
-        await scene.Database.AssertOpenedAsync(id, HintSources.Webhook);
-        await Eventually.TrueAsync(() => scene.Bridge.Log.Says("Webhooks are stored again"), "the bridge says that it stores again");
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Webhooks);
+        await fixture.StartBridgeAsync();
+        await fixture.Database.ExecuteAsync("alter table user_hints rename to user_hints_away");
+        var id = await fixture.CreateUserAsync("ana");
+        await Eventually.TrueAsync(() => fixture.Bridge.Log.Says("Webhooks are answered with 503"), "the bridge says that it cannot store");
+        Assert.False(await fixture.Database.HasAccountAsync(id));
+        await fixture.Database.ExecuteAsync("alter table user_hints_away rename to user_hints");
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Webhook);
+        await Eventually.TrueAsync(() => fixture.Bridge.Log.Says("Webhooks are stored again"), "the bridge says that it stores again");
     }
 }

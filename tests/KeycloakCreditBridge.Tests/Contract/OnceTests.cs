@@ -33,23 +33,23 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
     [Fact]
     public async Task Everything_at_once_on_two_bridges_grants_each_user_once()
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Polling);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator, EventDelivery.Polling);
         // No bridge runs yet: all of them are new to both bridges, by every way, at the same time.
-        var ids = await Task.WhenAll(Enumerable.Range(0, Users).Select(number => scene.CreateUserAsync($"user-{number}")));
-        Uri[] urls = [scene.BridgeUrl, new($"http://127.0.0.1:{FreePort.Next()}/")];
-        var bridges = await Task.WhenAll(urls.Select(url => scene.StartAnotherBridgeAsync(("Urls", url.ToString()))));
+        var ids = await Task.WhenAll(Enumerable.Range(0, Users).Select(number => fixture.CreateUserAsync($"user-{number}")));
+        Uri[] urls = [fixture.BridgeUrl, new($"http://127.0.0.1:{FreePort.Next()}/")];
+        var bridges = await Task.WhenAll(urls.Select(url => fixture.StartAnotherBridgeAsync(("Urls", url.ToString()))));
 
-        var reconcile = new RunRequest(scene.Realm, RunTriggers.Command);
+        var reconcile = new RunRequest(fixture.Realm, RunTriggers.Command);
         var backfill = reconcile with { ReEvaluate = true };
         Task[] work =
         [
-            DeliverAsync(scene.Realm, urls, ids),
+            DeliverAsync(fixture.Realm, urls, ids),
             .. bridges.Select(bridge => RunAsync(bridge, reconcile)),
             .. bridges.Select(bridge => RunAsync(bridge, backfill)),
         ];
         await Task.WhenAll(work);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>(CompletedSql), "everything is worked through");
+            () => fixture.Database.ScalarAsync<bool>(CompletedSql), "everything is worked through");
         foreach (var bridge in bridges)
         {
             await bridge.StopAsync();
@@ -57,10 +57,10 @@ public sealed class OnceTests(KeycloakFixture servers, PostgresFixture postgres)
         }
 
         foreach (var id in ids)
-            await scene.Database.AssertOpenedAsync(id, AnySource);
+            await fixture.Database.AssertOpenedAsync(id, AnySource);
         Assert.Equal(
             $"{Users} {Users} {Users}",
-            await scene.Database.ScalarAsync<string>(CountsSql));
+            await fixture.Database.ScalarAsync<string>(CountsSql));
     }
 
     // Every user is reported twice to each bridge.

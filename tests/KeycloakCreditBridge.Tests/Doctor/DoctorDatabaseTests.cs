@@ -66,8 +66,8 @@ public sealed class DoctorDatabaseTests(PostgresFixture postgres, ProductionKeyc
     [Fact]
     public async Task The_database_of_a_real_Keycloak_passes_for_a_reading_role_and_fails_for_its_owner()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
-        var settings = scene.Settings.ToDictionary(pair => pair.Key, string? (pair) => pair.Value, StringComparer.Ordinal);
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
+        var settings = fixture.Settings.ToDictionary(pair => pair.Key, string? (pair) => pair.Value, StringComparer.Ordinal);
         var role = $"reader_{Guid.NewGuid():n}";
         await using (var connection = await keycloak.Database.OpenConnectionAsync(TestContext.Current.CancellationToken))
             await connection.ExecuteAsync($"create role {role} login password 'x'; grant select on realm, user_entity to {role}");

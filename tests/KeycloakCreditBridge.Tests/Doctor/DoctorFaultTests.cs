@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Doctor;
 
 /// <summary>Each fault of <see cref="DoctorFaults"/>, planted into a healthy system and repaired again.</summary>
-public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<DoctorFixtures>
+public sealed class DoctorFaultTests(DoctorFixtures fixtures) : IClassFixture<DoctorFixtures>
 {
     public static TheoryData<string> Faults => [.. DoctorFaults.All.Keys];
 
@@ -19,10 +19,10 @@ public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<Doct
     private async Task FindAsync(KeycloakKind kind, string name)
     {
         // Healthy, as the test before left it.
-        var (scene, fault) = (await scenes.GetAsync(kind), DoctorFaults.All[name]);
-        var repair = await fault.Plant(scene);
-        var (exitCode, found) = await scene.RunDoctorAsync();
-        await scene.RepairAsync(repair);
+        var (fixture, fault) = (await fixtures.GetAsync(kind), DoctorFaults.All[name]);
+        var repair = await fault.Plant(fixture);
+        var (exitCode, found) = await fixture.RunDoctorAsync();
+        await fixture.RepairAsync(repair);
 
         Assert.Equal(1, exitCode);
         var line = found.First(item => item.Check == fault.Check);
@@ -31,34 +31,34 @@ public sealed class DoctorFaultTests(DoctorFixtures scenes) : IClassFixture<Doct
             line.Finding.Verdict == (fault.Verdict == "FAIL" ? Verdict.Fail : Verdict.Warn),
             $"{fault.Check} is {line.Finding.Verdict}: {text}");
         Assert.Contains(fault.Says, text, StringComparison.Ordinal);
-        await AssertHealthyAsync(scene);
+        await AssertHealthyAsync(fixture);
     }
 
-    internal static async Task AssertHealthyAsync(DoctorFixture scene)
+    internal static async Task AssertHealthyAsync(DoctorFixture fixture)
     {
-        var (exitCode, found) = await scene.RunDoctorAsync();
+        var (exitCode, found) = await fixture.RunDoctorAsync();
         Assert.Empty(found.Where(item => item.Finding.Verdict != Verdict.Ok).Select(item => $"{item.Check}: {item.Finding.Message}"));
         Assert.Equal(0, exitCode);
     }
 }
 
-/// <summary>One scene of each kind, for all tests of the class.</summary>
+/// <summary>One fixture of each kind, for all tests of the class.</summary>
 public sealed class DoctorFixtures(KeycloakFixture servers, PostgresFixture postgres) : IAsyncDisposable
 {
-    private readonly Dictionary<KeycloakKind, DoctorFixture> _scenes = [];
+    private readonly Dictionary<KeycloakKind, DoctorFixture> _fixtures = [];
 
     internal async Task<DoctorFixture> GetAsync(KeycloakKind kind)
     {
-        if (_scenes.TryGetValue(kind, out var known))
+        if (_fixtures.TryGetValue(kind, out var known))
             return known;
-        var scene = _scenes[kind] = await DoctorFixture.StartAsync(await servers.GetAsync(kind), postgres);
-        await DoctorFaultTests.AssertHealthyAsync(scene);
-        return scene;
+        var fixture = _fixtures[kind] = await DoctorFixture.StartAsync(await servers.GetAsync(kind), postgres);
+        await DoctorFaultTests.AssertHealthyAsync(fixture);
+        return fixture;
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var scene in _scenes.Values)
-            await scene.DisposeAsync();
+        foreach (var fixture in _fixtures.Values)
+            await fixture.DisposeAsync();
     }
 }

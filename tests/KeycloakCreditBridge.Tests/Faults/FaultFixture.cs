@@ -54,10 +54,10 @@ internal sealed class FaultFixture : IAsyncDisposable
         var token = TestContext.Current.CancellationToken;
         var postgres = await PostgresFixture.StartOwnAsync();
         var database = new TestDatabase(await postgres.CreateDatabaseAsync("credits", token));
-        var scene = new FaultFixture(postgres, await EmulatedKeycloak.StartAsync(new EmulatorOptions(), token), database);
-        await scene.Admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: true), token);
-        await scene.Admin.CreateWebhookAsync(Realm, new Uri(scene.BridgeUrl, $"webhooks/keycloak/{Realm}"), Secret, ["*"], token);
-        return scene;
+        var fixture = new FaultFixture(postgres, await EmulatedKeycloak.StartAsync(new EmulatorOptions(), token), database);
+        await fixture.Admin.ImportRealmAsync(Realm, DemoRealm.Json(Secret, webhooks: true), token);
+        await fixture.Admin.CreateWebhookAsync(Realm, new Uri(fixture.BridgeUrl, $"webhooks/keycloak/{Realm}"), Secret, ["*"], token);
+        return fixture;
     }
 
     /// <summary>An address for another replica, to which nothing is reported.</summary>

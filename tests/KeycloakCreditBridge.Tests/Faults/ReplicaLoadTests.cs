@@ -26,35 +26,35 @@ public sealed class ReplicaLoadTests
     [Fact]
     public async Task The_poller_and_the_scans_move_to_another_replica_when_theirs_is_killed()
     {
-        await using var scene = await FaultFixture.CreateAsync();
-        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
+        await using var fixture = await FaultFixture.CreateAsync();
+        var settings = new Dictionary<string, string>(fixture.Settings, StringComparer.Ordinal)
         {
             ["Intake:Poll:IdleInterval"] = "00:00:01",
             ["Reconciliation:Cron"] = "0/2 * * * * ?",
         };
-        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
-        await Eventually.TrueAsync(async () => await scene.CountAsync("leases where name = 'poll:demo'") == 1, "the first one polls");
-        var killedOwner = await scene.Database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'");
+        await using var killed = await BridgeProcess.StartAsync(fixture.BridgeUrl, settings);
+        await Eventually.TrueAsync(async () => await fixture.CountAsync("leases where name = 'poll:demo'") == 1, "the first one polls");
+        var killedOwner = await fixture.Database.ScalarAsync<string>("select owner from leases where name = 'poll:demo'");
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
-        scene.Keycloak.Faults.Hang("/admin/realms/demo/users/count", 1);
+            async () => await fixture.CountAsync("reconcile_runs where status = 'done'") > 0, "the first one reconciles");
+        fixture.Keycloak.Faults.Hang("/admin/realms/demo/users/count", 1);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
+            async () => await fixture.CountAsync("reconcile_runs where status = 'running'") == 1, "it is in the middle of a run");
         await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
         await killed.KillAsync();
         var killedAt = DateTimeOffset.UtcNow;
         // Its webhook goes to no bridge.
-        var ana = await scene.CreateUserAsync("ana");
+        var ana = await fixture.CreateUserAsync("ana");
 
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>(
+            () => fixture.Database.ScalarAsync<bool>(
                 "select owner <> @KilledOwner from leases where name = 'poll:demo'", new { KilledOwner = killedOwner }),
             "the other polls");
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @User)", new { User = ana }),
+            () => fixture.Database.ScalarAsync<bool>("select exists (select from user_credits where user_id = @User)", new { User = ana }),
             "ana has an account");
         await Eventually.TrueAsync(
-            async () => await scene.Database.ScalarAsync<bool>(
+            async () => await fixture.Database.ScalarAsync<bool>(
                 "select exists (select from reconcile_runs where status = 'done' and ended_at > @KilledAt)", new { KilledAt = killedAt }),
             "the other reconciles");
         Assert.InRange(DateTimeOffset.UtcNow - killedAt, TimeSpan.Zero, TimeSpan.FromSeconds(35));
@@ -64,8 +64,8 @@ public sealed class ReplicaLoadTests
     public async Task Four_replicas_under_full_load_meet_in_no_deadlock()
     {
         const int Users = 1_000;
-        await using var scene = await FaultFixture.CreateAsync();
-        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal)
+        await using var fixture = await FaultFixture.CreateAsync();
+        var settings = new Dictionary<string, string>(fixture.Settings, StringComparer.Ordinal)
         {
             ["Intake:Poll:IdleInterval"] = "00:00:01",
             ["Reconciliation:WindowUsers"] = "200",
@@ -75,9 +75,9 @@ public sealed class ReplicaLoadTests
         string[] types = ["REGISTER", "UPDATE_PROFILE", "LOGIN"];
         var urls = types.ToDictionary(type => type, _ => FaultFixture.NewUrl());
         foreach (var (type, url) in urls)
-            await scene.Admin.CreateWebhookAsync(
+            await fixture.Admin.CreateWebhookAsync(
                 FaultFixture.Realm, new Uri(url, "webhooks/keycloak/demo"), FaultFixture.Secret, [$"access.{type}"], Token);
-        await using var first = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        await using var first = await BridgeProcess.StartAsync(fixture.BridgeUrl, settings);
         await using var second = await BridgeProcess.StartAsync(urls[types[0]], settings);
         await using var third = await BridgeProcess.StartAsync(urls[types[1]], settings);
         await using var fourth = await BridgeProcess.StartAsync(urls[types[2]], settings);
@@ -88,25 +88,25 @@ public sealed class ReplicaLoadTests
             ReconcileAsync(
                 settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Windows, ReEvaluate: true), over.Token),
             ReconcileAsync(settings, new(FaultFixture.Realm, RunTriggers.Command, Mode: ReconcileMode.Counts), over.Token),
-            DeductAsync(scene, users, over.Token),
-            DeductAsync(scene, users, over.Token),
+            DeductAsync(fixture, users, over.Token),
+            DeductAsync(fixture, users, over.Token),
         };
-        await RaiseAsync(scene, types, users);
+        await RaiseAsync(fixture, types, users);
         await Eventually.TrueAsync(
-            async () => await scene.AccountsAsync() == Users && await scene.HintsAsync() == 0, "every user has an account");
+            async () => await fixture.AccountsAsync() == Users && await fixture.HintsAsync() == 0, "every user has an account");
         await over.CancelAsync();
         var done = await Task.WhenAll(busy);
         Assert.All(done, count => Assert.NotEqual(0, count));
 
         var ended = await Task.WhenAll(new[] { first, second, third, fourth }.Select(bridge => bridge.TerminateAsync()));
         Assert.DoesNotContain(false, ended);
-        await scene.Database.AssertNoDeadlockAsync();
-        Assert.Equal(Users, await scene.CountAsync("credit_transactions where grant_key = 'signup'"));
+        await fixture.Database.AssertNoDeadlockAsync();
+        Assert.Equal(Users, await fixture.CountAsync("credit_transactions where grant_key = 'signup'"));
     }
 
-    private static async Task RaiseAsync(FaultFixture scene, string[] types, string[] users)
+    private static async Task RaiseAsync(FaultFixture fixture, string[] types, string[] users)
     {
-        var realm = scene.Keycloak.Realm(FaultFixture.Realm);
+        var realm = fixture.Keycloak.Realm(FaultFixture.Realm);
         await Parallel.ForEachAsync(users.Index(), Token, async (one, _) =>
         {
             var (number, id) = one;
@@ -139,11 +139,11 @@ public sealed class ReplicaLoadTests
         return done;
     }
 
-    private static async Task<int> DeductAsync(FaultFixture scene, string[] users, CancellationToken over)
+    private static async Task<int> DeductAsync(FaultFixture fixture, string[] users, CancellationToken over)
     {
         var charged = 0;
         for (var turn = 0; !over.IsCancellationRequested; turn++)
-            charged += await scene.Database.ExecuteAsync(DeductSql, new { User = users[turn % users.Length] });
+            charged += await fixture.Database.ExecuteAsync(DeductSql, new { User = users[turn % users.Length] });
         return charged;
     }
 }

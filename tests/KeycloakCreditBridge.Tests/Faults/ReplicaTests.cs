@@ -40,115 +40,115 @@ public sealed class ReplicaTests
     [Fact]
     public async Task A_replica_that_hangs_with_a_claim_and_wakes_up_does_nothing_twice()
     {
-        await using var scene = await FaultFixture.CreateAsync();
+        await using var fixture = await FaultFixture.CreateAsync();
         // Not reported, as no bridge runs yet.
-        var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => scene.CreateUserAsync($"user-{number}")));
-        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
-        scene.Keycloak.Faults.Delay("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
-        await HintAsync(scene, users, "changed");
+        var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => fixture.CreateUserAsync($"user-{number}")));
+        await using var hung = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.HintsOnly);
+        fixture.Keycloak.Faults.Delay("/admin/realms/demo/users/*", Readers, TimeSpan.FromSeconds(4));
+        await HintAsync(fixture, users, "changed");
         await Eventually.TrueAsync(
-            () => scene.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
+            () => fixture.Keycloak.Requests[UserRequest] >= Readers, "the hung one asks for the first users that it claimed");
         await hung.SuspendAsync();
 
-        await using (var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly))
+        await using (var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), fixture.HintsOnly))
         {
             await Eventually.TrueAsync(
-                async () => await scene.AccountsAsync() == 20 && await scene.HintsAsync() == 0, "the other takes the hints over");
+                async () => await fixture.AccountsAsync() == 20 && await fixture.HintsAsync() == 0, "the other takes the hints over");
             // The answers that wait for the hung one are wrong by now.
-            scene.Keycloak.Realm(FaultFixture.Realm).RemoveUser(users[0]);
+            fixture.Keycloak.Realm(FaultFixture.Realm).RemoveUser(users[0]);
             foreach (var user in users[1..])
-                scene.Keycloak.Realm(FaultFixture.Realm).ChangeUser(user, user => user with { Enabled = false });
-            await HintAsync(scene, users[..1], "deleted");
-            await HintAsync(scene, users[1..], "changed");
+                fixture.Keycloak.Realm(FaultFixture.Realm).ChangeUser(user, user => user with { Enabled = false });
+            await HintAsync(fixture, users[..1], "deleted");
+            await HintAsync(fixture, users[1..], "changed");
             await Eventually.TrueAsync(
-                async () => await scene.CountAsync("user_credits where status = 'held'") == 19 && await scene.HintsAsync() == 0,
+                async () => await fixture.CountAsync("user_credits where status = 'held'") == 19 && await fixture.HintsAsync() == 0,
                 "they are held");
             Assert.True(await other.TerminateAsync());
         }
 
-        await AssertWakesUpAndChangesNothingAsync(scene, hung);
-        Assert.Equal(1, await scene.CountAsync("user_credits where status = 'closed'"));
-        Assert.Equal(21, await scene.CountAsync("audit_logs where action = 'credit.create'"));
-        Assert.Equal(19, await scene.CountAsync("audit_logs where action = 'credit.hold'"));
-        Assert.Equal(21, await scene.CountAsync("credit_transactions"));
+        await AssertWakesUpAndChangesNothingAsync(fixture, hung);
+        Assert.Equal(1, await fixture.CountAsync("user_credits where status = 'closed'"));
+        Assert.Equal(21, await fixture.CountAsync("audit_logs where action = 'credit.create'"));
+        Assert.Equal(19, await fixture.CountAsync("audit_logs where action = 'credit.hold'"));
+        Assert.Equal(21, await fixture.CountAsync("credit_transactions"));
     }
 
     [Fact]
     public async Task A_replica_that_hangs_in_the_middle_of_converging_opens_nothing_beside_the_one_that_took_over()
     {
-        await using var scene = await FaultFixture.CreateAsync();
-        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
-        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var fixture = await FaultFixture.CreateAsync();
+        await using var hung = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.HintsOnly);
+        await using var blocker = await fixture.Database.DataSource.OpenConnectionAsync(Token);
         await using (var transaction = await blocker.BeginTransactionAsync(Token))
         {
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
-            await scene.CreateUserAsync("ana");
-            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 1, "one converges");
+            await fixture.CreateUserAsync("ana");
+            await Eventually.TrueAsync(async () => await WaitingAsync(fixture) == 1, "one converges");
             await hung.SuspendAsync();
-            await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.HintsOnly);
-            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 2, "two converge the same user");
+            await using var other = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), fixture.HintsOnly);
+            await Eventually.TrueAsync(async () => await WaitingAsync(fixture) == 2, "two converge the same user");
             await transaction.CommitAsync(Token);
             await Eventually.TrueAsync(
-                async () => await scene.AccountsAsync() == 1 && await scene.HintsAsync() == 0, "the hint is completed");
-            await Eventually.TrueAsync(async () => await WaitingAsync(scene) == 0, "both have ended");
+                async () => await fixture.AccountsAsync() == 1 && await fixture.HintsAsync() == 0, "the hint is completed");
+            await Eventually.TrueAsync(async () => await WaitingAsync(fixture) == 0, "both have ended");
             Assert.True(await other.TerminateAsync());
         }
 
-        await AssertWakesUpAndChangesNothingAsync(scene, hung);
-        Assert.Equal(2, await scene.CountAsync("audit_logs where action = 'credit.create'"));
+        await AssertWakesUpAndChangesNothingAsync(fixture, hung);
+        Assert.Equal(2, await fixture.CountAsync("audit_logs where action = 'credit.create'"));
     }
 
     [Fact]
     public async Task A_replica_that_hangs_in_a_reconciliation_writes_nothing_into_the_run_that_another_took_over()
     {
-        await using var scene = await FaultFixture.CreateAsync();
-        scene.Keycloak.Realm(FaultFixture.Realm).AddUsers(100);
-        var settings = new Dictionary<string, string>(scene.HintsOnly, StringComparer.Ordinal)
+        await using var fixture = await FaultFixture.CreateAsync();
+        fixture.Keycloak.Realm(FaultFixture.Realm).AddUsers(100);
+        var settings = new Dictionary<string, string>(fixture.HintsOnly, StringComparer.Ordinal)
         {
             ["Reconciliation:Enabled"] = "true",
             ["Reconciliation:WindowUsers"] = "10",
         };
         // It hangs while parts are asked for, long before the last one, and finds their answers when it wakes up.
-        scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 4, TimeSpan.FromMilliseconds(100));
-        scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 1000, TimeSpan.FromSeconds(5));
-        await using var hung = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        fixture.Keycloak.Faults.Delay("/admin/realms/demo/users", 4, TimeSpan.FromMilliseconds(100));
+        fixture.Keycloak.Faults.Delay("/admin/realms/demo/users", 1000, TimeSpan.FromSeconds(5));
+        await using var hung = await BridgeProcess.StartAsync(fixture.BridgeUrl, settings);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1,
+            async () => await fixture.CountAsync("reconcile_runs where status = 'running' and seen >= 20") == 1,
             "the first run is under way");
         await hung.SuspendAsync();
-        scene.Keycloak.Faults.Reset();
-        var owner = await scene.Database.ScalarAsync<string>("select owner from reconcile_runs");
-        await scene.Database.ExecuteAsync("update leases set held_until = now() - interval '1 second'");
+        fixture.Keycloak.Faults.Reset();
+        var owner = await fixture.Database.ScalarAsync<string>("select owner from reconcile_runs");
+        await fixture.Database.ExecuteAsync("update leases set held_until = now() - interval '1 second'");
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(
             FaultFixture.Optional(settings), "reconcile", "--realm", FaultFixture.Realm);
         Assert.True(exitCode == 0, $"It ended with {exitCode}: {output}{error}");
-        Assert.Equal(100, await scene.AccountsAsync());
-        Assert.Equal(1, await scene.Database.ScalarAsync<int>(
+        Assert.Equal(100, await fixture.AccountsAsync());
+        Assert.Equal(1, await fixture.Database.ScalarAsync<int>(
             "select count(*)::int from reconcile_runs where status = 'done' and seen = 100 and owner <> @Owner", new { Owner = owner }));
-        var records = await RecordsAsync(scene);
+        var records = await RecordsAsync(fixture);
         await hung.ResumeAsync();
         await Eventually.TrueAsync(
             () => hung.Log.Contains("Reconciling realm demo failed", StringComparison.Ordinal), "the woken one notices and ends");
-        Assert.Equal(records, await RecordsAsync(scene));
+        Assert.Equal(records, await RecordsAsync(fixture));
     }
 
     // The next account is opened behind the batch that the worker hung in.
-    private static async Task AssertWakesUpAndChangesNothingAsync(FaultFixture scene, BridgeProcess hung)
+    private static async Task AssertWakesUpAndChangesNothingAsync(FaultFixture fixture, BridgeProcess hung)
     {
-        var before = await scene.AccountsAsync();
-        var records = await RecordsAsync(scene);
+        var before = await fixture.AccountsAsync();
+        var records = await RecordsAsync(fixture);
         await hung.ResumeAsync();
-        var last = await scene.CreateUserAsync("last");
+        var last = await fixture.CreateUserAsync("last");
         await Eventually.TrueAsync(
-            async () => await scene.AccountsAsync() == before + 1 && await scene.HintsAsync() == 0, "the woken one works");
-        Assert.Equal(records, (await RecordsAsync(scene)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
+            async () => await fixture.AccountsAsync() == before + 1 && await fixture.HintsAsync() == 0, "the woken one works");
+        Assert.Equal(records, (await RecordsAsync(fixture)).Where(line => !line.Contains(last, StringComparison.Ordinal)));
     }
 
-    private static async Task HintAsync(FaultFixture scene, string[] users, string kind) =>
-        Assert.Equal(users.Length, await scene.Database.ExecuteAsync(HintSql, new { Users = users, Kind = kind }));
+    private static async Task HintAsync(FaultFixture fixture, string[] users, string kind) =>
+        Assert.Equal(users.Length, await fixture.Database.ExecuteAsync(HintSql, new { Users = users, Kind = kind }));
 
-    private static Task<int> WaitingAsync(FaultFixture scene) => scene.Database.WaitingAsync("hint_version)");
+    private static Task<int> WaitingAsync(FaultFixture fixture) => fixture.Database.WaitingAsync("hint_version)");
 
-    private static Task<IReadOnlyList<string>> RecordsAsync(FaultFixture scene) => scene.Database.QueryAsync<string>(RecordsSql);
+    private static Task<IReadOnlyList<string>> RecordsAsync(FaultFixture fixture) => fixture.Database.QueryAsync<string>(RecordsSql);
 }

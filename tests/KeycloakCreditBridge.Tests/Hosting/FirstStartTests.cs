@@ -13,9 +13,9 @@ public sealed class FirstStartTests
         var home = Directory.CreateTempSubdirectory("first-start-");
         try
         {
-            await using var scene = await FaultFixture.CreateAsync();
+            await using var fixture = await FaultFixture.CreateAsync();
             await using var bridge = await BridgeProcess.StartAsync(
-                scene.BridgeUrl, new Dictionary<string, string>(scene.HintsOnly, StringComparer.Ordinal) { ["HOME"] = home.FullName });
+                fixture.BridgeUrl, new Dictionary<string, string>(fixture.HintsOnly, StringComparer.Ordinal) { ["HOME"] = home.FullName });
 
             Assert.DoesNotContain("DataProtection", bridge.Log, StringComparison.Ordinal);
             Assert.All(bridge.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries), line =>

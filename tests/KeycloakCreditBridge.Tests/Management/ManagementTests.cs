@@ -18,8 +18,8 @@ public sealed class ManagementTests(PostgresFixture postgres)
     public async Task Another_machine_reads_whether_the_bridge_is_ready_and_nothing_else()
     {
         Assert.SkipUnless(OwnAddress() is not null, "This machine has no address but the loopback.");
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
-        await using var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, ("Urls", "http://0.0.0.0:0")).StartAsync();
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
+        await using var bridge = await BridgeFixture.Build(fixture.Database, fixture.Keycloak, ("Urls", "http://0.0.0.0:0")).StartAsync();
         var here = new Uri($"http://127.0.0.1:{bridge.Url.Port}");
         var outside = new Uri($"http://{OwnAddress()}:{bridge.Url.Port}");
         await ReadyAsync(here);
@@ -42,9 +42,9 @@ public sealed class ManagementTests(PostgresFixture postgres)
     {
         foreach (var enabled in (string[])["true", "false"])
         {
-            await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+            await using var fixture = await ReconciliationFixture.StartAsync(postgres);
             await using var bridge = await BridgeFixture.Build(
-                bundle.Database, bundle.Keycloak, ("ForwardedHeaders_Enabled", enabled)).StartAsync();
+                fixture.Database, fixture.Keycloak, ("ForwardedHeaders_Enabled", enabled)).StartAsync();
             await ReadyAsync(bridge.Url);
 
             Assert.Equal((HttpStatusCode.OK, """{"status":"ready"}"""), await GetAsync(bridge.Url, "health/ready", header, value));
@@ -55,10 +55,10 @@ public sealed class ManagementTests(PostgresFixture postgres)
     [Fact]
     public async Task With_an_address_of_its_own_details_are_told_there_only_and_nothing_else_is_served_there()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
         var management = new Uri($"http://127.0.0.1:{FreePort.Next()}");
         await using var bridge = await BridgeFixture.Build(
-            bundle.Database, bundle.Keycloak, ("Management:Url", management.ToString())).StartAsync();
+            fixture.Database, fixture.Keycloak, ("Management:Url", management.ToString())).StartAsync();
         await ReadyAsync(bridge.Url);
 
         Assert.NotEqual(management.Port, bridge.Url.Port);
@@ -77,10 +77,10 @@ public sealed class ManagementTests(PostgresFixture postgres)
     [InlineData("Kestrel:Endpoints:Main:Url", "http://127.0.0.1:{0}")]
     public async Task The_address_stands_beside_the_main_one_however_that_is_configured(string key, string value)
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
         var (main, management) = (FreePort.Next(), new Uri($"http://127.0.0.1:{FreePort.Next()}"));
         await using var bridge = await BridgeFixture.Build(
-            bundle.Database, bundle.Keycloak, ("Urls", null), ("Management:Url", management.ToString()),
+            fixture.Database, fixture.Keycloak, ("Urls", null), ("Management:Url", management.ToString()),
             (key, string.Format(CultureInfo.InvariantCulture, value, main))).StartAsync();
 
         await ReadyAsync(new Uri($"http://127.0.0.1:{main}"));

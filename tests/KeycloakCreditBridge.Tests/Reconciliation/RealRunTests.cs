@@ -41,25 +41,25 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     [InlineData("database", "closed")]
     public async Task A_killed_run_resumes_to_the_state_of_an_untouched_twin(string mode, string step)
     {
-        await using var scene = await SceneAsync();
-        var settings = await SettingsAsync(scene);
-        await RunAsync(settings, scene.Database, "windows");
-        foreach (var deleted in (await UserIdsAsync(scene)).Take(3))
-            await scene.Admin.DeleteUserAsync(scene.Realm, deleted, Token);
-        await AddUsersAsync(scene, UserCount + 1, UserCount + NewUserCount);
-        await using var killed = await postgres.CopyDatabaseAsync(scene.Database);
+        await using var fixture = await SceneAsync();
+        var settings = await SettingsAsync(fixture);
+        await RunAsync(settings, fixture.Database, "windows");
+        foreach (var deleted in (await UserIdsAsync(fixture)).Take(3))
+            await fixture.Admin.DeleteUserAsync(fixture.Realm, deleted, Token);
+        await AddUsersAsync(fixture, UserCount + 1, UserCount + NewUserCount);
+        await using var killed = await postgres.CopyDatabaseAsync(fixture.Database);
 
         settings["Storage:ConnectionString"] = killed.ConnectionString;
         KillPoint.Plant(settings, step);
         var (exitCode, _, error) = await CommandProcess.RunAsync(
-            settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", scene.Realm);
+            settings, "reconcile", "--mode", mode, "--allow-closing", "3", "--realm", fixture.Realm);
         Assert.True(exitCode == KillPointTests.Killed, $"It ended with {exitCode}: {error}");
         await killed.ExecuteAsync("delete from leases");
         await RunAsync(settings, killed, mode);
-        await RunAsync(settings, scene.Database, mode);
+        await RunAsync(settings, fixture.Database, mode);
 
-        Assert.Equal(await ChangedRealmFixture.BooksAsync(scene.Database), await ChangedRealmFixture.BooksAsync(killed));
-        Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(killed));
+        Assert.Equal(await ChangedRealmFixture.BooksAsync(fixture.Database), await ChangedRealmFixture.BooksAsync(killed));
+        Assert.Equal(await UserIdsAsync(fixture), await ActiveAsync(killed));
         Assert.Equal(
             UserCount + NewUserCount,
             await killed.ScalarAsync<int>("select count(*)::int from credit_transactions where grant_key = 'signup'"));
@@ -70,51 +70,51 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     [InlineData("list")]
     public async Task Users_created_and_deleted_during_a_scan_are_neither_missed_nor_closed_for_another(string mode)
     {
-        await using var scene = await SceneAsync();
-        var settings = await SettingsAsync(scene);
-        var users = await UserIdsAsync(scene);
+        await using var fixture = await SceneAsync();
+        var settings = await SettingsAsync(fixture);
+        var users = await UserIdsAsync(fixture);
 
-        var changing = ChangeAsync(scene, [.. users.Take(10)]);
+        var changing = ChangeAsync(fixture, [.. users.Take(10)]);
         do
-            await RunAsync(settings, scene.Database, mode);
+            await RunAsync(settings, fixture.Database, mode);
         while (!changing.IsCompleted);
         await changing;
-        Assert.Empty(users.Skip(10).Except(await ActiveAsync(scene.Database)));
-        await RunAsync(settings, scene.Database, mode);
+        Assert.Empty(users.Skip(10).Except(await ActiveAsync(fixture.Database)));
+        await RunAsync(settings, fixture.Database, mode);
 
-        Assert.Equal(await UserIdsAsync(scene), await ActiveAsync(scene.Database));
+        Assert.Equal(await UserIdsAsync(fixture), await ActiveAsync(fixture.Database));
     }
 
     [Fact]
     public async Task Its_tables_show_whether_a_realm_has_a_directory()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
-        await using var bridge = BridgeFixture.Build(await SettingsAsync(scene));
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
+        await using var bridge = BridgeFixture.Build(await SettingsAsync(fixture));
         var tables = bridge.Services.GetRequiredService<KeycloakDatabaseStore>();
-        Assert.False(await tables.HasFederationAsync(scene.Realm, Token));
-        await scene.Features.AddDirectoryAsync(new Uri("ldap://127.0.0.1:1"), "dc=example", import: false, Token);
-        Assert.True(await tables.HasFederationAsync(scene.Realm, Token));
+        Assert.False(await tables.HasFederationAsync(fixture.Realm, Token));
+        await fixture.Features.AddDirectoryAsync(new Uri("ldap://127.0.0.1:1"), "dc=example", import: false, Token);
+        Assert.True(await tables.HasFederationAsync(fixture.Realm, Token));
     }
 
     // At both ends of the list and between.
-    private static async Task ChangeAsync(ContractFixture scene, string[] going)
+    private static async Task ChangeAsync(ContractFixture fixture, string[] going)
     {
         for (var number = 0; number < going.Length; number++)
         {
-            await scene.CreateUserAsync($"{"amz"[number % 3]}-{number}");
-            await scene.Admin.DeleteUserAsync(scene.Realm, going[number], Token);
+            await fixture.CreateUserAsync($"{"amz"[number % 3]}-{number}");
+            await fixture.Admin.DeleteUserAsync(fixture.Realm, going[number], Token);
         }
     }
 
     private async Task<ContractFixture> SceneAsync()
     {
-        var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
-        await AddUsersAsync(scene, 1, UserCount);
-        return scene;
+        var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Nothing);
+        await AddUsersAsync(fixture, 1, UserCount);
+        return fixture;
     }
 
-    private async Task<Dictionary<string, string?>> SettingsAsync(ContractFixture scene) =>
-        new(FaultFixture.Optional(scene.Settings), StringComparer.OrdinalIgnoreCase)
+    private async Task<Dictionary<string, string?>> SettingsAsync(ContractFixture fixture) =>
+        new(FaultFixture.Optional(fixture.Settings), StringComparer.OrdinalIgnoreCase)
         {
             ["Keycloak:Database:ConnectionString"] = await keycloak.CreateReaderAsync(),
             ["Reconciliation:PageSize"] = "10",
@@ -135,15 +135,15 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
     private static Task<IReadOnlyList<string>> ActiveAsync(TestDatabase database) =>
         database.QueryAsync<string>("select user_id from user_credits where status = 'active' order by user_id");
 
-    private async Task AddUsersAsync(ContractFixture scene, int first, int last)
+    private async Task AddUsersAsync(ContractFixture fixture, int first, int last)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
-        await connection.ExecuteAsync(AddUsersSql, new { scene.Realm, First = first, Last = last });
+        await connection.ExecuteAsync(AddUsersSql, new { fixture.Realm, First = first, Last = last });
     }
 
-    private async Task<string[]> UserIdsAsync(ContractFixture scene)
+    private async Task<string[]> UserIdsAsync(ContractFixture fixture)
     {
         await using var connection = await keycloak.Database.OpenConnectionAsync(Token);
-        return [.. await connection.QueryAsync<string>(UserIdsSql, new { scene.Realm })];
+        return [.. await connection.QueryAsync<string>(UserIdsSql, new { fixture.Realm })];
     }
 }

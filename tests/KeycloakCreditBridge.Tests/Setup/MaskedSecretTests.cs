@@ -10,7 +10,7 @@ public sealed class MaskedSecretTests(KeycloakFixture servers, PostgresFixture p
     [Fact]
     public async Task A_masked_client_secret_is_not_taken_for_the_secret()
     {
-        await using var scene = await SetupFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator26_8, JsonNode.Parse(
+        await using var fixture = await SetupFixture.CreateAsync(servers, postgres, KeycloakKind.Emulator26_8, JsonNode.Parse(
             """
             {
                 "clients": [{ "clientId": "auditor", "publicClient": false, "secret": "auditor-zq7w", "serviceAccountsEnabled": true }],
@@ -20,12 +20,12 @@ public sealed class MaskedSecretTests(KeycloakFixture servers, PostgresFixture p
                 }]
             }
             """)!.AsObject());
-        await scene.SetupAsync("--yes");
-        var settings = scene.Settings;
+        await fixture.SetupAsync("--yes");
+        var settings = fixture.Settings;
         settings["KEYCLOAK_ADMIN_PASSWORD"] = "auditor-zq7w";
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, [
-            "setup", "keycloak", "--admin-client", "auditor", "--admin-realm", scene.Realm, "--webhook-url", scene.BridgeUrl.ToString(),
+            "setup", "keycloak", "--admin-client", "auditor", "--admin-realm", fixture.Realm, "--webhook-url", fixture.BridgeUrl.ToString(),
             "--dry-run"]);
 
         Assert.Equal((0, ""), (exitCode, error));

@@ -16,29 +16,29 @@ public sealed class UserCreatedTests(PostgresFixture postgres)
     [InlineData(Path + "/demo")]
     public async Task A_signed_delivery_opens_an_account_and_an_unsigned_one_does_not(string path)
     {
-        await using var scene = await MeteringFixture.StartAsync(postgres, ("Keycloak:Realms:0:WebhookSecrets:0", Deliveries.Secret));
-        var id = await scene.Keycloak.CreateAsync("ana");
+        await using var fixture = await MeteringFixture.StartAsync(postgres, ("Keycloak:Realms:0:WebhookSecrets:0", Deliveries.Secret));
+        var id = await fixture.Keycloak.CreateAsync("ana");
         var body = Encoding.UTF8.GetBytes(Deliveries.UserEvent(id));
 
-        Assert.Equal(HttpStatusCode.Unauthorized, await DeliverAsync(scene, path, body, null));
+        Assert.Equal(HttpStatusCode.Unauthorized, await DeliverAsync(fixture, path, body, null));
         Assert.Equal(
-            HttpStatusCode.Unauthorized, await DeliverAsync(scene, path, body, Deliveries.Sign(body, "another-secret-altogether")));
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
-        Assert.Equal(HttpStatusCode.NoContent, await DeliverAsync(scene, path, body, Deliveries.Sign(body)));
+            HttpStatusCode.Unauthorized, await DeliverAsync(fixture, path, body, Deliveries.Sign(body, "another-secret-altogether")));
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        Assert.Equal(HttpStatusCode.NoContent, await DeliverAsync(fixture, path, body, Deliveries.Sign(body)));
         await Eventually.TrueAsync(
-            async () => await scene.Database.ScalarAsync<decimal?>(
+            async () => await fixture.Database.ScalarAsync<decimal?>(
                 "select credits_remaining from user_credits where user_id = @Id", new { Id = id }) == 5m,
             "the account stands");
     }
 
-    private static async Task<HttpStatusCode> DeliverAsync(MeteringFixture scene, string path, byte[] body, string? signature)
+    private static async Task<HttpStatusCode> DeliverAsync(MeteringFixture fixture, string path, byte[] body, string? signature)
     {
         using var http = new HttpClient();
         using var content = new ByteArrayContent(body);
         content.Headers.ContentType = new("application/json");
         if (signature is not null)
             content.Headers.Add(HmacSignature.Header, signature);
-        using var answer = await http.PostAsync(new Uri(scene.Bridge.Url, path), content, TestContext.Current.CancellationToken);
+        using var answer = await http.PostAsync(new Uri(fixture.Bridge.Url, path), content, TestContext.Current.CancellationToken);
         return answer.StatusCode;
     }
 }

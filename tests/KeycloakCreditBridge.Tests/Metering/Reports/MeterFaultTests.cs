@@ -12,10 +12,10 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
     [Fact]
     public async Task An_account_that_is_renamed_under_a_report_pays_under_its_new_name()
     {
-        await using var scene = await StartAsync(postgres, ("Provisioning:AccountId", "{email}"));
-        var ana = await scene.Keycloak.CreateAsync("ana", new JsonObject { ["enabled"] = true, ["email"] = "ana@example.com" });
-        await scene.AskAsync(ana);
-        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var fixture = await StartAsync(postgres, ("Provisioning:AccountId", "{email}"));
+        var ana = await fixture.Keycloak.CreateAsync("ana", new JsonObject { ["enabled"] = true, ["email"] = "ana@example.com" });
+        await fixture.AskAsync(ana);
+        await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var renaming = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
             (string, string)[] columns =
@@ -25,33 +25,33 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
             ];
             foreach (var (table, column) in columns)
                 await connection.ExecuteAsync($"update {table} set {column} = 'new@example.com' where {column} = 'ana@example.com'");
-            var reported = scene.ReportAsync(Record("r1", ana, 1m));
+            var reported = fixture.ReportAsync(Record("r1", ana, 1m));
             await Eventually.TrueAsync(
-                () => scene.Database.WaitsAsync(), "charging waits for the renaming");
+                () => fixture.Database.WaitsAsync(), "charging waits for the renaming");
             await renaming.CommitAsync(TestContext.Current.CancellationToken);
             await reported;
         }
 
-        Assert.Equal(4m, await scene.BalanceAsync("new@example.com"));
+        Assert.Equal(4m, await fixture.BalanceAsync("new@example.com"));
     }
 
     [Fact]
     public async Task A_report_whose_charging_is_cut_off_is_charged_once_all_the_same()
     {
-        await using var scene = await StartAsync(postgres);
-        var ana = await scene.AddUserAsync("ana");
-        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var held = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
             await connection.ExecuteAsync("select from user_credits for update");
-            Assert.Equal(HttpStatusCode.OK, (await scene.PostAsync("usage/litellm", Record("r1", ana, 1m).ToJsonString())).Status);
+            Assert.Equal(HttpStatusCode.OK, (await fixture.PostAsync("usage/litellm", Record("r1", ana, 1m).ToJsonString())).Status);
             await Eventually.TrueAsync(
-                async () => await scene.Database.EndWaitingAsync() > 0, "the server cut off the connection that was charging");
+                async () => await fixture.Database.EndWaitingAsync() > 0, "the server cut off the connection that was charging");
             await held.RollbackAsync(TestContext.Current.CancellationToken);
         }
 
-        await scene.ProcessedAsync();
-        Assert.Equal([1m], await scene.ChargesAsync(ana));
+        await fixture.ProcessedAsync();
+        Assert.Equal([1m], await fixture.ChargesAsync(ana));
     }
 
     [Fact]
@@ -93,20 +93,20 @@ public sealed class MeterFaultTests(PostgresFixture postgres)
     [Fact]
     public async Task A_record_that_the_database_refuses_holds_up_no_other_and_is_kept_with_the_reason()
     {
-        await using var scene = await StartAsync(postgres);
-        var (ana, bob) = (await scene.AddUserAsync("ana"), await scene.AddUserAsync("bob"));
-        await scene.Database.ExecuteAsync(
+        await using var fixture = await StartAsync(postgres);
+        var (ana, bob) = (await fixture.AddUserAsync("ana"), await fixture.AddUserAsync("bob"));
+        await fixture.Database.ExecuteAsync(
             """
             create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no usage of this kind here'; end $$;
             create trigger refuse before insert on credit_transactions for each row
             when (new.metadata->>'record_id' = 'bad') execute function refuse();
             """);
 
-        await scene.ReportAsync(
+        await fixture.ReportAsync(
             [.. Enumerable.Range(0, 20).Select(number => Record($"r{number}", number % 2 == 0 ? ana : bob, 0.1m)), Record("bad", ana, 1m)]);
 
-        Assert.Equal((4m, 4m), (await scene.BalanceAsync(ana), await scene.BalanceAsync(bob)));
-        Assert.Equal(1, await scene.Database.ScalarAsync<int>(
+        Assert.Equal((4m, 4m), (await fixture.BalanceAsync(ana), await fixture.BalanceAsync(bob)));
+        Assert.Equal(1, await fixture.Database.ScalarAsync<int>(
             """
             select count(*)::int from usage_refusals
             where error like '%no usage of this kind here' and convert_from(record, 'UTF8') like '%"bad"%'

@@ -19,34 +19,34 @@ public sealed class UnneededFieldTests(PostgresFixture postgres)
     [InlineData("custom_llm_provider", "[]", 100)]
     public async Task A_valid_cost_is_charged_whatever_the_other_fields_hold(string field, string value, int? tokens)
     {
-        await using var scene = await StartAsync(postgres);
-        var ana = await scene.AddUserAsync("ana");
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
         var record = Record("r1", ana, 0.5m);
         record["x"] = "x";
         record.Remove(field);
         var body = record.ToJsonString().Replace("\"x\":\"x\"", $"\"{field}\":{value}", StringComparison.Ordinal);
 
-        await scene.PostAsync("usage/litellm", body);
-        await scene.ProcessedAsync();
+        await fixture.PostAsync("usage/litellm", body);
+        await fixture.ProcessedAsync();
 
-        Assert.Equal(4.5m, await scene.BalanceAsync(ana));
-        Assert.Equal([tokens], await scene.Database.QueryAsync<int?>(
+        Assert.Equal(4.5m, await fixture.BalanceAsync(ana));
+        Assert.Equal([tokens], await fixture.Database.QueryAsync<int?>(
             "select tokens_used from credit_transactions where transaction_type = 'usage'"));
     }
 
     [Fact]
     public async Task Unreadable_tokens_are_refused_where_the_price_needs_them()
     {
-        await using var scene = await StartAsync(postgres, ("Metering:Prices:From", "Tokens"));
-        var ana = await scene.AddUserAsync("ana");
+        await using var fixture = await StartAsync(postgres, ("Metering:Prices:From", "Tokens"));
+        var ana = await fixture.AddUserAsync("ana");
         var record = Record("r1", ana, 0.5m);
         record["total_tokens"] = -1;
 
-        await scene.ReportAsync(record);
+        await fixture.ReportAsync(record);
 
-        Assert.Equal(5m, await scene.BalanceAsync(ana));
+        Assert.Equal(5m, await fixture.BalanceAsync(ana));
         Assert.StartsWith(
-            "The field total_tokens", Assert.Single(await scene.Database.QueryAsync<string>("select error from usage_refusals")),
+            "The field total_tokens", Assert.Single(await fixture.Database.QueryAsync<string>("select error from usage_refusals")),
             StringComparison.Ordinal);
     }
 }

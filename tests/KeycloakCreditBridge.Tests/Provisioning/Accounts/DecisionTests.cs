@@ -49,40 +49,40 @@ public sealed class DecisionTests(PostgresFixture postgres)
     public async Task What_happens_to_user_and_account_follows_from_user_owner_and_record(
         string keycloak, string account, string record, string recordAfter, string accountAfter)
     {
-        await using var scene = await StartAsync(
+        await using var fixture = await StartAsync(
             postgres,
                 new ProvisioningOptions { AccountId = "{email}", Eligibility = { Attribute = keycloak == "excluded" ? "customer" : "" } });
-        await AddAccountAsync(scene.Database, account);
+        await AddAccountAsync(fixture.Database, account);
         if (record != "-")
             await AddRecordAsync(
-                scene.Database, "ana", Realm, record, account == "none" ? null : account.Contains("wants", StringComparison.Ordinal)
+                fixture.Database, "ana", Realm, record, account == "none" ? null : account.Contains("wants", StringComparison.Ordinal)
                     ? "old@example.com" : Id);
 
-        await scene.ConvergeAsync(Desired(scene, keycloak, proven: !account.Contains("not proven", StringComparison.Ordinal)));
+        await fixture.ConvergeAsync(Desired(fixture, keycloak, proven: !account.Contains("not proven", StringComparison.Ordinal)));
 
         Assert.Equal(
             recordAfter == "-" ? [] : [recordAfter],
-            await scene.Database.QueryAsync<string>(
+            await fixture.Database.QueryAsync<string>(
                 "select concat_ws(' ', user_state, reason) from keycloak_users where keycloak_id = 'ana'"));
-        Assert.Equal(accountAfter == "-" ? [] : [accountAfter], await scene.Database.QueryAsync<string>(
+        Assert.Equal(accountAfter == "-" ? [] : [accountAfter], await fixture.Database.QueryAsync<string>(
             """
             select concat_ws(' ', status, status_reason, credits_remaining::int, 'of ' || keycloak_id) from user_credits
             where user_id = @Id or user_id = 'old@example.com' order by user_id = @Id limit 1
             """,
             new { Id }));
-        Assert.Equal(accountAfter.Contains(" 5 ", StringComparison.Ordinal) ? 1 : 0, await scene.GrantsAsync());
+        Assert.Equal(accountAfter.Contains(" 5 ", StringComparison.Ordinal) ? 1 : 0, await fixture.GrantsAsync());
     }
 
-    private static DesiredState Desired(AccountFixture scene, string keycloak, bool proven)
+    private static DesiredState Desired(AccountFixture fixture, string keycloak, bool proven)
     {
         var user = User("ana", Id, enabled: keycloak != "disabled") with { EmailVerified = proven };
         return keycloak switch
         {
-            "deleted" => scene.EvaluateDeleted("ana"),
-            "older reading" => scene.EvaluateDeleted("ana") with { ReadAt = Before.AddHours(-1) },
-            "service account" => scene.Evaluate(user with { IsServiceAccount = true }),
-            "excluded" => scene.Evaluate(user with { Attributes = new Dictionary<string, IReadOnlyList<string>>() }),
-            _ => scene.Evaluate(user),
+            "deleted" => fixture.EvaluateDeleted("ana"),
+            "older reading" => fixture.EvaluateDeleted("ana") with { ReadAt = Before.AddHours(-1) },
+            "service account" => fixture.Evaluate(user with { IsServiceAccount = true }),
+            "excluded" => fixture.Evaluate(user with { Attributes = new Dictionary<string, IReadOnlyList<string>>() }),
+            _ => fixture.Evaluate(user),
         };
     }
 

@@ -17,31 +17,31 @@ public sealed class ForfeitTests(PostgresFixture postgres)
     [Fact]
     public async Task The_remaining_balance_is_forfeited_in_the_transaction_that_closes_and_does_not_return()
     {
-        await using var scene = await StartAsync(postgres, Forfeit);
-        await scene.ReadAsync(User("ana"));
-        await scene.Database.ExecuteAsync(
+        await using var fixture = await StartAsync(postgres, Forfeit);
+        await fixture.ReadAsync(User("ana"));
+        await fixture.Database.ExecuteAsync(
             """
             insert into credit_transactions (user_id, amount, transaction_type) values ('ana', -1.5, 'usage');
             update user_credits set credits_remaining = 3.5;
             """);
 
-        await scene.DeleteAsync("ana");
-        await scene.DeleteAsync("ana");
-        Assert.Equal(["ana closed deleted 0.00 of ana"], await scene.AccountsAsync());
-        Assert.Equal(["adjustment -3.50 0.00 account_closed"], await scene.Database.QueryAsync<string>(ForfeitedSql));
-        Assert.Equal(1, await scene.Database.ScalarAsync<int>(
+        await fixture.DeleteAsync("ana");
+        await fixture.DeleteAsync("ana");
+        Assert.Equal(["ana closed deleted 0.00 of ana"], await fixture.AccountsAsync());
+        Assert.Equal(["adjustment -3.50 0.00 account_closed"], await fixture.Database.QueryAsync<string>(ForfeitedSql));
+        Assert.Equal(1, await fixture.Database.ScalarAsync<int>(
             """
             select count(distinct xmin)::int from (select xmin::text from user_credits union select xmin::text from credit_transactions
                 where amount = -3.5
                 union select xmin::text from audit_logs where action = 'credit.close') rows
             """));
 
-        await scene.ReadAsync(User("ana"));
-        await scene.DeleteAsync("ana");
-        await scene.ReadAsync(User("ana"));
-        Assert.Equal(["ana active 0.00 of ana"], await scene.AccountsAsync());
-        Assert.Single(await scene.Database.QueryAsync<string>(ForfeitedSql));
-        Assert.Equal(["credit.create", "credit.close", "credit.reopen", "credit.close", "credit.reopen"], await scene.AuditAsync("ana"));
+        await fixture.ReadAsync(User("ana"));
+        await fixture.DeleteAsync("ana");
+        await fixture.ReadAsync(User("ana"));
+        Assert.Equal(["ana active 0.00 of ana"], await fixture.AccountsAsync());
+        Assert.Single(await fixture.Database.QueryAsync<string>(ForfeitedSql));
+        Assert.Equal(["credit.create", "credit.close", "credit.reopen", "credit.close", "credit.reopen"], await fixture.AuditAsync("ana"));
     }
 
     [Theory]
@@ -49,47 +49,47 @@ public sealed class ForfeitTests(PostgresFixture postgres)
     [InlineData(0)]
     public async Task An_account_with_nothing_left_is_closed_without_a_row(decimal used)
     {
-        await using var scene = await StartAsync(postgres, Forfeit);
-        await scene.ReadAsync(User("ana"));
-        await scene.Database.ExecuteAsync(
+        await using var fixture = await StartAsync(postgres, Forfeit);
+        await fixture.ReadAsync(User("ana"));
+        await fixture.Database.ExecuteAsync(
             """
             insert into credit_transactions (user_id, amount, transaction_type) values ('ana', @Used - 5, 'usage');
             update user_credits set credits_remaining = @Used;
             """, new { Used = used });
-        await scene.DeleteAsync("ana");
-        Assert.Empty(await scene.Database.QueryAsync<string>(ForfeitedSql));
+        await fixture.DeleteAsync("ana");
+        Assert.Empty(await fixture.Database.QueryAsync<string>(ForfeitedSql));
     }
 
     [Fact]
     public async Task Keep_is_the_default_and_a_realm_s_own_setting_counts()
     {
-        await using var scene = await StartAsync(
+        await using var fixture = await StartAsync(
             postgres, new ProvisioningOptions { Realms = { ["strict"] = new RealmRuleOptions { DeletedUsers = DeletedUsers.Forfeit } } });
-        await scene.ReadAsync(User("ana"), User("ben", realm: "strict"));
-        await scene.ConvergeAsync(scene.EvaluateDeleted("ana"), scene.EvaluateDeleted("ben", "strict"));
-        Assert.Equal(["ana closed deleted 5.00 of ana", "ben closed deleted 0.00 of ben"], await scene.AccountsAsync());
+        await fixture.ReadAsync(User("ana"), User("ben", realm: "strict"));
+        await fixture.ConvergeAsync(fixture.EvaluateDeleted("ana"), fixture.EvaluateDeleted("ben", "strict"));
+        Assert.Equal(["ana closed deleted 5.00 of ana", "ben closed deleted 0.00 of ben"], await fixture.AccountsAsync());
     }
 
     [Fact]
     public async Task Two_bridges_that_close_at_once_while_credits_are_used_forfeit_once_and_exactly()
     {
-        await using var scene = await StartAsync(postgres, Forfeit);
+        await using var fixture = await StartAsync(postgres, Forfeit);
         for (var round = 0; round < 25; round++)
         {
             var id = $"user-{round}";
-            await scene.ReadAsync(User(id));
-            var use = scene.Database.ExecuteAsync(
+            await fixture.ReadAsync(User(id));
+            var use = fixture.Database.ExecuteAsync(
                 """
                 with used as (update user_credits set credits_remaining = credits_remaining - 1 where user_id = @Id
                     and credits_remaining > 0 returning user_id)
                 insert into credit_transactions (user_id, amount, transaction_type) select user_id, -1, 'usage' from used
                 """, new { Id = id });
-            await Task.WhenAll([use, .. Enumerable.Range(0, 4).Select(_ => Task.Run(() => scene.DeleteAsync(id)))]);
+            await Task.WhenAll([use, .. Enumerable.Range(0, 4).Select(_ => Task.Run(() => fixture.DeleteAsync(id)))]);
         }
 
         Assert.Equal(
-            25, await scene.Database.ScalarAsync<int>(
+            25, await fixture.Database.ScalarAsync<int>(
                 "select count(*)::int from user_credits where status = 'closed' and credits_remaining = 0"));
-        Assert.Equal(25, (await scene.Database.QueryAsync<string>(ForfeitedSql)).Count);
+        Assert.Equal(25, (await fixture.Database.QueryAsync<string>(ForfeitedSql)).Count);
     }
 }

@@ -19,65 +19,66 @@ public sealed class TierRaceTests(PostgresFixture postgres)
     [Fact]
     public async Task One_reading_converged_by_several_replicas_switches_once()
     {
-        await using var scene = await StartAsync();
-        var states = Ids.Select(id => scene.Evaluate(User(id, "professional"))).ToArray();
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(number => Task.Run(() => scene.ConvergeAsync(Shuffled(states, number)), Token)));
-        Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from audit_logs where action = 'tier.switch'"));
-        Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from user_credits where tier = 'professional'"));
-        await scene.Database.AssertNoDeadlockAsync();
+        await using var fixture = await StartAsync();
+        var states = Ids.Select(id => fixture.Evaluate(User(id, "professional"))).ToArray();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(number => Task.Run(() => fixture.ConvergeAsync(Shuffled(states, number)), Token)));
+        Assert.Equal(Users, await CountAsync(fixture, "select count(*)::int from audit_logs where action = 'tier.switch'"));
+        Assert.Equal(Users, await CountAsync(fixture, "select count(*)::int from user_credits where tier = 'professional'"));
+        await fixture.Database.AssertNoDeadlockAsync();
     }
 
     [Fact]
     public async Task Replicas_that_switch_hold_and_release_the_same_users_never_deadlock_with_each_other_or_a_charge()
     {
-        await using var scene = await StartAsync(proRate: true);
-        await scene.Database.ExecuteAsync("update user_credits set last_reset = now() + interval '15 days'");
+        await using var fixture = await StartAsync(proRate: true);
+        await fixture.Database.ExecuteAsync("update user_credits set last_reset = now() + interval '15 days'");
         await Task.WhenAll(
         [
-            .. Enumerable.Range(0, 4).Select(number => Task.Run(() => ReadAsync(scene, new Random(number)), Token)),
-            .. Enumerable.Range(4, 2).Select(number => Task.Run(() => ChargeAsync(scene, new Random(number)), Token)),
+            .. Enumerable.Range(0, 4).Select(number => Task.Run(() => ReadAsync(fixture, new Random(number)), Token)),
+            .. Enumerable.Range(4, 2).Select(number => Task.Run(() => ChargeAsync(fixture, new Random(number)), Token)),
         ]);
-        await scene.ReadAsync([.. Ids.Select(id => User(id, "starter"))]);
-        Assert.Equal(Users, await CountAsync(scene, "select count(*)::int from user_credits where tier = 'starter' and status = 'active'"));
-        await scene.Database.AssertNoDeadlockAsync();
+        await fixture.ReadAsync([.. Ids.Select(id => User(id, "starter"))]);
+        Assert.Equal(Users, await CountAsync(fixture,
+            "select count(*)::int from user_credits where tier = 'starter' and status = 'active'"));
+        await fixture.Database.AssertNoDeadlockAsync();
     }
 
     [Fact]
     public async Task Users_first_read_by_several_replicas_end_with_the_tier_of_the_newest_reading()
     {
-        await using var scene = await AccountFixture.StartAsync(postgres, Options());
+        await using var fixture = await AccountFixture.StartAsync(postgres, Options());
         var readings = Enumerable.Range(0, 6)
-            .Select(number => Ids.Select(id => scene.Evaluate(User(id, Plans[number % Plans.Length]))).ToArray()).ToArray();
-        await Task.WhenAll(readings.Select((reading, number) => Task.Run(() => scene.ConvergeAsync(Shuffled(reading, number)), Token)));
+            .Select(number => Ids.Select(id => fixture.Evaluate(User(id, Plans[number % Plans.Length]))).ToArray()).ToArray();
+        await Task.WhenAll(readings.Select((reading, number) => Task.Run(() => fixture.ConvergeAsync(Shuffled(reading, number)), Token)));
         Assert.Equal(
             Users, await CountAsync(
-                scene, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' "
+                fixture, "select count(*)::int from user_credits c join keycloak_users k using (keycloak_id) where c.tier = 'professional' "
                     + "and k.tier = c.tier"));
     }
 
     private async Task<AccountFixture> StartAsync(bool proRate = false)
     {
-        var scene = await AccountFixture.StartAsync(postgres, Options(proRate));
-        await scene.ReadAsync([.. Ids.Select(id => User(id, null))]);
-        return scene;
+        var fixture = await AccountFixture.StartAsync(postgres, Options(proRate));
+        await fixture.ReadAsync([.. Ids.Select(id => User(id, null))]);
+        return fixture;
     }
 
-    private static async Task ReadAsync(AccountFixture scene, Random random)
+    private static async Task ReadAsync(AccountFixture fixture, Random random)
     {
         for (var round = 0; round < 25; round++)
         {
             var users = Shuffled(Ids, random.Next()).Take(random.Next(1, Users))
                 .Select(id => User(id, Plans[random.Next(Plans.Length)]) with { Enabled = random.Next(4) > 0 });
-            await scene.ReadAsync([.. users]);
+            await fixture.ReadAsync([.. users]);
         }
     }
 
     // As the meter does: accounts in order, then what they pay.
-    private static async Task ChargeAsync(AccountFixture scene, Random random)
+    private static async Task ChargeAsync(AccountFixture fixture, Random random)
     {
         for (var round = 0; round < 60; round++)
         {
-            await using var connection = await scene.Database.DataSource.OpenConnectionAsync(Token);
+            await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(Token);
             await using var transaction = await connection.BeginTransactionAsync(Token);
             var ids = Shuffled(Ids, random.Next()).Take(15).ToArray();
             await connection.ExecuteAsync(
@@ -103,5 +104,5 @@ public sealed class TierRaceTests(PostgresFixture postgres)
         return copy;
     }
 
-    private static Task<int> CountAsync(AccountFixture scene, string sql) => scene.Database.ScalarAsync<int>(sql);
+    private static Task<int> CountAsync(AccountFixture fixture, string sql) => fixture.Database.ScalarAsync<int>(sql);
 }

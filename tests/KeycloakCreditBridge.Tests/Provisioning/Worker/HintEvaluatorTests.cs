@@ -19,11 +19,11 @@ public sealed class HintEvaluatorTests
     [Fact]
     public async Task A_user_that_Keycloak_returns_under_another_id_is_not_evaluated_and_delays_no_other_user()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On($"{AnyUser}ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
-        bundle.Server.On($"{AnyUser}ben", Is("ben"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On($"{AnyUser}ANA", ScriptedKeycloak.Says(200, """{"id":"ana","username":"ana","enabled":true}"""));
+        fixture.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ANA", attempts: 10), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(fixture, Claimed(fixture, "ANA", attempts: 10), Claimed(fixture, "ben"));
 
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
         var postponed = Assert.Single(evaluations.Postponed);
@@ -34,11 +34,11 @@ public sealed class HintEvaluatorTests
     [Fact]
     public async Task A_failure_for_one_user_is_no_outage_while_Keycloak_answers_for_others()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On($"{AnyUser}ana", Fails);
-        bundle.Server.On($"{AnyUser}ben", Is("ben"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On($"{AnyUser}ana", Fails);
+        fixture.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(fixture, Claimed(fixture, "ana", attempts: 10), Claimed(fixture, "ben"));
 
         Assert.Empty(evaluations.Outages);
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
@@ -48,11 +48,11 @@ public sealed class HintEvaluatorTests
     [Fact]
     public async Task A_failure_for_the_only_user_of_a_batch_is_no_outage_while_Keycloak_answers()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On(AnyUser, IsUnknown);
-        bundle.Server.On($"{AnyUser}ana", Fails);
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On(AnyUser, IsUnknown);
+        fixture.Server.On($"{AnyUser}ana", Fails);
 
-        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10));
+        var evaluations = await EvaluateAsync(fixture, Claimed(fixture, "ana", attempts: 10));
 
         Assert.Empty(evaluations.Outages);
         Assert.True(Assert.Single(evaluations.Postponed).Dead);
@@ -61,18 +61,18 @@ public sealed class HintEvaluatorTests
     [Fact]
     public async Task A_user_in_a_hanging_directory_delays_the_others_for_half_a_lease_at_most_and_costs_an_attempt()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On(AnyUser, IsUnknown);
-        bundle.Server.On($"{AnyUser}ana", ScriptedKeycloak.Hangs);
-        bundle.Server.On($"{AnyUser}ben", Is("ben"));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On(AnyUser, IsUnknown);
+        fixture.Server.On($"{AnyUser}ana", ScriptedKeycloak.Hangs);
+        fixture.Server.On($"{AnyUser}ben", Is("ben"));
 
-        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana"), Claimed(bundle, "ben"));
+        var evaluations = await EvaluateAsync(fixture, Claimed(fixture, "ana"), Claimed(fixture, "ben"));
 
         Assert.Equal("ben", Assert.Single(evaluations.DesiredStates).KeycloakId);
         var postponed = Assert.Single(evaluations.Postponed);
         Assert.Equal(1, postponed.Attempts);
         Assert.Contains("within 00:00:15", postponed.Error, StringComparison.Ordinal);
-        Assert.Single(bundle.Server.Targets, target => target.EndsWith("/ana", StringComparison.Ordinal));
+        Assert.Single(fixture.Server.Targets, target => target.EndsWith("/ana", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -82,10 +82,10 @@ public sealed class HintEvaluatorTests
     [InlineData(500, "")]
     public async Task An_error_that_every_user_gets_costs_no_hint_an_attempt(int status, string body)
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On(AnyUser, ScriptedKeycloak.Says(status, body));
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On(AnyUser, ScriptedKeycloak.Says(status, body));
 
-        var evaluations = await EvaluateAsync(bundle, Claimed(bundle, "ana", attempts: 10), Claimed(bundle, "ben", attempts: 10));
+        var evaluations = await EvaluateAsync(fixture, Claimed(fixture, "ana", attempts: 10), Claimed(fixture, "ben", attempts: 10));
 
         Assert.Single(evaluations.Outages);
         Assert.Equal([9, 9], evaluations.Postponed.Select(postponed => postponed.Attempts));
@@ -95,32 +95,32 @@ public sealed class HintEvaluatorTests
     [Fact]
     public async Task A_hint_not_started_within_half_a_lease_is_released_without_an_attempt()
     {
-        await using var bundle = await ClientFixture.StartAsync();
-        bundle.Server.On(AnyUser, context =>
+        await using var fixture = await ClientFixture.StartAsync();
+        fixture.Server.On(AnyUser, context =>
         {
-            bundle.Clock.Advance(TimeSpan.FromSeconds(10));
+            fixture.Clock.Advance(TimeSpan.FromSeconds(10));
             return IsUnknown(context);
         });
 
-        var hints = Enumerable.Range(0, 5).Select(number => Claimed(bundle, $"user-{number}"));
-        var evaluations = await Evaluator(bundle, readers: 1).EvaluateAsync([.. hints], ClientFixture.Cancellation);
+        var hints = Enumerable.Range(0, 5).Select(number => Claimed(fixture, $"user-{number}"));
+        var evaluations = await Evaluator(fixture, readers: 1).EvaluateAsync([.. hints], ClientFixture.Cancellation);
 
         Assert.Equal(3, evaluations.Postponed.Count(postponed => postponed.Attempts == 0));
     }
 
     private static RequestDelegate Is(string id) => ScriptedKeycloak.Says(200, $$"""{"id":"{{id}}","username":"{{id}}","enabled":true}""");
 
-    private static ClaimedHint Claimed(ClientFixture bundle, string user, int attempts = 1) =>
-        new("shop", user, 1, HintSources.Webhook, "REGISTER", HintKind.Changed, bundle.Clock.GetUtcNow(), attempts);
+    private static ClaimedHint Claimed(ClientFixture fixture, string user, int attempts = 1) =>
+        new("shop", user, 1, HintSources.Webhook, "REGISTER", HintKind.Changed, fixture.Clock.GetUtcNow(), attempts);
 
-    private static Task<HintEvaluations> EvaluateAsync(ClientFixture bundle, params ClaimedHint[] hints) =>
-        bundle.DriveAsync(Evaluator(bundle, new HintOptions().Readers).EvaluateAsync(hints, ClientFixture.Cancellation));
+    private static Task<HintEvaluations> EvaluateAsync(ClientFixture fixture, params ClaimedHint[] hints) =>
+        fixture.DriveAsync(Evaluator(fixture, new HintOptions().Readers).EvaluateAsync(hints, ClientFixture.Cancellation));
 
-    private static HintEvaluator Evaluator(ClientFixture bundle, int readers)
+    private static HintEvaluator Evaluator(ClientFixture fixture, int readers)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         return new(
-            new SubjectReader(bundle.Client, policy), WorkerFixture.NothingStored(policy), policy,
-                Options.Create(new HintOptions { Readers = readers }), bundle.Clock);
+            new SubjectReader(fixture.Client, policy), WorkerFixture.NothingStored(policy), policy,
+                Options.Create(new HintOptions { Readers = readers }), fixture.Clock);
     }
 }

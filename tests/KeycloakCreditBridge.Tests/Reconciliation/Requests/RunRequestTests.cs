@@ -10,40 +10,40 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string Runs = "api/v1/admin/reconciliations";
 
-    private CreditsFixture _scene = null!;
+    private CreditsFixture _fixture = null!;
     private string _admin = "";
 
     public async ValueTask InitializeAsync()
     {
-        _scene = await CreditsFixture.StartAsync(postgres, ("Reconciliation:Enabled", "true"));
-        _admin = _scene.TokenOf("boss", CreditsFixture.Admin);
+        _fixture = await CreditsFixture.StartAsync(postgres, ("Reconciliation:Enabled", "true"));
+        _admin = _fixture.TokenOf("boss", CreditsFixture.Admin);
     }
 
-    public ValueTask DisposeAsync() => _scene.DisposeAsync();
+    public ValueTask DisposeAsync() => _fixture.DisposeAsync();
 
     [Fact]
     public async Task A_run_is_started_and_followed_to_its_end()
     {
         // Beside the administrator that asks for it.
-        _scene.Keycloak.Realm(CreditsFixture.Realm).AddUsers(25);
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).AddUsers(25);
 
-        var started = await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["re_evaluate"] = true });
+        var started = await _fixture.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["re_evaluate"] = true });
 
         Assert.Equal(HttpStatusCode.Accepted, started.Status);
         var run = await EndedAsync((long)started.Json["id"]!);
         Assert.Equal(
             ("done", "list", "http", 26), ((string)run["status"]!, (string)run["mode"]!, (string)run["trigger"]!, (int)run["seen"]!));
         Assert.True((int)run["per_second"]! > 0 && (int)run["seconds_left"]! == 0);
-        Assert.Equal(26, await _scene.Database.ScalarAsync<int>("select count(*)::int from user_credits where realm = 'demo'"));
-        var runs = (await _scene.GetAsync(Runs, _admin)).Json.AsArray();
+        Assert.Equal(26, await _fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits where realm = 'demo'"));
+        var runs = (await _fixture.GetAsync(Runs, _admin)).Json.AsArray();
         Assert.Contains(runs, found => (long)found!["id"]! == (long)run["id"]!);
     }
 
     [Fact]
     public async Task Only_the_named_users_are_read()
     {
-        _scene.Keycloak.Realm(CreditsFixture.Realm).AddUsers(3);
-        var started = await _scene.PostAsync(
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).AddUsers(3);
+        var started = await _fixture.PostAsync(
             Runs, _admin, new JsonObject { ["user_ids"] = new JsonArray("user0000001", "unknown"), ["dry_run"] = true });
         var run = await EndedAsync((long)started.Json["id"]!);
         Assert.Equal((1, 1, true), ((int)run["seen"]!, (int)run["failed"]!, (bool)run["dry_run"]!));
@@ -53,30 +53,30 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_run_that_is_cancelled_ends_and_the_next_begins_anew()
     {
         await FirstRunsAreOverAsync();
-        _scene.Keycloak.Realm(CreditsFixture.Realm).AddUsers(200);
-        _scene.Keycloak.Faults.Delay("/admin/realms/demo/users", 1_000, TimeSpan.FromSeconds(1));
-        var started = await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true });
+        _fixture.Keycloak.Realm(CreditsFixture.Realm).AddUsers(200);
+        _fixture.Keycloak.Faults.Delay("/admin/realms/demo/users", 1_000, TimeSpan.FromSeconds(1));
+        var started = await _fixture.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true });
         var id = (long)started.Json["id"]!;
         await Eventually.TrueAsync(
-            async () => (int)(await _scene.GetAsync($"{Runs}/{id}", _admin)).Json["seen"]! > 0, "the run is under way");
+            async () => (int)(await _fixture.GetAsync($"{Runs}/{id}", _admin)).Json["seen"]! > 0, "the run is under way");
 
-        var cancelled = await _scene.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null);
+        var cancelled = await _fixture.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null);
 
         Assert.Equal(HttpStatusCode.OK, cancelled.Status);
         var run = await EndedAsync(id);
         Assert.Equal("cancelled", (string)run["status"]!);
         Assert.InRange((int)run["seen"]!, 1, 199);
-        Assert.Equal(HttpStatusCode.Conflict, (await _scene.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null)).Status);
-        _scene.Keycloak.Faults.Reset();
+        Assert.Equal(HttpStatusCode.Conflict, (await _fixture.SendAsync(HttpMethod.Delete, $"{Runs}/{id}", _admin, null, null)).Status);
+        _fixture.Keycloak.Faults.Reset();
         var next = await EndedAsync(
-            (long)(await _scene.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true })).Json["id"]!);
+            (long)(await _fixture.PostAsync(Runs, _admin, new JsonObject { ["mode"] = "list", ["dry_run"] = true })).Json["id"]!);
         Assert.Equal(201, (int)next["seen"]!);
     }
 
     [Fact]
     public async Task What_is_wrong_with_a_request_is_named()
     {
-        var refused = await _scene.PostAsync(Runs, _admin, new JsonObject
+        var refused = await _fixture.PostAsync(Runs, _admin, new JsonObject
         {
             ["mode"] = "fast", ["since"] = "yesterday", ["user_ids"] = new JsonArray(), ["allow_closing"] = -1,
         });
@@ -88,18 +88,19 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Runs_are_for_administrators_of_the_realm_alone()
     {
-        Assert.Equal(HttpStatusCode.Forbidden, (await _scene.PostAsync(Runs, _scene.TokenOf("ana"), [])).Status);
-        Assert.Equal(HttpStatusCode.Forbidden, (await _scene.PostAsync(Runs, _scene.TokenOf("robot", CreditsFixture.Service), [])).Status);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await _scene.PostAsync(Runs, null, [])).Status);
-        var mine = (long)(await _scene.PostAsync(Runs, _admin, new JsonObject { ["dry_run"] = true })).Json["id"]!;
-        var other = _scene.TokenOf("boss", CreditsFixture.Other, [CreditsFixture.Admin]);
-        Assert.Equal(HttpStatusCode.NotFound, (await _scene.GetAsync($"{Runs}/{mine}", other)).Status);
-        Assert.Equal(HttpStatusCode.NotFound, (await _scene.SendAsync(HttpMethod.Delete, $"{Runs}/{mine}", other, null, null)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await _fixture.PostAsync(Runs, _fixture.TokenOf("ana"), [])).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await _fixture.PostAsync(Runs,
+            _fixture.TokenOf("robot", CreditsFixture.Service), [])).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await _fixture.PostAsync(Runs, null, [])).Status);
+        var mine = (long)(await _fixture.PostAsync(Runs, _admin, new JsonObject { ["dry_run"] = true })).Json["id"]!;
+        var other = _fixture.TokenOf("boss", CreditsFixture.Other, [CreditsFixture.Admin]);
+        Assert.Equal(HttpStatusCode.NotFound, (await _fixture.GetAsync($"{Runs}/{mine}", other)).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await _fixture.SendAsync(HttpMethod.Delete, $"{Runs}/{mine}", other, null, null)).Status);
         await EndedAsync(mine);
     }
 
     private Task FirstRunsAreOverAsync() => Eventually.TrueAsync(
-        () => _scene.Database.ScalarAsync<bool>("select count(*) = 2 from reconcile_runs where trigger = 'first' and status = 'done'"),
+        () => _fixture.Database.ScalarAsync<bool>("select count(*) = 2 from reconcile_runs where trigger = 'first' and status = 'done'"),
         "the first runs are over");
 
     private async Task<JsonNode> EndedAsync(long id)
@@ -108,7 +109,7 @@ public sealed class RunRequestTests(PostgresFixture postgres) : IAsyncLifetime
         await Eventually.TrueAsync(
             async () =>
             {
-                run = (await _scene.GetAsync($"{Runs}/{id}", _admin)).Json;
+                run = (await _fixture.GetAsync($"{Runs}/{id}", _admin)).Json;
                 return (string)run["status"]! is not ("waiting" or "running");
             },
             "the run ends");

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways.Changes;
 
-public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<ContractFixtures>
+public sealed class ChangeTests(ContractFixtures fixtures) : IClassFixture<ContractFixtures>
 {
     private const string Opened = "credit.create success";
 
@@ -12,88 +12,89 @@ public sealed class ChangeTests(ContractFixtures scenes) : IClassFixture<Contrac
     [Theory, EveryKeycloak]
     public async Task A_disabled_user_has_a_held_account_until_it_is_enabled_again(KeycloakKind kind)
     {
-        var scene = await scenes.GetAsync(kind);
-        var (id, before) = await OpenAsync(scene, "suspect");
-        await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = false });
+        var fixture = await fixtures.GetAsync(kind);
+        var (id, before) = await OpenAsync(fixture, "suspect");
+        await fixture.UpdateUserAsync(id, new JsonObject { ["enabled"] = false });
         Assert.Equal(
             before with { Status = "held", Audit = $"{Opened}, credit.hold success", UserState = "held" },
-            await scene.Database.WaitForStatusAsync(id, "held"));
-        await scene.UpdateUserAsync(id, new JsonObject { ["enabled"] = true });
+            await fixture.Database.WaitForStatusAsync(id, "held"));
+        await fixture.UpdateUserAsync(id, new JsonObject { ["enabled"] = true });
         Assert.Equal(
             before with { Audit = $"{Opened}, credit.hold success, credit.reopen success" },
-            await scene.Database.WaitForStatusAsync(id, "active"));
+            await fixture.Database.WaitForStatusAsync(id, "active"));
     }
 
     [Theory, EveryKeycloak]
     public async Task A_user_that_is_locked_out_permanently_is_held(KeycloakKind kind)
     {
-        var scene = await scenes.GetAsync(kind, EventDelivery.Polling);
-        await scene.Features.UpdateRealmAsync(
+        var fixture = await fixtures.GetAsync(kind, EventDelivery.Polling);
+        await fixture.Features.UpdateRealmAsync(
             new JsonObject { ["bruteForceProtected"] = true, ["permanentLockout"] = true, ["failureFactor"] = 2,
                 ["quickLoginCheckMilliSeconds"] = 0 }, Token);
-        var (id, before) = await OpenAsync(scene, "forgetful");
-        await scene.LockOutAsync(id, "forgetful");
+        var (id, before) = await OpenAsync(fixture, "forgetful");
+        await fixture.LockOutAsync(id, "forgetful");
         Assert.Equal(
             before with { Status = "held", Audit = $"{Opened}, credit.hold success", UserState = "held" },
-            await scene.Database.WaitForStatusAsync(id, "held"));
+            await fixture.Database.WaitForStatusAsync(id, "held"));
     }
 
     [Theory, EveryKeycloak]
     public async Task A_user_whose_address_an_administrator_changes_is_reevaluated_and_granted_nothing(KeycloakKind kind)
     {
-        var scene = await scenes.GetAsync(kind);
-        await ChangeAsync(scene, "changing", id => scene.UpdateUserAsync(id, new JsonObject { ["email"] = "changed@example.com" }));
+        var fixture = await fixtures.GetAsync(kind);
+        await ChangeAsync(fixture, "changing", id => fixture.UpdateUserAsync(id, new JsonObject { ["email"] = "changed@example.com" }));
     }
 
     [Theory, EveryKeycloak]
     public async Task A_user_whose_name_an_administrator_changes_is_reevaluated_and_granted_nothing(KeycloakKind kind)
     {
-        var scene = await scenes.GetAsync(kind);
-        await scene.Features.UpdateRealmAsync(new JsonObject { ["editUsernameAllowed"] = true }, Token);
-        await ChangeAsync(scene, "bride", id => scene.UpdateUserAsync(id, new JsonObject { ["username"] = "wife" }));
+        var fixture = await fixtures.GetAsync(kind);
+        await fixture.Features.UpdateRealmAsync(new JsonObject { ["editUsernameAllowed"] = true }, Token);
+        await ChangeAsync(fixture, "bride", id => fixture.UpdateUserAsync(id, new JsonObject { ["username"] = "wife" }));
     }
 
     [Theory, EveryKeycloak]
     public async Task A_user_that_changes_its_address_is_reevaluated_and_granted_nothing(KeycloakKind kind)
     {
-        var scene = await scenes.GetAsync(kind);
-        await ChangeAsync(scene, "emigrant", async id =>
+        var fixture = await fixtures.GetAsync(kind);
+        await ChangeAsync(fixture, "emigrant", async id =>
         {
-            if (scene.Emulated is { } realm)
+            if (fixture.Emulated is { } realm)
                 await realm.UpdateProfileAsync(id, "emigrated@example.com");
             else
-                await scene.Browser.PerformActionAsync(
-                    scene.Realm, ContractFixture.Named("emigrant"), "UPDATE_PROFILE", new() { ["email"] = "emigrated@example.com" }, Token);
+                await fixture.Browser.PerformActionAsync(
+                    fixture.Realm, ContractFixture.Named("emigrant"), "UPDATE_PROFILE", new() { ["email"] = "emigrated@example.com" },
+                        Token);
         });
     }
 
     [Fact]
     public async Task A_user_whose_address_changes_without_an_event_is_reevaluated_at_a_login_a_day_later()
     {
-        var scene = await scenes.GetWithoutBridgeAsync(KeycloakKind.Emulator, EventDelivery.Webhooks);
-        await scene.StartBridgeAsync(("Hints:RecheckAfter", "00:00:00"));
-        var id = await scene.CreateKnownAsync("quiet");
-        var (before, checkedAt) = (await scene.Database.RecordOfAsync(id), await scene.CheckedAtAsync(id));
-        scene.Emulated!.ChangeUser(id, user => user with { Email = "quietly@example.com" });
-        await scene.ReconcileAsync();
-        Assert.Equal(checkedAt, await scene.CheckedAtAsync(id));
-        await scene.Emulated.LoginAsync(id);
-        await scene.WaitForReevaluationAsync(id, checkedAt);
-        Assert.Equal(before, await scene.Database.RecordOfAsync(id));
+        var fixture = await fixtures.GetWithoutBridgeAsync(KeycloakKind.Emulator, EventDelivery.Webhooks);
+        await fixture.StartBridgeAsync(("Hints:RecheckAfter", "00:00:00"));
+        var id = await fixture.CreateKnownAsync("quiet");
+        var (before, checkedAt) = (await fixture.Database.RecordOfAsync(id), await fixture.CheckedAtAsync(id));
+        fixture.Emulated!.ChangeUser(id, user => user with { Email = "quietly@example.com" });
+        await fixture.ReconcileAsync();
+        Assert.Equal(checkedAt, await fixture.CheckedAtAsync(id));
+        await fixture.Emulated.LoginAsync(id);
+        await fixture.WaitForReevaluationAsync(id, checkedAt);
+        Assert.Equal(before, await fixture.Database.RecordOfAsync(id));
     }
 
-    private static async Task ChangeAsync(ContractFixture scene, string name, Func<string, Task> change)
+    private static async Task ChangeAsync(ContractFixture fixture, string name, Func<string, Task> change)
     {
-        var (id, before) = await OpenAsync(scene, name);
-        var checkedAt = await scene.CheckedAtAsync(id);
+        var (id, before) = await OpenAsync(fixture, name);
+        var checkedAt = await fixture.CheckedAtAsync(id);
         await change(id);
-        await scene.WaitForReevaluationAsync(id, checkedAt);
-        Assert.Equal(before, await scene.Database.RecordOfAsync(id));
+        await fixture.WaitForReevaluationAsync(id, checkedAt);
+        Assert.Equal(before, await fixture.Database.RecordOfAsync(id));
     }
 
-    private static async Task<(string Id, AccountRecord Page)> OpenAsync(ContractFixture scene, string name)
+    private static async Task<(string Id, AccountRecord Page)> OpenAsync(ContractFixture fixture, string name)
     {
-        var id = await scene.CreateKnownAsync(name);
-        return (id, await scene.Database.RecordOfAsync(id));
+        var id = await fixture.CreateKnownAsync(name);
+        return (id, await fixture.Database.RecordOfAsync(id));
     }
 }

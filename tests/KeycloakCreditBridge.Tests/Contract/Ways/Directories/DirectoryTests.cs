@@ -32,65 +32,65 @@ public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture post
     [Theory, EveryKeycloak]
     public async Task A_user_removed_from_the_directory_is_closed_by_a_complete_run(KeycloakKind kind)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
-        var ids = await AddUsersAsync(scene, import: true);
-        await scene.StartBridgeAsync();
-        var id = ids is null ? await scene.IdOfAsync(Names[0]) : ids[0];
-        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        var ids = await AddUsersAsync(fixture, import: true);
+        await fixture.StartBridgeAsync();
+        var id = ids is null ? await fixture.IdOfAsync(Names[0]) : ids[0];
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
 
         if (ids is null)
-            await directory.RemoveAsync(scene.Realm, Names[0]);
+            await directory.RemoveAsync(fixture.Realm, Names[0]);
         else
-            scene.Emulated!.RemoveUser(id);
-        await scene.ReconcileAsync();
-        await scene.Database.WaitForStatusAsync(id, "closed");
+            fixture.Emulated!.RemoveUser(id);
+        await fixture.ReconcileAsync();
+        await fixture.Database.WaitForStatusAsync(id, "closed");
     }
 
     private async Task OpenAllAsync(KeycloakKind kind, bool import)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
-        await scene.StartBridgeAsync();
-        await AddUsersAsync(scene, import);
-        await scene.ReconcileAsync();
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await fixture.StartBridgeAsync();
+        await AddUsersAsync(fixture, import);
+        await fixture.ReconcileAsync();
         foreach (var name in Names)
         {
-            var id = await scene.IdOfAsync(name);
+            var id = await fixture.IdOfAsync(name);
             Assert.Equal(!import, id.StartsWith("f:", StringComparison.Ordinal));
-            await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+            await fixture.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
         }
     }
 
     private async Task OpenAtLoginAsync(KeycloakKind kind, bool import)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
-        await scene.StartBridgeAsync((Setting, "OnFirstLogin"));
-        var ids = await AddUsersAsync(scene, import);
-        await scene.Admin.CreateUserAsync(scene.Realm, ContractFixture.Named("verified"), Token, new() { ["emailVerified"] = true });
-        await scene.CreateKnownAsync("local");
-        await AssertAccountsAsync(scene, 2, keycloakHas: 2);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        await fixture.StartBridgeAsync((Setting, "OnFirstLogin"));
+        var ids = await AddUsersAsync(fixture, import);
+        await fixture.Admin.CreateUserAsync(fixture.Realm, ContractFixture.Named("verified"), Token, new() { ["emailVerified"] = true });
+        await fixture.CreateKnownAsync("local");
+        await AssertAccountsAsync(fixture, 2, keycloakHas: 2);
 
         if (ids is null)
-            await scene.Browser.LoginAsync(scene.Realm, Names[1], ContractFixture.Named(Names[1]).Password, Token);
+            await fixture.Browser.LoginAsync(fixture.Realm, Names[1], ContractFixture.Named(Names[1]).Password, Token);
         else
-            await scene.Emulated!.LoginFromDirectoryAsync(ids[1]);
+            await fixture.Emulated!.LoginFromDirectoryAsync(ids[1]);
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "a user that signs in has an account");
-        await AssertAccountsAsync(scene, 3, keycloakHas: import ? 3 : 2);
-        await scene.Database.AssertOpenedAsync(ids is null ? await scene.IdOfAsync(Names[1]) : ids[1], HintSources.Poll);
+            () => fixture.Database.ScalarAsync<bool>("select count(*) = 3 from user_credits"), "a user that signs in has an account");
+        await AssertAccountsAsync(fixture, 3, keycloakHas: import ? 3 : 2);
+        await fixture.Database.AssertOpenedAsync(ids is null ? await fixture.IdOfAsync(Names[1]) : ids[1], HintSources.Poll);
     }
 
     // A count imports no user, and omits users that Keycloak does not store.
-    private static async Task AssertAccountsAsync(ContractFixture scene, int expected, int keycloakHas)
+    private static async Task AssertAccountsAsync(ContractFixture fixture, int expected, int keycloakHas)
     {
-        await scene.ReconcileAsync();
-        Assert.Equal(expected, await scene.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
-        Assert.Equal(keycloakHas, await scene.Admin.CountUsersAsync(scene.Realm, Token));
+        await fixture.ReconcileAsync();
+        Assert.Equal(expected, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits"));
+        Assert.Equal(keycloakHas, await fixture.Admin.CountUsersAsync(fixture.Realm, Token));
     }
 
     // Returns the ids where they are known beforehand.
-    private async Task<string[]?> AddUsersAsync(ContractFixture scene, bool import)
+    private async Task<string[]?> AddUsersAsync(ContractFixture fixture, bool import)
     {
-        if (scene.Emulated is { } realm)
+        if (fixture.Emulated is { } realm)
         {
             EmulatedUser[] users = [.. Names.Select(name =>
                 new EmulatedUser(
@@ -100,8 +100,8 @@ public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture post
             return [.. users.Select(user => user.Id)];
         }
 
-        await directory.AddAsync(scene.Realm, Names);
-        await scene.Features.AddDirectoryAsync(directory.Url, LdapFixture.UsersOf(scene.Realm), import, Token);
+        await directory.AddAsync(fixture.Realm, Names);
+        await fixture.Features.AddDirectoryAsync(directory.Url, LdapFixture.UsersOf(fixture.Realm), import, Token);
         return null;
     }
 }

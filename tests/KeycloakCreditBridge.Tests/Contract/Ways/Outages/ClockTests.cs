@@ -17,13 +17,13 @@ public sealed class ClockTests(KeycloakFixture servers, PostgresFixture postgres
         keycloak.Faults.ClockOffset = TimeSpan.FromMinutes(minutes);
         // The administrator's token outlives the change of the clock; the bridge's need not.
         keycloak.TokenLifetime = TimeSpan.FromHours(1);
-        await using var scene = await ContractFixture.CreateAsync(keycloak, postgres, EventDelivery.Polling);
+        await using var fixture = await ContractFixture.CreateAsync(keycloak, postgres, EventDelivery.Polling);
         keycloak.TokenLifetime = TimeSpan.FromMinutes(5);
         // A clock that is set back leaves new events behind the newest one seen, where only a sweep reads.
-        await scene.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
-        await FindAsync(scene, "wrong");
+        await fixture.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
+        await FindAsync(fixture, "wrong");
         keycloak.Faults.ClockOffset = TimeSpan.Zero;
-        await FindAsync(scene, "mended");
+        await FindAsync(fixture, "mended");
     }
 
     [Theory, EveryKeycloak]
@@ -38,31 +38,31 @@ public sealed class ClockTests(KeycloakFixture servers, PostgresFixture postgres
     public async Task An_event_that_appears_four_minutes_after_its_time_is_found_by_the_next_sweep()
     {
         await using var keycloak = await EmulatedKeycloak.StartAsync(new EmulatorOptions(), Token);
-        await using var scene = await ContractFixture.CreateAsync(keycloak, postgres, EventDelivery.Polling);
-        await scene.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
-        await FindAsync(scene, "in-time");
-        var id = await scene.EmulateArrivalAsync("late");
-        await scene.Emulated!.RaiseAsync("REGISTER", id, at: DateTimeOffset.UtcNow.AddMinutes(-4));
-        await scene.Database.AssertOpenedAsync(id, HintSources.Poll);
+        await using var fixture = await ContractFixture.CreateAsync(keycloak, postgres, EventDelivery.Polling);
+        await fixture.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
+        await FindAsync(fixture, "in-time");
+        var id = await fixture.EmulateArrivalAsync("late");
+        await fixture.Emulated!.RaiseAsync("REGISTER", id, at: DateTimeOffset.UtcNow.AddMinutes(-4));
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Poll);
     }
 
-    private static async Task<string> FindAsync(ContractFixture scene, string name)
+    private static async Task<string> FindAsync(ContractFixture fixture, string name)
     {
-        var id = await scene.CreateUserAsync(name);
-        await scene.Database.AssertOpenedAsync(id, HintSources.Poll);
+        var id = await fixture.CreateUserAsync(name);
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Poll);
         return id;
     }
 
     // A real server keeps the machine's time, so it is the bridge that is off.
     private async Task FindBetweenClocksAsync(KeycloakKind kind, TimeSpan off)
     {
-        await using var scene = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
-        scene.Clock = new WrongClock(off);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        fixture.Clock = new WrongClock(off);
         // Without reconciliation: Quartz has a clock of its own.
-        await scene.LaunchBridgeAsync(("Reconciliation:Enabled", "false"));
-        await Eventually.TrueAsync(scene.IsReadyAsync, "the bridge is ready");
-        await FindAsync(scene, "first");
-        await FindAsync(scene, "second");
+        await fixture.LaunchBridgeAsync(("Reconciliation:Enabled", "false"));
+        await Eventually.TrueAsync(fixture.IsReadyAsync, "the bridge is ready");
+        await FindAsync(fixture, "first");
+        await FindAsync(fixture, "second");
     }
 
     private sealed class WrongClock(TimeSpan off) : TimeProvider

@@ -30,72 +30,73 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
     [Fact, Trait(CoveringTest.On, CoveringTest.Keycloak26_7)]
     public async Task A_user_created_by_SCIM_has_an_account_that_SCIM_holds_and_closes()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
-        await scene.Features.AddScimClientAsync(ScimClient, ContractFixture.Secret, Token);
-        await scene.Admin.SetServiceAccountRolesAsync(scene.Realm, ScimClient, ["manage-users", "view-users"], Token);
-        await scene.StartBridgeAsync();
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
+        await fixture.Features.AddScimClientAsync(ScimClient, ContractFixture.Secret, Token);
+        await fixture.Admin.SetServiceAccountRolesAsync(fixture.Realm, ScimClient, ["manage-users", "view-users"], Token);
+        await fixture.StartBridgeAsync();
 
-        var id = (string)(await ScimAsync(scene, HttpMethod.Post, "Users", Scim("provisioned", active: true)))!["id"]!;
-        await scene.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll);
-        await ScimAsync(scene, HttpMethod.Put, $"Users/{id}", Scim("provisioned", active: false, id));
-        await scene.Database.WaitForStatusAsync(id, "held");
-        await ScimAsync(scene, HttpMethod.Delete, $"Users/{id}", null);
-        await scene.Database.WaitForStatusAsync(id, "closed");
+        var id = (string)(await ScimAsync(fixture, HttpMethod.Post, "Users", Scim("provisioned", active: true)))!["id"]!;
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll);
+        await ScimAsync(fixture, HttpMethod.Put, $"Users/{id}", Scim("provisioned", active: false, id));
+        await fixture.Database.WaitForStatusAsync(id, "held");
+        await ScimAsync(fixture, HttpMethod.Delete, $"Users/{id}", null);
+        await fixture.Database.WaitForStatusAsync(id, "closed");
     }
 
     [Fact, Trait(CoveringTest.On, CoveringTest.Keycloak26_7)]
     public async Task An_event_that_is_committed_four_minutes_after_its_time_is_found_by_the_next_sweep()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Polling);
-        await scene.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
-        await scene.CreateKnownAsync("in-time");
-        var id = await AddUserAsync(scene);
-        await ExecuteAsync(AddEventSql, new { Id = id, scene.Realm, Time = DateTimeOffset.UtcNow.AddMinutes(-4).ToUnixTimeMilliseconds() });
-        await scene.Database.AssertOpenedAsync(id, HintSources.Poll);
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres, EventDelivery.Polling);
+        await fixture.StartBridgeAsync(("Intake:Poll:SweepInterval", "00:00:01"));
+        await fixture.CreateKnownAsync("in-time");
+        var id = await AddUserAsync(fixture);
+        await ExecuteAsync(AddEventSql, new { Id = id, fixture.Realm,
+            Time = DateTimeOffset.UtcNow.AddMinutes(-4).ToUnixTimeMilliseconds() });
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Poll);
     }
 
     [Fact, Trait(CoveringTest.On, CoveringTest.Keycloak26_7)]
     public async Task A_user_created_and_deleted_in_the_database_alone_is_opened_and_closed_by_complete_runs()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
-        await scene.StartBridgeAsync(("Reconciliation:ClosingShare", "1"));
-        var id = await AddUserAsync(scene);
-        await scene.ReconcileAsync();
-        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
+        await fixture.StartBridgeAsync(("Reconciliation:ClosingShare", "1"));
+        var id = await AddUserAsync(fixture);
+        await fixture.ReconcileAsync();
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
         await ExecuteAsync("delete from user_entity where id = @Id", new { Id = id });
         // Keycloak answers from its cache, where the user still exists.
-        await scene.ReconcileAsync();
-        Assert.Equal("active", (await scene.Database.RecordOfAsync(id)).Status);
-        await scene.Features.ClearUserCacheAsync(Token);
-        await scene.ReconcileAsync();
-        await scene.Database.WaitForStatusAsync(id, "closed");
+        await fixture.ReconcileAsync();
+        Assert.Equal("active", (await fixture.Database.RecordOfAsync(id)).Status);
+        await fixture.Features.ClearUserCacheAsync(Token);
+        await fixture.ReconcileAsync();
+        await fixture.Database.WaitForStatusAsync(id, "closed");
     }
 
     [Fact, Trait(CoveringTest.On, CoveringTest.Keycloak26_7)]
     public async Task Its_tables_are_read_by_a_role_that_may_do_nothing_else()
     {
-        await using var scene = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
-        await scene.StartBridgeAsync(
+        await using var fixture = await ContractFixture.CreateAsync(await keycloak.GetAsync(), postgres);
+        await fixture.StartBridgeAsync(
             ("Keycloak:Database:ConnectionString", await keycloak.CreateReaderAsync()), ("Reconciliation:ClosingShare", "1"));
-        var (id, outside) = (await AddUserAsync(scene), await AddUserAsync(scene));
+        var (id, outside) = (await AddUserAsync(fixture), await AddUserAsync(fixture));
         await ExecuteAsync("update user_entity set created_timestamp = null where id = @Id", new { Id = outside });
 
-        await scene.ReconcileAsync();
+        await fixture.ReconcileAsync();
 
-        await scene.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
-        await scene.Database.AssertOpenedAsync(outside, HintSources.Reconciliation);
+        await fixture.Database.AssertOpenedAsync(id, HintSources.Reconciliation);
+        await fixture.Database.AssertOpenedAsync(outside, HintSources.Reconciliation);
         await ExecuteAsync("update user_entity set enabled = false where id = @Id", new { Id = id });
-        await scene.ReconcileAsync();
-        await scene.Database.WaitForStatusAsync(id, "held");
+        await fixture.ReconcileAsync();
+        await fixture.Database.WaitForStatusAsync(id, "held");
         Assert.Equal(
-            ["database"], await scene.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
+            ["database"], await fixture.Database.QueryAsync<string>("select distinct mode from reconcile_runs where trigger = 'command'"));
         // Nothing differs, so no user is read: the sums of both sides agree, service accounts among them.
-        var written = await WrittenAsync(scene);
-        await scene.ReconcileAsync();
-        Assert.Equal(written, await WrittenAsync(scene));
+        var written = await WrittenAsync(fixture);
+        await fixture.ReconcileAsync();
+        Assert.Equal(written, await WrittenAsync(fixture));
     }
 
-    private static Task<string?> WrittenAsync(ContractFixture scene) => scene.Database.ScalarAsync<string>(
+    private static Task<string?> WrittenAsync(ContractFixture fixture) => fixture.Database.ScalarAsync<string>(
         "select (select sum(xmin::text::bigint) from user_credits) || ' ' || (select sum(xmin::text::bigint) from keycloak_users)");
 
     private static JsonObject Scim(string name, bool active, string? id = null) => new()
@@ -108,14 +109,14 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         ["emails"] = new JsonArray(new JsonObject { ["value"] = $"{name}@example.com", ["primary"] = true }),
     };
 
-    private static async Task<JsonNode?> ScimAsync(ContractFixture scene, HttpMethod method, string path, JsonObject? body)
+    private static async Task<JsonNode?> ScimAsync(ContractFixture fixture, HttpMethod method, string path, JsonObject? body)
     {
         using var http = new HttpClient();
         using var form = new FormUrlEncodedContent(EmulatorFixture.Credentials(ScimClient, ContractFixture.Secret));
         using var answer = await http.PostAsync(
-            new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/protocol/openid-connect/token"), form, Token);
+            new Uri(fixture.KeycloakUrl, $"realms/{fixture.Realm}/protocol/openid-connect/token"), form, Token);
         var token = (await answer.Content.ReadFromJsonAsync<JsonNode>(Token))!["access_token"]!;
-        using var request = new HttpRequestMessage(method, new Uri(scene.KeycloakUrl, $"realms/{scene.Realm}/scim/v2/{path}"));
+        using var request = new HttpRequestMessage(method, new Uri(fixture.KeycloakUrl, $"realms/{fixture.Realm}/scim/v2/{path}"));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", (string)token!);
         if (body is not null)
             request.Content = JsonContent.Create(body, new MediaTypeHeaderValue("application/scim+json"));
@@ -125,10 +126,10 @@ public sealed class ProductionTests(ProductionKeycloakFixture keycloak, Postgres
         return text.Length == 0 ? null : JsonNode.Parse(text);
     }
 
-    private async Task<string> AddUserAsync(ContractFixture scene)
+    private async Task<string> AddUserAsync(ContractFixture fixture)
     {
         var id = Guid.NewGuid().ToString();
-        await ExecuteAsync(AddUserSql, new { Id = id, scene.Realm, Now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
+        await ExecuteAsync(AddUserSql, new { Id = id, fixture.Realm, Now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() });
         return id;
     }
 
