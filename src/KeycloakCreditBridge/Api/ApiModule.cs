@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Api;
@@ -25,6 +26,7 @@ internal static class ApiModule
         services.AddOpenApi(options => options.DescribeTokens());
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
         services.AddSingleton<IPostConfigureOptions<ForwardedHeadersOptions>, ProxyTrust>();
+        services.AddCors();
         services.AddRateLimiter(_ => { });
         services.AddSingleton<RequestRateLimiter>();
         services.AddSingleton<IConfigureOptions<RateLimiterOptions>>(provider => provider.GetRequiredService<RequestRateLimiter>());
@@ -33,10 +35,15 @@ internal static class ApiModule
 
     public static void UseApi(this WebApplication app)
     {
+        var options = app.Services.GetRequiredService<IOptions<ApiOptions>>().Value;
+        // Only here, where the settings are known to be right.
+        ConnectionLimits.Apply(app.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits, options.MaxConnections);
         // With ASP.NET Core's own switch the framework has put this first already.
-        if (app.Services.GetRequiredService<IOptions<ApiOptions>>().Value.KnownProxies.Count > 0
+        if (options.KnownProxies.Count > 0
             && !app.Configuration.GetValue("ForwardedHeaders_Enabled", false))
             app.UseForwardedHeaders();
+        // Before all that refuses: a browser shows its page no refusal without these headers, and a preflight has no token.
+        app.UseCors();
         // Addresses are counted before a token costs anything.
         app.UseRateLimiter();
         app.UseAuthentication();
@@ -49,5 +56,6 @@ internal static class ApiModule
     /// </summary>
     public static RouteGroupBuilder MapApiGroup(this IEndpointRouteBuilder app) => app.MapGroup("/api/v1").RequireToken()
         .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>())
+        .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>().LimitWriteAsync)
         .AddEndpointFilter(app.ServiceProvider.GetRequiredService<ProblemFilter>());
 }

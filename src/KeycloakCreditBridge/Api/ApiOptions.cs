@@ -13,6 +13,12 @@ internal sealed class ApiOptions
     /// <summary>Proxies whose X-Forwarded-For is believed, as addresses or networks such as 10.0.0.0/8.</summary>
     public List<string> KnownProxies { get; set; } = [];
 
+    /// <summary>How many connections may be open at once; further ones are closed.</summary>
+    public int MaxConnections { get; set; } = 4_096;
+
+    /// <summary>How long a body may take from its first byte to its last.</summary>
+    public TimeSpan BodyTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How many requests are accepted.</summary>
     public RateLimitOptions RateLimits { get; set; } = new();
 }
@@ -22,6 +28,9 @@ internal sealed class RateLimitOptions
 {
     /// <summary>By each signed-in user or client.</summary>
     public int PerUser { get; set; } = 100;
+
+    /// <summary>Of these, writes by each signed-in user without a role of the bridge's.</summary>
+    public int WritesPerUser { get; set; } = 10;
 
     /// <summary>From each address.</summary>
     public int PerAddress { get; set; } = 1_000;
@@ -37,12 +46,17 @@ internal sealed class ApiOptionsValidator : IValidateOptions<ApiOptions>
         List<string> problems = [];
         if (string.IsNullOrWhiteSpace(options.Audience))
             problems.Add("Api:Audience is empty: name the client that tokens are made for, such as credit-bridge.");
+        if (options.MaxConnections is < 16 or > 1_000_000)
+            problems.Add($"Api:MaxConnections is {options.MaxConnections}: choose 16 to 1000000 connections.");
+        if (options.BodyTimeout < TimeSpan.FromSeconds(1) || options.BodyTimeout > TimeSpan.FromMinutes(10))
+            problems.Add($"Api:BodyTimeout is {options.BodyTimeout}: choose 00:00:01 to 00:10:00.");
         for (var index = 0; index < options.KnownProxies.Count; index++)
             if (ProxyTrust.NetworkOf(options.KnownProxies[index]) is null)
                 problems.Add(
                     $"Api:KnownProxies:{index} is '{options.KnownProxies[index]}': give an address or a network, "
                     + "such as 10.1.2.3 or 10.0.0.0/8.");
         Check("PerUser", options.RateLimits.PerUser);
+        Check("WritesPerUser", options.RateLimits.WritesPerUser);
         Check("PerAddress", options.RateLimits.PerAddress);
         Check("Machines", options.RateLimits.Machines);
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);

@@ -1,4 +1,4 @@
-using System.Globalization;
+using KeycloakCreditBridge.Configuration.Logs;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Serilog;
 using Serilog.Core;
@@ -11,8 +11,6 @@ namespace KeycloakCreditBridge.Configuration;
 
 internal static class LogsModule
 {
-    private const string Line = "{Timestamp:yyyy-MM-dd HH:mm:ss.fffzzz} {Level:u3} {EventNumber,3} {Message:lj}{NewLine}{Exception}";
-
     private const int HostingFailedToStart = 11;
 
     /// <summary>Sends all logging to Serilog's console, with a logger of this host's own.</summary>
@@ -43,6 +41,7 @@ internal static class LogsModule
 
     private static Logger Create(IConfiguration configuration, LogTarget target)
     {
+        var refusals = new LogPace(TimeProvider.System);
         var logs = new LoggerConfiguration()
             .MinimumLevel.Information()
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
@@ -53,7 +52,9 @@ internal static class LogsModule
             .MinimumLevel.Override("Quartz", LogEventLevel.Warning)
             .MinimumLevel.Override("Npgsql", LogEventLevel.Warning)
             .Enrich.With(new EventNumber())
-            .Filter.ByExcluding(IsReportedElsewhere);
+            .Filter.ByExcluding(IsReportedElsewhere)
+            // A line for each connection beyond Api:MaxConnections.
+            .Filter.ByExcluding(line => IsOfConnection(line) && !refusals.IsDue());
         // A host with a wrong section is about to be refused with all that is wrong: until then the defaults do.
         if (Problem(configuration) is null)
             logs.ReadFrom.Configuration(configuration);
@@ -63,7 +64,7 @@ internal static class LogsModule
         if (IsJson(configuration))
             logs.WriteTo.Console(new JsonFormatter(renderMessage: true), atLeast, standardErrorFromLevel: errorFrom);
         else
-            logs.WriteTo.Console(atLeast, Line, CultureInfo.InvariantCulture, standardErrorFromLevel: errorFrom);
+            logs.WriteTo.Console(new LineFormatter(), atLeast, standardErrorFromLevel: errorFrom);
         return logs.CreateLogger();
     }
 
@@ -71,6 +72,8 @@ internal static class LogsModule
     private static bool IsReportedElsewhere(LogEvent line) =>
         Matching.FromSource("Microsoft.Extensions.Hosting.Internal.Host")(line)
         && (EventNumber.Of(line) == HostingFailedToStart || line.Exception is OperationCanceledException);
+
+    private static bool IsOfConnection(LogEvent line) => Matching.FromSource("Microsoft.AspNetCore.Server.Kestrel.Connections")(line);
 
     private static bool IsJson(IConfiguration configuration) => string.Equals(
         configuration[$"{LogOptions.Section}:{nameof(LogOptions.Format)}"], nameof(LogFormat.Json), StringComparison.OrdinalIgnoreCase);

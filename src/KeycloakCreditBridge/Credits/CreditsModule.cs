@@ -3,10 +3,13 @@ using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Browsers;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
+using Microsoft.AspNetCore.Cors.Infrastructure;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Credits;
 
@@ -16,6 +19,7 @@ internal static class CreditsModule
     {
         builder.AddSection<CreditsOptions, CreditsOptionsValidator>(CreditsOptions.Section);
         var services = builder.Services;
+        services.AddSingleton<IConfigureOptions<CorsOptions>, BrowserAccess>();
         services.AddSingleton<CreditsMetrics>();
         services.AddSingleton<BalanceStore>();
         services.AddSingleton<BalanceCache>();
@@ -44,7 +48,7 @@ internal static class CreditsModule
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
     public static void MapCredits(this WebApplication app)
     {
-        var api = app.MapApiGroup();
+        var api = app.MapApiGroup().RequireCors(BrowserAccess.Policy);
         MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
         MapChanges(api.MapGroup("/credits"));
         MapTiers(api.MapGroup("/credits/tiers"));

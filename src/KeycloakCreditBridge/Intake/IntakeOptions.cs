@@ -25,6 +25,9 @@ internal sealed class WebhookOptions
     /// <summary>Longest body in bytes, 1,024 to 16,777,216.</summary>
     public int MaxBodyBytes { get; set; } = 1024 * 1024;
 
+    /// <summary>What bodies of senders that are not authenticated yet may hold together, in bytes.</summary>
+    public long MaxUnprovenBytes { get; set; } = 64 * 1024 * 1024;
+
     /// <summary>
     /// The address at which Keycloak reaches the bridge, for example http://bridge:8085; empty when it is not known. Setup registers it
     /// and doctor compares; the service itself does not need it.
@@ -67,6 +70,10 @@ internal sealed class IntakeOptionsValidator : IValidateOptions<IntakeOptions>
         Check(
             webhook.MaxBodyBytes is >= 1024 and <= 16 * 1024 * 1024, "Webhook:MaxBodyBytes", webhook.MaxBodyBytes,
             "choose 1024 to 16777216");
+        // The buffer of a body is at most twice as long.
+        Check(
+            webhook.MaxUnprovenBytes >= 4L * webhook.MaxBodyBytes, "Webhook:MaxUnprovenBytes", webhook.MaxUnprovenBytes,
+            $"choose at least {4L * webhook.MaxBodyBytes}, four times Intake:Webhook:MaxBodyBytes");
         if (webhook.Url.Length > 0 && !IsAddress(webhook.Url))
         {
             problems.Add(

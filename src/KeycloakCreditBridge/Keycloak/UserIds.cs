@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Configuration.Logs;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>What can be said of a user's id, which is opaque text.</summary>
@@ -10,7 +12,7 @@ internal static class UserIds
     public static string? ProblemWith(string id) => id switch
     {
         { Length: > MaxLength } => $"is {id.Length} characters long, and Keycloak's ids have at most {MaxLength}",
-        _ when id.Any(char.IsControl) => "contains a control character",
+        _ when VisibleText.LeavesItsLine(id) => "contains a control character, or a mark that ends or turns a line",
         _ => null,
     };
 

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
@@ -7,8 +8,12 @@ using Npgsql;
 namespace KeycloakCreditBridge.Api.Problems;
 
 /// <summary>Answers a failed request with a problem document. A passing failure is answered 503 with Retry-After.</summary>
-internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilter> logger) : IEndpointFilter
+internal sealed partial class ProblemFilter(SchemaGate gate, TimeProvider clock, ILogger<ProblemFilter> logger) : IEndpointFilter
 {
+    private readonly LogPace _keycloak = new(clock);
+    private readonly LogPace _database = new(clock);
+    private readonly LogPace _refused = new(clock);
+
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         if (!gate.IsOpen)
@@ -23,17 +28,20 @@ internal sealed partial class ProblemFilter(SchemaGate gate, ILogger<ProblemFilt
         }
         catch (KeycloakException exception)
         {
-            LogKeycloak(exception.Realm, exception.Message);
+            if (_keycloak.IsDue())
+                LogKeycloak(exception.Realm, exception.Message);
             return Unavailable(context, "Keycloak does not answer for this user now: try again.");
         }
         catch (PostgresException exception) when (PostgresErrors.IsCausedByData(exception))
         {
-            LogRefused(exception.MessageText);
+            if (_refused.IsDue())
+                LogRefused(exception.MessageText);
             return TypedResults.Problem("A value of the request cannot be stored.", statusCode: StatusCodes.Status400BadRequest);
         }
         catch (NpgsqlException exception)
         {
-            LogDatabase(exception, exception.Message);
+            if (_database.IsDue())
+                LogDatabase(exception, exception.Message);
             return Unavailable(context, "The database does not answer now: try again, with the same Idempotency-Key if it has one.");
         }
     }

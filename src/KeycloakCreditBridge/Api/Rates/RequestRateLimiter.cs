@@ -24,6 +24,9 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
     private readonly PartitionedRateLimiter<Caller> _callers =
         PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.PerUser));
 
+    private readonly PartitionedRateLimiter<Caller> _writers =
+        PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.WritesPerUser));
+
     public void Configure(RateLimiterOptions options)
     {
         options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(PartitionOf);
@@ -37,7 +40,20 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
         return lease.IsAcquired ? await next(context) : Refusal(lease, context.HttpContext);
     }
 
-    public void Dispose() => _callers.Dispose();
+    /// <summary>Limits what a user without a role can have stored. The roles' holders write for many users.</summary>
+    public async ValueTask<object?> LimitWriteAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        if (Caller.Of(context.HttpContext) is not { HasRole: false } user || HttpMethods.IsGet(context.HttpContext.Request.Method))
+            return await next(context);
+        using var lease = _writers.AttemptAcquire(user);
+        return lease.IsAcquired ? await next(context) : Refusal(lease, context.HttpContext);
+    }
+
+    public void Dispose()
+    {
+        _callers.Dispose();
+        _writers.Dispose();
+    }
 
     private RateLimitPartition<string> PartitionOf(HttpContext context)
     {

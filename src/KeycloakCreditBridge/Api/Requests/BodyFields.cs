@@ -151,11 +151,11 @@ internal sealed class BodyFields
     }
 
     /// <summary>A JSON object of the caller, within the bounds of <see cref="MetadataObject"/>.</summary>
-    public JsonObject? OptionalObject(string name)
+    public JsonObject? OptionalObject(string name, int longest = MetadataObject.Longest)
     {
         if (Find(name) is not { } value)
             return null;
-        var problem = value.ValueKind == JsonValueKind.Object ? MetadataObject.ProblemWith(value) : "is not an object";
+        var problem = value.ValueKind == JsonValueKind.Object ? MetadataObject.ProblemWith(value, longest) : "is not an object";
         if (problem is null)
             return JsonObject.Create(value.Clone());
         Wrong(name, problem);

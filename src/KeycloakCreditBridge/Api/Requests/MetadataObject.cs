@@ -10,14 +10,19 @@ namespace KeycloakCreditBridge.Api.Requests;
 /// </summary>
 internal static class MetadataObject
 {
-    private const int Longest = 8_192;
+    /// <summary>Bytes of a caller with a role.</summary>
+    public const int Longest = 8_192;
+
+    /// <summary>Bytes of a user without one, who could fill the database for nothing.</summary>
+    public const int LongestOfUser = 1_024;
+
     private const int Deepest = 8;
     private const int LongestNumber = 40;
     private const int LargestExponent = 30;
 
     /// <summary>What is wrong with it, to follow its name; null when nothing is.</summary>
-    public static string? ProblemWith(JsonElement value) =>
-        JsonMarshal.GetRawUtf8Value(value).Length > Longest ? $"is longer than {Longest} bytes" : ProblemWithin(value, Deepest);
+    public static string? ProblemWith(JsonElement value, int longest = Longest) =>
+        JsonMarshal.GetRawUtf8Value(value).Length > longest ? $"is longer than {longest} bytes" : ProblemWithin(value, Deepest);
 
     private static string? ProblemWithin(JsonElement value, int levels) => value.ValueKind switch
     {

@@ -12,6 +12,9 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
     /// <summary>Whether a user signed in for this token. Otherwise it may be a service account's, under any name.</summary>
     public bool IsFromLogin { get; init; }
 
+    /// <summary>Whether the operator trusts it with more than its own account.</summary>
+    public bool HasRole => IsAdmin || IsService;
+
     /// <summary>Unique over all realms: a realm's name has no slash.</summary>
     public string Key => $"{Realm}/{Subject}";
 

@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 
@@ -16,18 +17,20 @@ namespace KeycloakCreditBridge.Api.Tokens;
 /// </summary>
 internal sealed class RealmTokenHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options,
-    ILoggerFactory loggers,
     UrlEncoder encoder,
     RealmTokens tokens,
     VerifiedTokens known,
     IOptions<KeycloakOptions> keycloak,
     IOptions<ApiOptions> api,
-    TimeProvider clock) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+    TimeProvider clock) : AuthenticationHandler<AuthenticationSchemeOptions>(options, WithoutLog, encoder)
 {
     public const string SchemeName = "RealmToken";
 
     private const string Prefix = "Bearer ";
     private const string RoleClaim = "role";
+
+    // The framework would write a line for each refused token, which any caller can send at any rate.
+    private static readonly ILoggerFactory WithoutLog = NullLoggerFactory.Instance;
 
     private bool _keysUnknown;
 

@@ -93,7 +93,8 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
     // The caller's metadata comes first, so that it replaces nothing that the bridge writes.
     private static JsonObject MetadataOf(BodyFields fields, HttpContext context, params (string Name, JsonNode? Value)[] own)
     {
-        var metadata = fields.OptionalObject("metadata") ?? [];
+        var caller = Caller.Of(context);
+        var metadata = fields.OptionalObject("metadata", caller.HasRole ? MetadataObject.Longest : MetadataObject.LongestOfUser) ?? [];
         metadata.Remove("refunds");
         foreach (var (name, value) in own)
         {
@@ -101,7 +102,7 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
                 metadata[name] = value;
         }
 
-        metadata["by"] = Caller.Of(context).Subject;
+        metadata["by"] = caller.Subject;
         return metadata;
     }
 }

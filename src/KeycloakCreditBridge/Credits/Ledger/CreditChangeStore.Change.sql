@@ -5,9 +5,12 @@
 -- usage_refunds, whose constraint undoes the one too many.
 -- What stands between the words refund and end is for a change that names a usage row: others need not open the tables.
 
--- earlier: the answer that was kept under this key, if there is one.
+-- earlier: the answer that was kept under this key, if there is one. The caller's metadata stand in the ledger row alone.
 with earlier as (
-    select body_hash, answer from idempotency_keys where caller = @Caller::text and key = @Key::text
+    select k.body_hash, case when k.answer -> 'charged' is null or k.answer -> 'metadata' is not null then k.answer
+        else k.answer || jsonb_build_object('metadata', coalesce(
+            (select e.metadata from credit_transactions e where e.id = (k.answer ->> 'id')::uuid), '{}'::jsonb)) end as answer
+    from idempotency_keys k where k.caller = @Caller::text and k.key = @Key::text
 ),
 -- target: the account that the caller means.
 target as ({selected_account}),
@@ -69,7 +72,7 @@ answered as (
 -- kept: the answer under its key, for a request that is sent again.
 kept as (
     insert into idempotency_keys (caller, key, body_hash, answer, kept_at)
-    select @Caller, @Key, @Hash::bytea, answer, @Now from answered where @Key is not null
+    select @Caller, @Key, @Hash::bytea, answer - 'metadata', @Now from answered where @Key is not null
 )
 select (select body_hash from earlier) as earlier_hash,
     coalesce((select answer from earlier), (select answer from answered))::text as answer,

@@ -38,6 +38,9 @@ internal static class DeliveryAuthentication
         _ => throw new UnreachableException(),
     };
 
+    /// <summary>Whether the credential depends on the body.</summary>
+    public static bool Signs(WebhookAuthentication scheme) => FormOf(scheme).Signs;
+
     /// <summary>What is wrong, for the sender.</summary>
     public static string Explain(AuthenticationOutcome verdict, RealmOptions realm)
     {

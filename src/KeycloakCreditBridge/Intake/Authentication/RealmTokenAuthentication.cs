@@ -17,33 +17,32 @@ internal static class RealmTokenAuthentication
     private const string Scheme = "Bearer";
     private const string BodyClaim = "request_body_sha256";
 
+    /// <summary>The digest of the body that a token was made for; empty where the verdict is not valid.</summary>
     /// <param name="header">The request's.</param>
-    /// <param name="digest">SHA-256 of its exact body.</param>
     /// <param name="realm">The realm that must have signed it.</param>
     /// <param name="tokens">Verifies it.</param>
     /// <param name="cancellationToken">Ends the wait for the realm's keys.</param>
     /// <exception cref="KeycloakException">The realm's keys are not known: it may pass.</exception>
-    public static async Task<(AuthenticationOutcome Verdict, string? Problem)> CheckAsync(
-        StringValues header, byte[] digest, RealmOptions realm, RealmTokens tokens, CancellationToken cancellationToken)
+    public static async Task<(AuthenticationOutcome Verdict, string? Problem, byte[] Digest)> ReadAsync(
+        StringValues header, RealmOptions realm, RealmTokens tokens, CancellationToken cancellationToken)
     {
         if (header.Count != 1)
-            return (header.Count == 0 ? AuthenticationOutcome.Missing : AuthenticationOutcome.Doubled, null);
+            return (header.Count == 0 ? AuthenticationOutcome.Missing : AuthenticationOutcome.Doubled, null, []);
         if (string.IsNullOrEmpty(header[0]))
-            return (AuthenticationOutcome.Empty, null);
+            return (AuthenticationOutcome.Empty, null, []);
         if (!AuthenticationHeaderValue.TryParse(header[0], out var credentials)
             || !Scheme.Equals(credentials.Scheme, StringComparison.OrdinalIgnoreCase)
             || credentials.Parameter is not { Length: > 0 } text)
         {
-            return (AuthenticationOutcome.Malformed, null);
+            return (AuthenticationOutcome.Malformed, null, []);
         }
 
         var (token, problem) = await tokens.VerifyAsync(realm.Name, text, realm.WebhookAudience!, cancellationToken);
         if (token is null)
-            return (AuthenticationOutcome.Wrong, problem);
-        return token.TryGetPayloadValue<string>(BodyClaim, out var signed)
-            && CryptographicOperations.FixedTimeEquals(digest, Digest(signed))
-                ? (AuthenticationOutcome.Valid, null)
-                : (AuthenticationOutcome.Wrong, "it was not made for this body");
+            return (AuthenticationOutcome.Wrong, problem, []);
+        return token.TryGetPayloadValue<string>(BodyClaim, out var signed) && Digest(signed) is { Length: > 0 } digest
+            ? (AuthenticationOutcome.Valid, null, digest)
+            : (AuthenticationOutcome.Wrong, "it was not made for this body", []);
     }
 
     private static byte[] Digest(string text)

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Security.Cryptography;
-using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
@@ -11,20 +10,18 @@ namespace KeycloakCreditBridge.Intake.Webhooks;
 /// <summary>Refuses deliveries whose sender is not authenticated by the scheme of their realm.</summary>
 internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOptions> intake, TimeProvider clock)
 {
+    /// <summary>Refuses what the headers alone show to be wrong, and returns what is left to check.</summary>
     /// <exception cref="DeliveryRefusedException">The credential is missing or wrong, or cannot be checked now.</exception>
-    public Task AuthenticateAsync(IHeaderDictionary headers, RequestBody body, RealmOptions realm, CancellationToken cancellationToken)
-    {
-        if (realm.WebhookAuthentication == WebhookAuthentication.RealmToken)
-            return AuthenticateByTokenAsync(headers, SHA256.HashData(body.Bytes.Span), realm, cancellationToken);
-        AuthenticateBySecret(headers, body.Bytes.Span, realm);
-        return Task.CompletedTask;
-    }
+    public Task<DeliveryProof> CheckHeadersAsync(IHeaderDictionary headers, RealmOptions realm, CancellationToken cancellationToken) =>
+        realm.WebhookAuthentication == WebhookAuthentication.RealmToken
+            ? CheckTokenAsync(headers, realm, cancellationToken)
+            : Task.FromResult(CheckBySecret(headers, realm));
 
-    private void AuthenticateBySecret(IHeaderDictionary headers, ReadOnlySpan<byte> body, RealmOptions realm)
+    private DeliveryProof CheckBySecret(IHeaderDictionary headers, RealmOptions realm)
     {
         string[] secrets = [.. realm.WebhookSecrets.Where(secret => secret.Length > 0)];
         if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
-            return;
+            return new DeliveryProof(_ => { });
         if (secrets.Length == 0)
         {
             throw new DeliveryRefusedException(
@@ -32,20 +29,35 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
                 $"Realm '{realm.Name}' has no webhook secret configured, so no sender can be authenticated.");
         }
 
-        var verdict = DeliveryAuthentication.Check(headers, body, realm.WebhookAuthentication, secrets, clock.GetUtcNow());
-        if (verdict != AuthenticationOutcome.Valid)
+        var scheme = realm.WebhookAuthentication;
+        var verdict = Check([]);
+        // A signature of the body is wrong for the empty one, which says nothing yet.
+        if (verdict != AuthenticationOutcome.Valid && !(verdict == AuthenticationOutcome.Wrong && DeliveryAuthentication.Signs(scheme)))
             throw Refusal(verdict, realm);
+        return new DeliveryProof(body =>
+        {
+            if (Check(body) is not AuthenticationOutcome.Valid and var final)
+                throw Refusal(final, realm);
+        });
+
+        AuthenticationOutcome Check(ReadOnlySpan<byte> body) =>
+            DeliveryAuthentication.Check(headers, body, scheme, secrets, clock.GetUtcNow());
     }
 
-    private async Task AuthenticateByTokenAsync(
-        IHeaderDictionary headers, byte[] digest, RealmOptions realm, CancellationToken cancellationToken)
+    private async Task<DeliveryProof> CheckTokenAsync(
+        IHeaderDictionary headers, RealmOptions realm, CancellationToken cancellationToken)
     {
         try
         {
-            var (verdict, problem) = await RealmTokenAuthentication.CheckAsync(
-                headers[RealmTokenAuthentication.Header], digest, realm, tokens, cancellationToken);
+            var (verdict, problem, digest) = await RealmTokenAuthentication.ReadAsync(
+                headers[RealmTokenAuthentication.Header], realm, tokens, cancellationToken);
             if (verdict != AuthenticationOutcome.Valid)
                 throw Refusal(verdict, realm, problem);
+            return new DeliveryProof(body =>
+            {
+                if (!CryptographicOperations.FixedTimeEquals(SHA256.HashData(body), digest))
+                    throw Refusal(AuthenticationOutcome.Wrong, realm, "it was not made for this body");
+            });
         }
         catch (KeycloakException exception)
         {
@@ -61,4 +73,13 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         realm.Name,
         $"signature_{verdict}".ToLowerInvariant(),
         problem is null ? DeliveryAuthentication.Explain(verdict, realm) : $"The bearer token is refused: {problem}.");
+}
+
+/// <summary>What is left to check of a delivery once its body is there; it throws where the body is refused.</summary>
+internal sealed class DeliveryProof(DeliveryProof.BodyCheck check)
+{
+    public delegate void BodyCheck(ReadOnlySpan<byte> body);
+
+    /// <exception cref="DeliveryRefusedException">The sender did not sign this body.</exception>
+    public void Check(ReadOnlySpan<byte> body) => check(body);
 }

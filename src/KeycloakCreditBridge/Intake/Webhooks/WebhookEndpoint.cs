@@ -31,6 +31,8 @@ internal sealed partial class WebhookEndpoint(
 
     private static readonly string[] MediaTypes = ["application/json", CloudEvent.MediaType];
 
+    private readonly BodyBudget _unproven = new(intake.Value.Webhook.MaxUnprovenBytes);
+
     private int _storing = 1;
 
     /// <param name="context">The request.</param>
@@ -85,15 +87,10 @@ internal sealed partial class WebhookEndpoint(
 
     private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)
     {
-        var limit = intake.Value.Webhook.MaxBodyBytes;
-        using var body = await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted);
-        if (body is null)
-        {
-            throw new DeliveryRefusedException(
-                HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
-        }
-
-        await sender.AuthenticateAsync(context.Request.Headers, body, realm, context.RequestAborted);
+        // Headers first: most of those who prove nothing cost no memory for a body.
+        var proof = await sender.CheckHeadersAsync(context.Request.Headers, realm, context.RequestAborted);
+        using var body = await ReceiveBodyAsync(context, realm);
+        proof.Check(body.Bytes.Span);
         try
         {
             return DeliveryReader.Read(body.Bytes.Span, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
@@ -101,6 +98,22 @@ internal sealed partial class WebhookEndpoint(
         catch (MalformedDeliveryException malformed)
         {
             throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "malformed", malformed.Message);
+        }
+    }
+
+    private async Task<RequestBody> ReceiveBodyAsync(HttpContext context, RealmOptions realm)
+    {
+        var limit = intake.Value.Webhook.MaxBodyBytes;
+        try
+        {
+            return await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted, _unproven)
+                ?? throw new DeliveryRefusedException(
+                    HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
+        }
+        catch (BadHttpRequestException exception)
+        {
+            throw new DeliveryRefusedException(
+                (HttpStatusCode)exception.StatusCode, realm.Name, "not_received", exception.Message);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Hints;
@@ -26,6 +27,7 @@ internal sealed partial class CreditGate(
     TimeProvider clock,
     ILogger<CreditGate> logger)
 {
+    private readonly LogPace _undecided = new(clock);
     private readonly string[] _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
 
     /// <param name="userId">The user's Keycloak id or account id; null when the call names none.</param>
@@ -62,7 +64,8 @@ internal sealed partial class CreditGate(
         }
         catch (Exception exception) when (exception is NpgsqlException || IsTimeout(exception, cancellationToken))
         {
-            LogUndecided(exception.Message);
+            if (_undecided.IsDue())
+                LogUndecided(exception.Message);
             return Undecided();
         }
     }
@@ -125,7 +128,8 @@ internal sealed partial class CreditGate(
             }
             catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
             {
-                LogUndecided(exception.Message);
+                if (_undecided.IsDue())
+                    LogUndecided(exception.Message);
                 unanswered.Add(realm);
             }
         }

@@ -40,16 +40,14 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
             balance is null ? null : new GatedAccount(balance.Status, balance.CreditsRemaining, balance.Unlimited, balance.PeriodEnd));
         var headers = context.Response.Headers;
         headers.CacheControl = "no-store";
-        if (balance is not null)
-        {
-            headers[Remaining] = Amount.Text(balance.CreditsRemaining);
-            headers[User] = HeaderValue(balance.AccountId);
-        }
+        // Empty rather than absent: a gateway that copies what there is would pass on what its client sent under these names.
+        headers[Remaining] = balance is null ? "" : Amount.Text(balance.CreditsRemaining);
+        headers[User] = balance is null ? "" : HeaderValue(balance.AccountId);
+        // Also in a header for gateways that replace the body by their own.
+        headers[Reason] = verdict.IsAllowed ? "" : verdict.Message;
 
         if (verdict.IsAllowed)
             return TypedResults.Ok();
-        // For gateways that replace the body by their own.
-        headers[Reason] = verdict.Message;
         return Refusal(verdict, balance);
     }
 

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Metering.Reports.Records;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -15,6 +16,8 @@ internal sealed partial class MeterEndpoint(
     UsageReportStore store, SchemaGate gate, IOptions<MeteringOptions> options, TimeProvider clock, ILogger<MeterEndpoint> logger)
 {
     private const int MaxRecords = 10_000;
+
+    private readonly LogPace _notStored = new(clock);
 
     public async Task<IResult> ReceiveAsync(HttpContext context)
     {
@@ -41,7 +44,8 @@ internal sealed partial class MeterEndpoint(
         }
         catch (NpgsqlException exception)
         {
-            LogNotStored(exception.Message);
+            if (_notStored.IsDue())
+                LogNotStored(exception.Message);
             return NotStored(context);
         }
     }

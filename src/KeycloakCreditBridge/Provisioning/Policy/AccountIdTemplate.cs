@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Configuration.Logs;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
@@ -74,7 +75,9 @@ internal sealed partial class AccountIdTemplate
         _ => subject.Attributes?.GetValueOrDefault(name[AttributePrefix.Length..]) is [var first, ..] ? first : null,
     });
 
-    private static string? Filled(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+    // An id with a line break would be a line of its own in each list and log of other programs.
+    private static string? Filled(string? text) =>
+        string.IsNullOrWhiteSpace(text) || VisibleText.LeavesItsLine(text.Trim()) ? null : text.Trim();
 
     private static bool IsAttribute(string name) =>
         name.StartsWith(AttributePrefix, StringComparison.Ordinal) && name.Length > AttributePrefix.Length;

@@ -76,7 +76,11 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
         Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(scene, scene.TokenOf("u1"))).StatusCode);
         await using var lenient = await CreditsFixture.StartAsync(
             postgres, ("Credits:FirstRead", "NotFound"), ("Metering:Gate:UnknownUser", "Allow"));
-        Assert.Equal(HttpStatusCode.OK, (await AskAsync(lenient, lenient.TokenOf("u1"))).StatusCode);
+        using var allowed = await AskAsync(lenient, lenient.TokenOf("u1"));
+        Assert.Equal(HttpStatusCode.OK, allowed.StatusCode);
+        // Present, so that a gateway replaces what its client sent under these names.
+        foreach (var name in (string[])["X-Credits-User", "X-Credits-Remaining", "X-Credits-Reason"])
+            Assert.Equal("", Assert.Single(allowed.Headers.GetValues(name)));
     }
 
     [Fact]

@@ -34,13 +34,14 @@ public sealed class NginxTests(PostgresFixture postgres)
         await Eventually.TrueAsync(
             async () => (await AskAsync(url, scene.TokenOf("u1"))).Status != HttpStatusCode.OK, "the balance is seen");
         var refused = await AskAsync(url, scene.TokenOf("u1"));
-        Assert.Equal(HttpStatusCode.PaymentRequired, refused.Status);
+        Assert.Equal((HttpStatusCode.PaymentRequired, null), (refused.Status, refused.RetryAfter));
         Assert.StartsWith("You have no credits left.", refused.Detail, StringComparison.Ordinal);
 
         await scene.Database.ExecuteAsync("update user_credits set status = 'held'");
         await Eventually.TrueAsync(
             async () => (await AskAsync(url, scene.TokenOf("u1"))).Status == HttpStatusCode.Forbidden, "the hold is seen");
-        Assert.Equal("Your credit account is on hold.", (await AskAsync(url, scene.TokenOf("u1"))).Detail);
+        var held = await AskAsync(url, scene.TokenOf("u1"));
+        Assert.Equal(("Your credit account is on hold.", null), (held.Detail, held.RetryAfter));
 
         await scene.Bridge.StopAsync();
         var away = await AskAsync(url, scene.TokenOf("u1"));
