@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Doctor;
+using KeycloakCreditBridge.Cli.Health;
 using KeycloakCreditBridge.Cli.Hints;
 using KeycloakCreditBridge.Cli.Migrate;
 using KeycloakCreditBridge.Cli.Realm;
@@ -65,6 +66,7 @@ internal static class CliModule
             ReconcileSyntax.Backfill(host),
             AdoptSyntax.Command(host),
             DoctorCommand.Command(host),
+            HealthCommand.Command(host),
             SetupSyntax.Command(host),
             HintsSyntax.Command(host),
             AccountSyntax.Command(host),

@@ -20,6 +20,9 @@ internal sealed class CommandHost(Func<string[], WebApplicationBuilder> compose,
 
     public string[] Settings(ParseResult parsed) => [.. (parsed.GetValue(SetOption) ?? []).Select(setting => $"--{setting}")];
 
+    /// <summary>The settings alone, with nothing built from them.</summary>
+    public IConfiguration Configuration(string[] settings) => compose(settings).Configuration;
+
     public WebApplication BuildService(string[] settings) => build(compose(settings));
 
     /// <summary>The program without its endpoints. Logs go where they do not mix with the command's output.</summary>

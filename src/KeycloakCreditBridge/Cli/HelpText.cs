@@ -22,6 +22,7 @@ internal static class HelpText
           KeycloakCreditBridge adopt --plan               before the first start on
                                                           an existing database
           KeycloakCreditBridge doctor                     what is wrong, and the cure
+          KeycloakCreditBridge health                     is the service ready
           KeycloakCreditBridge setup keycloak --admin-user admin \
               --webhook-url http://bridge:8085
           KeycloakCreditBridge hints list --dead          failed hints, and why

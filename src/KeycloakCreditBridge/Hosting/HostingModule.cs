@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting.Replicas;
+using KeycloakCreditBridge.Hosting.Systemd;
 using Npgsql;
 using Quartz;
 
@@ -10,6 +11,7 @@ internal static class HostingModule
     {
         // Less than the ten seconds that container platforms give before they kill a process.
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(8));
+        builder.AddSystemdNotices();
         builder.Services.AddSingleton<AdoptionMarkStore>();
         builder.Services.AddSingleton<LeaseStore>();
         builder.Services.AddSingleton<SchemaGate>();
