@@ -50,7 +50,8 @@ public sealed partial class ExampleTests
         return ConfigurationCheck.Problems(services);
     }
 
-    [GeneratedRegex("(`|^ +)KeycloakCreditBridge (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
+    // Also in a container, and by the image's name.
+    [GeneratedRegex("(`|^| )(KeycloakCreditBridge|^ +bridge .*credit-bridge) (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
     private static partial Regex Command();
 
     [GeneratedRegex(@"\b(?<name>[A-Z][A-Za-z]+(__[A-Za-z0-9]+)+?)(_FILE)?=(?<value>'[^']*'|[^\s`]+)")]

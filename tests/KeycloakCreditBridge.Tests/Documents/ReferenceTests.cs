@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Documents;
 
-/// <summary>The tables of settings and metrics, and the compose file, agree with the program.</summary>
+/// <summary>The tables of settings and metrics agree with the program.</summary>
 public sealed partial class ReferenceTests
 {
     private static readonly string Top = Repository.Top;
@@ -50,18 +50,6 @@ public sealed partial class ReferenceTests
             _ = ActivatorUtilities.GetServiceOrCreateInstance(services, type);
         var documented = InstrumentRow().Matches(Page("metrics.md")).SelectMany(row => Names(row.Groups["names"].Value));
         Assert.Equal(names.Distinct().Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
-    }
-
-    [Fact]
-    public void The_compose_file_sets_nothing_that_the_bridge_does_not_bind()
-    {
-        var bridge = File.ReadAllText(Path.Combine(Top, "docker-compose.yml")).Split("\n  bridge:", 2)[1];
-        string[] settings = [.. Variable().Matches(bridge).Select(variable =>
-            $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}"
-            + $"={variable.Groups["value"].Value.Trim()}")];
-        Assert.True(settings.Length >= 5);
-        using var services = Program.Compose(settings).Services.BuildServiceProvider();
-        Assert.Empty(ConfigurationCheck.Problems(services));
     }
 
     private static string Page(string name) => File.ReadAllText(Path.Combine(Top, "docs", name));
@@ -111,7 +99,4 @@ public sealed partial class ReferenceTests
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Quoted();
-
-    [GeneratedRegex(@"^ +(?<name>[A-Z][A-Za-z]+__[A-Za-z0-9_]+): (?<value>.+)$", RegexOptions.Multiline)]
-    private static partial Regex Variable();
 }

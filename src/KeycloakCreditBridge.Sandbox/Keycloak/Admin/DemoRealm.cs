@@ -12,8 +12,8 @@ internal static class DemoRealm
     private const string WebhookListener = "ext-event-webhook";
 
     /// <summary>
-    /// The file as a server takes it by POST /admin/realms, which replaces no placeholders. A listener that the server does not have is
-    /// left out: it would log an error at each event.
+    /// The file as a server takes it by POST /admin/realms, which replaces no placeholders. Only a server that has the listener of webhooks
+    /// is told to use it: others would log an error at each event.
     /// </summary>
     public static string Json(string clientSecret, bool webhooks)
     {
@@ -21,8 +21,8 @@ internal static class DemoRealm
         var realm = JsonNode.Parse(stream)!;
         foreach (var client in realm["clients"]!.AsArray().Where(client => client!["secret"]?.GetValue<string>() == SecretPlaceholder))
             client!["secret"] = clientSecret;
-        if (!webhooks)
-            realm["eventsListeners"]!.AsArray().RemoveAll(listener => listener!.GetValue<string>() == WebhookListener);
+        if (webhooks)
+            realm["eventsListeners"]!.AsArray().Add(WebhookListener);
         return realm.ToJsonString();
     }
 }

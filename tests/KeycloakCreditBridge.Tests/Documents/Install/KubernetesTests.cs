@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Cli;
+using KeycloakCreditBridge.Hosting.Addresses;
+
+namespace KeycloakCreditBridge.Tests.Documents.Install;
+
+/// <summary>The manifests agree with the program; .ci/run checks them against the schemas of Kubernetes.</summary>
+public sealed class KubernetesTests
+{
+    private const string Folder = "docs/kubernetes";
+
+    public static TheoryData<string> Overlays() => ["deployment", "sidecar"];
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public void The_bridge_starts_with_the_settings(string overlay) => InstallSettings.Bind(Settings(overlay));
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public void Every_port_is_one_that_the_bridge_listens_on_and_Keycloak_s_are_others(string overlay)
+    {
+        var settings = Settings(overlay);
+        var expected = ((string[])[ListenAddresses.Default, settings["Management:Url"]])
+            .Select(address => new Uri(address.Replace('+', 'x')).Port.ToString(CultureInfo.InvariantCulture)).ToList();
+        var bridge = Bridge(overlay);
+        var ports = bridge["ports"]!.AsArray().ToDictionary(port => (string)port!["name"]!, port => (string)port!["containerPort"]!);
+        Assert.Equal(expected.Order(), ports.Values.Order());
+        Assert.Equal(expected[0], $"{new Uri(settings["Intake:Webhook:Url"]).Port}");
+        foreach (var probe in (string[])["startupProbe", "livenessProbe", "readinessProbe"])
+            if (bridge[probe]?["httpGet"] is { } get)
+                Assert.Equal(expected[0], ports[(string)get["port"]!]);
+        var others = Containers(overlay).Where(container => (string)container["image"]! != "credit-bridge")
+            .SelectMany(container => container["ports"]?.AsArray() ?? []).Select(port => (string)port!["containerPort"]!);
+        Assert.Empty(others.Intersect(expected));
+    }
+
+    [Fact]
+    public void A_sidecar_starts_before_Keycloak_and_waits_for_nothing_that_Keycloak_does()
+    {
+        var bridge = Bridge("sidecar");
+        Assert.Equal("Always", (string?)bridge["restartPolicy"]);
+        Assert.Equal("/health/live", (string?)bridge["startupProbe"]!["httpGet"]!["path"]);
+        Assert.Null(bridge["readinessProbe"]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public void The_program_takes_the_arguments_and_runs_without_privileges_on_a_read_only_disk(string overlay)
+    {
+        var job = YamlText.Read($"{Folder}/base/migration.yaml")["spec"]!["template"]!["spec"]!["containers"]![0]!;
+        var root = CliModule.Root(new CommandHost(Program.Compose, Program.Build));
+        foreach (var container in (JsonNode[])[job, Bridge(overlay)])
+        {
+            Assert.Empty(root.Parse([.. container["args"]!.AsArray().Select(argument => (string)argument!)]).Errors);
+            Assert.Equal("true", (string?)container["securityContext"]!["readOnlyRootFilesystem"]);
+            Assert.Equal("false", (string?)container["securityContext"]!["allowPrivilegeEscalation"]);
+            Assert.Equal("ALL", (string?)container["securityContext"]!["capabilities"]!["drop"]![0]);
+        }
+    }
+
+    [Fact]
+    public void Replicas_that_are_not_ready_still_get_webhooks() =>
+        Assert.Equal(
+            "true", (string?)YamlText.Read($"{Folder}/overlays/deployment/service.yaml")["spec"]!["publishNotReadyAddresses"]);
+
+    private static Dictionary<string, string> Settings(string overlay)
+    {
+        var shared = Repository.Read($"{Folder}/base/settings.env").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var own = YamlText.Read($"{Folder}/overlays/{overlay}/kustomization.yaml")["configMapGenerator"]![0]!["literals"]!.AsArray();
+        var page = Repository.Read("docs/install/kubernetes.md");
+        return InstallSettings.Of(
+            shared.Concat(own.Select(line => (string)line!)).Select(line => line.Split('=', 2)).Select(
+                pair => KeyValuePair.Create(pair[0], pair[1])),
+            path => page.Contains($"{Path.GetFileName(path)}=", StringComparison.Ordinal) ? "secret" : "");
+    }
+
+    private static JsonNode Bridge(string overlay) =>
+        Assert.Single(Containers(overlay), container => (string)container["image"]! == "credit-bridge");
+
+    private static List<JsonNode> Containers(string overlay)
+    {
+        var file = overlay == "sidecar" ? "keycloak.yaml" : "deployment.yaml";
+        var pod = YamlText.ReadAll($"{Folder}/overlays/{overlay}/{file}").First()["spec"]!["template"]!["spec"]!;
+        return [.. (pod["initContainers"]?.AsArray() ?? []).Concat(pod["containers"]!.AsArray()).OfType<JsonNode>()];
+    }
+}
