@@ -32,9 +32,11 @@ internal sealed class HintWriter(
         signal.Raise();
     }
 
-    // A change does not hide that the user was overwritten: the users that it replaced are found only because of that.
+    // A change does not hide that the user was overwritten: the users that it replaced are found only because of that. Nor does it hide a
+    // first read, after which a missing user is a deleted one.
     private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) => ofOneUser.Aggregate((last, next) =>
         next.Kind == HintKind.Seen ? last
-        : last.Cause == HintCauses.Overwritten && next.Kind == HintKind.Changed ? next with { Cause = last.Cause }
+        : next is { Kind: HintKind.Changed, Cause: not HintCauses.Overwritten }
+            && last.Cause is HintCauses.Overwritten or HintCauses.FirstRead ? next with { Cause = last.Cause }
         : next);
 }

@@ -33,6 +33,31 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         Assert.Equal((HintKind.Deleted, "USER-DELETE"), (claimed.Kind, claimed.Cause));
     }
 
+    [Theory]
+    [InlineData("FIRST_READ", "Changed")]
+    [InlineData("OVERTAKEN", "Changed")]
+    [InlineData("OVERTAKEN", "Deleted")]
+    public async Task A_later_event_does_not_hide_that_a_missing_user_is_a_deleted_one(string cause, string kind)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(
+            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) "
+                + "values ('demo', 'ana', 1, 'first-read', @cause, 'changed', now(), now())",
+            new { cause });
+        using var writer = Writer(database);
+        await writer.WriteAsync([Hint("ana", Enum.Parse<HintKind>(kind), "USER-UPDATE")], Token);
+        Assert.Equal([$"{cause} {kind}"], await database.QueryAsync<string>("select cause || ' ' || initcap(kind) from user_hints"));
+    }
+
+    [Fact]
+    public async Task A_change_that_is_stored_with_a_first_read_does_not_hide_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        using var writer = Writer(database);
+        await writer.WriteAsync([Hint("ana", HintKind.Seen, HintCauses.FirstRead), Hint("ana", cause: "USER-UPDATE")], Token);
+        Assert.Equal(["FIRST_READ changed"], await database.QueryAsync<string>("select cause || ' ' || kind from user_hints"));
+    }
+
     [Fact]
     public async Task A_claimed_hint_is_taken_over_only_when_its_lease_ends()
     {
