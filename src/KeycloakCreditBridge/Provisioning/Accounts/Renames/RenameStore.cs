@@ -59,17 +59,22 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
             update user_credits c set user_id = m.to_id, updated_at = credit_booking_time(@Now::timestamptz, c.updated_at)
             from renamed m where c.user_id = m.from_id),
         ledger as (update credit_transactions t set user_id = m.to_id from renamed m where t.user_id = m.from_id),
-        addresses as (update granted_emails g set account_id = m.to_id from renamed m where g.account_id = m.from_id),
-        charged as (delete from usage_records u using renamed m where u.user_id = m.from_id returning m.to_id, u.record_id, u.charged_at),
-        records as (
-            insert into usage_records (user_id, record_id, charged_at)
-            select to_id, record_id, charged_at from charged order by to_id collate "C", record_id collate "C"
-            on conflict do nothing
-        )
+        addresses as (update granted_emails g set account_id = m.to_id from renamed m where g.account_id = m.from_id)
         update audit_logs a
         set user_id = m.to_id, resource_id = case when a.resource_type = 'user_credits' then m.to_id else a.resource_id end
         from renamed m
         where a.user_id = m.from_id
+        """;
+
+    // Charged records stay under the old id too: a gateway may deliver them again under either.
+    private const string CopyChargedSql =
+        """
+        insert into usage_records (user_id, record_id, charged_at)
+        select m.to_id, u.record_id, u.charged_at
+        from unnest(@From::text[], @To::text[]) as m (from_id, to_id)
+        join usage_records u on u.user_id = m.from_id
+        order by m.to_id collate "C", u.record_id collate "C"
+        on conflict (user_id, record_id) do nothing
         """;
 
     private const string RecordSql =
@@ -161,6 +166,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
     {
         string[] from = [.. renames.Select(item => item.FromId)];
         string[] to = [.. renames.Select(item => item.ToId)];
+        await connection.ExecuteAsync(CopyChargedSql, new { From = from, To = to }, commandTimeout: RenameTimeoutSeconds);
         if (to.Intersect(from, StringComparer.Ordinal).Any())
         {
             string[] between = [.. renames.Select(_ => $"renaming:{Guid.NewGuid()}")];
