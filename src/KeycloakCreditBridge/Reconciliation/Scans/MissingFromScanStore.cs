@@ -101,8 +101,14 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
         from (select count(*) as not_shown from reconcile_absent where run_id = @RunId::bigint) a
         """;
 
+    // Some senders report a user before the import commits: until the user is on record, no run has seen what the import replaced.
     private const string ForgetOverwrittenSql =
-        "delete from overwritten_users where realm = @Realm::text and overwritten_at < @StartedAt::timestamptz";
+        """
+        delete from overwritten_users o
+        where o.realm = @Realm::text and o.overwritten_at < @StartedAt::timestamptz
+            and (o.overwritten_at < @StartedAt - interval '7 days'
+                or exists (select from keycloak_users k where k.realm = o.realm and k.keycloak_id = o.keycloak_id))
+        """;
 
     private const string NextSql =
         """
@@ -176,7 +182,7 @@ internal sealed class MissingFromScanStore(NpgsqlDataSource dataSource)
                 CountSql, new { RunId = runId, Realm = realm }, commandTimeout: LongSeconds, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Forgets overwritten users that a complete run has taken into account.</summary>
+    /// <summary>Forgets overwritten users that a complete run has taken into account, and those that never came in a week.</summary>
     public Task ForgetOverwrittenAsync(string realm, DateTimeOffset startedAt, CancellationToken cancellationToken) =>
         ExecuteAsync(ForgetOverwrittenSql, new { Realm = realm, StartedAt = startedAt }, cancellationToken);
 

@@ -69,6 +69,34 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_run_before_the_import_is_committed_does_not_end_what_the_overwritten_users_allow()
+    {
+        await using var fixture = await StartAsync();
+        var replaced = (await fixture.UserIdsAsync()).Take(5).Order(StringComparer.Ordinal).ToArray();
+        string[] successors = [.. replaced.Select(id => $"new-{id}")];
+        await ReportOverwrittenAsync(fixture, successors);
+        await fixture.RunAsync(ReconciliationFixture.By("Windows"));
+        await RemoveAsync(fixture, 5);
+        AddUsers(fixture, successors);
+
+        var outcome = await fixture.RunAsync(ReconciliationFixture.By("Windows"));
+
+        Assert.Equal((false, 5L), (outcome.NeedsOperator, outcome.Counts.Closed));
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from overwritten_users"));
+    }
+
+    [Fact]
+    public async Task Overwritten_users_that_never_come_are_forgotten_after_a_week()
+    {
+        await using var fixture = await StartAsync();
+        await ReportOverwrittenAsync(fixture, ["young", "old"]);
+        await fixture.Database.ExecuteAsync(
+            "update overwritten_users set overwritten_at = now() - case keycloak_id when 'old' then interval '8 days' else '6 days' end");
+        await fixture.RunAsync(ReconciliationFixture.By("Windows"));
+        Assert.Equal(["young"], await fixture.Database.QueryAsync<string>("select keycloak_id from overwritten_users"));
+    }
+
+    [Fact]
     public async Task The_number_that_an_operator_allows_counts_overwritten_users_too()
     {
         await using var fixture = await StartAsync();
@@ -147,15 +175,23 @@ public sealed class AccountCloserTests(PostgresFixture postgres)
     }
 
     // An import that overwrites is followed by other changes of the same users.
-    private static async Task OverwriteAsync(ReconciliationFixture fixture, string[] successors)
+    private static Task OverwriteAsync(ReconciliationFixture fixture, string[] successors)
     {
-        foreach (var id in successors)
+        AddUsers(fixture, successors);
+        return ReportOverwrittenAsync(fixture, successors);
+    }
+
+    private static void AddUsers(ReconciliationFixture fixture, string[] ids)
+    {
+        foreach (var id in ids)
             fixture.Realm.AddUser(new(id, id) { CreatedTimestamp = 1_700_000_000_000 });
-        await fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
+    }
+
+    private static Task ReportOverwrittenAsync(ReconciliationFixture fixture, string[] successors) =>
+        fixture.Bridge.Services.GetRequiredService<HintWriter>().WriteAsync(
             [.. successors.SelectMany(id => (string[])[HintCauses.Overwritten, "USER-UPDATE"], (id, cause) => new UserHint(
                 EmulatorFixture.Realm, id, HintKind.Changed, cause, HintSources.Webhook))],
             TestContext.Current.CancellationToken);
-    }
 
     private static async Task<string[]> RemoveAsync(ReconciliationFixture fixture, int count)
     {
