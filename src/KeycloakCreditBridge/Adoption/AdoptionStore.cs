@@ -1,4 +1,5 @@
 using Dapper;
+using KeycloakCreditBridge.Provisioning.Accounts;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Adoption;
@@ -66,16 +67,24 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         where t.id = e.id and (t.user_id <> e.target or e.id = e.kept and t.grant_key is distinct from 'signup')
         """;
 
+    // Tier, period and pro-rating are those of one account, the one with the largest allocation, because they explain each other. The
+    // opening grant waits only where it waits in all of them. An operator's hold or closing of one of them stays.
     private const string AccountsSql =
-        """
+        $"""
         update user_credits c
         set user_id = f.target, credits_remaining = f.balance - f.taken, realm = f.realm, keycloak_id = f.keycloak_id,
             credits_allocated = b.credits_allocated, tier = b.tier, monthly_cap = b.monthly_cap, unlimited = b.unlimited,
-                last_reset = b.last_reset,
-            created_at = case when f.members > 1
-                then (select min(o.created_at) from adopting_members m join user_credits o on o.user_id = m.account_id where m.grp = f.grp)
-                else c.created_at end,
-            updated_at = case when f.members > 1 or f.taken <> 0 then @Now::timestamptz else c.updated_at end
+            created_at = b.created_at, last_reset = b.last_reset, pro_rated_until = b.pro_rated_until,
+            pro_rated_credits = b.pro_rated_credits, pro_rated_debt = b.pro_rated_debt,
+            (grant_pending, updated_at) = (
+                select bool_and(o.grant_pending), max(o.updated_at)
+                from adopting_members m join user_credits o on o.user_id = m.account_id where m.grp = f.grp),
+            (status, status_reason) = (
+                select o.status, o.status_reason
+                from adopting_members m join user_credits o on o.user_id = m.account_id
+                where m.grp = f.grp
+                order by o.status <> 'active' and coalesce(o.status_reason, '') not in {StatusReasons.Own} desc, o.user_id = c.user_id desc
+                limit 1)
         from adopting_totals f
         join user_credits b on b.user_id = f.best
         where c.user_id = f.survivor and f.realm is not null
@@ -91,12 +100,23 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
         where f.due and f.members > 1 and m.grp = f.grp and m.account_id <> f.survivor and c.user_id = m.account_id
         """;
 
+    // The time of the last row that adoption books in an account's ledger. The order of the times is the order of booking.
+    private const string BookingTimesSql =
+        """
+        update user_credits c
+        set updated_at = credit_booking_time(@Now::timestamptz, c.updated_at)
+            + case when f.kept is null and f.change <> 0 then interval '1 microsecond' else interval '0' end
+        from adopting_totals f
+        where c.user_id = f.target and f.due and f.members > 0
+            and (f.members > 1 or f.taken <> 0 or f.kept is null or f.change <> 0)
+        """;
+
     private const string OpeningsSql =
         """
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
         select f.target, f.opening, f.total + f.opening, 'purchase',
             jsonb_build_object('tier', c.tier, 'reason', 'adopted', 'source', 'adopt'),
-            @Now::timestamptz, 'signup'
+            c.updated_at - case when f.change <> 0 then interval '1 microsecond' else interval '0' end, 'signup'
         from adopting_totals f
         join user_credits c on c.user_id = f.target
         where f.due and f.kept is null and f.members > 0
@@ -110,8 +130,10 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
                     nullif(f.repeated, 0),
                 'joined', case when f.members > 1
                     then (select jsonb_agg(m.account_id order by m.account_id) from adopting_members m where m.grp = f.grp) end,
-                'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0))), @Now::timestamptz
+                'taken_back', nullif(f.taken, 0), 'not_taken_back', nullif(f.owed - f.taken, 0))),
+            coalesce(c.updated_at, @Now::timestamptz)
         from adopting_totals f
+        left join user_credits c on c.user_id = f.target
         where f.due and f.change <> 0
         """;
 
@@ -189,8 +211,8 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
 
     private static readonly string[] Steps =
     [
-        LedgerSql, AccountsSql, JoinedSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql, AddressRenameSql, AddressesSql,
-        RecordsSql,
+        LedgerSql, AccountsSql, JoinedSql, BookingTimesSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql,
+        AddressRenameSql, AddressesSql, RecordsSql,
     ];
 
     /// <summary>Prepares the session for batches.</summary>
