@@ -9,7 +9,8 @@ internal static class AccountReason
 {
     public static string Of(AccountView view)
     {
-        string[] sentences = [view.Account is null ? NoAccountText(view) : AccountText(view), HintText(view), DifferenceText(view)];
+        string[] sentences = [
+            view.Account is null ? NoAccountText(view) : AccountText(view), PendingGrantText(view), HintText(view), DifferenceText(view)];
         return string.Join(' ', sentences.Where(sentence => sentence.Length > 0));
     }
 
@@ -48,6 +49,16 @@ internal static class AccountReason
         { Keycloak.User: not null } => $"No account because no hint of the user arrived. {Backfill(view)}",
         { Keycloak.Problem: null } => "No account, and Keycloak does not know the user.",
         _ => "No account, and nothing is on record.",
+    };
+
+    private static string PendingGrantText(AccountView view) => (view.Account, view.Keycloak.User) switch
+    {
+        (not { GrantPending: true }, _) => "",
+        ({ Status: "closed" }, _) => "Its opening grant was never given: the address was not verified before the closing.",
+        (_, { EmailVerified: true }) =>
+            "Its opening grant waits, although Keycloak says that the address is verified: it follows at the next evaluation within the "
+            + $"rules of eligibility. {Backfill(view)}",
+        _ => "Its opening grant waits until Keycloak says that the address is verified.",
     };
 
     private static string ExclusionText(string? reason) => reason switch

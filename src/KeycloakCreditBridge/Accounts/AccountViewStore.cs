@@ -18,7 +18,8 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource, IOptions<Pro
     private const string AccountSql =
         """
         select user_id as id, credits_remaining as balance, credits_allocated as allocated, tier, monthly_cap, unlimited,
-            credit_period_end(last_reset, created_at, @PeriodSeconds) as period_end, created_at, updated_at, status, status_reason, source
+            credit_period_end(last_reset, created_at, @PeriodSeconds) as period_end, created_at, updated_at, status, status_reason, source,
+            grant_pending
         from user_credits
         where user_id = @AccountId
         """;
@@ -80,6 +81,7 @@ internal sealed record KnownUserRow(
 
 /// <summary>An account.</summary>
 /// <param name="Source">What led to its opening; null for one that is older than the bridge.</param>
+/// <param name="GrantPending">The opening grant waits until Keycloak says that the address is verified.</param>
 internal sealed record AccountRow(
     string Id,
     decimal Balance,
@@ -92,7 +94,8 @@ internal sealed record AccountRow(
     DateTimeOffset? UpdatedAt,
     string Status,
     string? StatusReason,
-    string? Source);
+    string? Source,
+    bool GrantPending);
 
 /// <summary>A row of the ledger.</summary>
 /// <param name="GrantKey">Set on rows that the ledger has only once.</param>

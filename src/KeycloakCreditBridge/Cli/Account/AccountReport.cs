@@ -31,7 +31,7 @@ internal static class AccountReport
     private static string Text(AccountRow account) =>
         $"{account.Status}{(account.StatusReason is { } reason ? $" ({reason})" : "")}, {Number(account.Balance)} left "
         + $"of {Number(account.Allocated)}, tier {account.Tier}{(account.Unlimited ? ", unlimited" : "")}, "
-        + $"period ends {At(account.PeriodEnd)}";
+        + $"period ends {At(account.PeriodEnd)}{(account.GrantPending ? ", opening grant waits for a verified address" : "")}";
 
     private static string Text(KnownUserRow known) =>
         $"{known.UserState}, created in Keycloak {At(known.CreatedAt)}, last evaluated {At(known.CheckedAt)}"

@@ -50,6 +50,24 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_grant_that_waits_for_a_verified_address_is_shown_with_what_it_waits_for()
+    {
+        await using var bundle = await PrepareAsync();
+        await bundle.Database.ExecuteAsync("update user_credits set grant_pending = true");
+        bundle.Realm.ChangeUser("id-of-ana", user => user with { EmailVerified = false });
+
+        var output = (await ShowAsync(bundle, "ana")).Output;
+        Assert.Contains("Its opening grant waits until Keycloak says that the address is verified.", output, StringComparison.Ordinal);
+        Assert.Contains(", opening grant waits for a verified address\n", output, StringComparison.Ordinal);
+
+        bundle.Realm.ChangeUser("id-of-ana", user => user with { EmailVerified = true });
+        Assert.Contains(
+            "although Keycloak says that the address is verified: it follows at the next evaluation within the rules of eligibility. "
+                + "To re-evaluate: `backfill --realm demo --user id-of-ana`",
+            (await ShowAsync(bundle, "ana")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_user_without_an_account_is_shown_with_the_reason()
     {
         await using var bundle = await PrepareAsync();
