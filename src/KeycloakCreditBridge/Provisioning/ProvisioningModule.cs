@@ -21,6 +21,8 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
         builder.Services.AddSingleton<DatabaseSubjectReader>();
+        builder.Services.AddSingleton<DeletedUserStore>();
+        builder.Services.AddHostedService<DeletedUserPurge>();
         builder.Services.AddSingleton<HintEvaluator>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());

@@ -29,8 +29,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches', 'usage_refunds', 'overwritten_users']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
-            from unnest(array['user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records', 'idempotency_keys',
-                'reconcile_seen', 'reconcile_absent', 'overwritten_users']) as t (relation)
+            from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
+                'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users']) as t (relation)
             union all
             select 'replicas', p.privilege, has_table_privilege(to_regclass('replicas'), p.privilege)
             from unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)

@@ -31,6 +31,7 @@ internal static class SingleUserBenchmark
         ["Inherits"] = "null",
         ["LeavesUnowned"] = "null",
         ["AwaitsVerification"] = "null",
+        ["LeavesRecords"] = "null",
         ["Forfeits"] = "null",
         ["EmailHashes"] = "null",
         ["BriefFingerprints"] = "null",
@@ -43,6 +44,8 @@ internal static class SingleUserBenchmark
         ["ReadAts"] = "array[now()]",
         ["Sources"] = "array['webhook']",
         ["HintVersions"] = "array[null]",
+        ["TierNames"] = "array[]::text[]",
+        ["TierCredits"] = "array[]::numeric[]",
     };
 
     /// <summary>Converges new users of its own until the time is over, and says how many.</summary>

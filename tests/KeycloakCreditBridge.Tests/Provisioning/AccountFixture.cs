@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
@@ -17,11 +19,12 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     private readonly GrantPolicy _policy;
     private readonly TierCatalogue _tiers;
+    private readonly IOptions<ProvisioningOptions> _options;
     private int _seconds;
 
     private AccountFixture(TestDatabase database, ProvisioningOptions options, string[] realms)
     {
-        Database = database;
+        (Database, _options) = (database, Options.Create(options));
         _tiers = new TierCatalogue(Options.Create(options));
         _policy = new GrantPolicy(
             Options.Create(options),
@@ -66,11 +69,28 @@ internal sealed class AccountFixture : IAsyncDisposable
     public Task<ConvergeResult> DeleteAsync(params string[] ids) => ConvergeAsync([.. ids.Select(id => EvaluateDeleted(id))]);
 
     /// <summary>Converges as one more replica does.</summary>
-    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
+    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) => ConvergeAsync(_tiers, states);
+
+    /// <summary>The same under other rules, as after a restart.</summary>
+    public Task<ConvergeResult> ReadAsync(ProvisioningOptions options, Subject user) => ConvergeAsync(
+        new TierCatalogue(Options.Create(options)),
+        new GrantPolicy(Options.Create(options)).Evaluate(user, NextReading(), HintSources.Webhook));
+
+    private Task<ConvergeResult> ConvergeAsync(TierCatalogue tiers, params DesiredState[] states) =>
         new Provisioner(
-            new AccountStore(Database.DataSource, _tiers), new RenameStore(Database.DataSource),
+            new AccountStore(Database.DataSource, tiers), new RenameStore(Database.DataSource),
                 new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
+
+    /// <summary>Switches an account as an administrator, on a replica whose clock is so far ahead.</summary>
+    public async Task SwitchAsync(string id, string tier, TimeSpan ahead = default)
+    {
+        var request = new TierSwitchRequest(
+            new AccountSelector(Realm, id, IsOwn: false, []), _tiers.Find(tier)!, "admin", null, "caller", null, []);
+        var switched = await new TierStore(Database.DataSource, _options).SwitchAsync(
+            request, _tiers.ProRating, NextReading() + ahead, Token);
+        Assert.NotNull(switched.Answer);
+    }
 
     /// <summary>Ids of users whose records differ from what Keycloak shows.</summary>
     public async Task<string[]> DifferencesAsync(params Subject[] users)

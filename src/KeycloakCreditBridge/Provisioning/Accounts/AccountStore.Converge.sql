@@ -14,12 +14,12 @@
 with desired as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
             @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @LeavesUnowned::boolean[],
-            @AwaitsVerification::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
+            @AwaitsVerification::boolean[], @LeavesRecords::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
             @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
             @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[],
             @HintVersions::bigint[])
         as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits,
-            leaves_unowned, awaits_verification, forfeits, email_hash,
+            leaves_unowned, awaits_verification, leaves_record, forfeits, email_hash,
             brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
             hint_version)
 ),
@@ -76,27 +76,16 @@ opened as (
     returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending,
         xmax = 0 as inserted
 ),
--- granted: the ledger row of each opening grant.
-granted as (
-    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
-    select user_id, credits_allocated, credits_remaining, 'purchase',
-        jsonb_build_object('tier', tier, 'reason', case
-                when grant_pending then 'address_not_verified'
-                when credits_allocated = 0 and user_id in (select o.account_id from opening o where o.amount > 0)
-                    then 'address_granted_before'
-                else 'initial_allocation' end,
-            'source', source), @Now::timestamptz, 'signup'
-    from opened
-    where inserted
-    on conflict (user_id, grant_key) do nothing
-),
--- locked: the accounts to change, as they are once their lock is held.
+-- locked: the accounts to change, as they are once their lock is held. A grant that waited is that of the account's tier, which an
+-- administrator may have switched, as it is configured.
 locked as (
     select c.user_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
         (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
         c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' and w.desired_state <> 'excluded' as welcomes,
-        w.email_hash, w.amount, w.period_end,
+        w.email_hash, w.period_end, case when c.tier = w.tier then w.amount else coalesce((
+            select e.credits from unnest(@TierNames::text[], @TierCredits::numeric[]) as e (tier, credits) where e.tier = c.tier),
+            c.credits_allocated) end as amount,
         case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited
     from decision w
     join user_credits c on c.user_id = w.account_id
@@ -117,7 +106,7 @@ changed as (
     set status = case when t.status_changes then t.status_wanted else c.status end,
         status_reason = case when t.status_changes then t.reason_wanted else c.status_reason end,
         realm = t.realm, keycloak_id = t.keycloak_id, credits_remaining = c.credits_remaining - t.forfeited + t.welcome,
-        credits_allocated = case when c.credits_allocated = 0 then t.welcome else c.credits_allocated end,
+        credits_allocated = case when t.welcome > 0 then t.welcome else c.credits_allocated end,
         last_reset = case when t.welcomes then t.period_end else c.last_reset end,
         grant_pending = c.grant_pending and not t.welcomes,
         updated_at = credit_booking_time(@Now, c.updated_at)
@@ -135,9 +124,20 @@ changed as (
     returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source, t.status_changes,
         t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
 ),
--- welcomed: the ledger row of each grant that waited for a verified address.
-welcomed as (
+-- booked: the ledger rows: of each opening grant, of each grant that waited for a verified address, and of each balance that is lost with
+-- the closing.
+booked as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select user_id, credits_allocated, credits_remaining, 'purchase',
+        jsonb_build_object('tier', tier, 'reason', case
+                when grant_pending then 'address_not_verified'
+                when credits_allocated = 0 and user_id in (select o.account_id from opening o where o.amount > 0)
+                    then 'address_granted_before'
+                else 'initial_allocation' end,
+            'source', source), @Now::timestamptz, 'signup'
+    from opened
+    where inserted
+    union all
     select user_id, welcome, credits_remaining, 'purchase',
         jsonb_build_object('tier', tier, 'reason', case
                 when welcome = 0 and amount > 0 then 'address_granted_before'
@@ -145,15 +145,12 @@ welcomed as (
             'source', source), updated_at, 'welcome'
     from changed
     where welcomes
-    on conflict (user_id, grant_key) do nothing
-),
--- forfeited: the ledger row of each balance that is lost with the closing.
-forfeited as (
-    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
+    union all
     select user_id, -forfeited, credits_remaining, 'adjustment', jsonb_build_object('reason', 'account_closed', 'source', source),
-        updated_at
+        updated_at, null
     from changed
     where forfeited > 0
+    on conflict (user_id, grant_key) do nothing
 ),
 -- audited: an audit row for each account opened or changed.
 audited as (
@@ -188,7 +185,7 @@ recorded as (
                 select o.realm, o.keycloak_id from opened o union all select c.realm, c.keycloak_id from changed c) as lost
         from decision x
         offset 0) w
-    where w.known or w.user_state <> 'deleted'
+    where w.known or w.user_state <> 'deleted' or w.leaves_record
     order by w.realm collate "C", w.keycloak_id collate "C"
     on conflict (realm, keycloak_id) do update set
         account_id = case when excluded.user_state = 'excluded' and excluded.reason = 'account_id_taken' then null
@@ -204,18 +201,20 @@ recorded as (
 overtaken as (
     select w.realm, w.keycloak_id, w.source
     from decision w
-    where w.current and (w.known or w.user_state <> 'deleted')
+    where w.current and (w.known or w.user_state <> 'deleted' or w.leaves_record)
         and (w.realm, w.keycloak_id, coalesce(w.recorded_check, '-infinity')) not in (
             select r.realm, r.keycloak_id, coalesce(r.previous_check, '-infinity') from recorded r)
 ),
--- hinted: has Keycloak asked again for them, and the account converged on what it says then.
+-- hinted: has Keycloak asked again for them, and the account converged on what it says then. A deletion that was reported before it is
+-- committed is still waited for.
 hinted as (
     insert into user_hints as h (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
     select o.realm, o.keycloak_id, nextval('user_hints_version'), o.source, 'OVERTAKEN', 'changed', @Now::timestamptz, @Now
     from overtaken o
     order by o.realm collate "C", o.keycloak_id collate "C"
     on conflict (realm, keycloak_id) do update set
-        version = excluded.version, due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
+        version = excluded.version, cause = excluded.cause, kind = case h.kind when 'deleted' then h.kind else excluded.kind end,
+        due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
 ),
 -- completed: the hints that this reading answers, dead ones too: what they could not do is done. A row that another claim locks for a
 -- moment is waited for, since a hint that is skipped here waits until its lease ends.

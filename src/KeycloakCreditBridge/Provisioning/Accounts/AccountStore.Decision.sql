@@ -11,11 +11,11 @@ matched as (
         coalesce(k.account_id, j.named_account) as account_id, c.user_id is not null as present, c.status, c.status_reason,
         c.realm as owner_realm, c.keycloak_id as owner_id, coalesce(c.grant_pending, false) as grant_pending,
         case
-            when c.user_id is null and j.leaves_unowned and k.account_id is null
+            when c.user_id is null and j.leaves_unowned is true and k.account_id is null
                 and (select t.user_id from credit_transactions t where t.user_id = j.named_account limit 1) is not null then 'other'
             when c.user_id is null or c.realm = j.realm and c.keycloak_id = j.keycloak_id then 'self'
             when c.keycloak_id is null and (j.leaves_unowned is not true or k.account_id = c.user_id) then 'none'
-            when j.inherits and c.realm = j.realm and (
+            when j.inherits is true and c.realm = j.realm and (
                 select o.user_state = 'deleted' from keycloak_users o where o.realm = c.realm and o.keycloak_id = c.keycloak_id)
                 then 'deleted'
             else 'other' end as owner,

@@ -28,10 +28,9 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
             return await dataSource.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (needsLock)
-            await BatchLockStore.LockAsync(connection, batch, cancellationToken);
+        var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, cancellationToken);
         // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
-        var before = batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
+        var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
             ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken)
             : [];
         var changes = await connection.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
@@ -41,9 +40,11 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         return [.. before, .. changes, .. switches];
     }
 
-    private static NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
+    private NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
     [
         new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         .. DesiredStateColumns.Of(batch), .. DesiredStateColumns.OpeningOf(batch),
+        new NpgsqlParameter("TierNames", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = tiers.Names },
+        new NpgsqlParameter("TierCredits", NpgsqlDbType.Array | NpgsqlDbType.Numeric) { Value = tiers.Credits },
     ];
 }

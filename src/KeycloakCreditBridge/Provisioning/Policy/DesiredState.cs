@@ -66,6 +66,9 @@ internal sealed record DesiredState(
     /// <summary>Whether the opening grant waits until the address is verified.</summary>
     public bool AwaitsVerification { get; init; }
 
+    /// <summary>Whether a deleted user goes on record that was on none, so that an older reading opens no account.</summary>
+    public bool LeavesRecord { get; init; }
+
     /// <summary>Whether closing the account forfeits its balance.</summary>
     public bool Forfeits { get; init; }
 

@@ -154,7 +154,11 @@ internal sealed class HintEvaluator(
         // A first read saw the user, or a token of the user, and an overtaken user is on record: a missing one is deleted and not yet to
         // come.
         return hint.Kind == HintKind.Deleted || isLate || hint.Cause is HintCauses.FirstRead or HintCauses.Overtaken
-            ? policy.EvaluateDeleted(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version)
+            // Any other hint of an unknown user may name what was never a user: a gateway stores what its callers say.
+            ? policy.EvaluateDeleted(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) with
+            {
+                LeavesRecord = hint.Kind == HintKind.Deleted,
+            }
             : null;
     }
 

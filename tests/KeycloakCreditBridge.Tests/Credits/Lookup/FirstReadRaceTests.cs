@@ -86,7 +86,7 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_user_deleted_while_a_service_reads_the_balance_first_keeps_no_open_account()
+    public async Task A_user_deleted_while_a_service_reads_the_balance_first_gets_no_account()
     {
         await StartAsync();
         var user = AddUser(enabled: true);
@@ -97,8 +97,8 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await HintAsync(user, HintKind.Deleted);
         await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
         await ReleaseAsync("active");
-        Assert.Equal(HttpStatusCode.OK, (await read).Status);
-        await EndsAsync("closed");
+        Assert.Equal(HttpStatusCode.NotFound, (await read).Status);
+        Assert.False(await ExistsAsync("user_credits"));
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_deletion_evaluated_between_a_token_and_its_account_closes_the_account()
+    public async Task A_deletion_evaluated_between_a_token_and_its_account_opens_none()
     {
         await StartAsync();
         await HoldAsync("active");
@@ -120,8 +120,8 @@ public sealed class FirstReadRaceTests(PostgresFixture postgres) : IAsyncLifetim
         await HintAsync("deleted-just-now", HintKind.Deleted);
         await Eventually.TrueAsync(async () => !await ExistsAsync("user_hints"), "the deletion is evaluated");
         await ReleaseAsync("active");
-        Assert.Equal(HttpStatusCode.OK, (await read).Status);
-        await EndsAsync("closed");
+        Assert.Equal(HttpStatusCode.NotFound, (await read).Status);
+        Assert.False(await ExistsAsync("user_credits"));
     }
 
     private async Task StartAsync(params (string Key, string? Value)[] settings)

@@ -47,6 +47,25 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
         await AssertEndsAsAsync(fixture, "active");
     }
 
+    [Theory]
+    [InlineData("seen", "OVERTAKEN changed")]
+    [InlineData("deleted", "OVERTAKEN deleted")]
+    public async Task A_hint_that_waits_for_an_overtaken_user_says_so(string kind, string expected)
+    {
+        await using var fixture = await StartAsync();
+        await fixture.Database.ExecuteAsync(
+            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) "
+                + "values (@realm, 'ana', 1, 'webhook', 'LOGIN', @kind, now(), now() + interval '1 day')",
+            new { realm = EmulatorFixture.Realm, kind });
+
+        await ConvergeInOrderAsync(
+            fixture, LockRecordSql, Evaluate(fixture, enabled: false, second: 1), Evaluate(fixture, enabled: true, second: 2));
+
+        Assert.Equal(
+            expected,
+            await fixture.Database.ScalarAsync<string>("select cause || ' ' || kind from user_hints where due_at < now()"));
+    }
+
     [Fact]
     public async Task Readings_one_after_the_other_leave_no_hint()
     {

@@ -20,6 +20,75 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
         Assert.Equal([$"ana active {balance} of ana"], await scene.AccountsAsync());
     }
 
+    [Theory]
+    [InlineData("trial", "professional", true, 60)]
+    [InlineData("trial", "professional", false, 60)]
+    [InlineData("professional", "trial", true, 5)]
+    [InlineData("trial", "enterprise", true, 0)]
+    public async Task An_administrators_switch_while_the_grant_waits_decides_the_grant(string before, string after, bool proRate, int paid)
+    {
+        var options = OncePerEmail();
+        (options.ProRate, options.Tier) = (proRate, before);
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.SwitchAsync("ana", after);
+
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+
+        Assert.Equal([$"ana active {paid}.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(
+            $"{after} {paid}",
+            await scene.Database.ScalarAsync<string>("select tier || ' ' || credits_allocated::int from user_credits"));
+        // And the other way round: what the grant paid is what a switch takes back, and no more.
+        await scene.SwitchAsync("ana", before);
+        await scene.SwitchAsync("ana", after);
+        await scene.SwitchAsync("ana", before);
+        var balance = await scene.Database.ScalarAsync<decimal>("select credits_remaining from user_credits");
+        // A step down in the next second leaves what that second is worth.
+        Assert.InRange(balance, 0, proRate && after != "enterprise" ? options.Tiers[before].Credits + 0.001m : paid);
+    }
+
+    [Fact]
+    public async Task The_waiting_grant_pays_a_switched_tier_as_it_is_configured_then()
+    {
+        var options = OncePerEmail();
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.SwitchAsync("ana", "professional");
+        var raised = OncePerEmail();
+        raised.Tiers["professional"].Credits = 80;
+
+        await scene.ReadAsync(raised, User("ana", "ana@example.com"));
+
+        Assert.Equal(["ana active 80.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_waiting_grant_of_a_tier_that_is_not_configured_any_more_pays_what_the_switch_allocated()
+    {
+        var options = OncePerEmail();
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.SwitchAsync("ana", "professional");
+        await scene.Database.ExecuteAsync("update user_credits set tier = 'gold'");
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        Assert.Equal(["ana active 60.00 of ana"], await scene.AccountsAsync());
+    }
+
+    [Fact]
+    public async Task A_switch_of_a_waiting_account_by_a_replica_whose_clock_is_minutes_ahead_is_granted_once()
+    {
+        var options = OncePerEmail();
+        options.ProRate = true;
+        await using var scene = await StartAsync(postgres, options);
+        await scene.ReadAsync(Unverified("ana"));
+        await scene.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
+        await scene.ReadAsync(User("ana", "ana@example.com"));
+        await scene.SwitchAsync("ana", "trial");
+        await scene.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
+        Assert.InRange(await scene.Database.ScalarAsync<decimal>("select credits_remaining from user_credits"), 59.9m, 60m);
+    }
+
     [Fact]
     public async Task A_user_that_verifies_an_address_outside_the_rules_gets_no_grant_and_gets_it_within_them()
     {

@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Worker;
 
@@ -53,6 +55,44 @@ public sealed class ProvisioningWorkerTests(PostgresFixture postgres)
         await bench.WorkAsync();
         Assert.Empty(await bench.HintsAsync());
         Assert.Equal(0, await bench.Database.ScalarAsync<int>("select count(*)::int from keycloak_users"));
+    }
+
+    [Fact]
+    public async Task A_confirmed_deletion_of_an_unrecorded_user_outlives_an_older_reading_and_is_purged_after_a_day()
+    {
+        await using var bench = await WorkerFixture.StartAsync(postgres);
+        var older = new GrantPolicy(Options.Create(new ProvisioningOptions())).Evaluate(
+            new Subject("shop", "ana", true, false, null), bench.Clock.GetUtcNow(), HintSources.Webhook);
+        bench.Clock.Advance(TimeSpan.FromSeconds(1));
+        bench.Server.On(User, ScriptedKeycloak.Says(404, NotFound));
+        await bench.HintAsync("ana", HintKind.Deleted);
+        await bench.WorkAsync();
+
+        await bench.Provisioner.ConvergeAsync([older], Token);
+
+        Assert.Empty(await bench.AccountsAsync());
+        Assert.Empty(await bench.HintsAsync());
+        using var purge = bench.NewPurge();
+        bench.Clock.Advance(TimeSpan.FromHours(23));
+        Assert.Equal(0, await purge.PurgeAsync(Token));
+        bench.Clock.Advance(TimeSpan.FromHours(2));
+        Assert.Equal(1, await purge.PurgeAsync(Token));
+        Assert.Equal(0, await bench.Database.ScalarAsync<int>("select count(*)::int from keycloak_users"));
+    }
+
+    [Fact]
+    public async Task A_deleted_user_with_an_account_stays_on_record()
+    {
+        await using var bench = await WorkerFixture.StartAsync(postgres);
+        bench.Server.On(User, ScriptedKeycloak.Says(200, Ana), ScriptedKeycloak.Says(404, NotFound));
+        await bench.HintAsync("ana");
+        await bench.WorkAsync();
+        await bench.HintAsync("ana", HintKind.Deleted);
+        await bench.WorkAsync();
+        using var purge = bench.NewPurge();
+        bench.Clock.Advance(TimeSpan.FromDays(400));
+        Assert.Equal(0, await purge.PurgeAsync(Token));
+        Assert.Equal("deleted", await bench.Database.ScalarAsync<string>("select user_state from keycloak_users"));
     }
 
     [Fact]

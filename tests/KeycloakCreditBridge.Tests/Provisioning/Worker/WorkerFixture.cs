@@ -23,6 +23,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
 {
     private readonly ClientFixture _keycloak;
     private readonly HintWriter _writer;
+    private readonly SchemaGate _gate;
 
     private WorkerFixture(TestDatabase database, ClientFixture keycloak)
     {
@@ -34,17 +35,17 @@ internal sealed class WorkerFixture : IAsyncDisposable
         Handover = new HintHandover(options, Clock);
         _writer = new HintWriter(hints, Handover, signal, options, Clock);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var gate = new SchemaGate(
+        _gate = new SchemaGate(
             new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
             Options.Create(new StorageOptions()), new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), Clock,
             NullLogger<SchemaGate>.Instance);
+        Provisioner = new Provisioner(
+            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))),
+            new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance);
         Worker = new ProvisioningWorker(
             hints, Handover, signal,
-                new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
-            new Provisioner(
-                new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))),
-                    new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance), metrics, gate, options, Clock,
-            NullLogger<ProvisioningWorker>.Instance);
+            new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
+            Provisioner, metrics, _gate, options, Clock, NullLogger<ProvisioningWorker>.Instance);
     }
 
     /// <summary>No database of Keycloak's is configured.</summary>
@@ -64,8 +65,13 @@ internal sealed class WorkerFixture : IAsyncDisposable
 
     public ProvisioningWorker Worker { get; }
 
+    public Provisioner Provisioner { get; }
+
     public static async Task<WorkerFixture> StartAsync(PostgresFixture postgres) =>
         new(await postgres.CreateDatabaseAsync(), await ClientFixture.StartAsync());
+
+    public DeletedUserPurge NewPurge() =>
+        new(new DeletedUserStore(Database.DataSource), _gate, Clock, NullLogger<DeletedUserPurge>.Instance);
 
     public Task HintAsync(string user, HintKind kind = HintKind.Changed, string realm = "shop") =>
         _writer.WriteAsync([new UserHint(realm, user, kind, "REGISTER", HintSources.Webhook)], ClientFixture.Cancellation);

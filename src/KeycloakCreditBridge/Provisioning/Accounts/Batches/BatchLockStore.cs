@@ -36,8 +36,9 @@ internal static class BatchLockStore
     /// <summary>Whether a user's record is locked first.</summary>
     public static bool NeedsLock(DesiredState state) => state.Renames || state.FollowsTiers;
 
-    /// <summary>Locks the records, and then all accounts if the tier of one of them may be switched.</summary>
-    public static async Task LockAsync(NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
+    /// <summary>Locks the records, and then all accounts if the tier of one of them may be switched. Returns whether it may.</summary>
+    public static async Task<bool> LockAsync(
+        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
     {
         DesiredState[] locked = [.. batch.Where(NeedsLock)];
         var differ = await connection.QueryPreparedAsync<bool>(
@@ -50,7 +51,7 @@ internal static class BatchLockStore
             ],
             cancellationToken);
         if (!differ.Contains(true))
-            return;
+            return false;
         await connection.QueryPreparedAsync<int>(
             LockAccountsSql,
             [
@@ -59,5 +60,6 @@ internal static class BatchLockStore
                 batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
             ],
             cancellationToken);
+        return true;
     }
 }

@@ -35,6 +35,7 @@ internal static class DesiredStateColumns
     /// <summary>The further columns of converging.</summary>
     public static NpgsqlParameter[] OpeningOf(IReadOnlyList<DesiredState> batch) =>
     [
+        batch.Nullable("LeavesRecords", NpgsqlDbType.Boolean, item => item.LeavesRecord ? true : (bool?)null),
         batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
         batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
         batch.Nullable("BriefFingerprints", NpgsqlDbType.Smallint, item => item.BriefFingerprint),
