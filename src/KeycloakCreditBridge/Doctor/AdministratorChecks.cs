@@ -10,7 +10,8 @@ namespace KeycloakCreditBridge.Doctor;
 /// <summary>What only an administrator may read. Without one these checks are skipped, which is no fault.</summary>
 internal sealed class AdministratorChecks(KeycloakClient keycloak, IOptions<IntakeOptions> intake)
 {
-    private const string NotVisible = "not visible to the bridge's roles; --admin-user checks it";
+    /// <summary>What a check says that needs an administrator and has none.</summary>
+    public const string NotVisible = "not visible to the bridge's roles; --admin-user checks it";
     private const string Federations = "components?type=org.keycloak.storage.UserStorageProvider";
 
     public async Task<Finding> AdminRetentionAsync(AdminSession? administrator, CancellationToken cancellationToken)

@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>Whether users could choose their tier, or the account that is theirs, by an attribute that they edit themselves.</summary>
+/// <summary>Whether users could choose their tier, or the account that is theirs, by what they edit themselves.</summary>
 internal sealed class AttributeChecks(AdminTransport transport, TokenSource tokens, GrantPolicy policy)
 {
     private const string Cure = "in Realm settings, User profile, create it as an attribute that only admins edit";
@@ -19,6 +19,31 @@ internal sealed class AttributeChecks(AdminTransport transport, TokenSource toke
         policy.RulesOf(realm).AccountId.Attributes is { Count: > 0 } attributes
             ? CheckAsync(realm, attributes, "choose the account that they spend from", cancellationToken)
             : Task.FromResult(Finding.Ok("account ids hold no attribute"));
+
+    /// <summary>What the realm's login settings let users choose. Only an administrator sees them.</summary>
+    public async Task<Finding> AccountIdSettingsAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
+    {
+        var rules = policy.RulesOf(realm);
+        var (byName, byAddress) = rules.AccountId.HasId
+            ? (false, false) : (rules.AccountId.HasUsername, rules.AccountId.HasAddress && !rules.RequiresVerifiedAddress);
+        if (!byName && !byAddress)
+            return Finding.Ok("account ids hold no user name, and no address that may be unverified");
+        if (administrator is null)
+            return Finding.Ok(AdministratorChecks.NotVisible);
+        var settings = await administrator.GetAsync("", "view-realm", cancellationToken);
+        if (byName && (bool?)settings["editUsernameAllowed"] is true)
+        {
+            return Finding.Fail(
+                "users may change their user name, and so choose the account that they spend from",
+                "in Realm settings, Login, switch off Edit username");
+        }
+
+        return byAddress && (bool?)settings["duplicateEmailsAllowed"] is true
+            ? Finding.Fail(
+                "several users may have one address, so one who has not verified it can occupy the account of another",
+                "in Realm settings, Login, switch off Duplicate emails, or set Provisioning:Eligibility:EmailVerified")
+            : Finding.Ok("users may not choose what account ids are made of");
+    }
 
     // The bridge's own roles show the user profile.
     private async Task<Finding> CheckAsync(

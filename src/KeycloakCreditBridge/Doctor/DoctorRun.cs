@@ -121,6 +121,7 @@ internal static class DoctorRun
         var attributes = ActivatorUtilities.CreateInstance<AttributeChecks>(services);
         yield return new("tier attribute", realm, token => attributes.TierAttributeAsync(realm, token));
         yield return new("account id attribute", realm, token => attributes.AccountIdAttributeAsync(realm, token));
+        yield return new("account id settings", realm, token => attributes.AccountIdSettingsAsync(realm, administrator, token));
     }
 
     private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> report, CancellationToken cancellationToken)

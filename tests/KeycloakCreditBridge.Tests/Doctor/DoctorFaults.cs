@@ -51,6 +51,11 @@ internal static class DoctorFaults
             "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
         ["users choose their account themselves"] = new(
             "account id attribute", "FAIL", "only admins edit", Set("Provisioning:AccountId", "{attribute:firstName}")),
+        ["users rename themselves where account ids are names"] = new(
+            "account id settings", "FAIL", "Edit username", SetWithRealm("{username}", """{"editUsernameAllowed": true}""")),
+        ["users share addresses where account ids are addresses"] = new(
+            "account id settings", "FAIL", "Duplicate emails",
+            SetWithRealm("{email}", """{"loginWithEmailAllowed": false, "duplicateEmailsAllowed": true}""")),
         ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
         ["PostgreSQL's clock differs"] = new(
             "database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
@@ -80,6 +85,14 @@ internal static class DoctorFaults
     {
         await scene.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
         return null;
+    };
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> SetWithRealm(string template, string change) => async scene =>
+    {
+        scene.Settings["Provisioning:AccountId"] = template;
+        await scene.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
+        return () => scene.UpdateRealmAsync(
+            new JsonObject { ["editUsernameAllowed"] = false, ["duplicateEmailsAllowed"] = false, ["loginWithEmailAllowed"] = true });
     };
 
     /// <param name="change">Of what is registered.</param>

@@ -22,6 +22,8 @@ internal sealed partial class AccountIdTemplate
         HasId = _names.Contains("id", StringComparer.Ordinal);
         HasRealm = _names.Contains("realm", StringComparer.Ordinal);
         IsAddress = changeable is ["email"] && !HasId;
+        HasAddress = changeable.Contains("email", StringComparer.Ordinal);
+        HasUsername = changeable.Contains("username", StringComparer.Ordinal);
         Attributes = [.. changeable.Where(IsAttribute).Select(name => name[AttributePrefix.Length..])];
     }
 
@@ -36,6 +38,15 @@ internal sealed partial class AccountIdTemplate
 
     /// <summary>Whether the address alone decides whose account it is.</summary>
     public bool IsAddress { get; }
+
+    /// <summary>Whether the address is in it.</summary>
+    public bool HasAddress { get; }
+
+    /// <summary>Whether the user name is in it.</summary>
+    public bool HasUsername { get; }
+
+    /// <summary>Whether users choose it: neither Keycloak's id nor an address alone makes it.</summary>
+    public bool IsChosen => !IsFixed && !HasId && !IsAddress;
 
     /// <summary>The user's attributes that are in it.</summary>
     public IReadOnlyList<string> Attributes { get; }

@@ -22,7 +22,29 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
         .. EligibilityProblems("Eligibility", options.Eligibility),
         .. TierFromProblems("TierFrom", options, options.TierFrom),
         .. options.Realms.SelectMany(realm => RealmProblems(options, realm.Key, realm.Value)),
+        .. MixedTemplateProblems(options),
     ];
+
+    private string[] WatchedRealms => [
+        .. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
+
+    // An address is proven by its realm. A name or attribute of the same text is proven by none, and would occupy the account id.
+    private IEnumerable<string> MixedTemplateProblems(ProvisioningOptions options)
+    {
+        var open = WatchedRealms
+            .Select(realm => (Name: realm, Own: options.Realms.GetValueOrDefault(realm)?.AccountId))
+            .Select(realm => (realm.Name, realm.Own, Text: realm.Own ?? options.AccountId))
+            .Where(realm => AccountIdTemplate.Problem(realm.Text) is null)
+            .Select(realm => (realm.Name, realm.Own, realm.Text, Template: new AccountIdTemplate(realm.Text)))
+            .Where(realm => !realm.Template.HasRealm)
+            .ToList();
+        if (open.Find(realm => realm.Template.IsAddress) is not { Name: { } addresses } byAddress
+            || open.Find(realm => realm.Template.IsChosen) is not { Name: { } names } chosen)
+            yield break;
+        yield return $"{(chosen.Own is null ? "AccountId" : $"Realms:{names}:AccountId")} is '{chosen.Text}', which users of realm {names} "
+            + $"choose, while realm {addresses} has '{byAddress.Text}': one of them could take the account id of an address. "
+            + $"For one of the two realms use {{realm}}:{chosen.Text} or {{realm}}:{byAddress.Text}.";
+    }
 
     private static IEnumerable<string> DefaultProblems(ProvisioningOptions options)
     {
@@ -55,8 +77,7 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
     {
         var key = $"Realms:{realm}";
         // The realms themselves are checked with their own section.
-        string[] watched = [
-            .. configuration.GetSection($"{KeycloakOptions.Section}:Realms").GetChildren().Select(child => child["Name"]).OfType<string>()];
+        var watched = WatchedRealms;
         if (!watched.Contains(realm, StringComparer.Ordinal))
         {
             yield return $"{key} is no realm of {KeycloakOptions.Section}:Realms: "

@@ -48,6 +48,9 @@ internal sealed class RealmRules
 
     public AccountIdTemplate AccountId { get; }
 
+    /// <summary>Whether only users with a verified address get an account.</summary>
+    public bool RequiresVerifiedAddress => _eligibility.EmailVerified;
+
     /// <summary>How a user's tier follows from Keycloak.</summary>
     public TierMap TierMap { get; }
 

@@ -31,6 +31,32 @@ public sealed class ProvisioningOptionsTests
     }
 
     [Theory]
+    [InlineData("{email}", "{username}")]
+    [InlineData("{email}", "{attribute:mail}")]
+    [InlineData("{email}", "u-{username}")]
+    [InlineData("{email}", "{email}{username}")]
+    [InlineData("{username}", "{email}")]
+    public void A_value_that_users_choose_may_not_stand_where_another_realm_has_addresses(string template, string other)
+    {
+        var exception = Assert.Throws<ConfigurationException>(
+            () => Build(
+                ("Keycloak:Realms:1:Name", "shop"), ("Provisioning:AccountId", template),
+                ("Provisioning:Realms:shop:AccountId", other)).Dispose());
+        Assert.Contains("use {realm}:", Assert.Single(exception.Problems), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{email}", "{realm}:{username}")]
+    [InlineData("{realm}:{email}", "{username}")]
+    [InlineData("{email}", "{id}")]
+    [InlineData("{email}", "{username}-{id}")]
+    [InlineData("{email}", "{email}")]
+    [InlineData("{username}", "{attribute:mail}")]
+    public void Templates_that_keep_addresses_apart_may_stand_beside_each_other(string template, string other) => Build(
+        ("Keycloak:Realms:1:Name", "shop"), ("Provisioning:AccountId", template),
+        ("Provisioning:Realms:shop:AccountId", other)).Dispose();
+
+    [Theory]
     [InlineData("gold")]
     [InlineData("/")]
     [InlineData("/gold/")]
