@@ -14,7 +14,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late login neither hides
     // that the user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither
     // disabled nor deleted: where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
-    // A cause by which a missing user is a deleted one holds until the hint is completed, whatever comes later.
+    // A first read, after which a missing user is a deleted one, stays the cause until the hint is completed.
     private const string AddSql =
         $"""
         with added as (
@@ -30,7 +30,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             order by h.realm collate "C", h.keycloak_id collate "C"
             on conflict (realm, keycloak_id) do update set
                 version = excluded.version, source = excluded.source,
-                cause = case when excluded.kind = 'seen' or waiting.cause in {HintCauses.OfSeenUsers} then waiting.cause
+                cause = case when excluded.kind = 'seen' or waiting.cause = '{HintCauses.FirstRead}' then waiting.cause
                     else excluded.cause end,
                 kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
                 hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at

@@ -44,14 +44,6 @@ internal static class HintCauses
     /// </summary>
     public const string FirstRead = "FIRST_READ";
 
-    /// <summary>
-    /// Two readings of the user were converged at the same time, as AccountStore.Converge.sql notices. A 404 means deleted.
-    /// </summary>
-    public const string Overtaken = "OVERTAKEN";
-
-    /// <summary>Causes of users that Keycloak had, as a list in SQL: what Keycloak does not have any more is deleted.</summary>
-    public const string OfSeenUsers = $"('{FirstRead}', '{Overtaken}')";
-
     /// <summary>A partial import put the user in the place of another one of the same name.</summary>
     public const string Overwritten = "REALM-UPDATE";
 }

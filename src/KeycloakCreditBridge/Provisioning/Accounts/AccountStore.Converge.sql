@@ -1,7 +1,7 @@
 -- One statement, so that account, ledger row, audit row, known user and completed hint stand or fall together. Every set that locks
 -- rows is sorted: batches that lock the same rows in different orders deadlock. What makes it safe to repeat:
--- - an account is opened by ON CONFLICT, and its grant is written only for an account opened here; one that another replica opened for
---   the same user meanwhile counts as opened, one of another user excludes this one;
+-- - an account is opened by ON CONFLICT, and its grant is written only for an account opened here; where another replica opened it or
+--   recorded the user differently meanwhile, the statement ends by a serialization failure and is repeated;
 -- - an address is claimed before its account is opened, and an account whose address another one claimed is granted nothing;
 -- - an account whose address is not verified opens with nothing and `grant_pending`; the grant under the key `welcome` ends that;
 -- - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
@@ -38,22 +38,9 @@ opening as (
     where w.opens
     order by w.account_id collate "C", w.known desc, w.realm collate "C", w.keycloak_id collate "C"
 ),
--- claimed: the addresses that this statement claims for an account, those of accounts from before the bridge too.
-claimed as (
-    insert into granted_emails (email_hash, account_id, granted_at)
-    select distinct on (e.email_hash) e.email_hash, e.account_id, @Now::timestamptz
-    from (
-        select o.email_hash, o.account_id from opening o where o.email_hash is not null
-        union all
-        select w.email_hash, w.account_id from decision w
-        where w.email_hash is not null and w.present and w.current and w.status_wanted in ('active', 'held') and w.owner <> 'other'
-            and (w.grant_pending is not true or w.desired_state <> 'excluded')
-            and (select g.account_id from granted_emails g where g.account_id = w.account_id limit 1) is null) e
-    order by e.email_hash, e.account_id collate "C"
-    on conflict (email_hash) do nothing
-    returning email_hash, account_id
-),
--- opened: the accounts that were opened, and those that another replica opened for the same user meanwhile.
+{claimed}
+-- opened: the accounts that were opened. One that another statement opened meanwhile ends this statement: its repetition decides on what is
+-- there then.
 opened as (
     insert into user_credits as c (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
         created_at, updated_at, status, status_reason, source, realm, keycloak_id, grant_pending)
@@ -61,25 +48,18 @@ opened as (
         o.period_end, @Now::timestamptz, @Now, o.status_wanted, o.reason_wanted, o.source, o.realm, o.keycloak_id,
         case when o.granted then o.waits else o.awaits_verification end
     from (
-        select p.*, case
-            when p.awaits_verification then 0
-            when p.email_hash is null then p.amount
-            when (p.email_hash, p.account_id) in (select email_hash, account_id from claimed) then p.amount
-            when (select g.account_id from granted_emails g where g.email_hash = p.email_hash) = p.account_id then p.amount
-            else 0 end as granting
-        from opening p
+        select t.*, case when t.awaits_verification then 0 else {granted_amount} end as granting
+        from opening t
         offset 0) o
     order by o.account_id collate "C"
-    on conflict (user_id) do update set realm = excluded.realm, keycloak_id = excluded.keycloak_id
-    where c.realm = excluded.realm and c.keycloak_id = excluded.keycloak_id
-        or c.keycloak_id is null and (select o.leaves_unowned from opening o where o.account_id = c.user_id) is not true
-    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending,
-        xmax = 0 as inserted
+    on conflict (user_id) do update set user_id = c.user_id
+    where credit_overtaken()
+    returning user_id, credits_remaining, credits_allocated, tier, last_reset, source, realm, keycloak_id, grant_pending
 ),
 -- locked: the accounts to change, as they are once their lock is held. A grant that waited is that of the account's tier, which an
 -- administrator may have switched, as it is configured.
 locked as (
-    select c.user_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
+    select c.user_id as account_id, w.realm, w.keycloak_id, w.status_wanted, w.reason_wanted, w.source, w.owner = 'deleted' as inherited,
         (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
         c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' and w.desired_state <> 'excluded' as welcomes,
@@ -111,18 +91,15 @@ changed as (
         grant_pending = c.grant_pending and not t.welcomes,
         updated_at = credit_booking_time(@Now, c.updated_at)
     from (
-        select l.*, case
-            when not l.welcomes or (
-                select w.user_id from credit_transactions w where w.user_id = l.user_id and w.grant_key = 'welcome') is not null then 0
-            when l.email_hash is null then l.amount
-            when (l.email_hash, l.user_id) in (select email_hash, account_id from claimed) then l.amount
-            when (select g.account_id from granted_emails g where g.email_hash = l.email_hash) = l.user_id then l.amount
-            else 0 end as welcome
-        from locked l
+        select t.*, case
+            when not t.welcomes or (
+                select w.user_id from credit_transactions w where w.user_id = t.account_id and w.grant_key = 'welcome') is not null then 0
+            else {granted_amount} end as welcome
+        from locked t
         offset 0) t
-    where c.user_id = t.user_id
-    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source, t.status_changes,
-        t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
+    where c.user_id = t.account_id
+    returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source,
+        t.status_changes, t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
 ),
 -- booked: the ledger rows: of each opening grant, of each grant that waited for a verified address, and of each balance that is lost with
 -- the closing.
@@ -136,7 +113,6 @@ booked as (
                 else 'initial_allocation' end,
             'source', source), @Now::timestamptz, 'signup'
     from opened
-    where inserted
     union all
     select user_id, welcome, credits_remaining, 'purchase',
         jsonb_build_object('tier', tier, 'reason', case
@@ -158,7 +134,6 @@ audited as (
     select @Now::timestamptz, user_id, 'credit.create', 'success', 'user_credits', user_id,
         jsonb_build_object('tier', tier, 'allocated', credits_allocated, 'last_reset', last_reset, 'source', source)
     from opened
-    where inserted
     union all
     select @Now, user_id,
         case when inherited then 'credit.inherit' when status = 'active' then 'credit.reopen' when status = 'held' then 'credit.hold'
@@ -173,13 +148,16 @@ audited as (
     from changed
     where welcomes
 ),
--- recorded: the users as known from now on; `lost` are those whose account another user opened or took over meanwhile.
+-- recorded: the users as known from now on; `lost` are those whose account another user of the batch opened, or another one took over
+-- meanwhile. Where another statement recorded a user differently since this one began, one of the two decided on an old snapshot and left
+-- its status beside the other's record: this one ends, and its repetition decides anew. In a new row, `previous_check` is the record that
+-- the decision was made on.
 recorded as (
     insert into keycloak_users as k (realm, keycloak_id, account_id, created_at, user_state, checked_at, reason, wanted_account_id,
-        brief_fingerprint)
+        brief_fingerprint, previous_check)
     select w.realm, w.keycloak_id, case when not w.lost and w.user_state <> 'excluded' then w.account_id end, w.created_at,
         case when w.lost then 'excluded' else w.user_state end, w.read_at, case when w.lost then 'account_id_taken' else w.reason end,
-        case when w.collides and w.reason = 'account_id_taken' then w.named_account end, w.brief_fingerprint
+        case when w.collides and w.reason = 'account_id_taken' then w.named_account end, w.brief_fingerprint, w.recorded_check
     from (
         select x.*, (x.opens or x.takes_over) and (x.realm, x.keycloak_id) not in (
                 select o.realm, o.keycloak_id from opened o union all select c.realm, c.keycloak_id from changed c) as lost
@@ -191,30 +169,13 @@ recorded as (
         account_id = case when excluded.user_state = 'excluded' and excluded.reason = 'account_id_taken' then null
             else coalesce(k.account_id, excluded.account_id) end,
         created_at = coalesce(excluded.created_at, k.created_at), user_state = excluded.user_state, checked_at = excluded.checked_at,
-        reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, brief_fingerprint = excluded.brief_fingerprint,
-        previous_check = k.checked_at
-    where k.checked_at <= excluded.checked_at
-    returning realm, keycloak_id, previous_check
-),
--- overtaken: the users that another statement recorded while this one waited for their rows. One of the two decided on an old snapshot and
--- may have left its status beside the other's record.
-overtaken as (
-    select w.realm, w.keycloak_id, w.source
-    from decision w
-    where w.current and (w.known or w.user_state <> 'deleted' or w.leaves_record)
-        and (w.realm, w.keycloak_id, coalesce(w.recorded_check, '-infinity')) not in (
-            select r.realm, r.keycloak_id, coalesce(r.previous_check, '-infinity') from recorded r)
-),
--- hinted: has Keycloak asked again for them, and the account converged on what it says then. A deletion that was reported before it is
--- committed is still waited for.
-hinted as (
-    insert into user_hints as h (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
-    select o.realm, o.keycloak_id, nextval('user_hints_version'), o.source, 'OVERTAKEN', 'changed', @Now::timestamptz, @Now
-    from overtaken o
-    order by o.realm collate "C", o.keycloak_id collate "C"
-    on conflict (realm, keycloak_id) do update set
-        version = excluded.version, cause = excluded.cause, kind = case h.kind when 'deleted' then h.kind else excluded.kind end,
-        due_at = excluded.due_at, attempts = 0, state = 'waiting', error = null
+        reason = excluded.reason, wanted_account_id = excluded.wanted_account_id, brief_fingerprint = excluded.brief_fingerprint
+    where case
+        when k.checked_at = excluded.previous_check then k.checked_at <= excluded.checked_at
+        when k.user_state = excluded.user_state and k.reason is not distinct from excluded.reason
+            and k.account_id is not distinct from coalesce(excluded.account_id, k.account_id) and excluded.previous_check is not null
+            then k.checked_at <= excluded.checked_at
+        else credit_overtaken() end
 ),
 -- completed: the hints that this reading answers, dead ones too: what they could not do is done. A row that another claim locks for a
 -- moment is waited for, since a hint that is skipped here waits until its lease ends.
@@ -223,12 +184,11 @@ completed as (
         select h.ctid from user_hints h
         join decision w on h.realm = w.realm and h.keycloak_id = w.keycloak_id and w.current
             and (h.version = w.hint_version or h.state = 'dead' and h.hinted_at <= w.read_at)
-        where (w.realm, w.keycloak_id) not in (select o.realm, o.keycloak_id from overtaken o)
         order by h.realm, h.keycloak_id
         for update of h))
 )
 select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status, false as welcomed
-from opened where inserted
+from opened
 union all
 select user_id, null, null, false, status, false from changed where status_changes
 union all

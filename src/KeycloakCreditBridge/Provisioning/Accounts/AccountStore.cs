@@ -16,16 +16,32 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
     internal static readonly string Decision = SqlText.Of(
         typeof(AccountStore), "AccountStore.Decision.sql", ("own_reasons", StatusReasons.Own));
 
+    // What a grant comes to where each address is granted once.
+    private const string AmountByAddress =
+        """
+        case
+            when t.email_hash is null then t.amount
+            when (t.email_hash, t.account_id) in (select email_hash, account_id from claimed) then t.amount
+            when (select g.account_id from granted_emails g where g.email_hash = t.email_hash) = t.account_id then t.amount
+            else 0 end
+        """;
+
     private static readonly string ConvergeSql = SqlText.Of(
-        typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own));
+        typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own), ("claimed", ""),
+        ("granted_amount", "t.amount"));
+
+    private static readonly string ConvergeAddressesSql = SqlText.Of(
+        typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own),
+        ("claimed", SqlText.Of(typeof(AccountStore), "AccountStore.Claimed.sql")), ("granted_amount", AmountByAddress));
 
     /// <summary>Converges users to their desired states. Each user at most once in a batch.</summary>
     public async Task<IReadOnlyList<AccountChange>> ConvergeAsync(
         IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var needsLock = batch.Any(BatchLockStore.NeedsLock);
+        var sql = batch.Any(item => item.EmailHash is not null) ? ConvergeAddressesSql : ConvergeSql;
         if (!needsLock && !batch.Any(item => item.LeavesHint))
-            return await dataSource.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
+            return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, cancellationToken);
@@ -33,7 +49,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
             ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken)
             : [];
-        var changes = await connection.QueryPreparedAsync<AccountChange>(ConvergeSql, Parameters(batch, now), cancellationToken);
+        var changes = await connection.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken);
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);

@@ -17,7 +17,7 @@ internal sealed partial class Provisioner(
     AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
 {
     private const int MaxLogLines = 20;
-    private const int MaxDeadlockAttempts = 5;
+    private const int MaxConflictAttempts = 5;
     private const int MaxUnknownTiers = 1_000;
     private const int MaxSuspectsInARow = 3;
 
@@ -99,7 +99,8 @@ internal sealed partial class Provisioner(
         }
     }
 
-    // Where account ids or tiers can change, new users in several batches at once can deadlock. PostgreSQL undoes one of the batches.
+    // Where account ids or tiers can change, new users in several batches at once can deadlock. PostgreSQL undoes one of the batches. The
+    // statement itself ends where another one overtook it, and its repetition sees what that stored.
     private async Task<IReadOnlyList<AccountChange>> TryAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -110,9 +111,10 @@ internal sealed partial class Provisioner(
                 return await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken);
             }
             catch (PostgresException exception) when (
-                exception.SqlState == PostgresErrorCodes.DeadlockDetected && attempt < MaxDeadlockAttempts)
+                exception.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure
+                && attempt < MaxConflictAttempts)
             {
-                LogDeadlock(attempt);
+                LogConflict(attempt);
             }
         }
     }
@@ -231,8 +233,8 @@ internal sealed partial class Provisioner(
     private partial void LogRenamed(int renamed);
 
     [LoggerMessage(EventId = 404, Level = LogLevel.Debug,
-        Message = "A batch deadlocked with another one at attempt {Attempt} and is repeated.")]
-    private partial void LogDeadlock(int attempt);
+        Message = "A batch conflicted with another one at attempt {Attempt} and is repeated.")]
+    private partial void LogConflict(int attempt);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
     private partial void LogStatusChanged(string accountId, string? status);

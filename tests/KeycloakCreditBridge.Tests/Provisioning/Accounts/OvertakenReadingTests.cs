@@ -24,14 +24,11 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
     {
         await using var fixture = await StartAsync();
         await ConvergeAsync(fixture, Evaluate(fixture, enabled: false, second: 1));
-        fixture.Realm.RemoveUser("ana");
         var closing = Policy(fixture).EvaluateDeleted(EmulatorFixture.Realm, "ana", Instant(3), HintSources.Reconciliation);
 
         await ConvergeInOrderAsync(fixture, LockAccountSql, closing, Evaluate(fixture, enabled: true, second: 2));
 
-        Assert.Equal(
-            "deleted", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
-        await AssertEndsAsAsync(fixture, "closed");
+        await AssertIsAsync(fixture, "deleted closed");
     }
 
     [Fact]
@@ -42,28 +39,36 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
         await ConvergeInOrderAsync(
             fixture, LockRecordSql, Evaluate(fixture, enabled: false, second: 1), Evaluate(fixture, enabled: true, second: 2));
 
-        Assert.Equal(
-            "account", await fixture.Database.ScalarAsync<string>("select user_state from keycloak_users where keycloak_id = 'ana'"));
-        await AssertEndsAsAsync(fixture, "active");
+        await AssertIsAsync(fixture, "account active");
     }
 
-    [Theory]
-    [InlineData("seen", "OVERTAKEN changed")]
-    [InlineData("deleted", "OVERTAKEN deleted")]
-    public async Task A_hint_that_waits_for_an_overtaken_user_says_so(string kind, string expected)
+    [Fact]
+    public async Task Of_many_readings_at_once_the_newest_decides_whatever_the_order()
     {
         await using var fixture = await StartAsync();
-        await fixture.Database.ExecuteAsync(
-            "insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at) "
-                + "values (@realm, 'ana', 1, 'webhook', 'LOGIN', @kind, now(), now() + interval '1 day')",
-            new { realm = EmulatorFixture.Realm, kind });
+        for (var round = 0; round < 8; round++)
+        {
+            var first = (round * 20) + 1;
+            await Task.WhenAll(Enumerable.Range(first, 16).Select(second => Task.Run(
+                () => ConvergeAsync(fixture, Evaluate(fixture, enabled: second % 3 > 0, second)))));
+            await AssertIsAsync(fixture, (first + 15) % 3 > 0 ? "account active" : "held held");
+        }
+    }
 
-        await ConvergeInOrderAsync(
-            fixture, LockRecordSql, Evaluate(fixture, enabled: false, second: 1), Evaluate(fixture, enabled: true, second: 2));
-
-        Assert.Equal(
-            expected,
-            await fixture.Database.ScalarAsync<string>("select cause || ' ' || kind from user_hints where due_at < now()"));
+    [Fact]
+    public async Task Of_many_first_readings_at_once_one_opens_the_account_and_the_newest_decides()
+    {
+        await using var fixture = await StartAsync();
+        for (var round = 1; round <= 8; round++)
+        {
+            await fixture.Database.ExecuteAsync(
+                "delete from keycloak_users; delete from user_credits; delete from credit_transactions");
+            var results = await Task.WhenAll(Enumerable.Range(1, 16).Select(second => Task.Run(
+                () => ConvergeAsync(fixture, Evaluate(fixture, enabled: second % 2 > 0, second)))));
+            Assert.Equal(1, results.Sum(result => result.Opened));
+            await AssertIsAsync(fixture, "held held");
+            Assert.Equal(1, await fixture.Database.ScalarAsync<int>("select count(*)::int from credit_transactions"));
+        }
     }
 
     [Fact]
@@ -94,14 +99,13 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
         await Task.WhenAll(firstEnds, secondEnds);
     }
 
-    private static async Task AssertEndsAsAsync(ReconciliationFixture fixture, string status)
+    private static async Task AssertIsAsync(ReconciliationFixture fixture, string expected)
     {
-        await using var bridge = await fixture.NewBridge().StartAsync();
-        await Eventually.TrueAsync(
-            () => fixture.Database.ScalarAsync<bool>(
-                "select c.status = @status and not exists (select from user_hints) from user_credits c", new { status }),
-            $"the account is {status}");
-        await bridge.StopAsync();
+        Assert.Equal(
+            expected,
+            await fixture.Database.ScalarAsync<string>(
+                "select k.user_state || ' ' || c.status from keycloak_users k join user_credits c on c.user_id = k.account_id"));
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
     }
 
     private static Task<ConvergeResult> ConvergeAsync(ReconciliationFixture fixture, DesiredState state) =>

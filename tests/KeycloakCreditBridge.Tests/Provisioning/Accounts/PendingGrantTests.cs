@@ -90,6 +90,22 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_verified_reading_that_meets_an_unverified_first_one_gets_the_grant_once()
+    {
+        await using var scene = await StartAsync(postgres, OncePerEmail());
+        for (var round = 0; round < 10; round++)
+        {
+            var (id, email) = ($"u{round}", $"u{round}@example.com");
+            var (older, newer) = (scene.Evaluate(Unverified(id, email)), scene.Evaluate(User(id, email)));
+            await Task.WhenAll(Task.Run(() => scene.ConvergeAsync(older)), Task.Run(() => scene.ConvergeAsync(newer)));
+        }
+
+        Assert.Equal(
+            10, await scene.Database.ScalarAsync<int>(
+                "select count(*)::int from user_credits where credits_remaining = 5 and not grant_pending"));
+    }
+
+    [Fact]
     public async Task A_user_that_verifies_an_address_outside_the_rules_gets_no_grant_and_gets_it_within_them()
     {
         var options = OncePerEmail();
