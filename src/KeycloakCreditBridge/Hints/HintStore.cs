@@ -15,7 +15,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     // that the user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither
     // disabled nor deleted: where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
     // A first read, after which a missing user is a deleted one, stays the cause until the hint is completed.
-    private const string AddSql =
+    private const string Added =
         $"""
         with added as (
             insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts)
@@ -38,7 +38,20 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts
                     else 0 end + excluded.attempts,
                 due_at = excluded.due_at, state = 'waiting', error = null
-            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts),
+            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts)
+        """;
+
+    private const string Stored =
+        """
+        select a.* from added a
+        cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
+        """;
+
+    private const string AddSql = $"{Added} {Stored}";
+
+    private const string AddOverwrittenSql =
+        $"""
+        {Added},
         overwritten as (
             insert into overwritten_users (realm, keycloak_id, overwritten_at)
             select distinct h.realm, h.keycloak_id, @Now::timestamptz
@@ -46,8 +59,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             where h.cause = '{HintCauses.Overwritten}' and h.kind = 'changed'
             order by h.realm, h.keycloak_id
             on conflict (realm, keycloak_id) do update set overwritten_at = excluded.overwritten_at)
-        select a.* from added a
-        cross join (select count(pg_notify('user_hints', '')) where @LeaseEnd is null and exists (select from added)) woken
+        {Stored}
         """;
 
     // Counted before the attempt, so that a hint that crashes its worker is counted too. By row, as a kept plan that joins by key may read
@@ -100,7 +112,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         IReadOnlyCollection<UserHint> hints, DateTimeOffset now, DateTimeOffset seenAfter, DateTimeOffset? leaseEnd,
         CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<ClaimedHint>(
-            AddSql,
+            hints.Any(hint => hint.Cause == HintCauses.Overwritten) ? AddOverwrittenSql : AddSql,
             [
                 hints.Column("Realms", NpgsqlDbType.Text, hint => hint.Realm),
                 hints.Column("KeycloakIds", NpgsqlDbType.Text, hint => hint.UserId),
