@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Problems;
@@ -37,10 +38,9 @@ internal static class ApiModule
     {
         var options = app.Services.GetRequiredService<IOptions<ApiOptions>>().Value;
         // Only here, where the settings are known to be right.
-        ConnectionLimits.Apply(app.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits, options.MaxConnections);
+        app.LimitConnections(options);
         // With ASP.NET Core's own switch the framework has put this first already.
-        if (options.KnownProxies.Count > 0
-            && !app.Configuration.GetValue("ForwardedHeaders_Enabled", false))
+        if (options.KnownProxies.Count > 0 && !ProxyTrust.IsSwitchedOn(app.Configuration))
             app.UseForwardedHeaders();
         // Before all that refuses: a browser shows its page no refusal without these headers, and a preflight has no token.
         app.UseCors();
@@ -58,4 +58,15 @@ internal static class ApiModule
         .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>())
         .AddEndpointFilter(app.ServiceProvider.GetRequiredService<RequestRateLimiter>().LimitWriteAsync)
         .AddEndpointFilter(app.ServiceProvider.GetRequiredService<ProblemFilter>());
+
+    private static void LimitConnections(this WebApplication app, ApiOptions options)
+    {
+        var proxies = ProxyTrust.IsOn(app.Configuration, options)
+            ? app.Services.GetRequiredService<IOptions<ForwardedHeadersOptions>>().Value.KnownIPNetworks
+            : [];
+        new ConnectionLimits(options.MaxConnections, address => proxies.Any(network => network.Contains(Unmapped(address))))
+            .Apply(app.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value);
+    }
+
+    private static IPAddress Unmapped(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 }

@@ -14,6 +14,12 @@ internal sealed class ProxyTrust(IOptions<ApiOptions> api) : IPostConfigureOptio
     private static readonly string[] PrivateNetworks =
         ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 
+    /// <summary>Whether headers of proxies are believed at all.</summary>
+    public static bool IsOn(IConfiguration configuration, ApiOptions api) => api.KnownProxies.Count > 0 || IsSwitchedOn(configuration);
+
+    /// <summary>Whether ASP.NET Core reads the headers of proxies by itself.</summary>
+    public static bool IsSwitchedOn(IConfiguration configuration) => configuration.GetValue("ForwardedHeaders_Enabled", false);
+
     public void PostConfigure(string? name, ForwardedHeadersOptions options)
     {
         var known = api.Value.KnownProxies;

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Management;
@@ -60,21 +58,12 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
         var path = context.Request.Path;
         if (Array.Exists(ManagementModule.Paths, own => path.StartsWithSegments(own, StringComparison.Ordinal)))
             return RateLimitPartition.GetNoLimiter("");
-        var address = NetworkOf(context.Connection.RemoteIpAddress);
+        var address = CallerNetwork.Of(context.Connection.RemoteIpAddress);
         var limits = options.Value.RateLimits;
         return Array.Exists(_machines, machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
             ? TokenBucket($"machine {address}", limits.Machines)
             : TokenBucket(address, limits.PerAddress);
     }
-
-    // One host of IPv6 has all addresses of its /64.
-    private static string NetworkOf(IPAddress? address) => address switch
-    {
-        null => "",
-        { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false } =>
-            Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8)),
-        _ => address.ToString(),
-    };
 
     private static RateLimitPartition<string> TokenBucket(string key, int perSecond) =>
         RateLimitPartition.GetTokenBucketLimiter(key, _ => new TokenBucketRateLimiterOptions

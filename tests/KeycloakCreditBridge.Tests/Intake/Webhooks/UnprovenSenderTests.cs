@@ -113,9 +113,50 @@ public sealed class UnprovenSenderTests(PostgresFixture postgres)
 
         // The last ones are closed without an answer.
         Assert.Equal(0, await ReadAsync(more[^1]));
-        await WriteAsync(first, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        Assert.StartsWith("HTTP/1.1 200 ", await StatusLineAsync(first), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 200 ", await AskAsync(first), StringComparison.Ordinal);
         more.ForEach(client => client.Dispose());
+    }
+
+    [Theory]
+    [InlineData(null, false)]
+    [InlineData("127.0.0.1", true)]
+    public async Task One_address_fills_a_quarter_of_the_connections_unless_it_is_a_proxy_and_another_one_is_served(
+        string? proxy, bool mayHaveMore)
+    {
+        await using var fixture = await CreditsFixture.StartAsync(
+            postgres, ("Api:MaxConnections", "64"), proxy is null ? ("Logs:Format", "Text") : ("Api:KnownProxies:0", proxy));
+        List<TcpClient> open = [];
+        for (var number = 0; number < 40; number++)
+            open.Add(await ConnectAsync(fixture.Bridge.Url));
+
+        using var other = new TcpClient(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+        await other.ConnectAsync(fixture.Bridge.Url.Host, fixture.Bridge.Url.Port, Token);
+        Assert.StartsWith("HTTP/1.1 200 ", await AskAsync(other), StringComparison.Ordinal);
+        if (mayHaveMore)
+            Assert.StartsWith("HTTP/1.1 200 ", await AskAsync(open[^1]), StringComparison.Ordinal);
+        else
+            Assert.Equal(0, await ReadAsync(open[^1]));
+        open.ForEach(client => client.Dispose());
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                using var again = await ConnectAsync(fixture.Bridge.Url);
+                return (await AskAsync(again)).Length > 0;
+            },
+            "the address is served again");
+    }
+
+    private static async Task<string> AskAsync(TcpClient client)
+    {
+        try
+        {
+            await WriteAsync(client, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            return await StatusLineAsync(client);
+        }
+        catch (IOException)
+        {
+            return "";
+        }
     }
 
     private static string Head(string path, string headers) =>
