@@ -91,7 +91,7 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
             var keys = await ReadAsync(failure, $"{segment}/protocol/openid-connect/certs", JsonWebKeySet.Create, timeout.Token);
             return new PublishedKeys(
                 [IssuerIn(discovery) ?? throw failure.Garbled(RequestName), .. OwnIssuer(segment)],
-                [.. keys.Keys.Where(key => key.Use == JsonWebKeyUseNames.Sig)]);
+                [.. keys.Keys.Where(IsForSignatures)]);
         }
         catch (OperationCanceledException exception) when (timeout.IsCancellationRequested)
         {
@@ -102,6 +102,11 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
             throw failure.Unreachable(exception);
         }
     }
+
+    // A key may leave its use open, or tell it by what may be done with it (RFC 7517).
+    private static bool IsForSignatures(JsonWebKey key) =>
+        (string.IsNullOrEmpty(key.Use) || key.Use == JsonWebKeyUseNames.Sig)
+        && (key.KeyOps.Count == 0 || key.KeyOps.Contains("verify", StringComparer.Ordinal));
 
     private static string? IssuerIn(JsonDocument discovery) =>
         discovery.RootElement.ValueKind == JsonValueKind.Object
@@ -164,4 +169,8 @@ internal sealed class RealmKeys(IHttpClientFactory clients, IOptions<KeycloakOpt
 internal sealed record PublishedKeys(IReadOnlyList<string> Issuers, IReadOnlyList<JsonWebKey> Keys)
 {
     public bool Contains(string? keyId) => Keys.Any(key => key.KeyId == keyId);
+
+    /// <summary>The keys of this id that may sign with this algorithm: a key that names one is for no other (RFC 8725).</summary>
+    public IReadOnlyList<JsonWebKey> KeysFor(string? keyId, string? algorithm) =>
+        [.. Keys.Where(key => key.KeyId == keyId && (string.IsNullOrEmpty(key.Alg) || key.Alg == algorithm))];
 }

@@ -35,9 +35,12 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
         var published = await keys.GetAsync(realm, unverified.Kid, unverified.Issuer, cancellationToken);
         if (!published.Contains(unverified.Kid))
             return new TokenVerification(null, $"it was not signed with a key of realm '{realm}'");
+        var signers = published.KeysFor(unverified.Kid, unverified.Alg);
+        if (signers.Count == 0)
+            return new TokenVerification(null, "its algorithm is not the one that its key is for");
         var result = await _handler.ValidateTokenAsync(unverified, new TokenValidationParameters
         {
-            IssuerSigningKeys = published.Keys,
+            IssuerSigningKeys = signers,
             ValidAlgorithms = Algorithms,
             ValidIssuers = published.Issuers,
             ValidAudience = audience,

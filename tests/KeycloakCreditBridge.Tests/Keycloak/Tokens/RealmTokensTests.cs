@@ -46,25 +46,15 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         await using var fixture = await ClientFixture.StartAsync();
         using var key = RSA.Create(2048);
         var (numbers, symmetric) = (key.ExportParameters(includePrivateParameters: false), RandomNumberGenerator.GetBytes(64));
-        var published = new JsonObject
-        {
-            ["keys"] = new JsonArray(
-                new JsonObject
-                {
-                    ["kid"] = "rsa", ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus),
-                    ["e"] = Base64Url.EncodeToString(numbers.Exponent),
-                },
-                new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) }),
-        };
-        fixture.Server.On(
-            "/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
-        fixture.Server.On("/protocol/openid-connect/certs", ScriptedKeycloak.Says(200, published.ToJsonString()));
-        var tokens = new RealmTokens(fixture.Keys, fixture.Clock);
+        var tokens = Publish(
+            fixture, KeyOf("rsa", key),
+            new JsonObject { ["kid"] = "oct", ["kty"] = "oct", ["use"] = "sig", ["k"] = Base64Url.EncodeToString(symmetric) });
 
         foreach (var padding in (RSASignaturePadding[])[RSASignaturePadding.Pkcs1, RSASignaturePadding.Pss])
         {
             var algorithm = padding == RSASignaturePadding.Pss ? "PS256" : "RS256";
-            Assert.NotNull((await VerifyAsync("rsa", algorithm, text => key.SignData(text, HashAlgorithmName.SHA256, padding))).Token);
+            Assert.NotNull((await VerifyAsync(
+                fixture, tokens, "rsa", algorithm, text => key.SignData(text, HashAlgorithmName.SHA256, padding))).Token);
         }
 
         byte[][] secrets =
@@ -75,19 +65,35 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         ];
         foreach (var secret in secrets)
             foreach (var keyId in (string[])["rsa", "oct"])
-                Assert.Null((await VerifyAsync(keyId, "HS256", text => HMACSHA256.HashData(secret, text))).Token);
+                Assert.Null((await VerifyAsync(fixture, tokens, keyId, "HS256", text => HMACSHA256.HashData(secret, text))).Token);
+    }
 
-        Task<TokenVerification> VerifyAsync(string keyId, string algorithm, Func<byte[], byte[]> sign)
-        {
-            var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
-            {
-                ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge",
-                ["exp"] = fixture.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
-            });
-            var text = $"{Encode(header)}.{Encode(claims)}";
-            return tokens.VerifyAsync(
-                "shop", $"{text}.{Base64Url.EncodeToString(sign(Encoding.ASCII.GetBytes(text)))}", "credit-bridge", Cancellation);
-        }
+    [Theory]
+    [InlineData("alg", "PS512", "PS512", true)]
+    [InlineData("alg", "PS512", "RS512", false)]
+    [InlineData("alg", "RS256", "PS256", false)]
+    [InlineData("alg", "RSA-OAEP", "RS256", false)]
+    [InlineData("use", null, "RS256", true)]
+    [InlineData("use", "enc", "RS256", false)]
+    [InlineData("key_ops", "verify", "RS256", true)]
+    [InlineData("key_ops", "wrapKey", "RS256", false)]
+    public async Task A_key_verifies_what_its_members_let_it_verify(string member, string? value, string algorithm, bool isAccepted)
+    {
+        await using var fixture = await ClientFixture.StartAsync();
+        using var key = RSA.Create(2048);
+        var published = KeyOf("rsa", key);
+        published[member] = member == "key_ops" ? new JsonArray(value) : value;
+        if (member != "alg")
+            published.Remove("use");
+        if (member == "use")
+            published["use"] = value;
+        var tokens = Publish(fixture, published);
+        var padding = algorithm[0] == 'P' ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1;
+
+        var verified = await VerifyAsync(
+            fixture, tokens, "rsa", algorithm, text => key.SignData(text, new HashAlgorithmName($"SHA{algorithm[2..]}"), padding));
+
+        Assert.Equal(isAccepted, verified.Token is not null);
     }
 
     [Fact]
@@ -122,6 +128,39 @@ public sealed class RealmTokensTests(KeycloakFixture servers)
         {
             return false;
         }
+    }
+
+    private static JsonObject KeyOf(string id, RSA key)
+    {
+        var numbers = key.ExportParameters(includePrivateParameters: false);
+        return new JsonObject
+        {
+            ["kid"] = id, ["kty"] = "RSA", ["use"] = "sig", ["n"] = Base64Url.EncodeToString(numbers.Modulus),
+            ["e"] = Base64Url.EncodeToString(numbers.Exponent),
+        };
+    }
+
+    private static RealmTokens Publish(ClientFixture fixture, params JsonNode[] keys)
+    {
+        fixture.Server.On(
+            "/.well-known/openid-configuration", ScriptedKeycloak.Says(200, """{"issuer":"https://sso.example.com/realms/shop"}"""));
+        fixture.Server.On(
+            "/protocol/openid-connect/certs",
+            ScriptedKeycloak.Says(200, new JsonObject { ["keys"] = new JsonArray(keys) }.ToJsonString()));
+        return new RealmTokens(fixture.Keys, fixture.Clock);
+    }
+
+    private static Task<TokenVerification> VerifyAsync(
+        ClientFixture fixture, RealmTokens tokens, string keyId, string algorithm, Func<byte[], byte[]> sign)
+    {
+        var (header, claims) = (new JsonObject { ["alg"] = algorithm, ["typ"] = "JWT", ["kid"] = keyId }, new JsonObject
+        {
+            ["iss"] = "https://sso.example.com/realms/shop", ["aud"] = "credit-bridge",
+            ["exp"] = fixture.Clock.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(),
+        });
+        var text = $"{Encode(header)}.{Encode(claims)}";
+        return tokens.VerifyAsync(
+            "shop", $"{text}.{Base64Url.EncodeToString(sign(Encoding.ASCII.GetBytes(text)))}", "credit-bridge", Cancellation);
     }
 
     private static string Encode(JsonObject part) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(part.ToJsonString()));
