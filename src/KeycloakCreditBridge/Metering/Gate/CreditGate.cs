@@ -30,6 +30,9 @@ internal sealed partial class CreditGate(
     private readonly LogPace _undecided = new(clock);
     private readonly string[] _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
 
+    // A call of the same user a moment later would wait for the same answer again; the hint is written already.
+    private readonly NegativeCache _undecidedUsers = new(clock);
+
     /// <param name="userId">The user's Keycloak id or account id; null when the call names none.</param>
     public async Task<GateVerdict> DecideAsync(string? userId, CancellationToken cancellationToken)
     {
@@ -76,8 +79,14 @@ internal sealed partial class CreditGate(
             return Evaluate(account);
         if (credits.Value.FirstRead == FirstReadMode.NotFound || unknownUsers.Contains(userId))
             return UnknownUser();
-        if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
+        if (_undecidedUsers.Contains(userId))
             return Undecided();
+        if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
+        {
+            _undecidedUsers.Add(userId);
+            return Undecided();
+        }
+
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
         unknownUsers.Add(userId);
@@ -117,34 +126,52 @@ internal sealed partial class CreditGate(
     /// </summary>
     private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
-        List<string> unanswered = [];
-        foreach (var realm in _realms)
+        List<RealmAnswer> unanswered = [];
+        using var others = CancellationTokenSource.CreateLinkedTokenSource(inTime);
+        await foreach (var answer in Task.WhenEach(_realms.Select(realm => AskAsync(realm, userId, others.Token, cancellationToken))))
         {
-            try
-            {
-                // Provisioning continues after the caller is answered.
-                if (await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime))
-                    return true;
-            }
-            catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
-            {
-                if (_undecided.IsDue())
-                    LogUndecided(exception.Message);
-                unanswered.Add(realm);
-            }
+            var (_, isKnown, _) = await answer;
+            if (isKnown is null)
+                unanswered.Add(await answer);
+            if (isKnown != true)
+                continue;
+            await others.CancelAsync();
+            return true;
         }
 
         if (unanswered.Count == 0)
             return false;
-        UserHint[] seen = [.. unanswered.Select(realm => new UserHint(realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))];
-        await hints.WriteAsync(seen, CancellationToken.None)
+        if (_undecided.IsDue())
+            LogUndecided(
+                $"{unanswered.Count} of {_realms.Length} realms did not answer, the first of them because: {unanswered[0].Problem}");
+        await hints.WriteAsync(
+                [.. unanswered.Select(asked => new UserHint(asked.Realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))],
+                CancellationToken.None)
             .WaitAsync(options.Value.Gate.Budget, clock, cancellationToken);
         return null;
+    }
+
+    private async Task<RealmAnswer> AskAsync(
+        string realm, string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Provisioning continues after the caller is answered.
+            return new(
+                realm, await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime), null);
+        }
+        catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
+        {
+            return new(realm, null, exception.Message);
+        }
     }
 
     [LoggerMessage(
         EventId = 855, Level = LogLevel.Warning, Message = "The gate could not check a user and applies Metering:Gate:Undecided: {Reason}")]
     private partial void LogUndecided(string reason);
+
+    /// <param name="IsKnown">Whether the realm has the user; null without an answer in time.</param>
+    private sealed record RealmAnswer(string Realm, bool? IsKnown, string? Problem);
 }
 
 /// <param name="Reason">The reason as a metric tag.</param>

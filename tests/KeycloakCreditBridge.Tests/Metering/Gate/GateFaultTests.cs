@@ -40,6 +40,33 @@ public sealed class GateFaultTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_realm_that_does_not_answer_keeps_no_user_of_another_realm_waiting()
+    {
+        await using var scene = await WithTwoRealmsAsync(("Metering:Gate:Undecided", "Refuse"), ("Metering:Gate:Budget", "00:00:05"));
+        var id = EmulatedUser.NewId();
+        scene.Keycloak.Server.Realm("other").AddUser(new EmulatedUser(id, "ana"));
+        scene.Keycloak.Server.Faults.Hang($"*/realms/{EmulatorFixture.Realm}/users/*", 1_000);
+
+        Assert.Equal("NONE", (string?)(await scene.AskAsync(id))["action"]);
+    }
+
+    [Fact]
+    public async Task An_undecided_user_is_logged_once_and_remembered_for_a_moment()
+    {
+        await using var scene = await WithTwoRealmsAsync(("Metering:Gate:Undecided", "Refuse"));
+        var id = EmulatedUser.NewId();
+        scene.Keycloak.Server.Faults.Fail("*/users/*", 1_000, 404);
+
+        foreach (var _ in Enumerable.Range(0, 10))
+            Assert.Equal("BLOCKED", (string?)(await scene.AskAsync(id))["action"]);
+
+        // A slow machine may need longer than the moment lasts.
+        Assert.InRange(scene.Bridge.Log.EventIds.Count(logged => logged == 855), 1, 5);
+        Assert.True(scene.Bridge.Log.Says("2 of 2 realms did not answer"));
+        Assert.Equal(2, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+    }
+
+    [Fact]
     public async Task Users_of_all_realms_are_allowed_and_pay_for_what_they_use()
     {
         await using var scene = await WithTwoRealmsAsync();
