@@ -17,6 +17,7 @@ internal static class StandardWebhooksSignature
     private const string TimestampHeader = "webhook-timestamp";
     private const string Version = "v1,";
     private const string SecretPrefix = "whsec_";
+    private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     private const int MostSignatures = 16;
 
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
@@ -47,11 +48,24 @@ internal static class StandardWebhooksSignature
         return signatures.Count == 0 ? AuthenticationOutcome.Malformed : Compare(signatures, $"{id}.{timestamp}.", body, secrets);
     }
 
-    /// <summary>The key that a secret stands for, or null when it is not base64 of 24 to 64 bytes.</summary>
+    /// <summary>
+    /// The key that a secret stands for, or null when it is not base64 of 24 to 64 bytes. Senders also make secrets without padding, and
+    /// such whose last letter holds more bits than the key needs.
+    /// </summary>
     public static byte[]? KeyOf(string secret)
     {
-        var text = secret.StartsWith(SecretPrefix, StringComparison.Ordinal) ? secret.AsSpan(SecretPrefix.Length) : secret;
-        return Base64.IsValid(text, out var length) && length is >= 24 and <= 64 ? Convert.FromBase64String(text.ToString()) : null;
+        var text = secret.StartsWith(SecretPrefix, StringComparison.Ordinal) ? secret[SecretPrefix.Length..] : secret;
+        var letters = text.TrimEnd('=');
+        if (text.Length - letters.Length > 2 || letters.Length % 4 == 1)
+            return null;
+        if (letters.Length % 4 > 0 && Alphabet.IndexOf(letters[^1], StringComparison.Ordinal) is >= 0 and var last)
+        {
+            var unused = letters.Length % 4 == 2 ? 4 : 2;
+            letters = letters[..^1] + Alphabet[last >> unused << unused];
+        }
+
+        var padded = letters.PadRight((letters.Length + 3) / 4 * 4, '=');
+        return Base64.IsValid(padded, out var length) && length is >= 24 and <= 64 ? Convert.FromBase64String(padded) : null;
     }
 
     private static List<byte[]> SignaturesIn(string header)

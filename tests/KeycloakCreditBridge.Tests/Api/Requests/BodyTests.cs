@@ -83,7 +83,10 @@ public sealed class BodyTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("cost_breakdown", """{"a":1e131071}""", "holds a number")]
     [InlineData("cost_breakdown", """{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}}""", "is deeper than 8")]
     [InlineData("metadata", """{"a":[[[[[[[[]]]]]]]]}""", "is deeper than 8")]
-    public async Task An_object_that_would_grow_in_the_database_is_refused_by_name(string field, string value, string problem)
+    [InlineData("metadata", """{"a":["\u0000"]}""", "contains a zero character")]
+    [InlineData("metadata", """{"a":{"b\u0000":1}}""", "contains a zero character")]
+    [InlineData("cost_breakdown", """{"a":"b\u0000c"}""", "contains a zero character")]
+    public async Task An_object_that_would_grow_or_be_refused_in_the_database_is_refused_by_name(string field, string value, string problem)
     {
         var answer = await DeductAsync($"\"service\":\"s\",\"{field}\":{value}");
         Assert.Equal(HttpStatusCode.BadRequest, answer.Status);

@@ -81,7 +81,17 @@ public sealed class StandardWebhooksTests(PostgresFixture postgres)
     }
 
     [Theory]
+    [InlineData("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA==")]
+    [InlineData("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGA")]
+    [InlineData("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGB==")]
+    [InlineData("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGP")]
+    public void A_secret_without_padding_or_with_bits_behind_its_end_is_the_same_key(string secret) =>
+        Assert.Equal([.. Enumerable.Range(0, 25).Select(number => (byte)number)], StandardWebhooksSignature.KeyOf(secret) ?? []);
+
+    [Theory]
     [InlineData("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true)]
+    [InlineData("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwA", false)]
+    [InlineData("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa===", false)]
     [InlineData("whsec_", false)]
     [InlineData("whsec_c2hvcnQ=", false)]
     [InlineData("not base64 at all, but long enough", false)]

@@ -56,27 +56,32 @@ internal static class CloudEvent
         DeliveryJson.RequiredText(sent.Id, "id");
         DeliveryJson.RequiredText(sent.Source, "source");
         DeliveryJson.RequiredText(sent.Type, "type");
+        var data = FindData(body, out var isPresent);
         if (sent.DataBase64 is { } encoded)
-            return encoded;
-        return FindData(body) is { IsEmpty: false } data
-            ? data
-            : throw new MalformedDeliveryException("The body's 'data' is not a JSON object.");
+            return isPresent ? throw new MalformedDeliveryException("The body has both 'data' and 'data_base64'.") : encoded;
+        return !data.IsEmpty ? data : throw new MalformedDeliveryException("The body's 'data' is not a JSON object.");
     }
 
     // A slice of the body, which can be long: a copy would be needed for nothing else.
-    private static ReadOnlySpan<byte> FindData(ReadOnlySpan<byte> body)
+    private static ReadOnlySpan<byte> FindData(ReadOnlySpan<byte> body, out bool isPresent)
     {
         var reader = new Utf8JsonReader(body);
         reader.Read();
         ReadOnlySpan<byte> data = [];
+        isPresent = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var found = reader.ValueSpan.SequenceEqual("data"u8);
+            var isFound = reader.ValueTextEquals("data"u8);
             reader.Read();
-            var (start, isObject) = ((int)reader.TokenStartIndex, reader.TokenType == JsonTokenType.StartObject);
+            var (start, token) = ((int)reader.TokenStartIndex, reader.TokenType);
             reader.Skip();
-            if (found)
-                data = isObject ? body[start..(int)reader.BytesConsumed] : [];
+            if (!isFound || token == JsonTokenType.Null)
+                continue;
+            if (isPresent)
+                throw new MalformedDeliveryException("The body has 'data' twice.");
+            isPresent = true;
+            if (token == JsonTokenType.StartObject)
+                data = body[start..(int)reader.BytesConsumed];
         }
 
         return data;

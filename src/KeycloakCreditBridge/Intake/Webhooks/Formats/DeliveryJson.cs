@@ -5,7 +5,8 @@ using System.Text.Json.Serialization.Metadata;
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 
 /// <summary>Reads the bodies of all formats; members that the bridge does not need are passed over.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+// Of two values under one name another reader may take the other one.
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(PhaseTwoBody))]
 [JsonSerializable(typeof(KeycloakEventBody))]
 [JsonSerializable(typeof(WebhookProviderBody))]

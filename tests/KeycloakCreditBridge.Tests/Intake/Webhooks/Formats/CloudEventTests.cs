@@ -93,12 +93,30 @@ public sealed class CloudEventTests(PostgresFixture postgres)
     [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data":{}}""", "'type'")]
     [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data_base64":"!"}""", "$.data_base64")]
     [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data":{"specversion":"1.0"}}""", "inside another")]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data":{},"data_base64":"e30="}""", "'data_base64'")]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","d\u0061ta":{},"data_base64":"e30="}""", "'data_base64'")]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data":{},"d\u0061ta":{}}""", "twice")]
+    [InlineData("""{"specversion":"0.3","specversion":"1.0","id":"1","source":"/kc","type":"t","data":{}}""", "$.specversion")]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"/kc","type":"t","data":{"type":"a","type":"b"}}""", "$.type")]
     [InlineData("[]", "JSON object")]
     [InlineData("", "JSON object")]
     public void An_incomplete_structured_one_is_named(string body, string named) => Assert.Contains(
         named,
         Assert.Throws<MalformedDeliveryException>(() => Hint(Encoding.UTF8.GetBytes(body), Envelope.Structured, null)).Message,
         StringComparison.Ordinal);
+
+    [Fact]
+    public void Names_of_members_may_be_written_with_escapes()
+    {
+        var body = Encoding.UTF8.GetString(Structured(Encoding.UTF8.GetBytes(Deliveries.UserEvent("u1")), encoded: false));
+        foreach (var (name, escaped) in ((string, string)[])[
+            ("\"data\":", "\"d\\u0061ta\":"), ("\"specversion\"", "\"\\u0073pecversion\""), ("\"userId\"", "\"user\\u0049d\"")])
+        {
+            body = body.Replace(name, escaped, StringComparison.Ordinal);
+            Assert.Contains(escaped, body, StringComparison.Ordinal);
+            Assert.Contains(" u1 ", Hint(Encoding.UTF8.GetBytes(body), Envelope.None, null), StringComparison.Ordinal);
+        }
+    }
 
     [Fact]
     public void It_is_refused_where_another_format_is_pinned_and_asked_for_where_it_is()
