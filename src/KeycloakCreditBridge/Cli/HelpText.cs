@@ -37,7 +37,7 @@ internal static class HelpText
                reconciles the realm; doctor found a fault; or setup or adopt has
                something to do and did not do it (--dry-run, --plan, answer "no")
           2    wrong usage or configuration: an option, a setting, a refused
-               secret, a missing role
+               secret, a missing role, an address that is in use
           3    PostgreSQL or Keycloak cannot be reached
           130  stopped by Ctrl-C or SIGTERM; the same command resumes
 

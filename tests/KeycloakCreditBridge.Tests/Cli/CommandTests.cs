@@ -80,7 +80,7 @@ public sealed class CommandTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_port_that_is_taken_is_exit_code_1_and_one_line()
+    public async Task A_port_that_is_taken_is_exit_code_2_and_one_line_that_names_it()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
@@ -90,8 +90,8 @@ public sealed class CommandTests(PostgresFixture postgres)
 
         var (exitCode, output, error) = await CommandProcess.RunAsync(settings, "run");
 
-        Assert.Equal(1, exitCode);
-        Assert.Contains("address already in use", Assert.Single(Lines(error)), StringComparison.Ordinal);
+        Assert.Equal(2, exitCode);
+        Assert.StartsWith($"The bridge cannot listen on {settings["Urls"]}: ", Assert.Single(Lines(error)), StringComparison.Ordinal);
         AssertNoStackTrace(output);
     }
 
@@ -104,8 +104,10 @@ public sealed class CommandTests(PostgresFixture postgres)
             [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
         var second = await CommandProcess.RunAsync(
             [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate");
+        var json = await CommandProcess.RunAsync(
+            [KeyValuePair.Create("Storage:ConnectionString", (string?)database.ConnectionString)], "migrate", "--json");
 
-        Assert.Equal((0, 0), (first.ExitCode, second.ExitCode));
+        Assert.Equal((0, 0, 0, """{"applied":0}"""), (first.ExitCode, second.ExitCode, json.ExitCode, json.Output.Trim()));
         Assert.Contains("Applied", first.Output, StringComparison.Ordinal);
         Assert.Contains("nothing was applied", second.Output, StringComparison.Ordinal);
     }
@@ -124,7 +126,7 @@ public sealed class CommandTests(PostgresFixture postgres)
         Assert.StartsWith(
             "demo: done by windows: 25 seen, 25 missing, 25 provisioned, 0 not shown, 0 closed, 0 failed, ", real.Output,
             StringComparison.Ordinal);
-        Assert.Contains("demo: 0 of 25 seen", real.Error, StringComparison.Ordinal);
+        Assert.Contains("demo: reading the first of 25 users", real.Error, StringComparison.Ordinal);
         using var result = JsonDocument.Parse(Assert.Single(Lines(json.Output)));
         Assert.Equal(
             (25, 0), (result.RootElement.GetProperty("seen").GetInt32(), result.RootElement.GetProperty("provisioned").GetInt32()));

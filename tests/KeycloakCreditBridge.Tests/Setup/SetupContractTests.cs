@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Sandbox.Emulator;
@@ -26,6 +27,16 @@ public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture 
         Assert.Equal(
             !fixture.Server.SendsWebhooks, dry.Output.Contains("! Keycloak has no webhook plugin: polling alone",
                 StringComparison.Ordinal));
+        var json = await fixture.SetupAsync("--dry-run", "--json");
+        using (var planned = JsonDocument.Parse(Assert.Single(Lines(json.Output))))
+        {
+            Assert.Equal((fixture.Realm, false), (
+                planned.RootElement.GetProperty("realm").GetString(), planned.RootElement.GetProperty("applied").GetBoolean()));
+            Assert.Contains(
+                $"+ client credit-bridge in realm {fixture.Realm}",
+                planned.RootElement.GetProperty("changes").EnumerateArray().Select(change => change.GetString()));
+        }
+
         AssertSame(before, await fixture.ReadStateAsync());
 
         var setup = await fixture.SetupAsync("--yes");

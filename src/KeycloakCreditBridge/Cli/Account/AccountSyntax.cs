@@ -19,7 +19,7 @@ internal static class AccountSyntax
         HelpName = "NAME",
     };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per user on standard output." };
+    private static readonly Option<bool> Json = ResultSyntax.Json("user");
 
     public static Command Command(CommandHost host)
     {

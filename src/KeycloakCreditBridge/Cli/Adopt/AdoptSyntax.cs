@@ -29,7 +29,7 @@ internal static class AdoptSyntax
 
     private static readonly Option<int> Batch = Number("--batch", "Users per transaction.", 1000, least: 1);
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output, no progress." };
+    private static readonly Option<bool> Json = ResultSyntax.Json("run");
 
     public static Command Command(CommandHost host)
     {

@@ -18,7 +18,7 @@ internal static class DoctorCommand
         cannot read: the webhook's secret in Keycloak, federations, how long admin events are kept.
         """;
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per check on standard output." };
+    private static readonly Option<bool> Json = ResultSyntax.Json("check");
 
     private static readonly Option<bool> Strict = new("--strict") { Description = "Warnings count as failures." };
 

@@ -28,20 +28,24 @@ internal static class HintsCommand
         });
 
     public static Task<int> RetryAsync(
-        CommandHost host, string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead) =>
+        CommandHost host, string[] settings, string? realm, IReadOnlyCollection<string> users, bool allDead, bool json) =>
         RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var renewed = await store.RetryAsync(realm, users, allDead, cancellationToken);
-            await Console.Out.WriteLineAsync($"{renewed.Count} hints are due now; the running service evaluates them at once.");
+            string[] lines = json
+                ? [.. renewed.Select(user => JsonSerializer.Serialize(new RetriedHint(user), HintsJson.Default.RetriedHint))]
+                : [$"{renewed.Count} hints are due now; the running service evaluates them at once."];
+            foreach (var line in lines)
+                await Console.Out.WriteLineAsync(line);
             return await ReportMissingAsync(users.Except(renewed, StringComparer.Ordinal));
         });
 
-    public static Task<int> DropAsync(CommandHost host, string[] settings, string realm, IReadOnlyCollection<string> users) =>
+    public static Task<int> DropAsync(CommandHost host, string[] settings, string realm, IReadOnlyCollection<string> users, bool json) =>
         RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var dropped = await store.DropAsync(realm, users, cancellationToken);
             foreach (var hint in dropped)
-                await Console.Out.WriteLineAsync(DroppedLine(hint));
+                await Console.Out.WriteLineAsync(json ? Json(hint) : DroppedLine(hint));
             return await ReportMissingAsync(users.Except(dropped.Select(hint => hint.KeycloakId), StringComparer.Ordinal));
         });
 
@@ -83,7 +87,7 @@ internal static class HintsCommand
         HintsJson.Default.HintResult);
 }
 
-/// <summary>A line of `hints list --json`.</summary>
+/// <summary>A line of `hints list --json`, and of `hints drop --json`.</summary>
 /// <param name="State">`waiting` or `dead`.</param>
 /// <param name="Kind">`changed`, `deleted` or `seen`.</param>
 /// <param name="DueAt">When it is tried next; for a dead hint, when that would have been.</param>
@@ -99,6 +103,10 @@ internal sealed record HintResult(
     int Attempts,
     string? Error);
 
+/// <summary>A line of `hints retry --json`: a user whose hint is due now.</summary>
+internal sealed record RetriedHint(string KeycloakId);
+
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(HintResult))]
+[JsonSerializable(typeof(RetriedHint))]
 internal sealed partial class HintsJson : JsonSerializerContext;

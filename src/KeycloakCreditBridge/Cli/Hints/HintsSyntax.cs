@@ -22,9 +22,9 @@ internal static class HintsSyntax
 
     private static readonly Option<bool> AllDead = new("--all-dead") { Description = "All dead hints." };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per hint on standard output." };
+    private static readonly Option<bool> Json = ResultSyntax.Json("hint");
 
-    private static readonly Option<int> Limit = ListSyntax.Limit();
+    private static readonly Option<int> Limit = ResultSyntax.Limit();
 
     public static Command Command(CommandHost host) =>
         new("hints", "Show hints, which are users waiting to be evaluated, and repair dead ones. Needs PostgreSQL only.")
@@ -49,7 +49,7 @@ internal static class HintsSyntax
     {
         var command = new Command("retry", "Retry hints at once, as if they were new, after their cause was removed.")
         {
-            Realm, Users, AllDead,
+            Realm, Users, AllDead, Json,
         };
         command.Validators.Add(result =>
         {
@@ -57,7 +57,8 @@ internal static class HintsSyntax
                 result.AddError("Name the hints: --user ID, as often as needed, or --all-dead.");
         });
         command.SetAction((parsed, _) => HintsCommand.RetryAsync(
-            host, host.Settings(parsed), parsed.GetValue(Realm), parsed.GetValue(Users) ?? [], parsed.GetValue(AllDead)));
+            host, host.Settings(parsed), parsed.GetValue(Realm), parsed.GetValue(Users) ?? [], parsed.GetValue(AllDead),
+            parsed.GetValue(Json)));
         return command;
     }
 
@@ -66,10 +67,10 @@ internal static class HintsSyntax
         var command = new Command(
             "drop", "Delete hints of users that need no evaluation. Prints what is lost, and writes an audit row for each.")
         {
-            ExactRealm, ExactUsers,
+            ExactRealm, ExactUsers, Json,
         };
         command.SetAction((parsed, _) => HintsCommand.DropAsync(
-            host, host.Settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers)));
+            host, host.Settings(parsed), parsed.GetRequiredValue(ExactRealm), parsed.GetRequiredValue(ExactUsers), parsed.GetValue(Json)));
         return command;
     }
 

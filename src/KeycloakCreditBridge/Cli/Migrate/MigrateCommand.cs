@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
@@ -8,14 +10,16 @@ namespace KeycloakCreditBridge.Cli.Migrate;
 /// <summary>Brings the database's schema up to date. Needs nothing but the database.</summary>
 internal static class MigrateCommand
 {
+    private static readonly Option<bool> Json = ResultSyntax.Json("run");
+
     public static Command Command(CommandHost host)
     {
-        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.");
-        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed)));
+        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { Json };
+        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(Json)));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommandHost host, string[] settings)
+    private static async Task<int> RunAsync(CommandHost host, string[] settings, bool json)
     {
         await using var app = host.BuildCommand(settings);
         ConfigurationCheck.Run(app.Services, StorageOptions.Section);
@@ -23,7 +27,17 @@ internal static class MigrateCommand
         using var stop = new StopSignal(() => { });
         var applied = await app.Services.GetRequiredService<Migrator>().MigrateAsync(stop.Token);
         await Console.Out.WriteLineAsync(
-            applied == 0 ? "The schema is current; nothing was applied." : $"Applied {applied} migrations; the schema is current.");
+            json ? JsonSerializer.Serialize(new MigrateResult(applied), MigrateJson.Default.MigrateResult)
+            : applied == 0 ? "The schema is current; nothing was applied."
+            : $"Applied {applied} migrations; the schema is current.");
         return ExitCode.Done;
     }
 }
+
+/// <summary>The line of `migrate --json`.</summary>
+/// <param name="Applied">How many migrations.</param>
+internal sealed record MigrateResult(int Applied);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(MigrateResult))]
+internal sealed partial class MigrateJson : JsonSerializerContext;

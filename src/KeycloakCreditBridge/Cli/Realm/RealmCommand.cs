@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Accounts;
 using KeycloakCreditBridge.Storage;
 
@@ -9,7 +11,7 @@ internal static class RealmCommand
 {
     private const int MostAccounts = 20;
 
-    public static Task<int> RenameAsync(CommandHost host, string[] settings, RealmNames names, bool dryRun, bool merge) =>
+    public static Task<int> RenameAsync(CommandHost host, string[] settings, RealmNames names, bool dryRun, bool merge, bool json) =>
         DatabaseSession.RunAsync(host, settings, [StorageOptions.Section], async (services, cancellationToken) =>
         {
             var store = services.GetRequiredService<RealmRenameStore>();
@@ -40,10 +42,16 @@ internal static class RealmCommand
                 return ExitCode.SomeFailed;
             }
 
-            foreach (var line in Lines(names, result, dryRun))
+            foreach (var line in json ? [Json(names, result, dryRun)] : Lines(names, result, dryRun))
                 await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });
+
+    private static string Json(RealmNames names, RealmRename result, bool dryRun) => JsonSerializer.Serialize(
+        new RenameResult(
+            names.Old, names.New, dryRun, result.Moved.ToDictionary(rows => rows.Relation, rows => rows.Moved, StringComparer.Ordinal),
+            result.InCommon, result.Second),
+        RealmJson.Default.RenameResult);
 
     private static IEnumerable<string> Lines(RealmNames names, RealmRename result, bool dryRun)
     {
@@ -74,3 +82,14 @@ internal static class RealmCommand
 /// <param name="Old">The name on record.</param>
 /// <param name="New">The name in Keycloak.</param>
 internal sealed record RealmNames(string Old, string New);
+
+/// <summary>The line of `realm rename --json`.</summary>
+/// <param name="Moved">Rows by table.</param>
+/// <param name="InCommon">Users that were recorded under both names.</param>
+/// <param name="Closed">Accounts that were opened a second time, with what is left in them.</param>
+internal sealed record RenameResult(
+    string From, string To, bool DryRun, Dictionary<string, long> Moved, long InCommon, IReadOnlyList<SecondAccount> Closed);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(RenameResult))]
+internal sealed partial class RealmJson : JsonSerializerContext;

@@ -22,9 +22,11 @@ internal static class RealmSyntax
         Description = "Rename although NEW has users on record and none of them is a user of OLD.",
     };
 
+    private static readonly Option<bool> Json = ResultSyntax.Json("rename");
+
     public static Command Command(CommandHost host)
     {
-        var rename = new Command("rename", Rename) { Old, New, DryRun, Merge };
+        var rename = new Command("rename", Rename) { Old, New, DryRun, Merge, Json };
         rename.Validators.Add(result =>
         {
             if (result.GetValue(New) is not { Length: > 0 and <= 255 } name || name.Contains('/', StringComparison.Ordinal))
@@ -34,7 +36,8 @@ internal static class RealmSyntax
         });
         rename.SetAction((parsed, _) => RealmCommand.RenameAsync(
             host, host.Settings(parsed),
-            new RealmNames(parsed.GetRequiredValue(Old), parsed.GetRequiredValue(New)), parsed.GetValue(DryRun), parsed.GetValue(Merge)));
+            new RealmNames(parsed.GetRequiredValue(Old), parsed.GetRequiredValue(New)), parsed.GetValue(DryRun), parsed.GetValue(Merge),
+            parsed.GetValue(Json)));
         return new Command("realm", "Follow a realm that was renamed in Keycloak.") { rename };
     }
 }

@@ -58,10 +58,7 @@ internal static class ReconcileSyntax
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count missing accounts and write nothing." };
 
-    private static readonly Option<bool> Json = new("--json")
-    {
-        Description = "One JSON object per realm on standard output, no progress.",
-    };
+    private static readonly Option<bool> Json = ResultSyntax.Json("realm");
 
     public static Command Reconcile(CommandHost host) => Command("reconcile", ReconcileDescription, reEvaluate: false, host);
 

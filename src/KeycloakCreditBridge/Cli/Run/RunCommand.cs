@@ -1,5 +1,9 @@
 using System.CommandLine;
+using System.Net.Sockets;
+using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Hosting.Addresses;
+using Microsoft.AspNetCore.Connections;
 
 namespace KeycloakCreditBridge.Cli.Run;
 
@@ -28,7 +32,18 @@ internal static class RunCommand
         {
             // The gate may end the process before all of it has started.
         }
+        catch (Exception exception) when (exception is IOException { InnerException: AddressInUseException } || IsOfAddress(exception))
+        {
+            throw new ConfigurationException(
+                [$"The bridge cannot listen on {string.Join(", ", ListenAddresses.Of(app.Configuration))}: "
+                    + $"{exception.Message.TrimEnd('.')}. Choose another address with Urls, or end the program that listens there."]);
+        }
 
         return gate.Refusal is { } refusal ? ExitCode.Of(refusal) : ExitCode.Done;
     }
+
+    private static bool IsOfAddress(Exception exception) => exception is SocketException
+    {
+        SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable or SocketError.AddressAlreadyInUse,
+    };
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
@@ -14,7 +16,7 @@ namespace KeycloakCreditBridge.Cli.Setup;
 
 /// <summary>The arguments of `setup keycloak`.</summary>
 internal sealed record SetupArguments(
-    string[] Settings, Administrator Administrator, TimeSpan Retention, bool NoWebhook, bool DryRun, bool Yes, bool Undo);
+    string[] Settings, Administrator Administrator, TimeSpan Retention, bool NoWebhook, bool DryRun, bool Yes, bool Undo, bool Json);
 
 /// <summary>Gives Keycloak's realms what the bridge needs, or takes it back. Needs Keycloak only.</summary>
 internal static class SetupCommand
@@ -30,21 +32,24 @@ internal static class SetupCommand
         using var key = options.ClientAuthentication == ClientAuthentication.PrivateKeyJwt ? ClientKey.Read(options.PrivateKeyFile) : null;
 
         var planned = await PlanAsync(app.Services, options, key, arguments, stop.Token);
-        foreach (var line in planned.SelectMany(plan => plan.Lines))
-            await Console.Out.WriteLineAsync(Printable.Of(line));
-        if (planned.TrueForAll(plan => plan.Steps.Count == 0))
-        {
-            await Console.Out.WriteLineAsync("Nothing to do.");
-            return await SignInAsync(app.Services, options, arguments, stop.Token);
-        }
-
-        if (arguments.DryRun || !Confirm(arguments.Yes))
-            return ExitCode.SomeFailed;
-        foreach (var plan in planned)
-            await plan.ApplyAsync(stop.Token);
-        await Console.Out.WriteLineAsync("Done.");
-        return await SignInAsync(app.Services, options, arguments, stop.Token);
+        if (!arguments.Json)
+            foreach (var line in planned.SelectMany(plan => plan.Lines))
+                await Console.Out.WriteLineAsync(Printable.Of(line));
+        var isDue = planned.Exists(plan => plan.Steps.Count > 0);
+        var applies = isDue && !arguments.DryRun && Confirm(arguments.Yes);
+        if (applies)
+            foreach (var plan in planned)
+                await plan.ApplyAsync(stop.Token);
+        if (arguments.Json)
+            foreach (var (realm, plan) in options.Realms.Zip(planned))
+                await Console.Out.WriteLineAsync(Json(realm.Name, plan, applies));
+        else if (applies || !isDue)
+            await Console.Out.WriteLineAsync(applies ? "Done." : "Nothing to do.");
+        return applies || !isDue ? await SignInAsync(app.Services, options, arguments, stop.Token) : ExitCode.SomeFailed;
     }
+
+    private static string Json(string realm, RealmPlan plan, bool applied) => JsonSerializer.Serialize(
+        new SetupResult(realm, [.. plan.Steps.SelectMany(step => step.Lines)], plan.Notes, applied), SetupResultJson.Default.SetupResult);
 
     // What was written is not what holds: a client policy may change a client, or demand more of it than a write shows.
     private static async Task<int> SignInAsync(
@@ -119,7 +124,17 @@ internal static class SetupCommand
         if (Console.IsInputRedirected)
             throw new ConfigurationException(
                 ["Nothing was changed, because standard input is not a terminal: add --yes to make these changes."]);
-        Console.Write("Make these changes? [y/N] ");
+        Console.Error.Write("Make these changes? [y/N] ");
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 }
+
+/// <summary>A line of `setup keycloak --json`.</summary>
+/// <param name="Changes">What is to be done, or was: `+` adds, `~` changes, `-` removes.</param>
+/// <param name="Notes">What setup does not change.</param>
+/// <param name="Applied">Whether the changes were made.</param>
+internal sealed record SetupResult(string Realm, IReadOnlyList<string> Changes, IReadOnlyList<string> Notes, bool Applied);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(SetupResult))]
+internal sealed partial class SetupResultJson : JsonSerializerContext;

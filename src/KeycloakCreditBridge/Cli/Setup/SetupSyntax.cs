@@ -36,6 +36,8 @@ internal static class SetupSyntax
 
     private static readonly Option<bool> Undo = new("--undo") { Description = "Remove what setup created, and nothing else." };
 
+    private static readonly Option<bool> Json = ResultSyntax.Json("realm");
+
     /// <summary>Replaces Intake:Webhook:Url.</summary>
     public static Option<string?> NewWebhookUrl() => new("--webhook-url")
     {
@@ -46,7 +48,7 @@ internal static class SetupSyntax
     public static Command Command(CommandHost host)
     {
         var webhookUrl = NewWebhookUrl();
-        var keycloak = new Command("keycloak", SetupKeycloak) { webhookUrl, NoWebhook, Retention, DryRun, Yes, Undo };
+        var keycloak = new Command("keycloak", SetupKeycloak) { webhookUrl, NoWebhook, Retention, DryRun, Yes, Undo, Json };
         AdministratorSyntax.AddTo(keycloak);
         keycloak.SetAction((parsed, _) => SetupCommand.RunAsync(
             host,
@@ -55,7 +57,7 @@ internal static class SetupSyntax
                 AdministratorSyntax.Parse(parsed) ?? throw new ConfigurationException(
                     ["Name an administrator of Keycloak: --admin-user NAME, or --admin-client ID."]),
                 TimeSpan.FromDays(parsed.GetValue(Retention)), parsed.GetValue(NoWebhook), parsed.GetValue(DryRun), parsed.GetValue(Yes),
-                parsed.GetValue(Undo))));
+                parsed.GetValue(Undo), parsed.GetValue(Json))));
         return new Command("setup", "Prepare Keycloak for the bridge.") { keycloak };
     }
 

@@ -28,12 +28,15 @@ internal static class UsageCommand
             return ExitCode.Done;
         });
 
-    public static Task<int> RetryAsync(CommandHost host, string[] settings, IReadOnlyCollection<long> ids, bool all) =>
+    public static Task<int> RetryAsync(CommandHost host, string[] settings, IReadOnlyCollection<long> ids, bool all, bool json) =>
         RunAsync(host, settings, async (store, cancellationToken) =>
         {
             var retried = await store.RetryAsync(ids, all, cancellationToken);
-            await Console.Out.WriteLineAsync(
-                $"{retried.Count} records are due now; the running service charges them or refuses them again.");
+            string[] lines = json
+                ? [.. retried.Select(id => JsonSerializer.Serialize(new RetriedRecord(id), UsageJson.Default.RetriedRecord))]
+                : [$"{retried.Count} records are due now; the running service charges them or refuses them again."];
+            foreach (var line in lines)
+                await Console.Out.WriteLineAsync(line);
             var exitCode = ExitCode.Done;
             foreach (var id in ids.Except(retried))
             {
@@ -70,6 +73,10 @@ internal static class UsageCommand
 /// <param name="Record">The record as it came.</param>
 internal sealed record RefusalResult(long Id, DateTimeOffset RefusedAt, string Error, string Record);
 
+/// <summary>A line of `usage refusals retry --json`: a record that is due now.</summary>
+internal sealed record RetriedRecord(long Id);
+
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(RefusalResult))]
+[JsonSerializable(typeof(RetriedRecord))]
 internal sealed partial class UsageJson : JsonSerializerContext;

@@ -13,9 +13,9 @@ internal static class UsageSyntax
 
     private static readonly Option<bool> All = new("--all") { Description = "All refused records." };
 
-    private static readonly Option<bool> Json = new("--json") { Description = "One JSON object per record on standard output." };
+    private static readonly Option<bool> Json = ResultSyntax.Json("record");
 
-    private static readonly Option<int> Limit = ListSyntax.Limit();
+    private static readonly Option<int> Limit = ResultSyntax.Limit();
 
     public static Command Command(CommandHost host) => new("usage", "Review usage that gateways reported. Needs PostgreSQL only.")
     {
@@ -36,7 +36,7 @@ internal static class UsageSyntax
             "retry",
             "Process refused records again, after the cause was removed or by the rules of a newer release. Each is charged at most once.")
         {
-            Ids, All,
+            Ids, All, Json,
         };
         command.Validators.Add(result =>
         {
@@ -44,7 +44,7 @@ internal static class UsageSyntax
                 result.AddError("Name the records: --id N, as often as needed, or --all.");
         });
         command.SetAction((parsed, _) => UsageCommand.RetryAsync(
-            host, host.Settings(parsed), parsed.GetValue(Ids) ?? [], parsed.GetValue(All)));
+            host, host.Settings(parsed), parsed.GetValue(Ids) ?? [], parsed.GetValue(All), parsed.GetValue(Json)));
         return command;
     }
 }

@@ -75,7 +75,8 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         var now = TimeProvider.System.GetUtcNow();
         var held = await store.ClaimAsync(10, now, now.AddMinutes(1), Token);
 
-        Assert.Equal(0, (await RunAsync(database, "retry", "--realm", "demo", "--user", "ben")).ExitCode);
+        Assert.Equal(
+            (0, "{\"keycloakId\":\"ben\"}\n", ""), await RunAsync(database, "retry", "--realm", "demo", "--user", "ben", "--json"));
         await store.PostponeAsync(
             [.. held.Select(hint => new PostponedHint(hint, now.AddDays(1), 10, Dead: true, "too late"))], Token);
 

@@ -51,11 +51,11 @@ public sealed class UsageCommandTests(PostgresFixture postgres)
             """,
             new { Records = new[] { Record("r1", ana, 0.5m).ToJsonString(), Record("r2", ana, 1m).ToJsonString() } });
 
-        var retry = await RunAsync(fixture, "retry", "--id", $"{ids[1]}", "--id", "4711");
+        var retry = await RunAsync(fixture, "retry", "--id", $"{ids[1]}", "--id", "4711", "--json");
         await fixture.ProcessedAsync();
 
         Assert.Equal(1, retry.ExitCode);
-        Assert.StartsWith("1 records are due now", retry.Output, StringComparison.Ordinal);
+        Assert.Equal($$"""{"id":{{ids[1]}}}""", retry.Output.Trim());
         Assert.Contains("4711", Assert.Single(Lines(retry.Error)), StringComparison.Ordinal);
         Assert.Equal(4m, await fixture.BalanceAsync(ana));
         Assert.Equal(1, await fixture.RefusalsAsync());

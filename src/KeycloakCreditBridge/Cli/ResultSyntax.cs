@@ -2,9 +2,13 @@ using System.CommandLine;
 
 namespace KeycloakCreditBridge.Cli;
 
-/// <summary>Options of every command that lists rows.</summary>
-internal static class ListSyntax
+/// <summary>Options that say how results are printed.</summary>
+internal static class ResultSyntax
 {
+    /// <summary>`--json`, which every command has that ends: an object on each line. Problems stay on standard error.</summary>
+    /// <param name="unit">What an object stands for.</param>
+    public static Option<bool> Json(string unit) => new("--json") { Description = $"One JSON object per {unit} on standard output." };
+
     /// <summary>`--limit`: how many rows are shown at most, 100 by default.</summary>
     public static Option<int> Limit() => new("--limit")
     {
