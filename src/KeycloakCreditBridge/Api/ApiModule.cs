@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Rates;
@@ -24,8 +26,14 @@ internal static class ApiModule
         new AuthenticationBuilder(services).AddScheme<AuthenticationSchemeOptions, RealmTokenHandler>(RealmTokenHandler.SchemeName, null);
         services.AddSingleton<VerifiedTokens>();
         services.AddAuthorization();
-        services.AddOpenApi(options => options.DescribeTokens());
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
+        services.AddOpenApi(ApiDocument.Name, ApiDocument.Configure);
+        services.AddSingleton<ApiDocument>();
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+            // Otherwise every number is described as text too, which no answer is.
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+        });
         services.AddSingleton<IPostConfigureOptions<ForwardedHeadersOptions>, ProxyTrust>();
         services.AddCors();
         services.AddRateLimiter(_ => { });
@@ -48,7 +56,9 @@ internal static class ApiModule
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapGet($"/openapi/{ApiDocument.Name}.json", async (ApiDocument document) =>
+                TypedResults.Bytes(await document.TextAsync(), "application/json"))
+            .Named("getDescription", "This document.").WithTags("Operation").Produces<JsonObject>();
     }
 
     /// <summary>

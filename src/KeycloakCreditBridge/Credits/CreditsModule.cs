@@ -48,7 +48,7 @@ internal static class CreditsModule
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
     public static void MapCredits(this WebApplication app)
     {
-        var api = app.MapApiGroup().RequireCors(BrowserAccess.Policy);
+        var api = app.MapApiGroup().RequireCors(BrowserAccess.Policy).WithTags("Credits");
         MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
         MapChanges(api.MapGroup("/credits"));
         MapTiers(api.MapGroup("/credits/tiers"));
@@ -56,7 +56,7 @@ internal static class CreditsModule
                 "/admin/users/{id}/initialize",
                 (HttpContext context, string id, InitializeEndpoint endpoint) => endpoint.InitializeAsync(context, id))
             .RequireToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Reads a user from Keycloak now and brings the account to that state.");
+            .Answers<BalanceShape>("initializeUser", "Reads a user from Keycloak now and brings the account to that state.");
     }
 
     private static void MapReads(RouteGroupBuilder credits, RouteGroupBuilder llm)
@@ -64,52 +64,57 @@ internal static class CreditsModule
         string[] page = ["limit", "offset", "cursor", "transaction_type"];
         string[] time = ["start_date", "end_date"];
         credits.MapGet("/balance", (HttpContext http, string? user_id, BalanceEndpoints balances) => balances.BalanceAsync(http, user_id))
-            .Answers<BalanceShape>("A balance. The first read opens the account.");
+            .Answers<BalanceShape>("getBalance", "A balance. The first read opens the account.");
         llm.MapGet("/credits", (HttpContext http, string? user_id, BalanceEndpoints balances) => balances.LlmBalanceAsync(http, user_id))
-            .Answers<LlmBalanceShape>("A balance in the shape that LLM gateways read.");
+            .Answers<LlmBalanceShape>("getLlmBalance", "A balance in the shape that LLM gateways read.");
         credits.MapGet(
                 "/transactions", (HttpContext http, string? user_id, LedgerEndpoints ledger) => ledger.TransactionsAsync(http, user_id))
-            .Answers<TransactionShape[]>("The ledger, newest first. The header Next-Cursor has the cursor of the next page.", page);
+            .Answers<TransactionShape[]>("listTransactions", "The ledger, newest first.", page)
+            .AnswersHeader(StatusCodes.Status200OK, LedgerEndpoints.NextCursor, "The cursor of the next page; the last page has none.");
         llm.MapGet("/credits/history", (HttpContext http, string? user_id, LedgerEndpoints ledger) => ledger.HistoryAsync(http, user_id))
-            .Answers<HistoryShape>("The ledger with its length.", page);
+            .Answers<HistoryShape>("getHistory", "The ledger with its length.", page);
         credits.MapGet("/usage/summary", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.SummaryAsync(http, user_id))
-            .Answers<SummaryShape>("Usage within a time.", time);
+            .Answers<SummaryShape>("getUsage", "Usage within a time.", time);
         credits.MapGet("/usage/by-model", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.ByModelAsync(http, user_id))
-            .Answers<ModelShape[]>("Usage within a time, by model.", time);
+            .Answers<ModelShape[]>("getUsageByModel", "Usage within a time, by model.", time);
         credits.MapGet(
                 "/usage/by-service", (HttpContext http, string? user_id, UsageEndpoints usage) => usage.ByServiceAsync(http, user_id))
-            .Answers<ServiceShape[]>("Usage within a time, by service.", time);
+            .Answers<ServiceShape[]>("getUsageByService", "Usage within a time, by service.", time);
     }
 
     private static void MapChanges(RouteGroupBuilder credits)
     {
         credits.MapPost("/allocate", (HttpContext context, CreditChangeEndpoints changes) => changes.AllocateAsync(context))
             .RequireToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Adds credits to a balance.").TakesJson<AllocateShape>().TakesIdempotencyKey();
+            .Answers<BalanceShape>("allocateCredits", "Adds credits to a balance.")
+            .TakesJson<AllocateShape>().TakesIdempotencyKey();
         credits.MapPost("/refund", (HttpContext context, CreditChangeEndpoints changes) => changes.RefundAsync(context))
             .RequireToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Gives credits back. `refunds` names the usage row that is refunded.")
+            .Answers<BalanceShape>("refundCredits", "Gives credits back. `refunds` names the usage row that is refunded.")
             .TakesJson<RefundShape>().TakesIdempotencyKey();
         credits.MapPost("/adjust", (HttpContext context, CreditChangeEndpoints changes) => changes.AdjustAsync(context))
             .RequireToken(CallerRoles.Admin)
-            .Answers<BalanceShape>("Corrects a balance in either direction, also of held and closed accounts. It is not usage.")
-            .TakesJson<AdjustShape>().TakesIdempotencyKey();
+            .Answers<BalanceShape>(
+                "adjustCredits", "Corrects a balance in either direction, also of held and closed accounts. It is not usage.")
+            .TakesJson<AdjustShape>().TakesIdempotencyKey().AnswersProblems(StatusCodes.Status402PaymentRequired);
         credits.MapPost("/deduct", (HttpContext context, CreditChangeEndpoints changes) => changes.DeductAsync(context))
             .RequireToken(CallerRoles.Service, CallerRoles.Admin)
-            .Answers<BalanceShape>("Takes credits from a balance, never more than it has.").TakesJson<DeductShape>().TakesIdempotencyKey();
+            .Answers<BalanceShape>("deductCredits", "Takes credits from a balance, never more than it has.")
+            .TakesJson<DeductShape>().TakesIdempotencyKey().AnswersProblems(StatusCodes.Status402PaymentRequired);
         credits.MapPost("/usage/track", (HttpContext context, CreditChangeEndpoints changes) => changes.TrackAsync(context))
-            .Answers<TrackedShape>("Records usage and takes its cost unless it is free.").TakesJson<TrackShape>().TakesIdempotencyKey();
+            .Answers<TrackedShape>("trackUsage", "Records usage and takes its cost unless it is free.")
+            .TakesJson<TrackShape>().TakesIdempotencyKey().AnswersProblems(StatusCodes.Status402PaymentRequired);
     }
 
     private static void MapTiers(RouteGroupBuilder tiers)
     {
-        tiers.MapGet("", (TierEndpoints endpoints) => endpoints.List()).Answers<TierAnswer[]>("All tiers.");
+        tiers.MapGet("", (TierEndpoints endpoints) => endpoints.List()).Answers<TierAnswer[]>("listTiers", "All tiers.");
         tiers.MapGet("/compare", (HttpContext http, string? user_id, TierEndpoints endpoints) => endpoints.CompareAsync(http, user_id))
-            .Answers<TierComparison>("All tiers, and the account's own.");
+            .Answers<TierComparison>("compareTiers", "All tiers, and the account's own.");
         tiers.MapPost("/switch", (HttpContext context, TierEndpoints endpoints) => endpoints.SwitchAsync(context))
             .RequireToken(CallerRoles.Admin)
             .AddEndpointFilter<RouteHandlerBuilder, TierSwitchCacheFilter>()
-            .Answers<BalanceShape>("Switches a tier. The balance stays unless the switch is pro-rated.")
+            .Answers<BalanceShape>("switchTier", "Switches a tier. The balance stays unless the switch is pro-rated.")
             .TakesJson<SwitchShape>().TakesIdempotencyKey();
     }
 }

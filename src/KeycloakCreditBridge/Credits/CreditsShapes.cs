@@ -1,16 +1,19 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Credits;
 
 // What callers send and are answered, as the API's document has it. The answers themselves are written by the database.
+// Members of requests with a default value may be left out. Choices are patterns: some clients send values of enums under other names.
 
 /// <summary>A balance under both sets of names that callers use; amounts have six decimals.</summary>
+/// <param name="ProRated">What a pro-rated switch of the tier added or took; only in its answer.</param>
 internal sealed record BalanceShape(
     string UserId, string Balance, string CreditsRemaining, string AllocatedMonthly, string CreditsAllocated, string BonusCredits,
     string FreeTierUsed,
     DateTimeOffset? ResetDate, DateTimeOffset? LastReset, DateTimeOffset? LastUpdated, DateTimeOffset? UpdatedAt, DateTimeOffset? CreatedAt,
     string Tier,
-    string? MonthlyCap, bool Unlimited, string Status);
+    string? MonthlyCap, bool Unlimited, string Status, string? ProRated = null);
 
 internal sealed record LlmBalanceShape(string UserId, string CreditsRemaining, string Tier, string? MonthlyCap);
 
@@ -22,17 +25,26 @@ internal sealed record TransactionShape(
 
 internal sealed record HistoryShape(TransactionShape[] Transactions, long Total, int Limit, int Offset);
 
-internal sealed record AllocateShape(string UserId, string Amount, string Source, string? Type, JsonObject? Metadata);
+internal sealed record AllocateShape(
+    [property: Length(1, 255)] string UserId, decimal Amount, [property: Length(1, 500)] string Source,
+    [property: RegularExpression("^(purchase|bonus)$")] string? Type = null, JsonObject? Metadata = null);
 
-internal sealed record RefundShape(string UserId, string Amount, string Reason, Guid? Refunds, JsonObject? Metadata);
+internal sealed record RefundShape(
+    [property: Length(1, 255)] string UserId, decimal Amount, [property: Length(1, 500)] string Reason, Guid? Refunds = null,
+    JsonObject? Metadata = null);
 
-internal sealed record AdjustShape(string UserId, string Amount, string Reason, bool? AllowNegative, JsonObject? Metadata);
+internal sealed record AdjustShape(
+    [property: Length(1, 255)] string UserId, [property: RegularExpression(@"^-?[0-9]{1,14}(\.[0-9]{1,6})?$")] decimal Amount,
+    [property: Length(1, 500)] string Reason, bool? AllowNegative = null, JsonObject? Metadata = null);
 
-internal sealed record DeductShape(string UserId, string Amount, string Service, string? Model, JsonObject? CostBreakdown,
-    JsonObject? Metadata);
+internal sealed record DeductShape(
+    [property: Length(1, 255)] string UserId, decimal Amount, [property: Length(1, 100)] string Service,
+    [property: MaxLength(200)] string? Model = null, JsonObject? CostBreakdown = null, JsonObject? Metadata = null);
 
-internal sealed record TrackShape(string Service, string? UserId, string? Model, int? Tokens, string? Cost, bool? IsFree,
-    JsonObject? Metadata);
+internal sealed record TrackShape(
+    [property: Length(1, 100)] string Service, [property: MaxLength(255)] string? UserId = null,
+    [property: MaxLength(200)] string? Model = null, [property: Range(0, int.MaxValue)] int? Tokens = null, decimal? Cost = null,
+    bool? IsFree = null, JsonObject? Metadata = null);
 
 internal sealed record TrackedShape(
     Guid Id, string UserId, string Service, string? Model, int? Tokens, string Cost, string Charged, bool IsFree, string Balance,
@@ -52,4 +64,4 @@ internal sealed record ModelShape(string Model, long Events, long Tokens, string
 
 internal sealed record ServiceShape(string Service, long Events, long Tokens, string Cost);
 
-internal sealed record SwitchShape(string UserId, string NewTier);
+internal sealed record SwitchShape([property: Length(1, 255)] string UserId, [property: Length(1, 50)] string NewTier);

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Management;
-using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -16,9 +15,25 @@ internal static class HealthEndpoints
 {
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/health/live", () => TypedResults.Text("""{"status":"live"}""", "application/json"));
-        endpoints.MapGet("/health/startup", Startup);
-        endpoints.MapHealthChecks("/health/ready", new HealthCheckOptions { ResponseWriter = WriteAsync });
+        endpoints.MapGet("/health/live", () => TypedResults.Text("""{"status":"live"}""", "application/json"))
+            .WithName("getLiveness").WithSummary("Whether the process answers.").WithTags("Operation")
+            .Produces<LiveResponse>();
+        endpoints.MapGet("/health/startup", Startup)
+            .WithName("getStartup").WithSummary("Whether the schema is ready.").WithTags("Operation")
+            .Produces<StartupResponse>().Produces<StartupResponse>(StatusCodes.Status503ServiceUnavailable);
+        endpoints.MapMethods("/health/ready", [HttpMethods.Head], CheckAsync).ExcludeFromDescription();
+        endpoints.MapGet("/health/ready", CheckAsync)
+            .WithName("getReadiness").WithSummary("Whether the bridge can work.").WithTags("Operation")
+            .Produces<ReadyResponse>().Produces<ReadyResponse>(StatusCodes.Status503ServiceUnavailable);
+    }
+
+    private static async Task CheckAsync(HttpContext context, HealthCheckService checks)
+    {
+        var report = await checks.CheckHealthAsync(context.RequestAborted);
+        context.Response.StatusCode =
+            report.Status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
+        context.Response.Headers.CacheControl = "no-store, no-cache";
+        await WriteAsync(context, report);
     }
 
     private static JsonHttpResult<StartupResponse> Startup(HttpContext context, SchemaGate gate, DetailAccess details) => gate.IsOpen
@@ -44,17 +59,20 @@ internal static class HealthEndpoints
         entry.Status == HealthStatus.Healthy ? entry.Description : entry.Description ?? entry.Exception?.Message ?? "no answer in time";
 }
 
+/// <param name="Status">`live`.</param>
+internal sealed record LiveResponse(string Status);
+
 /// <param name="Status">`started` or `starting`.</param>
 /// <param name="Reason">What it waits for; null for callers that are not told details.</param>
-internal sealed record StartupResponse(string Status, string? Reason);
+internal sealed record StartupResponse(string Status, string? Reason = null);
 
 /// <param name="Status">`ready` or `not ready`.</param>
 /// <param name="Checks">Null for callers that are not told details: names and reasons tell of realms, hosts and roles.</param>
-internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck>? Checks);
+internal sealed record ReadyResponse(string Status, IReadOnlyDictionary<string, ReadyCheck>? Checks = null);
 
 /// <param name="Status">`ok` or `failed`.</param>
 /// <param name="Detail">What is wrong, or what an operator may want to know.</param>
-internal sealed record ReadyCheck(string Status, string? Detail);
+internal sealed record ReadyCheck(string Status, string? Detail = null);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(StartupResponse))]

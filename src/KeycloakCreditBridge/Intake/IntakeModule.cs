@@ -1,7 +1,10 @@
+using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Intake.Webhooks;
+using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
@@ -33,12 +36,21 @@ internal static class IntakeModule
     {
         if (!app.ServiceProvider.GetRequiredService<IOptions<IntakeOptions>>().Value.Webhook.Enabled)
             return;
-        foreach (var path in WebhookPaths)
+        foreach (var (path, name) in WebhookPaths.Zip(["receiveEvent", "receiveUserCreated"]))
         {
-            app.MapPost(path, (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null));
-            app.MapPost(
-                $"{path}/{{realm}}", (string realm, HttpContext context, WebhookEndpoint endpoint) =>
-                    endpoint.ReceiveAsync(context, realm));
+            Describe(app.MapPost(path, (HttpContext context, WebhookEndpoint endpoint) => endpoint.ReceiveAsync(context, null)), name);
+            Describe(
+                app.MapPost(
+                    $"{path}/{{realm}}", (string realm, HttpContext context, WebhookEndpoint endpoint) =>
+                        endpoint.ReceiveAsync(context, realm)),
+                $"{name}OfRealm");
         }
     }
+
+    private static void Describe(RouteHandlerBuilder route, string name) => route
+        .Named(name, "Takes an event of Keycloak. The realm's WebhookAuthentication says how the sender proves itself.")
+        .WithTags("Webhooks")
+        .TakesBody<JsonObject>("application/json", CloudEvent.MediaType)
+        .Produces(StatusCodes.Status204NoContent)
+        .AnswersProblems(400, 401, 404, 408, 413, 415, 429, 503);
 }

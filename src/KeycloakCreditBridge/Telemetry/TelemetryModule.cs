@@ -14,5 +14,9 @@ internal static class TelemetryModule
 
     public static void MapTelemetry(this IEndpointRouteBuilder endpoints) =>
         endpoints.MapGet("/metrics", (MetricsCollector metrics) =>
-            TypedResults.Text(PrometheusText.Write(metrics.Collect()), PrometheusText.ContentType)).ForOperators();
+            TypedResults.Text(PrometheusText.Write(metrics.Collect()), PrometheusText.ContentType))
+            .WithName("getMetrics").WithSummary("Metrics as Prometheus reads them.").WithTags("Operation")
+            .Produces<string>(StatusCodes.Status200OK, "text/plain")
+            .ProducesProblem(StatusCodes.Status404NotFound)
+            .ForOperators();
 }

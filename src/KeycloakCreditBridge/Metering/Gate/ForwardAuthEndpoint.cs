@@ -16,9 +16,9 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
 {
     public const string Path = "/authz";
 
-    private const string Remaining = "X-Credits-Remaining";
-    private const string User = "X-Credits-User";
-    private const string Reason = "X-Credits-Reason";
+    public const string Remaining = "X-Credits-Remaining";
+    public const string User = "X-Credits-User";
+    public const string Reason = "X-Credits-Reason";
 
     /// <summary>
     /// Refuses paths that lead out of <see cref="Path"/>: a gateway that appends its client's path would take another route's 200 as

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
@@ -63,4 +64,6 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
 
 /// <summary>The body of a request for a run.</summary>
 internal sealed record RunShape(
-    string? Mode, DateTimeOffset? Since, string[]? UserIds, bool? DryRun, bool? ReEvaluate, int? AllowClosing);
+    [property: RegularExpression("^(auto|counts|windows|list|database)$")] string? Mode = null, DateTimeOffset? Since = null,
+    [property: Length(1, 1_000)] string[]? UserIds = null, bool? DryRun = null, bool? ReEvaluate = null,
+    [property: Range(0, int.MaxValue)] int? AllowClosing = null);

@@ -9,14 +9,16 @@ internal static class RunRoutes
 {
     public static void MapRuns(this IEndpointRouteBuilder api)
     {
-        var runs = api.MapGroup("/admin/reconciliations").RequireToken(CallerRoles.Admin);
+        var runs = api.MapGroup("/admin/reconciliations").WithTags("Runs").RequireToken(CallerRoles.Admin);
         runs.MapPost("", (HttpContext context, RunEndpoints endpoints) => endpoints.StartAsync(context))
-            .AnswersAccepted<RunView>("Starts a run over the realm; the header Location has its address.").TakesJson<RunShape>();
+            .AnswersAccepted<RunView>("startRun", "Starts a run over the realm.")
+            .TakesJson<RunShape>().AnswersProblems(StatusCodes.Status409Conflict);
         runs.MapGet("", (HttpContext context, RunEndpoints endpoints) => endpoints.ListAsync(context))
-            .Answers<RunView[]>("Lists the realm's latest runs, newest first.");
+            .Answers<RunView[]>("listRuns", "Lists the realm's latest runs, newest first.");
         runs.MapGet("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.ShowAsync(context, id))
-            .Answers<RunView>("Shows how far a run is.");
+            .Answers<RunView>("getRun", "Shows how far a run is.");
         runs.MapDelete("/{id:long}", (HttpContext context, long id, RunEndpoints endpoints) => endpoints.CancelAsync(context, id))
-            .Answers<RunView>("Cancels a run: it ends after its current part.");
+            .Answers<RunView>("cancelRun", "Cancels a run: it ends after its current part.")
+            .AnswersProblems(StatusCodes.Status409Conflict);
     }
 }

@@ -1,12 +1,60 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Api.Description;
 
 public sealed class OpenApiTests(PostgresFixture postgres)
 {
+    [Fact]
+    public async Task Every_route_is_in_the_document_with_each_of_its_methods()
+    {
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var paths = (await fixture.GetAsync("openapi/v1.json", null)).Json["paths"]!.AsObject();
+        foreach (var route in fixture.Bridge.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints)
+            .OfType<RouteEndpoint>())
+        {
+            var path = Regex.Replace(route.RoutePattern.RawText!.TrimEnd('/'), @"/\{\*\*.*|(?<=\{\w+):\w+", "");
+            Assert.True(paths[path] is not null, $"{path} is not described.");
+            foreach (var method in (route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["GET"]).Except(["HEAD"]))
+                Assert.True(paths[path]![method.ToLowerInvariant()] is not null, $"{method} {path} is not described.");
+        }
+    }
+
+    [Fact]
+    public async Task Every_operation_has_a_name_of_its_own_and_names_fields_as_they_are_sent()
+    {
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var document = (await fixture.GetAsync("openapi/v1.json", null)).Json;
+        string?[] names = [.. document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject())
+            .Select(operation => (string?)operation.Value!["operationId"])];
+        Assert.Equal(names.Distinct(), names);
+        Assert.All(names, Assert.NotNull);
+        var schemas = document["components"]!["schemas"]!;
+        Assert.Equal(["user_id", "amount", "service"], schemas["DeductShape"]!["required"]!.AsArray().Select(name => (string?)name));
+        Assert.Null(schemas["RunShape"]!["required"]);
+        Assert.Equal("integer", (string?)schemas["HistoryShape"]!["properties"]!["total"]!["type"]);
+        Assert.NotNull(schemas["DeductShape"]!["properties"]!["metadata"]!["additionalProperties"]);
+        Assert.Equal(
+            ["string", "number"],
+            schemas["DeductShape"]!["properties"]!["amount"]!["oneOf"]!.AsArray().Select(way => (string?)way!["type"]));
+    }
+
+    [Fact]
+    public async Task The_document_is_made_once_and_names_no_host()
+    {
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var document = fixture.Bridge.Services.GetRequiredService<ApiDocument>();
+        Assert.Equal("/", (string?)(await fixture.GetAsync("openapi/v1.json", null)).Json["servers"]![0]!["url"]);
+        Assert.Same(await document.TextAsync(), await document.TextAsync());
+    }
+
     [Fact]
     public async Task The_document_describes_every_route_with_its_answers_and_the_answers_have_its_fields()
     {
@@ -56,7 +104,7 @@ public sealed class OpenApiTests(PostgresFixture postgres)
         {
             var answer = await fixture.GetAsync(path, token);
             Assert.Equal(HttpStatusCode.OK, answer.Status);
-            var described = document["components"]!["schemas"]![schema]!["properties"]!.AsObject().Select(field => field.Key);
+            var described = document["components"]!["schemas"]![schema]!["required"]!.AsArray().Select(field => (string)field!);
             Assert.Equal(described.Order(StringComparer.Ordinal),
                 pick(answer.Json).AsObject().Select(field => field.Key).Order(StringComparer.Ordinal));
         }
