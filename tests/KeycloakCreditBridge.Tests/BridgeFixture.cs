@@ -81,6 +81,13 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         return await http.GetAsync(new Uri(Url, path), Token);
     }
 
+    /// <summary>All series that the bridge shows.</summary>
+    public async Task<string> ReadMetricsAsync()
+    {
+        using var answer = await GetAsync("metrics");
+        return await answer.Content.ReadAsStringAsync(Token);
+    }
+
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     public void Dispose() => _host.Dispose();

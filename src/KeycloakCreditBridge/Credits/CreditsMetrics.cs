@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Credits;
 
 /// <summary>Counts what the HTTP API does to credits.</summary>
-internal sealed class CreditsMetrics
+internal sealed class CreditsMetrics : IInstruments
 {
     private readonly Counter<long> _changes;
     private readonly Counter<long> _insufficient;
@@ -31,6 +32,14 @@ internal sealed class CreditsMetrics
 
     public void BalanceRead(bool fromMemory) =>
         _balances.Add(1, new KeyValuePair<string, object?>("from", fromMemory ? "memory" : "database"));
+
+    public void StartAtZero()
+    {
+        _changes.StartAtZero("type", ["usage", "purchase", "bonus", "refund", "adjustment"]);
+        _balances.StartAtZero("from", ["memory", "database"]);
+        _insufficient.Add(0);
+        _firstReads.Add(0);
+    }
 
     public void SetListening(bool listens) => _listens = listens;
 }

@@ -8,6 +8,7 @@ using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.Extensions.Options;
 
@@ -20,7 +21,7 @@ internal static class CreditsModule
         builder.AddSection<CreditsOptions, CreditsOptionsValidator>(CreditsOptions.Section);
         var services = builder.Services;
         services.AddSingleton<IConfigureOptions<CorsOptions>, BrowserAccess>();
-        services.AddSingleton<CreditsMetrics>();
+        services.AddInstruments<CreditsMetrics>();
         services.AddSingleton<BalanceStore>();
         services.AddSingleton<BalanceCache>();
         services.AddSingleton<BalanceInvalidationStore>();

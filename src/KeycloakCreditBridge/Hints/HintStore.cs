@@ -18,11 +18,13 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     private const string Added =
         $"""
         with added as (
-            insert into user_hints as waiting (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts)
+            insert into user_hints as waiting (
+                realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, attempts, traceparent)
             select h.realm, h.keycloak_id, nextval('user_hints_version'), h.source, h.cause, h.kind, @Now::timestamptz,
-                coalesce(@LeaseEnd::timestamptz, @Now), case when @LeaseEnd is null then 0 else 1 end
-            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @Kinds::text[])
-                as h (realm, keycloak_id, source, cause, kind)
+                coalesce(@LeaseEnd::timestamptz, @Now), case when @LeaseEnd is null then 0 else 1 end,
+                h.traceparent
+            from unnest(@Realms::text[], @KeycloakIds::text[], @Sources::text[], @Causes::text[], @Kinds::text[], @Traceparents::text[])
+                as h (realm, keycloak_id, source, cause, kind, traceparent)
             where h.kind <> 'seen' or not exists (
                 select from keycloak_users k
                 where k.realm = h.realm and k.keycloak_id = h.keycloak_id and k.checked_at > @SeenAfter
@@ -37,8 +39,9 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                     else excluded.hinted_at end,
                 attempts = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.attempts
                     else 0 end + excluded.attempts,
-                due_at = excluded.due_at, state = 'waiting', error = null
-            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts)
+                due_at = excluded.due_at, state = 'waiting', error = null,
+                traceparent = coalesce(excluded.traceparent, waiting.traceparent)
+            returning realm, keycloak_id, version, source, cause, kind, hinted_at, attempts, traceparent)
         """;
 
     private const string Stored =
@@ -74,7 +77,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             order by w.due_at
             limit @Limit
             for update skip locked))
-        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts
+        returning h.realm, h.keycloak_id, h.version, h.source, h.cause, h.kind, h.hinted_at, h.attempts, h.traceparent
         """;
 
     // Waits for locks, as an older claim may hold these rows for a moment; sorted, so that waiting batches cannot deadlock.
@@ -119,6 +122,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 hints.Column("Sources", NpgsqlDbType.Text, hint => hint.Source),
                 hints.Column("Causes", NpgsqlDbType.Text, hint => hint.Cause),
                 hints.Column("Kinds", NpgsqlDbType.Text, hint => Text(hint.Kind)),
+                hints.Column("Traceparents", NpgsqlDbType.Text, hint => hint.Traceparent),
                 Instant("Now", now),
                 Instant("SeenAfter", seenAfter),
                 Instant("LeaseEnd", leaseEnd),

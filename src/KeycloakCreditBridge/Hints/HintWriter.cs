@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -15,9 +16,13 @@ internal sealed class HintWriter(
     /// <summary>Returns when the hints are committed; throws when they are not, or when that is not known.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm the commit: to be repeated, repeating is harmless.</exception>
     public Task WriteAsync(IReadOnlyCollection<UserHint> hints, CancellationToken cancellationToken) =>
-        hints.Count == 0 ? Task.CompletedTask : _commits.WriteAsync(hints, StoreAsync, cancellationToken);
+        hints.Count == 0 ? Task.CompletedTask : _commits.WriteAsync(Traced(hints), StoreAsync, cancellationToken);
 
     public void Dispose() => _commits.Dispose();
+
+    // Here, as the commit is shared by callers of many traces.
+    private static IReadOnlyCollection<UserHint> Traced(IReadOnlyCollection<UserHint> hints) =>
+        Spans.CurrentParent is { } parent ? [.. hints.Select(hint => hint with { Traceparent = parent })] : hints;
 
     private async Task StoreAsync(IReadOnlyList<UserHint> hints)
     {

@@ -19,7 +19,11 @@ internal enum HintKind
 /// <param name="Kind">What the hint says.</param>
 /// <param name="Cause">What happened, in Keycloak's words: `REGISTER`, `USER-CREATE`.</param>
 /// <param name="Source">Where it comes from: see <see cref="HintSources"/>.</param>
-internal sealed record UserHint(string Realm, string UserId, HintKind Kind, string Cause, string Source);
+internal sealed record UserHint(string Realm, string UserId, HintKind Kind, string Cause, string Source)
+{
+    /// <summary>The trace that it came in with, as W3C's `traceparent`; null where none is recorded.</summary>
+    public string? Traceparent { get; init; }
+}
 
 /// <summary>Where evaluations of users come from; written to accounts and ledger as their source.</summary>
 internal static class HintSources
@@ -51,8 +55,10 @@ internal static class HintCauses
 /// <summary>A hint in the hands of one worker until its lease ends.</summary>
 /// <param name="Version">Fences the completion: renewed by every new hint and every claim.</param>
 /// <param name="Attempts">How often the hint was claimed since it last came, this claim included.</param>
+/// <param name="Traceparent">The trace that it last came in with; null where none is recorded.</param>
 internal sealed record ClaimedHint(
-    string Realm, string KeycloakId, long Version, string Source, string Cause, HintKind Kind, DateTimeOffset HintedAt, int Attempts);
+    string Realm, string KeycloakId, long Version, string Source, string Cause, HintKind Kind, DateTimeOffset HintedAt, int Attempts,
+    string? Traceparent = null);
 
 /// <summary>A hint to be attempted again later, or never again.</summary>
 internal sealed record PostponedHint(ClaimedHint Hint, DateTimeOffset DueAt, int Attempts, bool Dead, string Error);

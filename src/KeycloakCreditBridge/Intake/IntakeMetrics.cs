@@ -1,12 +1,14 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Telemetry;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake;
 
 /// <summary>Counts deliveries and polls. Realm labels are configured names only: a request cannot invent one.</summary>
-internal sealed class IntakeMetrics : IDisposable
+internal sealed class IntakeMetrics : IInstruments
 {
-    private readonly Meter _meter;
+    private readonly string[] _realms;
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _ignored;
     private readonly Counter<long> _refused;
@@ -15,17 +17,17 @@ internal sealed class IntakeMetrics : IDisposable
     private readonly Counter<long> _failedPolls;
     private readonly Counter<long> _losses;
 
-    public IntakeMetrics(IMeterFactory meters)
+    public IntakeMetrics(Meter meter, IOptions<KeycloakOptions> keycloak)
     {
-        _meter = meters.Create(BridgeMeter.Name);
-        _accepted = _meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose hint was stored.");
-        _ignored = _meter.CreateCounter<long>("bridge.webhook.ignored", "{delivery}", "Deliveries of events that concern no user.");
-        _refused = _meter.CreateCounter<long>("bridge.webhook.refused", "{delivery}", "Deliveries that were refused, by reason.");
-        _notStored = _meter.CreateCounter<long>(
+        _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
+        _accepted = meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose hint was stored.");
+        _ignored = meter.CreateCounter<long>("bridge.webhook.ignored", "{delivery}", "Deliveries of events that concern no user.");
+        _refused = meter.CreateCounter<long>("bridge.webhook.refused", "{delivery}", "Deliveries that were refused, by reason.");
+        _notStored = meter.CreateCounter<long>(
             "bridge.webhook.not_stored", "{delivery}", "Deliveries answered with 503, to be sent again.");
-        _polled = _meter.CreateCounter<long>("bridge.poll.hints", "{hint}", "Hints that polling brought, by stream.");
-        _failedPolls = _meter.CreateCounter<long>("bridge.poll.failed", "{poll}", "Polls that ended with an error.");
-        _losses = _meter.CreateCounter<long>("bridge.poll.losses", "{loss}", "Times that events may have been lost, by stream.");
+        _polled = meter.CreateCounter<long>("bridge.poll.hints", "{hint}", "Hints that polling brought, by stream.");
+        _failedPolls = meter.CreateCounter<long>("bridge.poll.failed", "{poll}", "Polls that ended with an error.");
+        _losses = meter.CreateCounter<long>("bridge.poll.losses", "{loss}", "Times that events may have been lost, by stream.");
     }
 
     public void DeliveryAccepted(string realm) => _accepted.Add(1, Realm(realm));
@@ -42,7 +44,14 @@ internal sealed class IntakeMetrics : IDisposable
 
     public void EventsLost(string realm, string stream) => _losses.Add(1, Realm(realm), new("stream", stream));
 
-    public void Dispose() => _meter.Dispose();
+    public void StartAtZero()
+    {
+        foreach (var counter in new[] { _accepted, _ignored, _notStored, _failedPolls })
+            counter.StartAtZero("realm", _realms);
+        foreach (var counter in new[] { _polled, _losses })
+            counter.StartAtZero("realm", _realms, "stream", StreamNames.All);
+        _refused.StartAtZero("realm", _realms, "reason", ["signature_missing", "signature_wrong", "signature_expired", "malformed"]);
+    }
 
     private static KeyValuePair<string, object?> Realm(string realm) => new("realm", realm);
 }

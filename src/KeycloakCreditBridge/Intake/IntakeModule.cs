@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake;
@@ -21,12 +22,12 @@ internal static class IntakeModule
         builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
         foreach (var path in WebhookPaths)
             builder.Services.AddSingleton(new MachinePath(path));
-        builder.Services.AddSingleton<IntakeMetrics>();
+        builder.Services.AddInstruments<IntakeMetrics>();
         builder.Services.AddSingleton<RefusalLog>();
         builder.Services.AddSingleton<WebhookAuthenticator>();
         builder.Services.AddSingleton<WebhookEndpoint>();
         builder.Services.AddSingleton<PollCursorStore>();
-        builder.Services.AddSingleton<PollStatus>();
+        builder.Services.AddInstruments<PollStatus>();
         builder.Services.AddSingleton<LostEventsSignal>();
         builder.Services.AddSingleton<EventLossReporter>();
         builder.Services.AddHostedService<EventPoller>();

@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Metering;
 
 /// <summary>Counts the questions and reports of gateways.</summary>
-internal sealed class MeteringMetrics
+internal sealed class MeteringMetrics : IInstruments
 {
     private readonly Counter<long> _gate;
     private readonly Counter<long> _charged;
@@ -59,6 +60,17 @@ internal sealed class MeteringMetrics
             _failedCalls.Add(charged, new KeyValuePair<string, object?>("action", "charged"));
         if (ignored > 0)
             _failedCalls.Add(ignored, new KeyValuePair<string, object?>("action", "ignored"));
+    }
+
+    public void StartAtZero()
+    {
+        foreach (var counter in new[] { _charged, _duplicates, _refused, _unbilled })
+            counter.Add(0);
+        _credits.Add(0);
+        _failedCalls.StartAtZero("action", ["charged", "ignored"]);
+        _gate.StartAtZero("decision", ["allow", "refuse"], "reason", ["unknown_user", "undecided", "no_user"]);
+        _gate.StartAtZero("decision", ["refuse"], "reason", ["no_credits", "held", "closed"]);
+        _gate.StartAtZero("decision", ["allow"], "reason", ["credits"]);
     }
 
     /// <param name="reports">The backlog now; null when it is unknown.</param>

@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Metering.Gate;
 using KeycloakCreditBridge.Metering.Reports;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Metering;
 
@@ -20,7 +21,7 @@ internal static class MeteringModule
         builder.AddSection<MeteringOptions, MeteringOptionsValidator>(MeteringOptions.Section);
         foreach (var path in (string[])[GatePath, MeterPath, ForwardAuthEndpoint.Path])
             builder.Services.AddSingleton(new MachinePath(path));
-        builder.Services.AddSingleton<MeteringMetrics>();
+        builder.Services.AddInstruments<MeteringMetrics>();
         builder.Services.AddSingleton<Pricing>();
         builder.Services.AddSingleton<GateStore>();
         builder.Services.AddSingleton<NegativeCache>();

@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Periods;
 
 /// <summary>Counts what new periods grant and forfeit.</summary>
-internal sealed class PeriodsMetrics
+internal sealed class PeriodsMetrics : IInstruments
 {
     private readonly Counter<long> _renewed;
     private readonly Counter<double> _credits;
@@ -26,4 +27,12 @@ internal sealed class PeriodsMetrics
     }
 
     public void Refused(int accounts) => _refused.Add(accounts);
+
+    public void StartAtZero()
+    {
+        _renewed.Add(0);
+        _credits.Add(0);
+        _forfeited.Add(0);
+        _refused.Add(0);
+    }
 }

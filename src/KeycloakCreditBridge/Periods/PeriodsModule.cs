@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Periods;
 
@@ -9,7 +10,7 @@ internal static class PeriodsModule
     {
         builder.AddSection<PeriodsOptions, PeriodsOptionsValidator>(PeriodsOptions.Section);
         builder.Services.AddSingleton<PeriodStore>();
-        builder.Services.AddSingleton<PeriodsMetrics>();
+        builder.Services.AddInstruments<PeriodsMetrics>();
         builder.Services.AddSingleton<PeriodReset>();
         builder.Services.AddSingleton<IScheduledJobs, PeriodSchedule>();
     }

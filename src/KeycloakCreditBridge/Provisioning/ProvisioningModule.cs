@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Provisioning;
 
@@ -18,7 +19,7 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<AccountStore>();
         builder.Services.AddSingleton<AccountReviewStore>();
         builder.Services.AddSingleton<RenameStore>();
-        builder.Services.AddSingleton<ProvisioningMetrics>();
+        builder.Services.AddInstruments<ProvisioningMetrics>();
         builder.Services.AddSingleton<Provisioner>();
         builder.Services.AddSingleton<DatabaseSubjectReader>();
         builder.Services.AddSingleton<DeletedUserStore>();

@@ -1,10 +1,14 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Telemetry;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>What reconciliations find, by realm.</summary>
-internal sealed class ReconciliationMetrics
+internal sealed class ReconciliationMetrics : IInstruments
 {
+    private readonly string[] _realms;
     private readonly Counter<long> _runs;
     private readonly Counter<long> _seen;
     private readonly Counter<long> _missing;
@@ -13,8 +17,9 @@ internal sealed class ReconciliationMetrics
     private readonly Counter<long> _closed;
     private readonly Histogram<double> _duration;
 
-    public ReconciliationMetrics(Meter meter)
+    public ReconciliationMetrics(Meter meter, IOptions<KeycloakOptions> keycloak)
     {
+        _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         _runs = meter.CreateCounter<long>("bridge.reconciliation.runs", "{run}", "Reconciliations that ended, by status.");
         _seen = meter.CreateCounter<long>("bridge.reconciliation.seen", "{user}", "Users that reconciliations read.");
         _missing = meter.CreateCounter<long>(
@@ -23,7 +28,9 @@ internal sealed class ReconciliationMetrics
         _failed = meter.CreateCounter<long>(
             "bridge.reconciliation.failed", "{user}", "Users that reconciliations could not read or write.");
         _closed = meter.CreateCounter<long>("bridge.reconciliation.closed", "{user}", "Users on record that were deleted from Keycloak.");
-        _duration = meter.CreateHistogram<double>("bridge.reconciliation.duration", "s", "How long reconciliations took, by status.");
+        _duration = meter.CreateHistogram(
+            "bridge.reconciliation.duration", "s", "How long reconciliations took, by status.",
+            tags: null, BridgeMeter.Runs);
     }
 
     public void Reviewed(RunRequest request, ReconcileCounts counts)
@@ -34,6 +41,13 @@ internal sealed class ReconciliationMetrics
         _provisioned.Add(counts.Provisioned, realm);
         _failed.Add(counts.Failed, realm);
         _closed.Add(counts.Closed, realm);
+    }
+
+    public void StartAtZero()
+    {
+        foreach (var counter in new[] { _seen, _missing, _provisioned, _failed, _closed })
+            counter.StartAtZero("realm", _realms);
+        _runs.StartAtZero("realm", _realms, "status", Enum.GetNames<ReconcileStatus>());
     }
 
     public void Ended(ReconcileOutcome outcome)

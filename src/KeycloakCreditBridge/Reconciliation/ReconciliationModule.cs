@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation;
@@ -19,7 +20,7 @@ internal static class ReconciliationModule
     public static void AddReconciliation(this IHostApplicationBuilder builder)
     {
         builder.AddSection<ReconciliationOptions, ReconciliationOptionsValidator>(ReconciliationOptions.Section);
-        builder.Services.AddSingleton<ReconciliationMetrics>();
+        builder.Services.AddInstruments<ReconciliationMetrics>();
         builder.Services.AddSingleton<ReconcileRunStore>();
         builder.Services.AddSingleton<RunNoteStore>();
         builder.Services.AddSingleton<CompleteRunStore>();

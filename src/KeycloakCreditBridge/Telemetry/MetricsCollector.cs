@@ -3,23 +3,33 @@ using System.Diagnostics.Metrics;
 
 namespace KeycloakCreditBridge.Telemetry;
 
-/// <summary>Keeps the newest value of every series of this host's bridge meter.</summary>
+/// <summary>
+/// Keeps the newest value of every series of this host: the bridge's own, and those of the runtime, Kestrel, HttpClient and Npgsql.
+/// </summary>
 internal sealed class MetricsCollector : IHostedService, IDisposable
 {
-    /// <summary>Upper bounds of histogram buckets, made for seconds: from a millisecond to an hour.</summary>
-    public static readonly IReadOnlyList<double> Bounds =
-        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+    private static readonly string[] Meters =
+    [
+        BridgeMeter.Name, "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http",
+        "Npgsql",
+    ];
+
+    // Connections by the address of each peer: series without an end, which tell nothing that the durations do not.
+    private static readonly string[] LeftOut = ["http.client.open_connections", "http.client.connection.duration"];
 
     private readonly ConcurrentDictionary<(Instrument Instrument, string Labels), Series> _series = new();
     private readonly MeterListener _listener = new();
     private readonly Lock _observing = new();
+    private readonly IServiceProvider _services;
 
-    public MetricsCollector(IMeterFactory meters)
+    public MetricsCollector(IMeterFactory meters, IServiceProvider services)
     {
+        _services = services;
         _listener.InstrumentPublished = (instrument, self) =>
         {
-            // Another host of the same process has a meter of the same name, made by another factory.
-            if (instrument.Meter.Name == BridgeMeter.Name && ReferenceEquals(instrument.Meter.Scope, meters))
+            // Another host of the same process has meters of the same names, made by another factory.
+            var isOfThisHost = instrument.Meter.Scope is null || ReferenceEquals(instrument.Meter.Scope, meters);
+            if (isOfThisHost && Meters.Contains(instrument.Meter.Name) && !LeftOut.Contains(instrument.Name))
                 self.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
@@ -29,7 +39,12 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     }
 
     // A hosted service only so that it listens before any other one measures.
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var instruments in _services.GetServices<IInstruments>())
+            instruments.StartAtZero();
+        return Task.CompletedTask;
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -61,7 +76,10 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     {
         private readonly Lock _gate = new();
         private readonly bool _adds = IsAnyOf(instrument, typeof(Counter<>), typeof(UpDownCounter<>), typeof(Histogram<>));
-        private readonly long[] _buckets = new long[Bounds.Count];
+        private readonly double[] _bounds =
+            instrument is Histogram<double> histogram ? [.. histogram.Advice?.HistogramBucketBoundaries ?? BridgeMeter.MomentBounds] : [];
+
+        private long[] _buckets = [];
         private double _value;
         private long _count;
 
@@ -71,15 +89,23 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
             {
                 _value = _adds ? _value + measured : measured;
                 _count++;
-                for (var index = 0; index < _buckets.Length; index++)
-                    _buckets[index] += measured <= Bounds[index] ? 1 : 0;
+                if (_bounds.Length == 0)
+                    return;
+                if (_buckets.Length == 0)
+                    _buckets = new long[_bounds.Length + 1];
+                var found = Array.BinarySearch(_bounds, measured);
+                _buckets[found < 0 ? ~found : found]++;
             }
         }
 
         public SeriesSnapshot Snapshot(string labels)
         {
             lock (_gate)
-                return new SeriesSnapshot(instrument, labels, _value, _count, [.. _buckets]);
+            {
+                var notAbove = 0L;
+                return new SeriesSnapshot(
+                    instrument, labels, _value, _count, [.. _bounds.Zip(_buckets, (bound, count) => (bound, notAbove += count))]);
+            }
         }
     }
 }
@@ -88,5 +114,6 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
 /// <param name="Labels">In Prometheus's text, without braces.</param>
 /// <param name="Value">Total of a counter, sum of a histogram, newest value of a gauge.</param>
 /// <param name="Count">How many values were measured.</param>
-/// <param name="Buckets">How many of them were not above each of <see cref="MetricsCollector.Bounds"/>.</param>
-internal sealed record SeriesSnapshot(Instrument Instrument, string Labels, double Value, long Count, IReadOnlyList<long> Buckets);
+/// <param name="Buckets">How many of them were not above each bound; none but in histograms.</param>
+internal sealed record SeriesSnapshot(
+    Instrument Instrument, string Labels, double Value, long Count, IReadOnlyList<(double Bound, long Count)> Buckets);

@@ -43,8 +43,8 @@ internal static class PrometheusText
             return;
         }
 
-        for (var index = 0; index < item.Buckets.Count; index++)
-            Line($"{name}_bucket", Bucket(Number(MetricsCollector.Bounds[index])), item.Buckets[index]);
+        foreach (var (bound, count) in item.Buckets)
+            Line($"{name}_bucket", Bucket(Number(bound)), count);
         Line($"{name}_bucket", Bucket("+Inf"), item.Count);
         Line($"{name}_sum", item.Labels, item.Value);
         Line($"{name}_count", item.Labels, item.Count);
@@ -69,9 +69,13 @@ internal static class PrometheusText
 
     private static string Name(string instrument, string? unit, string type)
     {
-        var name = Identifier(instrument) + (unit == "s" ? "_seconds" : "");
+        var name = Identifier(Plural(instrument)) + unit switch { "s" => "_seconds", "By" => "_bytes", _ => "" };
         return type == "counter" ? $"{name}_total" : name;
     }
+
+    // In Prometheus `_count` is a part of a histogram: .NET's `assembly.count` becomes `assemblies`.
+    private static string Plural(string instrument) => !instrument.EndsWith(".count", StringComparison.Ordinal) ? instrument
+        : instrument.EndsWith("y.count", StringComparison.Ordinal) ? $"{instrument[..^7]}ies" : $"{instrument[..^6]}s";
 
     private static string Identifier(string text) =>
         string.Concat(text.Select(character => char.IsAsciiLetterOrDigit(character) ? character : '_'));

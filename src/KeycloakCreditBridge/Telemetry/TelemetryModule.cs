@@ -9,7 +9,17 @@ internal static class TelemetryModule
     {
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<MetricsCollector>();
+        builder.Services.AddInstruments<BuildInformation>();
         builder.Services.AddHostedService(services => services.GetRequiredService<MetricsCollector>());
+        builder.AddOtlpExport();
+    }
+
+    /// <summary>Registers a room's instruments, which exist from the start.</summary>
+    public static void AddInstruments<T>(this IServiceCollection services)
+        where T : class, IInstruments
+    {
+        services.AddSingleton<T>();
+        services.AddSingleton<IInstruments>(provider => provider.GetRequiredService<T>());
     }
 
     public static void MapTelemetry(this IEndpointRouteBuilder endpoints) =>

@@ -1,6 +1,7 @@
 using System.Data;
 using System.Diagnostics.Metrics;
 using Dapper;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -46,10 +47,11 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     /// <summary>The bridge's own writer of accounts, with default settings.</summary>
     public Provisioner NewProvisioner()
     {
-        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
+        var options = Options.Create(new ProvisioningOptions());
+        var metrics = new ProvisioningMetrics(new Meter("benchmarks"), Options.Create(new KeycloakOptions()), options);
         return new Provisioner(
-            new AccountStore(DataSource, tiers), new RenameStore(DataSource), new ProvisioningMetrics(new Meter("benchmarks")),
-            TimeProvider.System, NullLogger<Provisioner>.Instance);
+            new AccountStore(DataSource, new TierCatalogue(options)), new RenameStore(DataSource), metrics, TimeProvider.System,
+            NullLogger<Provisioner>.Instance);
     }
 
     public async Task ExecuteAsync(string sql)

@@ -3,11 +3,13 @@ using KeycloakCreditBridge.Hosting.Addresses;
 
 namespace KeycloakCreditBridge.Tests.Documents;
 
-/// <summary>Every document and every file to install with gives the bridge the port that it has by default.</summary>
+/// <summary>Every document and every file to install with gives the bridge the port that it has by default, or that of metrics.</summary>
 public sealed partial class AddressTests
 {
     private static readonly string Port = new Uri(ListenAddresses.Default.Replace("+", "any", StringComparison.Ordinal)).Port.ToString(
         System.Globalization.CultureInfo.InvariantCulture);
+
+    private const string ManagementPort = "8086";
 
     public static TheoryData<string> Files() =>
     [
@@ -20,7 +22,7 @@ public sealed partial class AddressTests
     public void The_bridge_has_one_port(string file)
     {
         var others = Address().Matches(Repository.Read(file))
-            .Where(address => address.Groups["port"].Value != Port)
+            .Where(address => address.Groups["port"].Value is var port && port != Port && port != ManagementPort)
             .Select(address => address.Value);
         Assert.Empty(others);
     }

@@ -29,7 +29,9 @@ public sealed partial class ReferenceTests
     [Fact]
     public void The_metrics_table_has_every_instrument_and_no_other()
     {
-        using var services = Program.Compose(["--Storage:ConnectionString=Host=db"]).Services.BuildServiceProvider();
+        using var services = Program.Compose(
+            ["--Storage:ConnectionString=Host=db", "--Keycloak:Url=https://sso.example.com", "--Keycloak:ClientSecret=secret",
+                "--Keycloak:Realms:0:Name=demo"]).Services.BuildServiceProvider();
         var meter = services.GetRequiredService<Meter>();
         List<string> names = [];
         using var listener = new MeterListener

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
@@ -10,7 +11,7 @@ internal sealed class StoredEvents
 {
     private readonly List<PolledEvent> _events = [];
 
-    public EventSource Source => new("demo", EventSource.UserStream, ListAsync);
+    public EventSource Source => new("demo", StreamNames.Users, ListAsync);
 
     /// <summary>The queries so far.</summary>
     public List<EventQuery> Queries { get; } = [];

@@ -44,6 +44,10 @@ internal sealed class AccountFixture : IAsyncDisposable
         PostgresFixture postgres, ProvisioningOptions? options = null, params string[] realms) =>
         new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), realms);
 
+    /// <summary>Instruments that belong to no host.</summary>
+    public static ProvisioningMetrics NewMetrics() =>
+        new(new Meter("tests"), Options.Create(new KeycloakOptions()), Options.Create(new ProvisioningOptions()));
+
     /// <summary>Options that count addresses.</summary>
     public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()
     {
@@ -79,7 +83,7 @@ internal sealed class AccountFixture : IAsyncDisposable
     private Task<ConvergeResult> ConvergeAsync(TierCatalogue tiers, params DesiredState[] states) =>
         new Provisioner(
             new AccountStore(Database.DataSource, tiers), new RenameStore(Database.DataSource),
-                new ProvisioningMetrics(new Meter("tests")), TimeProvider.System,
+                NewMetrics(), TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
 
     /// <summary>Switches an account as an administrator, on a replica whose clock is so far ahead.</summary>

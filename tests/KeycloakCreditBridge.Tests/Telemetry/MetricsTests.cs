@@ -24,9 +24,58 @@ public sealed class MetricsTests(PostgresFixture postgres)
         Assert.Contains("# TYPE bridge_reconciliation_provisioned_total counter\nbridge_reconciliation_provisioned_total{realm=\"demo\"} "
             + "15\n", text, StringComparison.Ordinal);
         Assert.Contains("bridge_reconciliation_duration_seconds_count{realm=\"demo\",status=\"Done\"} 1\n", text, StringComparison.Ordinal);
-        Assert.DoesNotContain(
-            "bridge_reconciliation_provisioned_total{", await others.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
-            StringComparison.Ordinal);
+        Assert.Contains("bridge_reconciliation_provisioned_total{realm=\"demo\"} 0\n",
+            await others.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Every_counter_of_a_configured_realm_is_0_before_anything_happens()
+    {
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 0);
+        await using var bridge = await fixture.NewBridge().StartAsync();
+
+        var text = await bridge.ReadMetricsAsync();
+
+        string[] series =
+        [
+            "bridge_webhook_accepted_total{realm=\"demo\"} 0", "bridge_webhook_not_stored_total{realm=\"demo\"} 0",
+            "bridge_poll_failed_total{realm=\"demo\"} 0", "bridge_poll_losses_total{realm=\"demo\",stream=\"admin-events\"} 0",
+            "bridge_reconciliation_runs_total{realm=\"demo\",status=\"Failed\"} 0", "bridge_hints_dead_lettered_total 0",
+            "bridge_accounts_opened_total{tier=\"trial\"} 0", "bridge_registrations_late_total{realm=\"demo\"} 0",
+            "bridge_credits_changes_total{type=\"usage\"} 0", "bridge_periods_refused_total 0", "bridge_meter_refused_total 0",
+        ];
+        Assert.All(series, line => Assert.Contains($"{line}\n", text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Runtime_HTTP_connections_and_the_build_are_shown_beside_the_bridges_own_metrics()
+    {
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 1);
+        await using var bridge = await fixture.NewBridge().StartAsync();
+        await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
+        _ = await bridge.ReadMetricsAsync();
+
+        var text = await bridge.ReadMetricsAsync();
+
+        string[] names =
+        [
+            "bridge_build_info{runtime=\".NET ", "dotnet_process_memory_working_set_bytes ", "dotnet_gc_collections_total{",
+            "http_server_request_duration_seconds_bucket{", "http_client_request_duration_seconds_count{",
+            "db_client_connections{",
+        ];
+        Assert.All(names, name => Assert.Contains($"\n{name}", text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Promtool_finds_nothing_to_mend_in_the_metrics()
+    {
+        Promtool.Require();
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 3);
+        await using var bridge = await fixture.NewBridge().StartAsync();
+        await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
+        _ = await bridge.ReadMetricsAsync();
+
+        Assert.Equal("", await Promtool.ComplaintsAsync(await bridge.ReadMetricsAsync(), "check", "metrics"));
     }
 
     [Fact]
@@ -39,7 +88,7 @@ public sealed class MetricsTests(PostgresFixture postgres)
         counter.Add(2, new("kind", "a \"b\"\\c"), new("also", 1));
         counter.Add(3, new("also", 1), new("kind", "a \"b\"\\c"));
         meter.CreateObservableGauge("bridge.age", () => 1.5, "s");
-        var histogram = meter.CreateHistogram<double>("bridge.wait", "s");
+        var histogram = meter.CreateHistogram("bridge.wait", "s", null, tags: null, BridgeMeter.Moments);
         histogram.Record(0.02);
         histogram.Record(9000);
 

@@ -14,8 +14,8 @@ internal sealed partial class EventLossReporter(
     {
         var before = status.Of(realm);
         status.Update(realm, now => now with { UserEventsStored = config.EventsEnabled, AdminEventsStored = config.AdminEventsEnabled });
-        Compare(realm, EventSource.UserStream, before.UserEventsStored, config.EventsEnabled, "eventsEnabled");
-        Compare(realm, EventSource.AdminStream, before.AdminEventsStored, config.AdminEventsEnabled, "adminEventsEnabled");
+        Compare(realm, StreamNames.Users, before.UserEventsStored, config.EventsEnabled, "eventsEnabled");
+        Compare(realm, StreamNames.Admins, before.AdminEventsStored, config.AdminEventsEnabled, "adminEventsEnabled");
     }
 
     /// <summary>Takes note that Keycloak has no usable event store, so that it stores nothing.</summary>
@@ -26,7 +26,7 @@ internal sealed partial class EventLossReporter(
         if (before is { UserEventsStored: false, AdminEventsStored: false })
             return;
         LogNoStore(realm, explanation);
-        ReportLoss(realm, EventSource.UserStream, "Keycloak has no usable event store");
+        ReportLoss(realm, StreamNames.Users, "Keycloak has no usable event store");
     }
 
     /// <summary>Takes note that the newest known event is deleted, and perhaps others that were not read.</summary>

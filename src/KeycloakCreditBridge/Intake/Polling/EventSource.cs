@@ -18,16 +18,13 @@ internal sealed record PolledEvent(string Fingerprint, long Time, UserHint? Hint
 internal sealed record EventSource(
     string Realm, string Stream, Func<EventQuery, CancellationToken, Task<IReadOnlyList<PolledEvent>>> List)
 {
-    public const string UserStream = "user-events";
-    public const string AdminStream = "admin-events";
-
-    public static EventSource UserEvents(KeycloakEvents keycloak, string realm) => new(realm, UserStream, async (query, token) =>
+    public static EventSource UserEvents(KeycloakEvents keycloak, string realm) => new(realm, StreamNames.Users, async (query, token) =>
     [
         .. from happened in await keycloak.ListUserEventsAsync(realm, query, token)
            select new PolledEvent(happened.Fingerprint, happened.Time, Usable(EventRules.HintFrom(happened, realm, HintSources.Poll))),
     ]);
 
-    public static EventSource AdminEvents(KeycloakEvents keycloak, string realm) => new(realm, AdminStream, async (query, token) =>
+    public static EventSource AdminEvents(KeycloakEvents keycloak, string realm) => new(realm, StreamNames.Admins, async (query, token) =>
     [
         .. from happened in await keycloak.ListAdminEventsAsync(realm, query, token)
            select new PolledEvent(

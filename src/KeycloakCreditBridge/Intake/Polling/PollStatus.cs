@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Intake.Polling;
 
@@ -18,9 +20,12 @@ internal sealed record RealmPollStatus(
     long Losses = 0);
 
 /// <summary>How polling goes, for health, doctor and the status page.</summary>
-internal sealed class PollStatus
+internal sealed class PollStatus : IInstruments
 {
     private readonly ConcurrentDictionary<string, RealmPollStatus> _realms = new(StringComparer.Ordinal);
+
+    public PollStatus(Meter meter, TimeProvider clock) => meter.CreateObservableGauge(
+        "bridge.poll.age", () => Ages(clock), "s", "Time since this replica last polled the realm; none where another replica polls it.");
 
     public IReadOnlyDictionary<string, RealmPollStatus> Realms => _realms;
 
@@ -28,4 +33,10 @@ internal sealed class PollStatus
 
     public void Update(string realm, Func<RealmPollStatus, RealmPollStatus> change) =>
         _realms.AddOrUpdate(realm, _ => change(new RealmPollStatus()), (_, status) => change(status));
+
+    private IEnumerable<Measurement<double>> Ages(TimeProvider clock) => _realms
+        .Where(realm => realm.Value is { IsPolling: true, LastPoll: not null })
+        .Select(realm => new Measurement<double>(
+            Math.Max(0, (clock.GetUtcNow() - realm.Value.LastPoll!.Value).TotalSeconds),
+            new KeyValuePair<string, object?>("realm", realm.Key)));
 }

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake.Polling;
@@ -69,6 +70,7 @@ internal sealed partial class RealmPoller(
             return false;
         }
 
+        using var span = Spans.Start("poll realm", ("credits.realm", realm));
         var started = clock.GetUtcNow();
         var sweep = started >= _nextSweep;
         if (sweep)

@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -36,7 +37,9 @@ internal sealed partial class CreditGate(
     /// <param name="userId">The user's Keycloak id or account id; null when the call names none.</param>
     public async Task<GateVerdict> DecideAsync(string? userId, CancellationToken cancellationToken)
     {
+        using var span = Spans.Start("decide call", ("enduser.id", userId));
         var verdict = await EvaluateAsync(userId, cancellationToken);
+        span?.SetTag("credits.decision", verdict.IsAllowed ? "allow" : "refuse").SetTag("credits.reason", verdict.Reason);
         metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
         return verdict;
     }

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -59,6 +60,7 @@ internal sealed partial class UsageWorker(
             if (await UsageReportStore.ClaimAsync(transaction, clock.GetUtcNow(), cancellationToken) is not { } claimed)
                 return false;
             batch = claimed;
+            using var span = Spans.Start("charge usage", ("credits.report", batch.Id));
             try
             {
                 outcome = await ProcessAsync(transaction, batch, cancellationToken);

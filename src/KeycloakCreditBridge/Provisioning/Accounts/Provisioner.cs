@@ -39,7 +39,7 @@ internal sealed partial class Provisioner(
         Log(progress.Changes);
         WarnOfUnknownTiers(batch);
         var result = new ConvergeResult(progress.Changes, progress.Refusals);
-        metrics.Converged(result);
+        metrics.Converged(result, batch, clock.GetUtcNow());
         return result;
     }
 

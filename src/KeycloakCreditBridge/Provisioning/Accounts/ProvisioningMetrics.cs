@@ -1,20 +1,32 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Telemetry;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>What provisioning does to accounts, and how soon.</summary>
-internal sealed class ProvisioningMetrics
+internal sealed class ProvisioningMetrics : IInstruments
 {
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(1);
+
+    private readonly string[] _realms;
+    private readonly string[] _tiers;
     private readonly Counter<long> _opened;
     private readonly Counter<long> _statusChanged;
     private readonly Counter<long> _switched;
     private readonly Counter<long> _welcomed;
     private readonly Counter<long> _refused;
     private readonly Counter<long> _deadLettered;
+    private readonly Counter<long> _late;
     private readonly Histogram<double> _delay;
+    private readonly Histogram<double> _registrationDelay;
 
-    public ProvisioningMetrics(Meter meter)
+    public ProvisioningMetrics(Meter meter, IOptions<KeycloakOptions> keycloak, IOptions<ProvisioningOptions> provisioning)
     {
+        _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
+        _tiers = [.. provisioning.Value.Tiers.Keys.Append(provisioning.Value.Tier).Distinct()];
         _opened = meter.CreateCounter<long>("bridge.accounts.opened", "{account}", "Accounts that were opened, by tier.");
         _statusChanged = meter.CreateCounter<long>(
             "bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
@@ -25,10 +37,19 @@ internal sealed class ProvisioningMetrics
         _refused = meter.CreateCounter<long>("bridge.accounts.refused", "{user}", "Users whose data the database refused.");
         _deadLettered = meter.CreateCounter<long>(
             "bridge.hints.dead_lettered", "{hint}", "Hints that were dead-lettered after the last attempt.");
-        _delay = meter.CreateHistogram<double>("bridge.hints.delay", "s", "Time from a user's last hint to the commit that completed it.");
+        _delay = meter.CreateHistogram(
+            "bridge.hints.delay", "s", "Time from a user's last hint to the commit that completed it.", tags: null, BridgeMeter.Moments);
+        _registrationDelay = meter.CreateHistogram(
+            "bridge.registrations.delay", "s", "Time from a user's creation in Keycloak to the commit of its account, up to a day.",
+            tags: null, BridgeMeter.Moments);
+        _late = meter.CreateCounter<long>(
+            "bridge.registrations.late", "{account}", "Accounts opened later than a day after the user's creation in Keycloak.");
     }
 
-    public void Converged(ConvergeResult result)
+    /// <param name="result">What converging did.</param>
+    /// <param name="batch">The states that it converged to.</param>
+    /// <param name="now">When it was committed.</param>
+    public void Converged(ConvergeResult result, IEnumerable<DesiredState> batch, DateTimeOffset now)
     {
         foreach (var change in result.Changes)
         {
@@ -43,9 +64,37 @@ internal sealed class ProvisioningMetrics
         }
 
         _refused.Add(result.Refusals.Count);
+        var opened = result.Changes.Where(change => change.Opened).Select(change => change.AccountId).ToHashSet(StringComparer.Ordinal);
+        if (opened.Count == 0)
+            return;
+        foreach (var state in batch)
+        {
+            if (state is { AccountId: { } account, CreatedAt: { } created } && opened.Contains(account))
+                Registered(state.Realm, now - created);
+        }
+    }
+
+    public void StartAtZero()
+    {
+        foreach (var counter in new[] { _opened, _switched, _welcomed })
+            counter.StartAtZero("tier", _tiers);
+        _late.StartAtZero("realm", _realms);
+        _statusChanged.StartAtZero("status", ["active", "held", "closed"]);
+        _refused.Add(0);
+        _deadLettered.Add(0);
     }
 
     public void HintCompleted(TimeSpan delay) => _delay.Record(delay.TotalSeconds);
 
     public void HintDeadLettered() => _deadLettered.Add(1);
+
+    // A user that was there long before says nothing about how soon new users get their accounts.
+    private void Registered(string realm, TimeSpan delay)
+    {
+        KeyValuePair<string, object?> tag = new("realm", realm);
+        if (delay > LongestDelay)
+            _late.Add(1, tag);
+        else
+            _registrationDelay.Record(Math.Max(0, delay.TotalSeconds), tag);
+    }
 }

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Worker;
@@ -45,6 +46,8 @@ internal sealed class HintEvaluator(
                 return;
             }
 
+            using var span = Spans.StartIn(
+                hint.Traceparent, "evaluate user", ("credits.realm", hint.Realm), ("enduser.id", hint.KeycloakId));
             try
             {
                 if (await EvaluateAsync(hint, batch, token) is { } state)

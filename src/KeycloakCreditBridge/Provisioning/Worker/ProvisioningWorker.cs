@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -97,6 +98,7 @@ internal sealed partial class ProvisioningWorker(
     // Evaluated users are written even when the host stops: it takes milliseconds, and otherwise waits for the lease to end.
     private async Task CompleteAsync(IReadOnlyList<ClaimedHint> claimed, HintEvaluations evaluations)
     {
+        using var batch = Spans.StartBatch("converge accounts", claimed.Select(hint => hint.Traceparent));
         var result = await provisioner.ConvergeAsync(evaluations.DesiredStates, CancellationToken.None);
         var completedAt = clock.GetUtcNow();
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
@@ -105,7 +107,12 @@ internal sealed partial class ProvisioningWorker(
             .. result.Refusals
                 .Select(refusal => evaluator.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
         foreach (var state in evaluations.DesiredStates)
-            metrics.HintCompleted(completedAt - byUser[(state.Realm, state.KeycloakId)].HintedAt);
+        {
+            var hint = byUser[(state.Realm, state.KeycloakId)];
+            metrics.HintCompleted(completedAt - hint.HintedAt);
+            Spans.AddPart(hint.Traceparent, "commit user", batch, ("credits.realm", state.Realm), ("enduser.id", state.KeycloakId));
+        }
+
         if (postponed.Count == 0)
             return;
         await hints.PostponeAsync(postponed, CancellationToken.None);

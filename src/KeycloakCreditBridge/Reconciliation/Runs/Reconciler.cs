@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Telemetry;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Reconciliation.Runs;
@@ -27,6 +28,7 @@ internal sealed partial class Reconciler(
     public async Task<ReconcileOutcome> RunAsync(
         RunRequest request, IProgress<ReconcileProgress> progress, CancellationToken cancellationToken)
     {
+        using var span = Spans.Start("reconcile realm", ("credits.realm", request.Realm));
         var active = new ActiveRun(request, progress, clock);
         try
         {

@@ -1,8 +1,9 @@
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Polling;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -16,7 +17,7 @@ internal sealed class EventStreamFixture : IDisposable
     private static readonly PollOptions Options = new() { PageSize = 10 };
 
     private readonly LostEventsSignal _requests = new();
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddSingleton<IntakeMetrics>().BuildServiceProvider();
+    private readonly Meter _meter = new("tests");
 
     private HintWriter? _writer;
 
@@ -27,7 +28,7 @@ internal sealed class EventStreamFixture : IDisposable
     public void Dispose()
     {
         _writer?.Dispose();
-        _services.Dispose();
+        _meter.Dispose();
     }
 
     public static async Task<int> PollAsync(EventStream stream, bool sweep = false)
@@ -41,7 +42,9 @@ internal sealed class EventStreamFixture : IDisposable
     public EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
         var losses = new EventLossReporter(
-            new PollStatus(), _requests, _services.GetRequiredService<IntakeMetrics>(), NullLogger<EventLossReporter>.Instance);
+            new PollStatus(_meter, TimeProvider.System), _requests,
+            new IntakeMetrics(_meter, new OptionsWrapper<KeycloakOptions>(new KeycloakOptions())),
+            NullLogger<EventLossReporter>.Instance);
         var options = new OptionsWrapper<HintOptions>(new HintOptions());
         _writer ??= new HintWriter(
             new HintStore(database.DataSource), new HintHandover(options, Clock), new HintSignal(Clock), options, Clock);

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
@@ -137,10 +138,10 @@ public sealed class EventStreamTests(PostgresFixture postgres) : IDisposable
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new PollCursorStore(database.DataSource);
-        await store.SaveAsync("demo", EventSource.UserStream, new PollCursor(Noon, "e2", Noon), Token);
-        await store.SaveAsync("demo", EventSource.UserStream, new PollCursor(Noon.AddSeconds(-1), "e1", Noon), Token);
-        Assert.Equal(new PollCursor(Noon, "e2", Noon), await store.FindAsync("demo", EventSource.UserStream, Token));
-        Assert.Null(await store.FindAsync("demo", EventSource.AdminStream, Token));
+        await store.SaveAsync("demo", StreamNames.Users, new PollCursor(Noon, "e2", Noon), Token);
+        await store.SaveAsync("demo", StreamNames.Users, new PollCursor(Noon.AddSeconds(-1), "e1", Noon), Token);
+        Assert.Equal(new PollCursor(Noon, "e2", Noon), await store.FindAsync("demo", StreamNames.Users, Token));
+        Assert.Null(await store.FindAsync("demo", StreamNames.Admins, Token));
     }
 
     public void Dispose() => _fixture.Dispose();

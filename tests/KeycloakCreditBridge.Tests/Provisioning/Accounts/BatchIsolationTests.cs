@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Dapper;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
@@ -90,7 +89,7 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
         await using var impatient = NpgsqlDataSource.Create($"{scene.Database.ConnectionString};Command Timeout=1");
         var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
         return await new Provisioner(
-            new AccountStore(impatient, tiers), new RenameStore(impatient), new ProvisioningMetrics(new Meter("tests")),
+            new AccountStore(impatient, tiers), new RenameStore(impatient), AccountFixture.NewMetrics(),
                 TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(users.Select(user => scene.Evaluate(user)), Token);
     }

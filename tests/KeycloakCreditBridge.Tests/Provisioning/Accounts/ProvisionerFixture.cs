@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
@@ -24,5 +23,5 @@ internal static class ProvisionerFixture
 
     public static Provisioner Provisioner(TestDatabase database) =>
         new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(
-            database.DataSource), new ProvisioningMetrics(new Meter("tests")), TimeProvider.System, NullLogger<Provisioner>.Instance);
+            database.DataSource), AccountFixture.NewMetrics(), TimeProvider.System, NullLogger<Provisioner>.Instance);
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -29,7 +28,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
     {
         (Database, _keycloak) = (database, keycloak);
         var options = Options.Create(new HintOptions());
-        var metrics = new ProvisioningMetrics(new Meter("tests"));
+        var metrics = AccountFixture.NewMetrics();
         var hints = new HintStore(database.DataSource);
         var signal = new HintSignal(Clock);
         Handover = new HintHandover(options, Clock);

@@ -1,0 +1,86 @@
+using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Telemetry;
+
+/// <summary>
+/// The rules in docs/prometheus are valid and fire as their examples say; they and the dashboards ask for metrics that there are.
+/// </summary>
+public sealed partial class AlertTests(PostgresFixture postgres)
+{
+    private static readonly string Rules = Path.Combine(Repository.Top, "docs", "prometheus", "alerts.yaml");
+
+    private static readonly string Examples =
+        Path.Combine(Repository.Top, "tests", "KeycloakCreditBridge.Tests", "Telemetry", "alerts.test.yaml");
+
+    [Fact]
+    public async Task Promtool_finds_the_rules_valid_and_fires_them_as_the_examples_say()
+    {
+        Promtool.Require();
+        using var folder = InstanceFolder.Claim(Path.GetTempPath(), "promtool");
+        foreach (var file in new[] { Rules, Examples })
+            File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
+
+        Assert.Equal("", await Promtool.ComplaintsAsync("", "check", "rules", Path.Combine(folder.Path, "alerts.yaml")));
+        Assert.Equal("", await Promtool.ComplaintsAsync("", "test", "rules", Path.Combine(folder.Path, "alerts.test.yaml")));
+    }
+
+    [Fact]
+    public async Task Every_metric_that_a_rule_or_a_dashboard_asks_for_is_shown_by_a_running_bridge()
+    {
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 1);
+        await using var bridge = await BridgeFixture
+            .Build(fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true")).StartAsync();
+        await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
+        var asked = Directory.GetFiles(Path.Combine(Repository.Top, "docs", "grafana")).Append(Rules)
+            .SelectMany(file => Metric().Matches(File.ReadAllText(file)).Select(match => match.Value))
+            .Distinct(StringComparer.Ordinal).ToList();
+        Assert.True(asked.Count > 40);
+
+        List<string> missing;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                var shown = await bridge.ReadMetricsAsync();
+                missing = [.. asked.Where(name => !shown.Contains($"\n{name}", StringComparison.Ordinal))];
+                return missing.Count == 0;
+            },
+            $"all of these are shown: {string.Join(", ", asked)}");
+    }
+
+    [Fact]
+    public void Every_rule_names_a_section_of_the_runbook()
+    {
+        var runbook = File.ReadAllText(Path.Combine(Repository.Top, "docs", "runbook.md"));
+        var anchors = Heading().Matches(runbook)
+            .Select(heading => NotOfAnchor().Replace(heading.Groups[1].Value.ToLowerInvariant(), "").Replace(' ', '-'))
+            .Concat(Anchor().Matches(runbook).Select(anchor => anchor.Groups[1].Value))
+            .ToHashSet(StringComparer.Ordinal);
+        var rules = File.ReadAllText(Rules);
+
+        var named = Section().Matches(rules).Select(section => section.Groups[1].Value).ToList();
+
+        Assert.Equal(Alert().Count(rules), named.Count);
+        Findings.None(named.Where(section => !anchors.Contains(section)));
+    }
+
+    [GeneratedRegex(@"\b(bridge|http_server|http_client|dotnet|db_client)_[a-z_]+(?=[{\[) ]|""|$)", RegexOptions.Multiline)]
+    private static partial Regex Metric();
+
+    [GeneratedRegex(@"^#+ (.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex("[^a-z0-9 _-]")]
+    private static partial Regex NotOfAnchor();
+
+    [GeneratedRegex("<a id=\"([^\"]+)\"")]
+    private static partial Regex Anchor();
+
+    [GeneratedRegex(@"runbook: docs/runbook\.md#(\S+)")]
+    private static partial Regex Section();
+
+    [GeneratedRegex(@"- alert: ")]
+    private static partial Regex Alert();
+}

@@ -1,0 +1,67 @@
+using Dapper;
+using KeycloakCreditBridge.Sandbox.Bridges;
+using KeycloakCreditBridge.Telemetry;
+using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
+using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Configuration;
+
+namespace KeycloakCreditBridge.Tests.Telemetry;
+
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+public sealed class TraceTests
+{
+    private const string Converging = "hint_version)";
+
+    [Fact]
+    public async Task One_trace_leads_from_the_webhook_to_the_commit_although_the_replica_that_received_it_was_killed()
+    {
+        await using var receiver = await OtlpReceiverFixture.StartAsync();
+        await using var scene = await FaultFixture.CreateAsync();
+        var settings = scene.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal);
+        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
+        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
+            await scene.CreateUserAsync("ana");
+            await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
+            await Eventually.TrueAsync(() => Task.FromResult(Received().Count == 1), "the webhook's span is received");
+            await killed.KillAsync();
+            await scene.Database.EndWaitingAsync(Converging);
+        }
+
+        Assert.Equal(0, await scene.AccountsAsync());
+        await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
+        await Eventually.TrueAsync(
+            () => Task.FromResult(receiver.Spans.Any(span => span.Name == "commit user")), "the commit's span is received");
+
+        var trace = Received().Single().Trace;
+        Assert.Contains(receiver.Spans, span => span.Name == "evaluate user" && span.Trace == trace);
+        Assert.Contains(receiver.Spans, span => span.Name == "commit user" && span.Trace == trace);
+        Assert.Contains(receiver.Spans, span => span.Name == "converge accounts" && span.Links.Contains(trace));
+        Assert.Equal(1, await scene.AccountsAsync());
+        await Eventually.TrueAsync(
+            () => Task.FromResult(receiver.Has("metrics") && receiver.Has("logs")), "metrics and logs are received");
+
+        List<ReceivedSpan> Received() =>
+            [.. receiver.Spans.Where(span => span.Name.StartsWith("POST", StringComparison.Ordinal) && span.Name.Contains("webhooks"))];
+    }
+
+    [Theory]
+    [InlineData("TRACES", true, "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317")]
+    [InlineData("LOGS", true, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://collector:4317")]
+    [InlineData("TRACES", false, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://collector:4317")]
+    [InlineData("METRICS", false, "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317", "OTEL_METRICS_EXPORTER=none")]
+    [InlineData("METRICS", false, "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317", "OTEL_SDK_DISABLED=true")]
+    [InlineData("METRICS", false)]
+    public void A_signal_is_sent_where_it_has_an_endpoint_and_is_not_switched_off(string signal, bool isSent, params string[] variables)
+    {
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(variables.Select(variable => variable.Split('=', 2))
+                .ToDictionary(pair => pair[0], string? (pair) => pair[1]))
+            .Build();
+
+        Assert.Equal(isSent, OtlpExport.IsWanted(configuration, signal));
+    }
+}
