@@ -9,92 +9,92 @@ public sealed class AdoptionTests(PostgresFixture postgres)
     [Fact]
     public async Task Two_accounts_of_one_user_become_one_and_the_opening_counts_once()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        await scene.Database.OpenAsync("Tom@Example.com", 5m);
-        await scene.Database.OpenAsync("tom", 4m, used: 1m);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        await fixture.Database.OpenAsync("Tom@Example.com", 5m);
+        await fixture.Database.OpenAsync("tom", 4m, used: 1m);
 
-        var report = await scene.ApplyAsync();
+        var report = await fixture.ApplyAsync();
 
         Assert.Equal((1, 5m, 0m), (report.Done, report.Totals.TakenBack, report.Totals.NotTakenBack));
-        Assert.Equal(["tom 4.00 of tom"], await scene.AccountsAsync());
-        Assert.Equal(["purchase 5.00", "purchase 5.00 signup", "usage -1.00", "adjustment -5.00"], await scene.LedgerAsync("tom"));
-        Assert.Equal(["credit.adopt"], await scene.Database.QueryAsync<string>("select action from audit_logs"));
-        await scene.AssertBooksAsync();
+        Assert.Equal(["tom 4.00 of tom"], await fixture.AccountsAsync());
+        Assert.Equal(["purchase 5.00", "purchase 5.00 signup", "usage -1.00", "adjustment -5.00"], await fixture.LedgerAsync("tom"));
+        Assert.Equal(["credit.adopt"], await fixture.Database.QueryAsync<string>("select action from audit_logs"));
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
     public async Task What_was_granted_twice_and_spent_is_stated_and_no_balance_falls_below_zero()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        await scene.Database.OpenAsync("tom@example.com", 0.5m, used: 4.5m);
-        await scene.Database.OpenAsync("tom", 1m, used: 4m);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        await fixture.Database.OpenAsync("tom@example.com", 0.5m, used: 4.5m);
+        await fixture.Database.OpenAsync("tom", 1m, used: 4m);
 
-        await scene.ApplyAsync();
+        await fixture.ApplyAsync();
 
-        Assert.Equal(["tom 0.00 of tom"], await scene.AccountsAsync());
+        Assert.Equal(["tom 0.00 of tom"], await fixture.AccountsAsync());
         Assert.Equal(
             ["1.500000 3.500000"],
-            await scene.Database.QueryAsync<string>(
+            await fixture.Database.QueryAsync<string>(
                 """
                 select (metadata ->> 'taken_back') || ' ' || (metadata ->> 'not_taken_back')
                 from credit_transactions where transaction_type = 'adjustment'
                 """));
-        await scene.AssertBooksAsync();
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
     public async Task The_better_tier_survives_and_both_openings_missing_from_the_ledger_count_once()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        await scene.Database.OpenAsync("tom@example.com", 18m, openings: 0, opening: 20m, tier: "starter");
-        await scene.Database.OpenAsync("tom", 5m, openings: 0);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        await fixture.Database.OpenAsync("tom@example.com", 18m, openings: 0, opening: 20m, tier: "starter");
+        await fixture.Database.OpenAsync("tom", 5m, openings: 0);
 
-        await scene.ApplyAsync();
+        await fixture.ApplyAsync();
 
-        Assert.Equal(["tom 18.00 of tom"], await scene.AccountsAsync());
-        Assert.Equal("starter", await scene.Database.ScalarAsync<string>("select tier from user_credits"));
-        await scene.AssertBooksAsync();
+        Assert.Equal(["tom 18.00 of tom"], await fixture.AccountsAsync());
+        Assert.Equal("starter", await fixture.Database.ScalarAsync<string>("select tier from user_credits"));
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
     public async Task Openings_that_never_reached_the_balance_cost_nothing_and_those_that_did_are_taken_back()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("raced");
-        scene.AddUser("granted");
-        scene.AddUser("topped");
-        await scene.Database.OpenAsync("raced", 4m, openings: 10, used: 1m);
-        await scene.Database.OpenAsync("granted", 9m, openings: 2, used: 1m);
-        await scene.Database.OpenAsync("topped", 100m, openings: 2);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("raced");
+        fixture.AddUser("granted");
+        fixture.AddUser("topped");
+        await fixture.Database.OpenAsync("raced", 4m, openings: 10, used: 1m);
+        await fixture.Database.OpenAsync("granted", 9m, openings: 2, used: 1m);
+        await fixture.Database.OpenAsync("topped", 100m, openings: 2);
 
-        var report = await scene.ApplyAsync();
+        var report = await fixture.ApplyAsync();
 
-        Assert.Equal(["granted 4.00 of granted", "raced 4.00 of raced", "topped 100.00 of topped"], await scene.AccountsAsync());
+        Assert.Equal(["granted 4.00 of granted", "raced 4.00 of raced", "topped 100.00 of topped"], await fixture.AccountsAsync());
         Assert.Equal(5m, report.Totals.TakenBack);
-        Assert.Equal(12, (await scene.LedgerAsync("raced")).Length);
-        await scene.AssertBooksAsync();
+        Assert.Equal(12, (await fixture.LedgerAsync("raced")).Length);
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
     public async Task Ledgers_that_lack_rows_get_them_and_the_balances_stay()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
         foreach (var id in new[] { "bare", "used", "short" })
-            scene.AddUser(id, $"{id}@example.com");
-        await scene.Database.OpenAsync("bare", 3.2m, openings: 0);
-        await scene.Database.OpenAsync("used@example.com", 4m, openings: 0, used: 1m);
-        await scene.Database.OpenAsync("short", 3.5m, used: 1m);
+            fixture.AddUser(id, $"{id}@example.com");
+        await fixture.Database.OpenAsync("bare", 3.2m, openings: 0);
+        await fixture.Database.OpenAsync("used@example.com", 4m, openings: 0, used: 1m);
+        await fixture.Database.OpenAsync("short", 3.5m, used: 1m);
 
-        await scene.ApplyAsync();
+        await fixture.ApplyAsync();
 
-        Assert.Equal(["bare 3.20 of bare", "short 3.50 of short", "used 4.00 of used"], await scene.AccountsAsync());
-        Assert.Equal(["purchase 3.20 signup"], await scene.LedgerAsync("bare"));
-        Assert.Equal(["usage -1.00", "purchase 5.00 signup"], await scene.LedgerAsync("used"));
-        Assert.Equal(["purchase 5.00 signup", "usage -1.00", "adjustment -0.50"], await scene.LedgerAsync("short"));
-        await scene.AssertBooksAsync();
+        Assert.Equal(["bare 3.20 of bare", "short 3.50 of short", "used 4.00 of used"], await fixture.AccountsAsync());
+        Assert.Equal(["purchase 3.20 signup"], await fixture.LedgerAsync("bare"));
+        Assert.Equal(["usage -1.00", "purchase 5.00 signup"], await fixture.LedgerAsync("used"));
+        Assert.Equal(["purchase 5.00 signup", "usage -1.00", "adjustment -0.50"], await fixture.LedgerAsync("short"));
+        await fixture.AssertBooksAsync();
     }
 
     [Theory]
@@ -103,42 +103,42 @@ public sealed class AdoptionTests(PostgresFixture postgres)
     public async Task A_user_with_openings_in_the_ledger_and_no_account_is_opened_with_one_of_them_and_granted_nothing_more(
         string template, string expected)
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("sam", "sam@example.com");
-        await scene.Database.OpenAsync("sam@example.com", 5m, openings: 3);
-        await scene.Database.ExecuteAsync("delete from user_credits");
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("sam", "sam@example.com");
+        await fixture.Database.OpenAsync("sam@example.com", 5m, openings: 3);
+        await fixture.Database.ExecuteAsync("delete from user_credits");
 
-        await scene.ApplyAsync(false, ("Provisioning:AccountId", template));
-        await using var bridge = scene.NewBridge(("Provisioning:AccountId", template));
+        await fixture.ApplyAsync(false, ("Provisioning:AccountId", template));
+        await using var bridge = fixture.NewBridge(("Provisioning:AccountId", template));
         await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
 
-        Assert.Equal([$"{expected} 5.00 of sam"], await scene.AccountsAsync());
-        Assert.Equal(4, (await scene.LedgerAsync(expected)).Length);
-        await scene.AssertBooksAsync();
-        Assert.Equal(0, (await scene.PlanAsync(("Provisioning:AccountId", template))).Totals.Due);
+        Assert.Equal([$"{expected} 5.00 of sam"], await fixture.AccountsAsync());
+        Assert.Equal(4, (await fixture.LedgerAsync(expected)).Length);
+        await fixture.AssertBooksAsync();
+        Assert.Equal(0, (await fixture.PlanAsync(("Provisioning:AccountId", template))).Totals.Due);
     }
 
     [Fact]
     public async Task Unowned_shared_and_unverified_accounts_keep_their_id_and_balance()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("one", "both@example.com");
-        scene.AddUser("two", "BOTH@example.com");
-        scene.AddUser("eve", "victim@example.com", verified: false);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("one", "both@example.com");
+        fixture.AddUser("two", "BOTH@example.com");
+        fixture.AddUser("eve", "victim@example.com", verified: false);
         foreach (var id in new[] { "left@example.com", "both@example.com", "victim@example.com" })
-            await scene.Database.OpenAsync(id, 7m, openings: 2);
+            await fixture.Database.OpenAsync(id, 7m, openings: 2);
 
-        var report = await scene.ApplyAsync();
+        var report = await fixture.ApplyAsync();
 
         Assert.Subset(
             AdoptionFixture.Counts(report).ToHashSet(StringComparer.Ordinal),
             new HashSet<string> { "unowned 1", "shared 1", "unproven 1" });
-        Assert.Equal(["both@example.com 7.00", "left@example.com 7.00", "victim@example.com 7.00"], await scene.AccountsAsync());
+        Assert.Equal(["both@example.com 7.00", "left@example.com 7.00", "victim@example.com 7.00"], await fixture.AccountsAsync());
         Assert.Contains("both@example.com", report.Findings.Single(finding => finding.Name == "shared").First);
-        await scene.AssertBooksAsync();
+        await fixture.AssertBooksAsync();
 
-        await scene.ApplyAsync(trustAddresses: true);
-        Assert.Contains("eve 7.00 of eve", await scene.AccountsAsync());
+        await fixture.ApplyAsync(trustAddresses: true);
+        Assert.Contains("eve 7.00 of eve", await fixture.AccountsAsync());
     }
 
     [Theory]
@@ -147,37 +147,37 @@ public sealed class AdoptionTests(PostgresFixture postgres)
     [InlineData("{username}", "tom")]
     public async Task The_account_gets_the_id_of_the_configured_template(string template, string expected)
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        await scene.Database.OpenAsync("tom@example.com", 5m);
-        await scene.Database.OpenAsync("tom", 5m);
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        await fixture.Database.OpenAsync("tom@example.com", 5m);
+        await fixture.Database.OpenAsync("tom", 5m);
 
-        await scene.ApplyAsync(false, ("Provisioning:AccountId", template));
+        await fixture.ApplyAsync(false, ("Provisioning:AccountId", template));
 
-        Assert.Equal([$"{expected} 5.00 of tom"], await scene.AccountsAsync());
-        Assert.Equal(3, (await scene.LedgerAsync(expected)).Length);
-        await scene.AssertBooksAsync();
-        Assert.Equal(0, (await scene.PlanAsync(("Provisioning:AccountId", template))).Totals.Due);
+        Assert.Equal([$"{expected} 5.00 of tom"], await fixture.AccountsAsync());
+        Assert.Equal(3, (await fixture.LedgerAsync(expected)).Length);
+        await fixture.AssertBooksAsync();
+        Assert.Equal(0, (await fixture.PlanAsync(("Provisioning:AccountId", template))).Totals.Due);
     }
 
     [Fact]
     public async Task A_plan_writes_nothing_and_a_second_run_finds_nothing_and_touches_no_row()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        await FillAsync(scene);
-        await scene.Database.MigrateAsync();
-        var before = await scene.VersionsAsync();
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        await FillAsync(fixture);
+        await fixture.Database.MigrateAsync();
+        var before = await fixture.VersionsAsync();
 
-        var plan = await scene.PlanAsync();
+        var plan = await fixture.PlanAsync();
 
-        Assert.Equal(before, await scene.VersionsAsync());
+        Assert.Equal(before, await fixture.VersionsAsync());
         Assert.True(plan.Totals.Due > 0);
-        await scene.ApplyAsync();
-        var after = await scene.VersionsAsync();
-        var second = await scene.ApplyAsync();
+        await fixture.ApplyAsync();
+        var after = await fixture.VersionsAsync();
+        var second = await fixture.ApplyAsync();
         Assert.Equal((0L, 0L), (second.Totals.Due, second.Done));
-        Assert.Equal(after, await scene.VersionsAsync());
-        await scene.AssertBooksAsync();
+        Assert.Equal(after, await fixture.VersionsAsync());
+        await fixture.AssertBooksAsync();
     }
 
     [Fact]
@@ -218,18 +218,18 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         Assert.Equal(await undisturbed.StateAsync(), await killed.StateAsync());
     }
 
-    private static async Task FillAsync(AdoptionFixture scene, bool users = true)
+    private static async Task FillAsync(AdoptionFixture fixture, bool users = true)
     {
         for (var number = 0; number < 12; number++)
         {
             var id = $"p{number:D2}";
             if (users)
-                scene.AddUser(id, $"{id}@example.com");
-            await scene.Database.OpenAsync(id, 5m - (number % 3), openings: number % 4);
+                fixture.AddUser(id, $"{id}@example.com");
+            await fixture.Database.OpenAsync(id, 5m - (number % 3), openings: number % 4);
             if (number % 2 == 0)
-                await scene.Database.OpenAsync($"{id}@example.com", 5m, used: number % 5);
+                await fixture.Database.OpenAsync($"{id}@example.com", 5m, used: number % 5);
         }
 
-        await scene.Database.OpenAsync("left@example.com", 3m);
+        await fixture.Database.OpenAsync("left@example.com", 3m);
     }
 }

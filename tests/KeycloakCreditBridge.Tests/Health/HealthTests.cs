@@ -13,8 +13,9 @@ public sealed class HealthTests(PostgresFixture postgres)
     [Fact]
     public async Task A_bridge_that_can_work_is_ready_and_says_what_it_checked()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
-        await using var bridge = await BridgeFixture.Build(bundle.Database, bundle.Keycloak, ("Intake:Poll:Enabled", "true")).StartAsync();
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
+        await using var bridge = await BridgeFixture.Build(fixture.Database, fixture.Keycloak,
+            ("Intake:Poll:Enabled", "true")).StartAsync();
 
         await Eventually.TrueAsync(async () => (await ReadyAsync(bridge)).Status == HttpStatusCode.OK, "the bridge is ready");
 
@@ -28,9 +29,9 @@ public sealed class HealthTests(PostgresFixture postgres)
     [Fact]
     public async Task A_bridge_that_Keycloak_refuses_lives_but_is_not_ready()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
         await using var bridge = await BridgeFixture.Build(
-            bundle.Database, bundle.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
+            fixture.Database, fixture.Keycloak, ("Keycloak:ClientSecret", "not-the-secret")).StartAsync();
 
         var (status, answer) = await ReadyAsync(bridge);
         using var live = await bridge.GetAsync("health/live");
@@ -43,11 +44,11 @@ public sealed class HealthTests(PostgresFixture postgres)
     [Fact]
     public async Task A_bridge_started_before_its_database_lives_and_becomes_ready_with_it()
     {
-        await using var bundle = await ReconciliationFixture.StartAsync(postgres, users: 5);
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 5);
         await using var server = await PostgresFixture.StartOwnAsync();
         var connectionString = await server.CreateDatabaseAsync("late", TestContext.Current.CancellationToken);
         await server.StopAsync(immediate: true);
-        var settings = BridgeFixture.Settings(connectionString, bundle.Keycloak.Server.Url);
+        var settings = BridgeFixture.Settings(connectionString, fixture.Keycloak.Server.Url);
         await using var bridge = await BridgeFixture.Build(settings, ("Reconciliation:Enabled", "true")).StartAsync();
 
         using var live = await bridge.GetAsync("health/live");

@@ -34,7 +34,7 @@ internal sealed class SetupFixture : IAsyncDisposable
 
     public string Realm { get; private init; } = $"setup-{Guid.NewGuid():n}";
 
-    /// <summary>Settings beside those of every scene, or in their place.</summary>
+    /// <summary>Settings beside those of every fixture, or in their place.</summary>
     public Dictionary<string, string?> More { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}");
@@ -79,7 +79,7 @@ internal sealed class SetupFixture : IAsyncDisposable
     public static async Task<SetupFixture> CreateAsync(
         IKeycloakServer server, PostgresFixture postgres, JsonObject? more = null, string? name = null)
     {
-        var scene = await OfRealmAsync(server, postgres, name ?? $"setup-{Guid.NewGuid():n}");
+        var fixture = await OfRealmAsync(server, postgres, name ?? $"setup-{Guid.NewGuid():n}");
         // Each of these is kept in another way, and a careless write puts it back to its default.
         var realm = JsonNode.Parse(
             """
@@ -92,8 +92,8 @@ internal sealed class SetupFixture : IAsyncDisposable
             """)!.AsObject();
         foreach (var (field, value) in more ?? [])
             realm[field] = value?.DeepClone();
-        await scene.Admin.ImportRealmAsync(scene.Realm, realm.ToJsonString(), Token);
-        return scene;
+        await fixture.Admin.ImportRealmAsync(fixture.Realm, realm.ToJsonString(), Token);
+        return fixture;
     }
 
     /// <summary>Runs `setup keycloak` as the administrator.</summary>

@@ -25,11 +25,11 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [MemberData(nameof(Ways))]
     public async Task A_user_with_credits_passes_by_any_method_and_path_and_has_an_account_after_the_first_call(string method, string path)
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var answer = await AskAsync(scene, scene.TokenOf("u1"), path, method);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var answer = await AskAsync(fixture, fixture.TokenOf("u1"), path, method);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal(("5.000000", "u1"), (Header(answer, "X-Credits-Remaining"), Header(answer, "X-Credits-User")));
-        Assert.Equal(5m, await scene.BalanceOfAsync("u1"));
+        Assert.Equal(5m, await fixture.BalanceOfAsync("u1"));
     }
 
     [Theory]
@@ -40,17 +40,17 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [InlineData("credits_remaining = 0, unlimited = true", 200, null, null)]
     public async Task A_refused_user_is_told_why(string change, int status, string? words, string? reason)
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        var token = scene.TokenOf("u1");
-        await AskAsync(scene, token);
-        await scene.HintsDoneAsync();
-        await scene.Database.ExecuteAsync($"update user_credits set {change}, source = null");
-        await Eventually.TrueAsync(async () => (int)(await AskAsync(scene, token)).StatusCode == status, "the change is seen");
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        var token = fixture.TokenOf("u1");
+        await AskAsync(fixture, token);
+        await fixture.HintsDoneAsync();
+        await fixture.Database.ExecuteAsync($"update user_credits set {change}, source = null");
+        await Eventually.TrueAsync(async () => (int)(await AskAsync(fixture, token)).StatusCode == status, "the change is seen");
 
-        using var answer = await AskAsync(scene, token);
+        using var answer = await AskAsync(fixture, token);
         if (words is null)
             return;
-        var problem = await ApiReply.OfAsync(await AskAsync(scene, token));
+        var problem = await ApiReply.OfAsync(await AskAsync(fixture, token));
         Assert.StartsWith(words, problem.Detail, StringComparison.Ordinal);
         Assert.StartsWith(words, Header(answer, "X-Credits-Reason"), StringComparison.Ordinal);
         Assert.Equal(reason, problem["reason"]);
@@ -59,11 +59,11 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [Fact]
     public async Task No_call_passes_without_a_valid_token()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
-        Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(scene, null)).StatusCode);
-        var claims = scene.Claims("u1");
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(fixture, null)).StatusCode);
+        var claims = fixture.Claims("u1");
         claims["exp"] = DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds();
-        using var expired = await AskAsync(scene, scene.Sign(claims));
+        using var expired = await AskAsync(fixture, fixture.Sign(claims));
         Assert.Equal(HttpStatusCode.Unauthorized, expired.StatusCode);
         Assert.NotEmpty(expired.Headers.WwwAuthenticate);
     }
@@ -71,9 +71,9 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [Fact]
     public async Task A_user_without_an_account_is_refused_unless_configured_otherwise()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres, ("Credits:FirstRead", "NotFound"));
-        Assert.Equal("You have no credit account.", (await ApiReply.OfAsync(await AskAsync(scene, scene.TokenOf("u1")))).Detail);
-        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(scene, scene.TokenOf("u1"))).StatusCode);
+        await using var fixture = await CreditsFixture.StartAsync(postgres, ("Credits:FirstRead", "NotFound"));
+        Assert.Equal("You have no credit account.", (await ApiReply.OfAsync(await AskAsync(fixture, fixture.TokenOf("u1")))).Detail);
+        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(fixture, fixture.TokenOf("u1"))).StatusCode);
         await using var lenient = await CreditsFixture.StartAsync(
             postgres, ("Credits:FirstRead", "NotFound"), ("Metering:Gate:UnknownUser", "Allow"));
         using var allowed = await AskAsync(lenient, lenient.TokenOf("u1"));
@@ -86,15 +86,15 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [Fact]
     public async Task While_the_database_is_away_the_answer_is_503_with_Retry_After()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
         var user = new EmulatedUser(EmulatedUser.NewId(), "ana");
-        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
-        await AskAsync(scene, scene.TokenOf("u1"));
+        fixture.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
+        await AskAsync(fixture, fixture.TokenOf("u1"));
         // Whose token has no name is looked for in Keycloak.
-        var claims = scene.Claims(user.Id);
+        var claims = fixture.Claims(user.Id);
         claims.Remove("preferred_username");
-        scene.Keycloak.Faults.Fail("*/users/*", 1_000, 500);
-        using var answer = await AskAsync(scene, scene.Sign(claims));
+        fixture.Keycloak.Faults.Fail("*/users/*", 1_000, 500);
+        using var answer = await AskAsync(fixture, fixture.Sign(claims));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.NotNull(answer.Headers.RetryAfter);
     }
@@ -106,9 +106,9 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [InlineData("/authz/./../health/live")]
     public async Task A_path_that_leads_out_of_authz_is_refused(string path)
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
         using var client = new TcpClient();
-        await client.ConnectAsync(scene.Bridge.Url.Host, scene.Bridge.Url.Port, Token);
+        await client.ConnectAsync(fixture.Bridge.Url.Host, fixture.Bridge.Url.Port, Token);
         await using var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: bridge\r\nConnection: close\r\n\r\n"), Token);
         using var reader = new StreamReader(stream);
@@ -118,10 +118,10 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
     [Fact]
     public async Task An_account_id_that_no_header_can_hold_is_percent_encoded()
     {
-        await using var scene = await CreditsFixture.StartAsync(postgres, ("Provisioning:AccountId", "{username}"));
+        await using var fixture = await CreditsFixture.StartAsync(postgres, ("Provisioning:AccountId", "{username}"));
         var user = new EmulatedUser(EmulatedUser.NewId(), "ana né");
-        scene.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
-        using var answer = await AskAsync(scene, scene.TokenOf(user.Id));
+        fixture.Keycloak.Realm(CreditsFixture.Realm).AddUser(user);
+        using var answer = await AskAsync(fixture, fixture.TokenOf(user.Id));
         Assert.Equal("ana%20n%C3%A9", Header(answer, "X-Credits-User"));
     }
 
@@ -129,10 +129,10 @@ public sealed class ForwardAuthTests(PostgresFixture postgres)
         answer.Headers.TryGetValues(name, out var values) ? values.Single() : null;
 
     private static async Task<HttpResponseMessage> AskAsync(
-        CreditsFixture scene, string? token, string path = "authz", string method = "GET")
+        CreditsFixture fixture, string? token, string path = "authz", string method = "GET")
     {
         using var http = new HttpClient();
-        using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(scene.Bridge.Url, path));
+        using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(fixture.Bridge.Url, path));
         if (token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return await http.SendAsync(request, Token);

@@ -15,36 +15,36 @@ public sealed class NginxTests(PostgresFixture postgres)
     public async Task Clients_of_nginx_get_the_bridge_s_answer()
     {
         Assert.SkipUnless(Command.Find("nginx") is not null, "Needs nginx: install nginx-light.");
-        await using var scene = await CreditsFixture.StartAsync(postgres);
+        await using var fixture = await CreditsFixture.StartAsync(postgres);
         using var folder = InstanceFolder.Claim(Path.GetTempPath(), "nginx");
         var url = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
         await using var nginx = GuardedProcess.Start(
-            [Command.Find("nginx")!, "-e", "stderr", "-p", folder.Path, "-c", await ConfigureAsync(folder.Path, url, scene.Bridge.Url)],
+            [Command.Find("nginx")!, "-e", "stderr", "-p", folder.Path, "-c", await ConfigureAsync(folder.Path, url, fixture.Bridge.Url)],
             Path.Combine(folder.Path, "nginx.log"),
             [],
             new Dictionary<string, string>());
         await Eventually.TrueAsync(() => AnswersAsync(url), "nginx answers");
 
-        var passed = await AskAsync(url, scene.TokenOf("u1"));
+        var passed = await AskAsync(url, fixture.TokenOf("u1"));
         Assert.Equal((HttpStatusCode.OK, "through as u1"), (passed.Status, passed.Body));
         Assert.Equal(HttpStatusCode.Unauthorized, (await AskAsync(url, null)).Status);
         Assert.StartsWith("Bearer", (await AskAsync(url, null)).Challenge, StringComparison.Ordinal);
 
-        await scene.Database.ExecuteAsync("update user_credits set credits_remaining = 0, source = null");
+        await fixture.Database.ExecuteAsync("update user_credits set credits_remaining = 0, source = null");
         await Eventually.TrueAsync(
-            async () => (await AskAsync(url, scene.TokenOf("u1"))).Status != HttpStatusCode.OK, "the balance is seen");
-        var refused = await AskAsync(url, scene.TokenOf("u1"));
+            async () => (await AskAsync(url, fixture.TokenOf("u1"))).Status != HttpStatusCode.OK, "the balance is seen");
+        var refused = await AskAsync(url, fixture.TokenOf("u1"));
         Assert.Equal((HttpStatusCode.PaymentRequired, null), (refused.Status, refused.RetryAfter));
         Assert.StartsWith("You have no credits left.", refused.Detail, StringComparison.Ordinal);
 
-        await scene.Database.ExecuteAsync("update user_credits set status = 'held'");
+        await fixture.Database.ExecuteAsync("update user_credits set status = 'held'");
         await Eventually.TrueAsync(
-            async () => (await AskAsync(url, scene.TokenOf("u1"))).Status == HttpStatusCode.Forbidden, "the hold is seen");
-        var held = await AskAsync(url, scene.TokenOf("u1"));
+            async () => (await AskAsync(url, fixture.TokenOf("u1"))).Status == HttpStatusCode.Forbidden, "the hold is seen");
+        var held = await AskAsync(url, fixture.TokenOf("u1"));
         Assert.Equal(("Your credit account is on hold.", null), (held.Detail, held.RetryAfter));
 
-        await scene.Bridge.StopAsync();
-        var away = await AskAsync(url, scene.TokenOf("u1"));
+        await fixture.Bridge.StopAsync();
+        var away = await AskAsync(url, fixture.TokenOf("u1"));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, TimeSpan.FromSeconds(5)), (away.Status, away.RetryAfter));
     }
 

@@ -29,56 +29,56 @@ public sealed class LostRunTests(PostgresFixture postgres)
     [Fact]
     public async Task A_run_whose_process_is_killed_before_it_begins_is_done_by_the_next_one_and_once()
     {
-        await using var scene = await FaultFixture.CreateAsync();
-        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.Settings);
+        await using var fixture = await FaultFixture.CreateAsync();
+        await using var killed = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.Settings);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where status = 'done'") == 1, "the first run is over");
-        await using (var connection = await scene.Database.DataSource.OpenConnectionAsync(Token))
+            async () => await fixture.CountAsync("reconcile_runs where status = 'done'") == 1, "the first run is over");
+        await using (var connection = await fixture.Database.DataSource.OpenConnectionAsync(Token))
         {
             // The run is on record, and the scheduler does not take it.
             await using var held = await connection.BeginTransactionAsync(Token);
             await connection.ExecuteAsync("select 1 from quartz.qrtz_locks for update");
-            var asked = EnqueueAsync(scene);
+            var asked = EnqueueAsync(fixture);
             await Eventually.TrueAsync(
-                async () => await scene.CountAsync("reconcile_runs where status = 'waiting'") == 1, "the run is enqueued");
+                async () => await fixture.CountAsync("reconcile_runs where status = 'waiting'") == 1, "the run is enqueued");
             await killed.KillAsync();
             await Assert.ThrowsAsync<HttpRequestException>(() => asked);
         }
 
-        await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), scene.Settings);
+        await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), fixture.Settings);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("reconcile_runs where trigger = 'http' and status = 'done'") == 1, "the run is done");
+            async () => await fixture.CountAsync("reconcile_runs where trigger = 'http' and status = 'done'") == 1, "the run is done");
         Assert.True(await next.TerminateAsync());
-        Assert.Equal(1, await scene.CountAsync("reconcile_runs where trigger = 'http'"));
+        Assert.Equal(1, await fixture.CountAsync("reconcile_runs where trigger = 'http'"));
         Assert.Equal(2, next.Log.Split(Begun).Length);
     }
 
     [Fact]
     public async Task A_complete_scan_whose_process_is_killed_is_resumed_by_another_replica()
     {
-        await using var scene = await FaultFixture.CreateAsync();
+        await using var fixture = await FaultFixture.CreateAsync();
         for (var number = 0; number < 40; number++)
-            scene.Keycloak.Realm(FaultFixture.Realm).AddUser(
+            fixture.Keycloak.Realm(FaultFixture.Realm).AddUser(
                 new EmulatedUser($"user-{number}", $"user{number}") { CreatedTimestamp = 1_600_000_000_000 + (number * 86_400_000L) });
-        var settings = new Dictionary<string, string>(scene.Settings, StringComparer.Ordinal) { ["Reconciliation:WindowUsers"] = "10" };
+        var settings = new Dictionary<string, string>(fixture.Settings, StringComparer.Ordinal) { ["Reconciliation:WindowUsers"] = "10" };
         var killedSettings = new Dictionary<string, string>(settings, StringComparer.Ordinal);
         KillPoint.Plant(killedSettings, "saved:3");
-        await using (var killed = BridgeProcess.Launch(scene.BridgeUrl, killedSettings))
+        await using (var killed = BridgeProcess.Launch(fixture.BridgeUrl, killedSettings))
         {
             await Eventually.TrueAsync(
-                async () => await scene.CountAsync("pg_namespace where nspname = 'quartz'") == 1
-                    && await scene.CountAsync("reconcile_runs where position > 0") == 1
+                async () => await fixture.CountAsync("pg_namespace where nspname = 'quartz'") == 1
+                    && await fixture.CountAsync("reconcile_runs where position > 0") == 1
                     && await killed.StatusAsync("health/live") is null,
                 "the run has begun and its process has died");
         }
 
         await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
-        await Eventually.TrueAsync(async () => await scene.CountAsync("reconcile_runs where status = 'done'") == 1, "the run is done");
+        await Eventually.TrueAsync(async () => await fixture.CountAsync("reconcile_runs where status = 'done'") == 1, "the run is done");
 
         Assert.True(await next.TerminateAsync());
-        Assert.Equal(1, await scene.CountAsync("reconcile_runs where seen = 40"));
-        Assert.Equal(1, await scene.CountAsync("reconcile_runs"));
-        Assert.Equal(40, await scene.AccountsAsync());
+        Assert.Equal(1, await fixture.CountAsync("reconcile_runs where seen = 40"));
+        Assert.Equal(1, await fixture.CountAsync("reconcile_runs"));
+        Assert.Equal(40, await fixture.AccountsAsync());
         Assert.Contains("resumes after", next.Log, StringComparison.Ordinal);
     }
 
@@ -163,11 +163,11 @@ public sealed class LostRunTests(PostgresFixture postgres)
     private static Task<long> EnqueueAsync(BridgeFixture bridge) => bridge.Services.GetRequiredService<RequestedRunStore>().EnqueueAsync(
         new RunRequest(EmulatorFixture.Realm, RunTriggers.Http, Mode: ReconcileMode.List), TimeProvider.System.GetUtcNow(), Token);
 
-    private static async Task EnqueueAsync(FaultFixture scene)
+    private static async Task EnqueueAsync(FaultFixture fixture)
     {
-        var token = scene.Keycloak.Realm(FaultFixture.Realm).Sign(new JsonObject
+        var token = fixture.Keycloak.Realm(FaultFixture.Realm).Sign(new JsonObject
         {
-            ["iss"] = $"{scene.Keycloak.Url}realms/{FaultFixture.Realm}",
+            ["iss"] = $"{fixture.Keycloak.Url}realms/{FaultFixture.Realm}",
             ["aud"] = "credit-bridge",
             ["iat"] = DateTimeOffset.UtcNow.AddSeconds(-1).ToUnixTimeSeconds(),
             ["exp"] = DateTimeOffset.UtcNow.AddMinutes(5).ToUnixTimeSeconds(),
@@ -176,7 +176,7 @@ public sealed class LostRunTests(PostgresFixture postgres)
             ["realm_access"] = new JsonObject { ["roles"] = new JsonArray("credits-admin") },
         });
         using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(scene.BridgeUrl, "api/v1/admin/reconciliations"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(fixture.BridgeUrl, "api/v1/admin/reconciliations"));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         request.Content = new StringContent("{}", Encoding.UTF8, "application/json");
         using var answer = await http.SendAsync(request, Token);
