@@ -26,7 +26,7 @@ public sealed class TraceTests
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
             await scene.CreateUserAsync("ana");
             await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
-            await Eventually.TrueAsync(() => Task.FromResult(Received().Count == 1), "the webhook's span is received");
+            await Eventually.TrueAsync(() => Task.FromResult(Received().Count > 0), "the webhook's span is received");
             await killed.KillAsync();
             await scene.Database.EndWaitingAsync(Converging);
         }
@@ -36,9 +36,9 @@ public sealed class TraceTests
         await Eventually.TrueAsync(
             () => Task.FromResult(receiver.Spans.Any(span => span.Name == "commit user")), "the commit's span is received");
 
-        var trace = Received().Single().Trace;
+        var trace = receiver.Spans.First(span => span.Name == "commit user").Trace;
+        Assert.Contains(Received(), span => span.Trace == trace);
         Assert.Contains(receiver.Spans, span => span.Name == "evaluate user" && span.Trace == trace);
-        Assert.Contains(receiver.Spans, span => span.Name == "commit user" && span.Trace == trace);
         Assert.Contains(receiver.Spans, span => span.Name == "converge accounts" && span.Links.Contains(trace));
         Assert.Equal(1, await scene.AccountsAsync());
         await Eventually.TrueAsync(
