@@ -1,4 +1,5 @@
 using System.CommandLine;
+using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting.Addresses;
 
 namespace KeycloakCreditBridge.Cli.Health;
@@ -44,7 +45,10 @@ internal static class HealthCommand
         if (parsed.GetValue(Url) is { } url)
             return new Uri(url);
         var addresses = ListenAddresses.Of(host.Configuration(host.Settings(parsed)));
-        return new Uri(ListenAddresses.Local(addresses.FirstOrDefault(IsHttp, addresses[0])));
+        var address = ListenAddresses.Local(addresses.FirstOrDefault(IsHttp, addresses[0]));
+        return IsAddress(address)
+            ? new Uri(address)
+            : throw new ConfigurationException([$"The bridge listens at {address}, which cannot be asked: add --url http://HOST:PORT."]);
     }
 
     private static async Task<int> RunAsync(Uri address, string path, CancellationToken cancellationToken)
@@ -70,5 +74,5 @@ internal static class HealthCommand
     private static bool IsHttp(string address) => address.StartsWith("http://", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsAddress(string url) =>
-        Uri.TryCreate(url, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https" };
+        Uri.TryCreate(url, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https", Host: not "unix" };
 }

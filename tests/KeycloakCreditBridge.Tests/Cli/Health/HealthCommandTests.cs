@@ -46,6 +46,14 @@ public sealed class HealthCommandTests : IAsyncDisposable
         Assert.Contains("--url bridge is no address", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Where_the_bridge_listens_on_a_socket_the_error_names_the_option()
+    {
+        var (exitCode, _, error) = await CommandProcess.RunAsync(Settings("http://unix:/run/bridge.sock"), "health");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("add --url http://HOST:PORT", error, StringComparison.Ordinal);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_bridge is not null)
