@@ -32,7 +32,7 @@ internal static class RunCommand
         {
             // The gate may end the process before all of it has started.
         }
-        catch (Exception exception) when (exception is IOException { InnerException: AddressInUseException } || IsOfAddress(exception))
+        catch (Exception exception) when (IsOfAddress(exception))
         {
             throw new ConfigurationException(
                 [$"The bridge cannot listen on {string.Join(", ", ListenAddresses.Of(app.Configuration))}: "
@@ -42,8 +42,10 @@ internal static class RunCommand
         return gate.Refusal is { } refusal ? ExitCode.Of(refusal) : ExitCode.Done;
     }
 
-    private static bool IsOfAddress(Exception exception) => exception is SocketException
-    {
-        SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable or SocketError.AddressAlreadyInUse,
-    };
+    private static bool IsOfAddress(Exception exception) => exception
+        is IOException { InnerException: AddressInUseException }
+        or SocketException
+        {
+            SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable or SocketError.AddressAlreadyInUse,
+        };
 }

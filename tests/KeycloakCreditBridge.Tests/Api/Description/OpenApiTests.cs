@@ -4,7 +4,6 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 

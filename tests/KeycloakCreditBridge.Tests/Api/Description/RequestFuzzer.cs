@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -5,6 +6,7 @@ using System.Text.Json.Nodes;
 namespace KeycloakCreditBridge.Tests.Api.Description;
 
 /// <summary>Makes values that fit a schema and values that do not, always the same ones for a seed.</summary>
+[SuppressMessage("Security", "CA5394", Justification = "A test that is repeated has to send the same requests.")]
 internal sealed class RequestFuzzer(DocumentSchema schemas, int seed)
 {
     private static readonly Rune[] Letters = [.. "abcdefghijklmnopqrstuvwxyz0123456789-_.~ äß漢🙂'\"\\<>&%".EnumerateRunes()];
