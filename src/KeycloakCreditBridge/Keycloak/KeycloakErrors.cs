@@ -6,6 +6,8 @@ namespace KeycloakCreditBridge.Keycloak;
 /// <summary>Makes the exceptions, so that each message names the cure.</summary>
 internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
 {
+    private const string PossessionMissing = "DPoP proof is missing";
+
     public static bool IsTransient(HttpStatusCode status) =>
         status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError;
 
@@ -43,7 +45,10 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
         realm,
         RealmObstacle(realm, options.Url, error)
         ?? $"Realm '{realm}' refused the client '{options.ClientIdOf(realm)}' ({error.Describe(options.ClientSecretOf(realm))}): "
-        + ClientRemedy(error));
+        + ClientRemedy(error))
+    {
+        NeedsPossession = error.Description == PossessionMissing,
+    };
 
     // What Keycloak's token endpoint says, and which setting of the client or policy of the realm makes it say so.
     private string ClientRemedy(ServerError error) => error.Description switch
@@ -51,9 +56,12 @@ internal sealed class KeycloakErrors(string realm, KeycloakOptions options)
         { } words when words.StartsWith("Client Certification missing", StringComparison.Ordinal) =>
             "a client policy of the realm or the client's setting binds its tokens to a TLS certificate, which the bridge does not have. "
             + "Exempt this client from the policy, and switch \"OAuth 2.0 Mutual TLS Certificate Bound Access Tokens\" off.",
-        { } words when words.StartsWith("DPoP proof is missing", StringComparison.Ordinal) =>
-            "a client policy of the realm or the client's setting demands proofs of possession (DPoP), which the bridge does not make. "
-            + "Exempt this client from the policy, and switch \"Require DPoP bound tokens\" off.",
+        PossessionMissing =>
+            "it demands a proof of possession (DPoP) and did not see the bridge's: a proxy in front of Keycloak has to pass the header "
+            + "DPoP.",
+        { } words when words.StartsWith("DPoP", StringComparison.Ordinal) =>
+            "compare the clocks of both machines, and have a proxy in front of Keycloak pass host and scheme "
+            + "(KC_PROXY_HEADERS=xforwarded).",
         { } words when words.Contains("client_assertion", StringComparison.Ordinal) =>
             "it authenticates with a signed token there, as a client policy of the realm may demand. Set "
             + $"{KeycloakOptions.Section}:ClientAuthentication to PrivateKeyJwt, name a key by {KeycloakOptions.Section}:PrivateKeyFile, "

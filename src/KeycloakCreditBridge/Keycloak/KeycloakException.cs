@@ -12,6 +12,9 @@ internal abstract class KeycloakException(string realm, string message, Exceptio
 /// <summary>Keycloak does not accept the bridge's client, its secret or its token: an operator must act.</summary>
 internal sealed class KeycloakAuthenticationException(string realm, string message) : KeycloakException(realm, message)
 {
+    /// <summary>Whether the realm gives tokens only to a request that proves the possession of a key.</summary>
+    public bool NeedsPossession { get; init; }
+
     /// <summary>The same refusal, reported again without asking Keycloak.</summary>
     public KeycloakAuthenticationException WithRetryAt(DateTimeOffset retryAt) =>
         new(Realm, string.Create(CultureInfo.InvariantCulture, $"{Message} Keycloak is asked again at {retryAt:HH:mm:ss}Z."));

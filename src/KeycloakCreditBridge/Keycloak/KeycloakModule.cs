@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Keycloak.Connections;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Keycloak.Events;
@@ -26,6 +27,7 @@ internal static class KeycloakModule
             .RemoveAllLoggers();
 
         services.AddSingleton<ClientProof>();
+        services.AddSingleton<PossessionProofs>();
         services.AddSingleton<TokenEndpoint>();
         services.AddSingleton<TokenSource>();
         services.AddSingleton<RealmKeys>();

@@ -41,12 +41,12 @@ internal static class ClientPolicies
             body["attributes"] = attributes;
     }
 
-    /// <summary>Demands of a token request what its tokens are to be bound to, which the emulator does not know.</summary>
-    public static void DemandBinding(EmulatedClient client)
+    /// <summary>Demands of a token request what its tokens are to be bound to. The emulator knows no certificates of clients.</summary>
+    public static void DemandBinding(EmulatedClient client, bool provesPossession)
     {
         if ((string?)client.Attributes[BoundToCertificate] == "true")
             throw Refused("Client Certification missing for MTLS HoK Token Binding");
-        if ((string?)client.Attributes[BoundToKey] == "true")
+        if ((string?)client.Attributes[BoundToKey] == "true" && !provesPossession)
             throw Refused("DPoP proof is missing");
     }
 

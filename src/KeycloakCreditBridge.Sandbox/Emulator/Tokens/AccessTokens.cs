@@ -18,7 +18,8 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>A token of a session of the user; with an actor, of one that an administrator impersonates.</summary>
-    public string Issue(RealmState realm, EmulatedUser user, EmulatedClient client, EmulatedUser? actor = null)
+    public string Issue(
+        RealmState realm, EmulatedUser user, EmulatedClient client, EmulatedUser? actor = null, string? boundTo = null)
     {
         var now = clock.Now;
         var access = new JsonObject();
@@ -43,6 +44,8 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
         };
         if (actor is not null)
             claims["act"] = new JsonObject { ["sub"] = actor.Id, ["preferred_username"] = actor.Username };
+        if (boundTo is not null)
+            claims["cnf"] = new JsonObject { ["jkt"] = boundTo };
         return Sign(realm, claims.ToJsonString(EmulatorJson.Readable));
     }
 
@@ -87,7 +90,10 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             return null;
         if (clock.Now.ToUnixTimeSeconds() >= claims.Number("exp") || !realm.Clients.TryGetValue(claims.Text("azp")!, out var client))
             return null;
-        return new Caller(realm, claims.Text("sub")!, claims.Text("preferred_username")!, client.Uuid, RolesOf(claims));
+        return new Caller(realm, claims.Text("sub")!, claims.Text("preferred_username")!, client.Uuid, RolesOf(claims))
+        {
+            BoundTo = (string?)claims["cnf"]?["jkt"],
+        };
     }
 
     private static ImmutableHashSet<string> RolesOf(JsonObject claims) =>

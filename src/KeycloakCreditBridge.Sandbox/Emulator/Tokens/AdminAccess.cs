@@ -9,10 +9,13 @@ internal sealed class AdminAccess(RealmRegistry realms, AccessTokens tokens)
     /// <summary>The caller of a request; it must have a valid token.</summary>
     public Caller Caller(HttpContext context)
     {
-        var header = context.Request.Headers.Authorization.ToString();
-        return header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && tokens.Read(header[7..].Trim()) is { } caller
-            ? caller
-            : throw RefusalException.Unauthorized;
+        if (context.Request.Headers.Authorization.ToString().Split(' ', 2) is not [var scheme, var token]
+            || tokens.Read(token.Trim()) is not { } caller)
+            throw RefusalException.Unauthorized;
+        var isProven = caller.BoundTo is { } key
+            ? scheme == "DPoP" && PossessionProof.Read(context)?.Covers(token, key) == true
+            : scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase);
+        return isProven ? caller : throw RefusalException.Unauthorized;
     }
 
     /// <summary>The realm in the path and a caller whose token reaches it, whatever their roles.</summary>

@@ -9,6 +9,9 @@ namespace KeycloakCreditBridge.Sandbox.Emulator.Tokens;
 /// <param name="Roles">As <c>client/role</c>.</param>
 internal sealed record Caller(RealmState Realm, string UserId, string Username, string ClientUuid, ImmutableHashSet<string> Roles)
 {
+    /// <summary>The key that each request with the token has to prove; null for a token of any bearer.</summary>
+    public string? BoundTo { get; init; }
+
     /// <summary>The realm role of the master realm that may do anything.</summary>
     public const string AdminRole = "master/admin";
 

@@ -83,14 +83,15 @@ internal sealed class TokenEndpoints(
 
         var user = realm.ServiceAccountOf(client)
             ?? throw Refused(StatusCodes.Status401Unauthorized, "unauthorized_client", "Client not enabled to retrieve service account");
-        ClientPolicies.DemandBinding(client);
+        var possession = PossessionProof.Read(context);
+        ClientPolicies.DemandBinding(client, possession is not null);
         details["token_id"] = Guid.NewGuid().ToString();
         details["scope"] = Scope;
         details["client_auth_method"] = "client-secret";
         details["username"] = user.Username;
         transaction.Raise("CLIENT_LOGIN", clientId, user.Id, details);
         await transaction.CommitAsync(context.RequestAborted);
-        return Token(tokens.Issue(realm, user, client));
+        return Token(tokens.Issue(realm, user, client, boundTo: possession?.KeyThumbprint));
     }
 
     private async Task<Answer> PasswordAsync(HttpContext context, RealmState realm, string clientId, IFormCollection form)

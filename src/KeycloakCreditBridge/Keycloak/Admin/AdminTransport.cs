@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Serialization.Metadata;
+using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.Extensions.Options;
 using Polly;
@@ -14,7 +15,8 @@ namespace KeycloakCreditBridge.Keycloak.Admin;
 /// was cut off is fetched again like one that was refused. Only reads are repeated: a write that failed may have been made.
 /// </summary>
 internal sealed partial class AdminTransport(
-    IHttpClientFactory clients, TokenSource tokens, IOptions<KeycloakOptions> options, TimeProvider clock, ILogger<AdminTransport> logger)
+    IHttpClientFactory clients, TokenSource tokens, PossessionProofs possession, IOptions<KeycloakOptions> options, TimeProvider clock,
+    ILogger<AdminTransport> logger)
 {
     private readonly ResiliencePipeline _reads =
         RetryPipeline.Build(options.Value.RequestTimeout, clock, (problem, delay) => LogRetry(logger, delay, problem?.Message));
@@ -81,7 +83,7 @@ internal sealed partial class AdminTransport(
     {
         var token = await account.GetAsync(realm, cancellationToken);
         using var message = new HttpRequestMessage(request.Method, options.Value.Address(request.PathIn(realm)));
-        message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        Authorize(message, token);
         message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         if (request.Body is { } json)
             message.Content = new StringContent(json.ToJsonString(), Encoding.UTF8, "application/json");
@@ -97,6 +99,14 @@ internal sealed partial class AdminTransport(
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         var retryAfter = response.Headers.RetryAfter.DelayFrom(clock.GetUtcNow());
         return new AdminResponse(realm, request, account, errors, response.StatusCode, body, retryAfter);
+    }
+
+    private void Authorize(HttpRequestMessage message, string token)
+    {
+        var isBound = possession.Binds(token);
+        message.Headers.Authorization = new AuthenticationHeaderValue(isBound ? PossessionProofs.Header : "Bearer", token);
+        if (isBound)
+            message.Headers.Add(PossessionProofs.Header, possession.For(message.Method, message.RequestUri!, token));
     }
 
     [LoggerMessage(EventId = 103, Level = LogLevel.Information, Message = "Keycloak is asked again in {Delay}: {Problem}")]

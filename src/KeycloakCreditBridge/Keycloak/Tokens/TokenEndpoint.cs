@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Keycloak.ClientKeys;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Keycloak.Tokens;
@@ -14,10 +16,13 @@ internal sealed record IssuedToken(string Token, TimeSpan Lifetime)
 
 /// <summary>Asks realms for tokens.</summary>
 internal sealed class TokenEndpoint(
-    IHttpClientFactory clients, ClientProof proof, IOptions<KeycloakOptions> options, TimeProvider clock)
+    IHttpClientFactory clients, ClientProof proof, PossessionProofs possession, IOptions<KeycloakOptions> options, TimeProvider clock)
 {
     private const string RequestName = "POST token";
     private const long MaxLifetimeSeconds = 86_400;
+
+    // Realms that demand proofs of possession: the first refusal says so.
+    private readonly ConcurrentDictionary<string, bool> _bound = new(StringComparer.Ordinal);
 
     /// <summary>Keycloak's address.</summary>
     public string Url => options.Value.Url;
@@ -31,13 +36,16 @@ internal sealed class TokenEndpoint(
         var errors = new KeycloakErrors(realm, options.Value);
         return LimitAsync(errors, async token =>
         {
-            IEnumerable<KeyValuePair<string, string>> form =
-            [
-                new("grant_type", "client_credentials"),
-                new("client_id", options.Value.ClientIdOf(realm)),
-                .. await proof.FieldsAsync(realm, token),
-            ];
-            return await SendAsync(realm, form, errors, (status, error) => Refusal(errors, RequestName, status, error), token);
+            var isBound = _bound.ContainsKey(realm);
+            try
+            {
+                return await AskAsync(realm, errors, isBound, token);
+            }
+            catch (KeycloakAuthenticationException refusal) when (refusal.NeedsPossession && !isBound)
+            {
+                _bound[realm] = true;
+                return await AskAsync(realm, errors, isBound: true, token);
+            }
         }, CancellationToken.None);
     }
 
@@ -53,7 +61,19 @@ internal sealed class TokenEndpoint(
         CancellationToken cancellationToken)
     {
         var errors = new KeycloakErrors(realm, options.Value);
-        return LimitAsync(errors, token => SendAsync(realm, form, errors, refusal, token), cancellationToken);
+        return LimitAsync(errors, token => SendAsync(realm, form, errors, refusal, isBound: false, token), cancellationToken);
+    }
+
+    private async Task<IssuedToken> AskAsync(string realm, KeycloakErrors errors, bool isBound, CancellationToken cancellationToken)
+    {
+        IEnumerable<KeyValuePair<string, string>> form =
+        [
+            new("grant_type", "client_credentials"),
+            new("client_id", options.Value.ClientIdOf(realm)),
+            .. await proof.FieldsAsync(realm, cancellationToken),
+        ];
+        return await SendAsync(
+            realm, form, errors, (status, error) => Refusal(errors, RequestName, status, error), isBound, cancellationToken);
     }
 
     private async Task<IssuedToken> LimitAsync(
@@ -80,12 +100,15 @@ internal sealed class TokenEndpoint(
         IEnumerable<KeyValuePair<string, string>> fields,
         KeycloakErrors errors,
         Func<HttpStatusCode, ServerError, Exception> refusal,
+        bool isBound,
         CancellationToken cancellationToken)
     {
         using var client = clients.CreateClient(KeycloakOptions.HttpClientName);
-        using var form = new FormUrlEncodedContent(fields);
         var address = options.Value.Address($"realms/{Uri.EscapeDataString(realm)}/protocol/openid-connect/token");
-        using var response = await client.PostAsync(address, form, cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new FormUrlEncodedContent(fields) };
+        if (isBound)
+            request.Headers.Add(PossessionProofs.Header, possession.For(HttpMethod.Post, address));
+        using var response = await client.SendAsync(request, cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         if (response.StatusCode == HttpStatusCode.OK)
             return Read(body) ?? throw errors.Garbled(RequestName);

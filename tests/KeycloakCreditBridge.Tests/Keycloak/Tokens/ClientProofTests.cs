@@ -65,7 +65,8 @@ public sealed class ClientProofTests : IDisposable
     [InlineData("invalid_request", "HTTPS required", "requires https, and Keycloak:Url is http")]
     [InlineData("invalid_client", "Parameter client_assertion_type is missing", "Keycloak:ClientAuthentication to PrivateKeyJwt")]
     [InlineData("invalid_request", "Client Certification missing for MTLS HoK Token Binding", "a TLS certificate")]
-    [InlineData("invalid_request", "DPoP proof is missing", "(DPoP)")]
+    [InlineData("invalid_request", "DPoP proof is missing", "has to pass the header")]
+    [InlineData("invalid_request", "DPoP proof is not active", "compare the clocks")]
     [InlineData("unauthorized_client", "Invalid client or Invalid client credentials", "compare Keycloak:ClientSecret")]
     public async Task A_refusal_is_told_with_its_own_cure(string error, string description, string cure)
     {
@@ -78,8 +79,38 @@ public sealed class ClientProofTests : IDisposable
 
         Assert.Contains(cure, refused.Message, StringComparison.Ordinal);
         Assert.Equal(
-            cure.StartsWith("compare", StringComparison.Ordinal),
+            cure == "compare Keycloak:ClientSecret",
             refused.Message.Contains("compare Keycloak:ClientSecret", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_realm_that_demands_possession_gets_a_proof_for_each_request_from_then_on()
+    {
+        await using var fixture = await ClientFixture.StartAsync();
+        List<string> proofs = [];
+        fixture.Server.On("/protocol/openid-connect/token", context =>
+        {
+            proofs.Add(context.Request.Headers["DPoP"].ToString());
+            return proofs[^1].Length > 0
+                ? fixture.Server.IssueTokenAsync(context)
+                : Says(400, """{"error":"invalid_request","error_description":"DPoP proof is missing"}""")(context);
+        });
+        fixture.Server.On("/users/count", Says(200, "7"));
+
+        await fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation);
+        fixture.Clock.Advance(TimeSpan.FromMinutes(5));
+        await fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation);
+
+        Assert.Equal([false, true, true], proofs.Select(proof => proof.Length > 0));
+        var proof = new JsonWebToken(proofs[1]);
+        Assert.Equal(
+            ("dpop+jwt", "POST", $"{fixture.Server.Url}/realms/shop/protocol/openid-connect/token"),
+            (proof.Typ, proof.GetClaim("htm").Value, proof.GetClaim("htu").Value));
+        Assert.Equal(2, proofs.Skip(1).Distinct(StringComparer.Ordinal).Count());
+        // A token that is not bound goes as any bearer's.
+        Assert.All(
+            fixture.Server.Requests.Where(request => request.Method == "GET"),
+            request => Assert.StartsWith("Bearer token-", request.Authorization, StringComparison.Ordinal));
     }
 
     [Fact]

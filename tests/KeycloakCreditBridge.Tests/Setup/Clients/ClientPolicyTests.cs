@@ -44,12 +44,26 @@ public sealed class ClientPolicyTests(KeycloakFixture servers, PostgresFixture p
     }
 
     [Theory]
+    [InlineData(KeycloakKind.Emulator, "fapi-1-baseline")]
+    [InlineData(KeycloakKind.Emulator, "fapi-2-dpop-security-profile")]
+    [InlineData(KeycloakKind.Keycloak26_7, "fapi-1-baseline")]
+    [InlineData(KeycloakKind.Keycloak26_7, "fapi-2-dpop-security-profile")]
+    [InlineData(KeycloakKind.Keycloak26_7, "fapi-2-dpop-message-signing")]
+    public async Task A_signing_bridge_works_under_policies_that_take_secret_and_full_scope_or_bind_tokens(
+        KeycloakKind kind, string profile)
+    {
+        await using var scene = await SceneAsync(kind, profile);
+        UseKey(scene);
+
+        await AssertWorksAsync(scene);
+    }
+
+    [Theory]
     [InlineData(KeycloakKind.Emulator)]
     [InlineData(KeycloakKind.Keycloak26_7)]
-    public async Task A_signing_bridge_works_under_a_policy_that_takes_secret_and_full_scope(KeycloakKind kind)
+    public async Task A_bridge_with_a_secret_proves_possession_where_a_policy_binds_tokens(KeycloakKind kind)
     {
-        await using var scene = await SceneAsync(kind, "fapi-1-baseline");
-        UseKey(scene);
+        await using var scene = await SceneAsync(kind, "oauth-2-1-for-public-client");
 
         await AssertWorksAsync(scene);
     }
