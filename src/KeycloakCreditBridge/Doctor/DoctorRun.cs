@@ -126,9 +126,15 @@ internal static class DoctorRun
 
     private static async Task RunAsync(IEnumerable<DoctorCheck> checks, Action<CheckResult> report, CancellationToken cancellationToken)
     {
+        string? refusal = null;
         foreach (var check in checks)
         {
             var finding = await RunCheckAsync(check, cancellationToken);
+            // All that asks the plugin meets the same refusal, and one line of it is enough.
+            if (finding.IsOfPlugin && finding.Message == refusal)
+                finding = Finding.Warn("not checked, as the webhook plugin refuses the bridge's token");
+            else if (finding.IsOfPlugin)
+                refusal = finding.Message;
             report(new CheckResult(check.Name, check.Realm, finding, check.IsGate));
             if (finding.Ends)
                 return;
@@ -148,7 +154,7 @@ internal static class DoctorRun
         }
         catch (KeycloakPluginException exception)
         {
-            return Finding.Warn(exception.Message);
+            return Finding.Warn(exception.Message) with { IsOfPlugin = true };
         }
         catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {

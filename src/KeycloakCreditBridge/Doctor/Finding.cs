@@ -21,6 +21,9 @@ internal sealed record Finding(Verdict Verdict, string Message, string? Cure = n
     /// <summary>Whether all checks after it would only say the same in other words.</summary>
     public bool Ends { get; init; }
 
+    /// <summary>Whether the webhook plugin refused to answer.</summary>
+    public bool IsOfPlugin { get; init; }
+
     public static Finding Ok(string says) => new(Verdict.Ok, says);
 
     public static Finding Warn(string says, string? cure = null) => new(Verdict.Warn, says, cure);

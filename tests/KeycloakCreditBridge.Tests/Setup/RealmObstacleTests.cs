@@ -14,16 +14,16 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
     [Theory, EveryKeycloak]
     public async Task A_disabled_realm_and_one_that_requires_https_are_named_and_no_secret_is_compared(KeycloakKind kind)
     {
-        await using var scene = await SetupFixture.CreateAsync(servers, postgres, kind);
-        await scene.SetupAsync("--yes");
+        await using var fixture = await SetupFixture.CreateAsync(servers, postgres, kind);
+        await fixture.SetupAsync("--yes");
 
         await AssertSaysAsync("""{"sslRequired": "all"}""", "requires https, and Keycloak:Url is http");
         await AssertSaysAsync("""{"sslRequired": "external", "enabled": false}""", "is disabled in Keycloak: enable it");
 
         async Task AssertSaysAsync(string change, string says)
         {
-            await scene.Admin.UpdateRealmAsync(scene.Realm, JsonNode.Parse(change)!.AsObject(), Token);
-            var (doctor, setup) = (await scene.DoctorAsync(), await scene.SetupAsync("--yes"));
+            await fixture.Admin.UpdateRealmAsync(fixture.Realm, JsonNode.Parse(change)!.AsObject(), Token);
+            var (doctor, setup) = (await fixture.DoctorAsync(), await fixture.SetupAsync("--yes"));
             Assert.Equal((1, 1), (doctor.ExitCode, setup.ExitCode));
             foreach (var text in new[] { doctor.Output, setup.Error })
             {
@@ -36,17 +36,17 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
     [Theory, EveryKeycloak]
     public async Task A_person_with_the_name_of_the_service_account_is_named_and_nothing_changes(KeycloakKind kind)
     {
-        await using var scene = await SetupFixture.CreateAsync(servers, postgres, kind);
-        await scene.Admin.CreateUserAsync(
-            scene.Realm, new SandboxUser($"service-account-{SetupFixture.ClientId}", "eve@example.com"), Token);
-        var before = await scene.ReadStateAsync();
+        await using var fixture = await SetupFixture.CreateAsync(servers, postgres, kind);
+        await fixture.Admin.CreateUserAsync(
+            fixture.Realm, new SandboxUser($"service-account-{SetupFixture.ClientId}", "eve@example.com"), Token);
+        var before = await fixture.ReadStateAsync();
 
-        var setup = await scene.SetupAsync("--yes");
+        var setup = await fixture.SetupAsync("--yes");
 
         Assert.Equal(2, setup.ExitCode);
         Assert.Contains("has a user named 'service-account-credit-bridge'", setup.Error, StringComparison.Ordinal);
         Assert.Contains("rename or delete the user", setup.Error, StringComparison.Ordinal);
-        Assert.Equal(before.ToJsonString(), (await scene.ReadStateAsync()).ToJsonString());
+        Assert.Equal(before.ToJsonString(), (await fixture.ReadStateAsync()).ToJsonString());
     }
 
     [Theory]
@@ -57,15 +57,16 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
     public async Task A_plugin_that_refuses_the_realm_s_own_tokens_is_warned_of_and_hides_no_other_check(KeycloakKind kind, string name)
     {
         var realm = $"{name} {Guid.NewGuid():n}";
-        await using var scene = await SetupFixture.CreateAsync(servers, postgres, kind, name: realm);
+        await using var fixture = await SetupFixture.CreateAsync(servers, postgres, kind, name: realm);
 
-        var setup = await scene.SetupAsync("--yes", "--no-webhook");
+        var setup = await fixture.SetupAsync("--yes", "--no-webhook");
         Assert.Equal((0, ""), (setup.ExitCode, setup.Error));
-        var doctor = await scene.DoctorAsync();
+        var doctor = await fixture.DoctorAsync();
 
         Assert.True(doctor.ExitCode == 0, doctor.Output);
         Assert.Contains(
-            $"warn  webhook of {realm}: Keycloak's webhook plugin of Phase Two refuses", doctor.Output, StringComparison.Ordinal);
+            $"warn  event listener of {realm}: Keycloak's webhook plugin of Phase Two refuses", doctor.Output, StringComparison.Ordinal);
+        Assert.Contains($"warn  webhook of {realm}: not checked, as the webhook plugin refuses", doctor.Output, StringComparison.Ordinal);
         Assert.Contains($"reconcile --realm '{realm}'`", doctor.Output, StringComparison.Ordinal);
     }
 
@@ -75,7 +76,7 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
     public async Task An_administrator_of_such_a_realm_sets_it_up_for_polling(KeycloakKind kind)
     {
         var realm = $"my shop {Guid.NewGuid():n}";
-        await using var scene = await SetupFixture.CreateAsync(servers, postgres, kind, JsonNode.Parse(
+        await using var fixture = await SetupFixture.CreateAsync(servers, postgres, kind, JsonNode.Parse(
             """
             {
                 "clients": [{ "clientId": "head", "publicClient": false, "secret": "head-secret", "serviceAccountsEnabled": true }],
@@ -85,10 +86,10 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
                 }]
             }
             """)!.AsObject(), realm);
-        scene.More["KEYCLOAK_ADMIN_PASSWORD"] = "head-secret";
+        fixture.More["KEYCLOAK_ADMIN_PASSWORD"] = "head-secret";
 
         var (exitCode, output, error) = await Cli.CommandProcess.RunAsync(
-            scene.Settings, "setup", "keycloak", "--admin-client", "head", "--admin-realm", realm, "--yes");
+            fixture.Settings, "setup", "keycloak", "--admin-client", "head", "--admin-realm", realm, "--yes");
 
         Assert.Equal((0, ""), (exitCode, error));
         Assert.Contains("! Keycloak's webhook plugin of Phase Two refuses GET webhooks", output, StringComparison.Ordinal);
@@ -99,15 +100,15 @@ public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture 
     [InlineData(KeycloakKind.Keycloak26_0)]
     public async Task Undo_of_the_realm_master_leaves_nothing_but_what_it_says(KeycloakKind kind)
     {
-        await using var scene = await SetupFixture.OfRealmAsync(await servers.GetAsync(kind), postgres, "master");
-        var before = await scene.Admin.GetRealmAsync("master", Token);
+        await using var fixture = await SetupFixture.OfRealmAsync(await servers.GetAsync(kind), postgres, "master");
+        var before = await fixture.Admin.GetRealmAsync("master", Token);
 
-        var setup = await scene.SetupAsync("--yes", "--no-webhook");
+        var setup = await fixture.SetupAsync("--yes", "--no-webhook");
         Assert.Equal((0, ""), (setup.ExitCode, setup.Error));
-        var undo = await scene.SetupAsync("--yes", "--undo");
+        var undo = await fixture.SetupAsync("--yes", "--undo");
 
         Assert.Equal((0, ""), (undo.ExitCode, undo.Error));
-        var after = await scene.Admin.GetRealmAsync("master", Token);
+        var after = await fixture.Admin.GetRealmAsync("master", Token);
         var left = after["attributes"]!.AsObject().Select(attribute => attribute.Key)
             .Except(before["attributes"]!.AsObject().Select(attribute => attribute.Key), StringComparer.Ordinal);
         var note = undo.Output.Split('\n').FirstOrDefault(line => line.StartsWith("! the attributes", StringComparison.Ordinal)) ?? "";

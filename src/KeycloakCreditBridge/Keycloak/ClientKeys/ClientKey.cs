@@ -52,7 +52,7 @@ internal sealed class ClientKey : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new ClientKeyException($"cannot be read: {exception.Message}");
+            throw new ClientKeyException($"cannot be read: {exception.Message.TrimEnd('.')}");
         }
 
         if (pem.Contains("ENCRYPTED", StringComparison.Ordinal))

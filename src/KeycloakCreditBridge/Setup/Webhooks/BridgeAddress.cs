@@ -17,8 +17,8 @@ internal static class BridgeAddress
         if (told is null || own.Count == 0 || told.IsDefaultPort)
             return null;
         var where = $"Keycloak is given {told.GetLeftPart(UriPartial.Authority)}, and the bridge listens on {string.Join(", ", listening)}";
-        var cure = $"have it listen there (ASPNETCORE_URLS={told.Scheme}://+:{told.Port}), or give Keycloak its address by --webhook-url; "
-            + "right where a proxy or a port mapping stands between";
+        var cure = $"have it listen there (ASPNETCORE_URLS={told.Scheme}://+:{told.Port}), or give Keycloak its own address by "
+            + "--webhook-url, unless a proxy or a port mapping stands between";
         if (!own.Exists(address => address.Port == told.Port))
             return new AddressProblem(where, cure);
         if (!told.IsLoopback && own.TrueForAll(address => address.Port != told.Port || Loopback.Contains(address.Host)))
