@@ -47,7 +47,7 @@ internal sealed class BodyBudget(long bytes)
     }
 
     /// <summary>What one body holds of the budget.</summary>
-    public sealed class Share(BodyBudget budget) : IDisposable
+    internal sealed class Share(BodyBudget budget) : IDisposable
     {
         private readonly CancellationTokenSource _givesWay = new();
 

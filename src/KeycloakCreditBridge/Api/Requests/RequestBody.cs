@@ -36,12 +36,9 @@ internal sealed class RequestBody : IDisposable
         using var share = budget?.Begin();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, deadline.Token, share?.GivesWay ?? CancellationToken.None);
-        var body = new RequestBody();
-        var isWithin = false;
         try
         {
-            isWithin = await body.ReadToEndAsync(request.Body, limit, share, either.Token);
-            return isWithin ? body : null;
+            return await ReadAsync(request.Body, limit, share, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -55,11 +52,6 @@ internal sealed class RequestBody : IDisposable
         {
             throw new BadHttpRequestException("The body is malformed or was broken off.", exception);
         }
-        finally
-        {
-            if (!isWithin)
-                body.Dispose();
-        }
     }
 
     public void Dispose()
@@ -70,10 +62,28 @@ internal sealed class RequestBody : IDisposable
         _length = 0;
     }
 
+    private static async Task<RequestBody?> ReadAsync(
+        Stream stream, int limit, BodyBudget.Share? share, CancellationToken cancellationToken)
+    {
+        var body = new RequestBody();
+        try
+        {
+            if (await body.ReadToEndAsync(stream, limit, share, cancellationToken))
+                return body;
+            body.Dispose();
+            return null;
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
     private async Task<bool> ReadToEndAsync(Stream stream, int limit, BodyBudget.Share? share, CancellationToken cancellationToken)
     {
         // A sender that says nothing costs no buffer.
-        await stream.ReadAsync(Memory<byte>.Empty, cancellationToken);
+        _length = await stream.ReadAsync(Memory<byte>.Empty, cancellationToken);
         do
         {
             if (_length > limit)

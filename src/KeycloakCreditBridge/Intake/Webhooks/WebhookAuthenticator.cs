@@ -78,7 +78,7 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
 /// <summary>What is left to check of a delivery once its body is there; it throws where the body is refused.</summary>
 internal sealed class DeliveryProof(DeliveryProof.BodyCheck check)
 {
-    public delegate void BodyCheck(ReadOnlySpan<byte> body);
+    internal delegate void BodyCheck(ReadOnlySpan<byte> body);
 
     /// <exception cref="DeliveryRefusedException">The sender did not sign this body.</exception>
     public void Check(ReadOnlySpan<byte> body) => check(body);
