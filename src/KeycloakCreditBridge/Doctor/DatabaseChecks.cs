@@ -2,23 +2,28 @@ using System.Globalization;
 using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Storage.Replicas;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>What can be wrong in PostgreSQL, and which work is overdue there.</summary>
 internal sealed class DatabaseChecks(
     PrivilegeStore privileges, Migrator migrator, ReplicaStore replicas, AdoptionMarkStore adoption, HintStore hints, HintListStore listed,
-    CompleteRunStore runs, TimeProvider clock)
+    CompleteRunStore runs, ScheduleStore schedule, IOptions<QuartzHostOptions> quartz, TimeProvider clock)
 {
     private const int OldestMajor = 15;
 
     private static readonly TimeSpan LateAfter = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan MaxClockDifference = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromDays(1);
+
+    // Replicas that run the schedule show it every 7.5 s.
+    private static readonly TimeSpan SilentAfter = TimeSpan.FromMinutes(1);
 
     public async Task<Finding> ReachAsync(CancellationToken cancellationToken)
     {
@@ -82,6 +87,41 @@ internal sealed class DatabaseChecks(
             : Finding.Fail(
                 $"the role lacks {string.Join(", ", lacking)}",
                 "migrate if tables are missing; otherwise grant them, or make the role the owner");
+    }
+
+    public async Task<Finding> ScheduleAsync(CancellationToken cancellationToken)
+    {
+        if (!quartz.Value.Enabled)
+            return Finding.Ok($"{quartz.Value.Setting} is false: this replica runs no schedule");
+        const string Cure = "check that the service runs; `/health/ready` says why its schedule does not";
+        try
+        {
+            return await schedule.CheckedInAsync(cancellationToken) switch
+            {
+                null => Finding.Warn("the schedule never ran", Cure),
+                { } last when clock.GetUtcNow() - last > SilentAfter => Finding.Warn(
+                    string.Create(CultureInfo.InvariantCulture, $"the schedule does not run since {last:u}"), Cure),
+                _ => Finding.Ok("the schedule runs"),
+            };
+        }
+        catch (ScheduleException exception)
+        {
+            return Finding.Fail($"the schedule cannot run: {exception.Message}");
+        }
+    }
+
+    public async Task<Finding> OtherRealmsAsync(IReadOnlyCollection<string> watched, CancellationToken cancellationToken)
+    {
+        var late = (await hints.UnwatchedAsync(watched, cancellationToken)).Where(realm => clock.GetUtcNow() - realm.Oldest > LateAfter)
+            .ToList();
+        return late.Count == 0
+            ? Finding.Ok("no hint waits for a realm that is not configured here")
+            : Finding.Warn(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"hints wait for realms that are not configured here: {string.Join(
+                        ", ", late.Select(realm => $"{realm.Realm} ({realm.Waiting}, since {realm.Oldest:u})"))}"),
+                "check that the bridge of these realms runs; if a realm was renamed run `realm rename OLD NEW`, if it was removed `hints drop`");
     }
 
     public async Task<Finding> LateHintsAsync(CancellationToken cancellationToken)

@@ -74,6 +74,8 @@ internal static class DoctorRun
         new("schema", null, checks.SchemaAsync),
         new("privileges", null, checks.PrivilegesAsync),
         new("replicas", null, checks.ReplicasAsync),
+        new("schedule", null, checks.ScheduleAsync),
+        new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
         new("late hints", null, checks.LateHintsAsync),
         new("dead hints", null, checks.DeadHintsAsync),
         .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),

@@ -12,7 +12,8 @@ internal static class HealthModule
     public static void AddHealth(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<HealthStore>();
-        builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout);
+        builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout)
+            .AddCheck<ScheduleHealth>("schedule", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<AccessMonitor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<AccessMonitor>());

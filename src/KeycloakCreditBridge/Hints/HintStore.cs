@@ -73,7 +73,7 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         set version = nextval('user_hints_version'), due_at = @LeaseEnd, attempts = h.attempts + 1
         where h.ctid = any (array(
             select w.ctid from user_hints w
-            where w.state = 'waiting' and w.due_at <= @Now
+            where w.state = 'waiting' and w.due_at <= @Now and (@Watched::text[] is null or w.realm = any (@Watched))
             order by w.due_at
             limit @Limit
             for update skip locked))
@@ -95,6 +95,14 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
         set due_at = mine.due_at, attempts = mine.attempts, state = case when mine.dead then 'dead' else 'waiting' end, error = mine.error
         from mine
         where h.ctid = mine.row
+        """;
+
+    private const string UnwatchedSql =
+        """
+        select realm, count(*) as waiting, min(hinted_at) as oldest from user_hints
+        where state = 'waiting' and realm <> all (@Watched::text[])
+        group by realm
+        order by realm
         """;
 
     private const string BacklogSql =
@@ -130,10 +138,20 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             cancellationToken);
 
     /// <summary>Takes hints that are due, until <paramref name="leaseEnd"/>.</summary>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="now">Hints that are due later wait.</param>
+    /// <param name="leaseEnd">When another worker may take them.</param>
+    /// <param name="watched">Only hints of these realms: another bridge evaluates the others. All where it is null.</param>
+    /// <param name="cancellationToken">Ends the claim.</param>
     public Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
-        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, CancellationToken cancellationToken) =>
+        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, IReadOnlyCollection<string>? watched, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<ClaimedHint>(
-            ClaimSql, [new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd)], cancellationToken);
+            ClaimSql,
+            [
+                new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd),
+                new NpgsqlParameter("Watched", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = watched?.ToArray() ?? (object)DBNull.Value },
+            ],
+            cancellationToken);
 
     /// <summary>Releases hints for a later attempt or dead-letters them, unless they were renewed or claimed meanwhile.</summary>
     public Task PostponeAsync(IReadOnlyCollection<PostponedHint> postponed, CancellationToken cancellationToken) =>
@@ -149,6 +167,15 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
                 postponed.Column("Errors", NpgsqlDbType.Text, item => item.Error),
             ],
             cancellationToken);
+
+    /// <summary>Waiting hints of realms other than these, by realm.</summary>
+    public async Task<IReadOnlyList<UnwatchedHints>> UnwatchedAsync(
+        IReadOnlyCollection<string> watched, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<UnwatchedHints>(
+            new CommandDefinition(UnwatchedSql, new { Watched = watched.ToArray() }, cancellationToken: cancellationToken))];
+    }
 
     /// <summary>How many hints wait, how many are dead, and since when the oldest waits.</summary>
     public async Task<HintBacklog> BacklogAsync(CancellationToken cancellationToken)
@@ -170,3 +197,6 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
 }
 
 internal sealed record HintBacklog(long Waiting, long Dead, DateTimeOffset? Oldest);
+
+/// <summary>Hints that wait for another bridge.</summary>
+internal sealed record UnwatchedHints(string Realm, long Waiting, DateTimeOffset Oldest);

@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Hosting.Replicas;
+using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Hosting.Systemd;
-using Npgsql;
-using Quartz;
 
 namespace KeycloakCreditBridge.Hosting;
 
@@ -18,22 +17,8 @@ internal static class HostingModule
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaGate>());
         builder.Services.AddSingleton<ReplicaHeartbeat>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ReplicaHeartbeat>());
-        builder.AddQuartzHost();
-    }
-
-    private static void AddQuartzHost(this IHostApplicationBuilder builder)
-    {
-        builder.Services.AddQuartz(quartz =>
-        {
-            quartz.ConfigureScheduler(scheduler => scheduler.InstanceName = "credit-bridge");
-            quartz.UsePersistentStore(store =>
-            {
-                store.UsePostgres(postgres => postgres.DataSourceFactory = services => services.GetRequiredService<NpgsqlDataSource>());
-                store.ConfigureStore(options => options.TablePrefix = "quartz.qrtz_");
-                store.UseClustering();
-                store.ProvisionSchema();
-            });
-        });
+        builder.Services.AddSingleton<ScheduleStore>();
+        builder.Services.AddSingleton<SchedulerBuilder>();
         builder.Services.AddSingleton<QuartzHost>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuartzHost>());
     }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Hosting.Schedule;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -8,7 +9,7 @@ namespace KeycloakCreditBridge.Hosting;
 /// start, and would keep the HTTP server closed until then.
 /// </summary>
 internal sealed partial class QuartzHost(
-    ISchedulerFactory schedulers,
+    SchedulerBuilder builder,
     IEnumerable<IScheduledJobs> jobs,
     SchemaGate gate,
     IOptions<QuartzHostOptions> options,
@@ -18,6 +19,10 @@ internal sealed partial class QuartzHost(
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(5);
 
     private readonly TaskCompletionSource<IScheduler> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private StandaloneSchedulerFactory? _factory;
+
+    /// <summary>Why the schedule does not run yet, in one line; null while it runs, where this replica runs none, and before a try.</summary>
+    public string? Problem { get; private set; }
 
     /// <summary>Ends when the schedule runs; never where this replica runs none.</summary>
     public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => _started.Task.WaitAsync(cancellationToken);
@@ -35,7 +40,11 @@ internal sealed partial class QuartzHost(
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             LogNotShutDown(exception.Message);
+            return;
         }
+
+        if (_factory is not null)
+            await _factory.DisposeAsync();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -52,18 +61,30 @@ internal sealed partial class QuartzHost(
 
         void Failed(Exception exception, bool isNew)
         {
-            if (isNew)
-                LogWaiting(exception.GetBaseException().Message.ReplaceLineEndings(" "));
+            var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
+            if (reason != Problem)
+                LogWaiting(reason);
+            Problem = reason;
         }
     }
 
     private async Task BeginAsync(CancellationToken cancellationToken)
     {
-        var scheduler = await schedulers.GetScheduler(cancellationToken);
-        foreach (var job in jobs)
-            await job.ApplyAsync(scheduler, cancellationToken);
-        await scheduler.Start(cancellationToken);
-        _started.SetResult(scheduler);
+        var factory = await builder.BuildAsync(jobs.SelectMany(job => job.Groups), cancellationToken);
+        try
+        {
+            var scheduler = await factory.GetScheduler(cancellationToken);
+            foreach (var job in jobs)
+                await job.ApplyAsync(scheduler, cancellationToken);
+            await scheduler.Start(cancellationToken);
+            (_factory, Problem) = (factory, null);
+            _started.SetResult(scheduler);
+        }
+        catch
+        {
+            await factory.DisposeAsync();
+            throw;
+        }
     }
 
     [LoggerMessage(EventId = 720, Level = LogLevel.Information,
@@ -82,6 +103,9 @@ internal interface IScheduledJobs
 {
     /// <summary>What the log calls them.</summary>
     string Name { get; }
+
+    /// <summary>The execution groups of its triggers that this replica fires.</summary>
+    IEnumerable<string> Groups => [];
 
     /// <summary>Brings the stored jobs into line with the configuration, before the scheduler starts.</summary>
     Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken);

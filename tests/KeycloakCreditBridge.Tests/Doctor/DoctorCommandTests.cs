@@ -138,7 +138,7 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
         await using var bundle = await PrepareAsync();
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
         await store.AddAsync([Hint("dead")], now, now, null, Token);
-        var dead = Assert.Single(await store.ClaimAsync(1, now, now, Token));
+        var dead = Assert.Single(await store.ClaimAsync(1, now, now, null, Token));
         await store.PostponeAsync([new PostponedHint(dead, now, 10, Dead: true, "bad\nluck")], Token);
         await store.AddAsync([Hint("late")], now.AddMinutes(-5), now, null, Token);
         await bundle.Database.ExecuteAsync("update reconcile_runs set ended_at = now() - interval '25 hours'");

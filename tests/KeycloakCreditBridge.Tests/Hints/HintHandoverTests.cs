@@ -71,8 +71,8 @@ public sealed class HintHandoverTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
         Assert.Equal(1, Assert.Single(await store.AddAsync([Hint("ana")], Now, Now, Now + Lease, Token)).Attempts);
-        Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), Token));
-        Assert.Equal(2, Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), Token)).Attempts);
+        Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), null, Token));
+        Assert.Equal(2, Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), null, Token)).Attempts);
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await writer.WriteAsync([Hint("ana", HintKind.Deleted, "USER-DELETE")], Token);
         await writer.WriteAsync([Hint("ana", HintKind.Seen, "LOGIN")], Token);
         var claimed = Assert.Single(
-            await new HintStore(database.DataSource).ClaimAsync(1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, Token));
+            await new HintStore(database.DataSource).ClaimAsync(1, DateTimeOffset.UtcNow, DateTimeOffset.UtcNow, null, Token));
         Assert.Equal((HintKind.Deleted, "USER-DELETE"), (claimed.Kind, claimed.Cause));
     }
 
@@ -62,9 +62,9 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
         await store.AddAsync([Hint("ana")], Now, Now, null, Token);
-        Assert.Single(await store.ClaimAsync(10, Now, Now + Lease, Token));
-        Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), Token));
-        var takenOver = Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), Token));
+        Assert.Single(await store.ClaimAsync(10, Now, Now + Lease, null, Token));
+        Assert.Empty(await store.ClaimAsync(10, Now + Lease - TimeSpan.FromTicks(10), Now + (2 * Lease), null, Token));
+        var takenOver = Assert.Single(await store.ClaimAsync(10, Now + Lease, Now + (2 * Lease), null, Token));
         Assert.Equal(2, takenOver.Attempts);
     }
 
@@ -74,7 +74,7 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
         await store.AddAsync([.. Enumerable.Range(0, 400).Select(number => Hint($"user-{number}"))], Now, Now, null, Token);
-        var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.ClaimAsync(50, Now, Now + Lease, Token)));
+        var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.ClaimAsync(50, Now, Now + Lease, null, Token)));
         Assert.Equal(400, claims.SelectMany(claim => claim).Select(hint => hint.KeycloakId).Distinct().Count());
     }
 
@@ -84,10 +84,10 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
         await store.AddAsync([Hint("ana")], Now, Now, null, Token);
-        var late = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
+        var late = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, null, Token));
         await store.AddAsync([Hint("ana")], Now, Now, null, Token);
         await store.PostponeAsync([new PostponedHint(late, Now + TimeSpan.FromDays(1), 1, Dead: true, "late")], Token);
-        Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
+        Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, null, Token));
     }
 
     [Fact]
@@ -96,12 +96,12 @@ public sealed class HintStoreTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var store = new HintStore(database.DataSource);
         await store.AddAsync([Hint("ana")], Now, Now, null, Token);
-        var hint = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token));
+        var hint = Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, null, Token));
         await store.PostponeAsync([new PostponedHint(hint, Now, 10, Dead: true, "cannot succeed")], Token);
-        Assert.Empty(await store.ClaimAsync(1, Now + TimeSpan.FromDays(1), Now + TimeSpan.FromDays(2), Token));
+        Assert.Empty(await store.ClaimAsync(1, Now + TimeSpan.FromDays(1), Now + TimeSpan.FromDays(2), null, Token));
         Assert.Equal(1, (await store.BacklogAsync(Token)).Dead);
         await store.AddAsync([Hint("ana")], Now, Now, null, Token);
-        Assert.Equal(1, Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, Token)).Attempts);
+        Assert.Equal(1, Assert.Single(await store.ClaimAsync(1, Now, Now + Lease, null, Token)).Attempts);
     }
 
     [Theory]

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Keycloak;
 
@@ -36,6 +37,8 @@ internal sealed class ClientFixture : IAsyncDisposable
     public KeycloakEvents Events { get; }
 
     public RealmKeys Keys { get; }
+
+    public IOptions<KeycloakOptions> Options => _host.Services.GetRequiredService<IOptions<KeycloakOptions>>();
 
     public LogLines Log { get; }
 

@@ -31,17 +31,24 @@ public sealed class PeriodScheduleTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Switching_it_off_removes_the_schedule()
+    public async Task A_replica_that_renews_no_periods_leaves_their_schedule_to_others_and_never_fires_it()
     {
         await using var fixture = await ReconciliationFixture.StartAsync(postgres);
-        await using (var on = await StartAsync(fixture, Enabled))
+        await using (var on = await StartAsync(fixture, Enabled, ("Periods:Cron", BridgeFixture.Never)))
         {
             await Eventually.TrueAsync(async () => await StoredAsync(fixture) == 1, "the schedule is stored");
             await on.StopAsync();
         }
 
-        await using var off = await StartAsync(fixture);
-        await Eventually.TrueAsync(async () => await StoredAsync(fixture) == 0, "the schedule is removed");
+        await fixture.Database.ExecuteAsync("update quartz.qrtz_triggers set next_fire_time = 1 where trigger_group = 'periods'");
+        await using var off = await StartAsync(fixture, ("Reconciliation:Cron", "* * * * * ?"));
+        await Eventually.TrueAsync(
+            async () => await fixture.Database.ScalarAsync<int>(
+                "select count(*)::int from reconcile_runs where trigger = 'schedule' and status = 'done'") >= 3,
+            "it fires what is its own");
+        Assert.Equal(
+            1, await fixture.Database.ScalarAsync<int>(
+                "select count(*)::int from quartz.qrtz_triggers where trigger_group = 'periods' and next_fire_time = 1"));
         await off.StopAsync();
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
 
@@ -26,6 +27,7 @@ internal static class MigrateCommand
 
         using var stop = new StopSignal(() => { });
         var applied = await app.Services.GetRequiredService<Migrator>().MigrateAsync(stop.Token);
+        await app.Services.GetRequiredService<SchedulerBuilder>().ProvisionAsync(stop.Token);
         await Console.Out.WriteLineAsync(
             json ? JsonSerializer.Serialize(new MigrateResult(applied), MigrateJson.Default.MigrateResult)
             : applied == 0 ? "The schema is current; nothing was applied."

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
@@ -19,12 +20,14 @@ internal sealed partial class ProvisioningWorker(
     ProvisioningMetrics metrics,
     SchemaGate gate,
     IOptions<HintOptions> options,
+    IOptions<KeycloakOptions> keycloak,
     TimeProvider clock,
     ILogger<ProvisioningWorker> logger) : BackgroundService
 {
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(15);
 
+    private readonly string[] _watched = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
     private readonly HashSet<string> _unreachable = new(StringComparer.Ordinal);
     private long _claimedAt;
     private bool _areMoreDue;
@@ -87,7 +90,7 @@ internal sealed partial class ProvisioningWorker(
     private async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(IReadOnlyList<ClaimedHint> held, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, cancellationToken);
+        var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, _watched, cancellationToken);
         (_claimedAt, _areMoreDue) = (clock.GetTimestamp(), claimed.Count == options.Value.BatchSize - held.Count);
         // Of a user with a newer hint the claimed one counts.
         return held.Count == 0

@@ -1,4 +1,6 @@
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
+using Microsoft.Extensions.Options;
 using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation.Schedule;
@@ -6,8 +8,8 @@ namespace KeycloakCreditBridge.Reconciliation.Schedule;
 /// <summary>Reconciles the realm that its key names.</summary>
 [DisallowConcurrentExecution]
 internal sealed partial class ReconcileJob(
-    Reconciler reconciler, RequestedRunStore requested, IHostApplicationLifetime lifetime, TimeProvider clock,
-    ILogger<ReconcileJob> logger) : IJob
+    Reconciler reconciler, RequestedRunStore requested, IOptions<KeycloakOptions> keycloak, IHostApplicationLifetime lifetime,
+    TimeProvider clock, ILogger<ReconcileJob> logger) : IJob
 {
     public const string Group = "reconcile";
 
@@ -17,6 +19,13 @@ internal sealed partial class ReconcileJob(
 
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
+        // A trigger without a group, as earlier versions store it, may reach a replica that does not watch the realm.
+        if (!keycloak.Value.Realms.Exists(realm => realm.Name == context.JobDetail.Key.Name))
+        {
+            await LeaveToOthersAsync(context);
+            return;
+        }
+
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         if (await FindRequestAsync(context.JobDetail.Key.Name, context.Trigger.Key, either.Token) is not { } request)
             return;
@@ -26,6 +35,16 @@ internal sealed partial class ReconcileJob(
             LogProblem(request.Realm, problem);
         Log(outcome);
         await KeepIfUndoneAsync(context, request, outcome, either.IsCancellationRequested);
+    }
+
+    private async Task LeaveToOthersAsync(IJobExecutionContext context)
+    {
+        LogNotWatched(context.JobDetail.Key.Name);
+        if (context.Trigger.Key.Group != RunTriggers.Schedule)
+        {
+            await ReconciliationSchedule.RetryAsync(
+                context.Scheduler, context.Trigger.Key, context.JobDetail.Key, clock.GetUtcNow(), CancellationToken.None);
+        }
     }
 
     // A run over HTTP is described by its row; everything else follows from the trigger. A stopping replica leaves the rest to the next
@@ -106,6 +125,10 @@ internal sealed partial class ReconcileJob(
             _loggedAt = clock.GetTimestamp();
         }
     }
+
+    [LoggerMessage(EventId = 517, Level = LogLevel.Debug,
+        Message = "This replica does not watch realm {Realm} and leaves its run to another one.")]
+    private partial void LogNotWatched(string realm);
 
     [LoggerMessage(EventId = 510, Level = LogLevel.Information, Message = "Reconciling realm {Realm} ({Trigger}).")]
     private partial void LogStarted(string realm, string trigger);

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using Microsoft.Extensions.Options;
@@ -16,15 +17,21 @@ internal sealed partial class ReconciliationSchedule(
 
     public string Name => "reconciliation";
 
+    public IEnumerable<string> Groups => keycloak.Value.Realms.Select(realm => ExecutionGroups.OfRealm(realm.Name));
+
+    // Jobs of other realms are another bridge's, or of replicas with another configuration: they stay, and fire only where the realm is
+    // watched.
     public async Task ApplyAsync(IScheduler scheduler, CancellationToken cancellationToken)
     {
         var realms = keycloak.Value.Realms.Select(realm => realm.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var realm in realms)
             await ApplyAsync(scheduler, realm, cancellationToken);
+        LogApplied(options.Value.Cron, options.Value.CompleteCron);
 
         var stored = await scheduler.GetJobKeys(GroupMatcher<JobKey>.GroupEquals(ReconcileJob.Group), cancellationToken);
-        await scheduler.DeleteJobs([.. stored.Where(key => !realms.Contains(key.Name))], cancellationToken);
-        LogApplied(options.Value.Cron, options.Value.CompleteCron);
+        var others = stored.Select(key => key.Name).Where(realm => !realms.Contains(realm)).Order(StringComparer.Ordinal).ToList();
+        if (others.Count > 0)
+            LogOthers(string.Join(", ", others));
     }
 
     /// <summary>
@@ -68,7 +75,8 @@ internal sealed partial class ReconciliationSchedule(
     public static async Task RetryAsync(
         IScheduler scheduler, TriggerKey fired, JobKey job, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        var later = TriggerBuilder.Create().WithIdentity(RetryKey(fired)).ForJob(job).StartAt(at).Build();
+        var later = TriggerBuilder.Create().WithIdentity(RetryKey(fired)).ForJob(job)
+            .WithExecutionGroup(ExecutionGroups.OfRealm(job.Name)).StartAt(at).Build();
         await scheduler.ScheduleTrigger(later, TriggerConflict.Keep, cancellationToken);
     }
 
@@ -87,7 +95,7 @@ internal sealed partial class ReconciliationSchedule(
         foreach (var (group, cron) in new[] { (RunTriggers.Schedule, options.Value.Cron), (RunTriggers.Daily, options.Value.CompleteCron) })
         {
             var key = new TriggerKey(realm, group);
-            if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Matches(stored, cron)))
+            if (!(await scheduler.GetTrigger(key, cancellationToken) is ICronTrigger stored && Matches(stored, realm, cron)))
                 await scheduler.ScheduleTrigger(Trigger(key, job.Key, cron), TriggerConflict.Replace, cancellationToken);
         }
 
@@ -97,16 +105,19 @@ internal sealed partial class ReconciliationSchedule(
     }
 
     private static ITrigger Once(TriggerKey key, string realm) =>
-        TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm)).StartNow().Build();
+        TriggerBuilder.Create().WithIdentity(key).ForJob(ReconcileJob.KeyOf(realm))
+            .WithExecutionGroup(ExecutionGroups.OfRealm(realm)).StartNow().Build();
 
-    private bool Matches(ICronTrigger stored, string cron) =>
+    private bool Matches(ICronTrigger stored, string realm, string cron) =>
         stored.CronExpressionString == cron
+        && stored.ExecutionGroup == ExecutionGroups.OfRealm(realm)
         && stored.MisfireInstruction == Misfire
         && stored.TimeZone.Equals(TimeZoneInfo.Utc);
 
     private ITrigger Trigger(TriggerKey key, JobKey job, string cron) => TriggerBuilder.Create()
         .WithIdentity(key)
         .ForJob(job)
+        .WithExecutionGroup(ExecutionGroups.OfRealm(job.Name))
         .WithSchedule(CronScheduleBuilder.Create(cron).InTimeZone(TimeZoneInfo.Utc).WithMisfireInstruction(Misfire))
         .Build();
 
@@ -119,4 +130,8 @@ internal sealed partial class ReconciliationSchedule(
     [LoggerMessage(EventId = 520, Level = LogLevel.Information,
         Message = "Realms are reconciled by schedule (UTC): by counts {Cron}, completely {CompleteCron}.")]
     private partial void LogApplied(string cron, string completeCron);
+
+    [LoggerMessage(EventId = 521, Level = LogLevel.Information,
+        Message = "The schedule has realms that this replica does not watch and leaves to others: {Realms}.")]
+    private partial void LogOthers(string realms);
 }

@@ -81,7 +81,7 @@ public sealed class AccountCommandTests(PostgresFixture postgres)
             """);
         var (store, now) = (new HintStore(bundle.Database.DataSource), TimeProvider.System.GetUtcNow());
         await store.AddAsync([new UserHint("demo", "stuck", HintKind.Changed, "REGISTER", HintSources.Webhook)], now, now, null, Token);
-        var hint = Assert.Single(await store.ClaimAsync(1, now, now, Token));
+        var hint = Assert.Single(await store.ClaimAsync(1, now, now, null, Token));
         await store.PostponeAsync([new PostponedHint(hint, now, 10, Dead: true, "bad\nluck")], Token);
 
         Assert.Contains("no hint of the user arrived", (await ShowAsync(bundle, "newcomer")).Output, StringComparison.Ordinal);

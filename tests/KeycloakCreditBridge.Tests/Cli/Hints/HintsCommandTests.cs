@@ -63,7 +63,7 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         Assert.True(await listener.WaitAsync(TimeSpan.FromSeconds(10), Token));
         Assert.True(await database.ScalarAsync<long>("select version from user_hints where keycloak_id = 'ana'") > before);
         var claimed = await new HintStore(database.DataSource).ClaimAsync(
-            10, TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow(), Token);
+            10, TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow(), null, Token);
         Assert.Equal(1, Assert.Single(claimed, hint => hint.KeycloakId == "ana").Attempts);
     }
 
@@ -73,7 +73,7 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         await using var database = await PrepareAsync();
         var store = new HintStore(database.DataSource);
         var now = TimeProvider.System.GetUtcNow();
-        var held = await store.ClaimAsync(10, now, now.AddMinutes(1), Token);
+        var held = await store.ClaimAsync(10, now, now.AddMinutes(1), null, Token);
 
         Assert.Equal(
             (0, "{\"keycloakId\":\"ben\"}\n", ""), await RunAsync(database, "retry", "--realm", "demo", "--user", "ben", "--json"));
@@ -138,7 +138,7 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
         var now = TimeProvider.System.GetUtcNow();
         var store = new HintStore(database.DataSource);
         await store.AddAsync([Hint("ana")], now, now, null, Token);
-        var ana = Assert.Single(await store.ClaimAsync(1, now, now, Token));
+        var ana = Assert.Single(await store.ClaimAsync(1, now, now, null, Token));
         await store.PostponeAsync([new PostponedHint(ana, now, 10, Dead: true, "Keycloak answered 418")], Token);
         await store.AddAsync([Hint("ben"), Hint("ben", "shop"), Hint(HostileId)], now, now, null, Token);
         return database;

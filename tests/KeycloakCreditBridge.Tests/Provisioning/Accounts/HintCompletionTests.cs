@@ -18,7 +18,7 @@ public sealed class HintCompletionTests(PostgresFixture postgres)
             .AddAsync(
                 [new UserHint(AccountFixture.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountFixture.Start,
                     AccountFixture.Start, null, Token);
-        var claimed = Assert.Single(await hints.ClaimAsync(10, AccountFixture.Start, AccountFixture.Start.AddMinutes(1), Token));
+        var claimed = Assert.Single(await hints.ClaimAsync(10, AccountFixture.Start, AccountFixture.Start.AddMinutes(1), null, Token));
         await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await other.BeginTransactionAsync(Token);
         await other.ExecuteAsync("select from user_hints for update");

@@ -138,7 +138,7 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var hints = new HintStore(database.DataSource);
         await hints.AddAsync([Hint("ana"), Hint("ben")], Now, Now, null, Token);
-        var claimed = await hints.ClaimAsync(2, Now, Now.AddSeconds(30), Token);
+        var claimed = await hints.ClaimAsync(2, Now, Now.AddSeconds(30), null, Token);
         await hints.AddAsync([Hint("ben")], Now, Now, null, Token);
         await Provisioner(database).ConvergeAsync(
             claimed.Select(hint => Evaluate(hint.KeycloakId) with { HintVersion = hint.Version }), Token);
@@ -151,7 +151,7 @@ public sealed class ProvisionerTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var hints = new HintStore(database.DataSource);
         await hints.AddAsync([Hint("ana")], Now, Now, null, Token);
-        var claimed = await hints.ClaimAsync(1, Now, Now.AddSeconds(30), Token);
+        var claimed = await hints.ClaimAsync(1, Now, Now.AddSeconds(30), null, Token);
         await hints.PostponeAsync([new PostponedHint(claimed[0], Now, 10, Dead: true, "cannot succeed")], Token);
         await Provisioner(database).ConvergeAsync([Evaluate("ana", readAt: Now.AddSeconds(-1))], Token);
         Assert.Equal(1, (await hints.BacklogAsync(Token)).Dead);

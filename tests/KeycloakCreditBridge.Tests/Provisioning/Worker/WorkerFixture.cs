@@ -44,7 +44,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
         Worker = new ProvisioningWorker(
             hints, Handover, signal,
             new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
-            Provisioner, metrics, _gate, options, Clock, NullLogger<ProvisioningWorker>.Instance);
+            Provisioner, metrics, _gate, options, keycloak.Options, Clock, NullLogger<ProvisioningWorker>.Instance);
     }
 
     /// <summary>No database of Keycloak's is configured.</summary>
