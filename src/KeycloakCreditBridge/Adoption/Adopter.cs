@@ -133,10 +133,8 @@ internal sealed class Adopter(
     // Not pooled: the session holds temporary tables that must not return to the pool.
     private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
-        var settings = new NpgsqlConnectionStringBuilder(storage.Value.BuildConnectionString()) { Pooling = false };
-        var connection = new NpgsqlConnection(settings.ConnectionString);
-        await connection.OpenAsync(cancellationToken);
-        return connection;
+        await using var dataSource = storage.Value.BuildDataSource(pooled: false);
+        return await dataSource.OpenConnectionAsync(cancellationToken);
     }
 }
 

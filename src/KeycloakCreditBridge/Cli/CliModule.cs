@@ -12,6 +12,7 @@ using KeycloakCreditBridge.Cli.Run;
 using KeycloakCreditBridge.Cli.Setup;
 using KeycloakCreditBridge.Cli.Usage;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Cli;
@@ -85,7 +86,7 @@ internal static class CliModule
         {
             // The outer message of a broken appsettings.json names the file, the inner one the place.
             InvalidDataException { InnerException: { } inner } => $"{exception.Message} {inner.Message}",
-            NpgsqlException => $"PostgreSQL: {exception.Message}",
+            NpgsqlException => $"PostgreSQL: {PrivilegeErrors.Describe(exception)}",
             _ => exception.Message,
         };
         return message.ReplaceLineEndings(" ");

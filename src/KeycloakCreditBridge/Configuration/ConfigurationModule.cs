@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Secrets;
 using Microsoft.Extensions.Configuration.EnvironmentVariables;
 using Microsoft.Extensions.Options;
 
@@ -13,6 +14,7 @@ internal static class ConfigurationModule
         var sources = builder.Configuration.Sources;
         var environment = sources.OfType<EnvironmentVariablesConfigurationSource>().Last(source => string.IsNullOrEmpty(source.Prefix));
         sources[sources.IndexOf(environment)] = new SecretFileSource();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SecretRotation>());
     }
 
     /// <summary>Binds a section to its options, validated when the host starts.</summary>

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Hosting.Schedule;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
@@ -14,7 +15,8 @@ namespace KeycloakCreditBridge.Doctor;
 /// <summary>What can be wrong in PostgreSQL, and which work is overdue there.</summary>
 internal sealed class DatabaseChecks(
     PrivilegeStore privileges, Migrator migrator, ReplicaStore replicas, AdoptionMarkStore adoption, HintStore hints, HintListStore listed,
-    CompleteRunStore runs, ScheduleStore schedule, IOptions<QuartzHostOptions> quartz, TimeProvider clock)
+    CompleteRunStore runs, IOptions<ProvisioningOptions> provisioning, ScheduleStore schedule, IOptions<QuartzHostOptions> quartz,
+    TimeProvider clock)
 {
     private const int OldestMajor = 15;
 
@@ -81,12 +83,26 @@ internal sealed class DatabaseChecks(
 
     public async Task<Finding> PrivilegesAsync(CancellationToken cancellationToken)
     {
-        var lacking = await privileges.MissingAsync(cancellationToken);
+        var lacking = await privileges.MissingAsync(Renames(), cancellationToken);
         return lacking.Count == 0
             ? Finding.Ok("the role has all privileges that it needs")
             : Finding.Fail(
                 $"the role lacks {string.Join(", ", lacking)}",
-                "migrate if tables are missing; otherwise grant them, or make the role the owner");
+                "run `migrate` if tables are missing; otherwise `migrate --grant-to ROLE` as the owner, or these statements: "
+                + $"{string.Join("; ", await privileges.StatementsAsync(lacking, cancellationToken))}");
+    }
+
+    // Settings that cannot be used are a finding of their own.
+    private bool Renames()
+    {
+        try
+        {
+            return new GrantPolicy(provisioning).Renames;
+        }
+        catch (Exception exception) when (exception is OptionsValidationException or InvalidOperationException or FormatException)
+        {
+            return false;
+        }
     }
 
     public async Task<Finding> ScheduleAsync(CancellationToken cancellationToken)
@@ -98,7 +114,7 @@ internal sealed class DatabaseChecks(
         {
             return await schedule.CheckedInAsync(cancellationToken) switch
             {
-                null => Finding.Warn("the schedule never ran", Cure),
+                null => Finding.Ok("the schedule has not run yet"),
                 { } last when clock.GetUtcNow() - last > SilentAfter => Finding.Warn(
                     string.Create(CultureInfo.InvariantCulture, $"the schedule does not run since {last:u}"), Cure),
                 _ => Finding.Ok("the schedule runs"),
@@ -121,7 +137,8 @@ internal sealed class DatabaseChecks(
                     CultureInfo.InvariantCulture,
                     $"hints wait for realms that are not configured here: {string.Join(
                         ", ", late.Select(realm => $"{realm.Realm} ({realm.Waiting}, since {realm.Oldest:u})"))}"),
-                "check that the bridge of these realms runs; if a realm was renamed run `realm rename OLD NEW`, if it was removed `hints drop`");
+                "check that the bridge of these realms runs; run `realm rename OLD NEW` for one that was renamed, `hints drop` for one "
+                    + "that was removed");
     }
 
     public async Task<Finding> LateHintsAsync(CancellationToken cancellationToken)

@@ -144,12 +144,16 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <param name="watched">Only hints of these realms: another bridge evaluates the others. All where it is null.</param>
     /// <param name="cancellationToken">Ends the claim.</param>
     public Task<IReadOnlyList<ClaimedHint>> ClaimAsync(
-        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, IReadOnlyCollection<string>? watched, CancellationToken cancellationToken) =>
+        int limit, DateTimeOffset now, DateTimeOffset leaseEnd, IReadOnlyCollection<string>? watched,
+        CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<ClaimedHint>(
             ClaimSql,
             [
                 new NpgsqlParameter("Limit", limit), Instant("Now", now), Instant("LeaseEnd", leaseEnd),
-                new NpgsqlParameter("Watched", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = watched?.ToArray() ?? (object)DBNull.Value },
+                new NpgsqlParameter("Watched", NpgsqlDbType.Array | NpgsqlDbType.Text)
+                {
+                    Value = watched?.ToArray() ?? (object)DBNull.Value,
+                },
             ],
             cancellationToken);
 

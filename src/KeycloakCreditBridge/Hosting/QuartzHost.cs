@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting.Schedule;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Quartz;
 
@@ -21,7 +22,7 @@ internal sealed partial class QuartzHost(
     private readonly TaskCompletionSource<IScheduler> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StandaloneSchedulerFactory? _factory;
 
-    /// <summary>Why the schedule does not run yet, in one line; null while it runs, where this replica runs none, and before a try.</summary>
+    /// <summary>Why the schedule does not run yet, in one line; null while it runs, where it shall not, and before the first try.</summary>
     public string? Problem { get; private set; }
 
     /// <summary>Ends when the schedule runs; never where this replica runs none.</summary>
@@ -61,7 +62,7 @@ internal sealed partial class QuartzHost(
 
         void Failed(Exception exception, bool isNew)
         {
-            var reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
+            var reason = PrivilegeErrors.Describe(exception.GetBaseException()).ReplaceLineEndings(" ");
             if (reason != Problem)
                 LogWaiting(reason);
             Problem = reason;

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Hosting;
@@ -61,7 +62,7 @@ internal sealed partial class SchemaGate(
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                Report(exception.Message.ReplaceLineEndings(" "));
+                Report(PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "));
             }
 
             await Task.Delay(RetryAfter, clock, stoppingToken);

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Secrets;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Keycloak.Connections;
@@ -20,6 +21,7 @@ internal static class KeycloakModule
         var services = builder.Services;
         builder.AddSection<KeycloakOptions, KeycloakOptionsValidator>(KeycloakOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<SecretRotation>();
 
         services.AddHttpClient(KeycloakOptions.HttpClientName, Configure)
             .ConfigurePrimaryHttpMessageHandler(NewHandler)

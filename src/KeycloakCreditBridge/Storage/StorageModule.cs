@@ -1,8 +1,9 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Secrets;
 using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Storage.Replicas;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Storage;
 
@@ -11,8 +12,9 @@ internal static class StorageModule
     public static void AddStorage(this IHostApplicationBuilder builder)
     {
         builder.AddSection<StorageOptions, StorageOptionsValidator>(StorageOptions.Section);
-        builder.Services.AddSingleton(services =>
-            NpgsqlDataSource.Create(services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildConnectionString()));
+        builder.Services.TryAddSingleton<SecretRotation>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildDataSource(
+            services.GetRequiredService<SecretRotation>().Refresh));
         builder.Services.AddSingleton<Migrator>();
         builder.Services.AddSingleton<PrivilegeStore>();
         builder.Services.AddSingleton<ReplicaStore>();

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -19,13 +20,24 @@ internal sealed class StorageOptions
     /// <summary>Whether the service migrates the schema when it starts; otherwise it waits until `migrate` was run.</summary>
     public bool MigrateOnStart { get; set; } = true;
 
-    // Every statement finds its rows by key, one user or thousands. Left to itself PostgreSQL would plan a statement anew at each run,
-    // which costs more than running it, or keep a plan from when the tables were empty that reads them from end to end, and it would
-    // compile small statements (jit) whose cost it so overrates. A session that hangs inside a transaction gives its locks back.
-    private const string SessionSettings =
-        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=60s";
+    /// <summary>Sessions with the settings that the bridge relies on.</summary>
+    /// <param name="refresh">Called before the password is read, for each new connection; null where it never changes.</param>
+    /// <param name="pooled">Whether a session returns to a pool after its use.</param>
+    public NpgsqlDataSource BuildDataSource(Action? refresh = null, bool pooled = true)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(BuildConnectionString());
+        if (!pooled)
+            settings.Pooling = false;
+        return SessionStore.Build(settings, SessionStore.OwnSql, string.IsNullOrEmpty(settings.Password) ? null : CurrentPassword);
 
-    /// <summary>The connection string with the password, timeouts and session settings that the bridge relies on.</summary>
+        string? CurrentPassword()
+        {
+            refresh?.Invoke();
+            return new NpgsqlConnectionStringBuilder(BuildConnectionString()).Password;
+        }
+    }
+
+    /// <summary>The connection string with the password and the timeouts that the bridge relies on.</summary>
     public string BuildConnectionString()
     {
         var builder = new NpgsqlConnectionStringBuilder(ConnectionString);
@@ -38,7 +50,6 @@ internal sealed class StorageOptions
         SetUnlessGiven("Keepalive", 10);
         // No session state is left behind that would have to be reset.
         SetUnlessGiven("No Reset On Close", true);
-        builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();
         return builder.ConnectionString;
 
         void SetUnlessGiven(string keyword, object value)

@@ -25,7 +25,7 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     {
         (_server, Name) = (server, name);
         ConnectionString = new StorageOptions { ConnectionString = connectionString }.BuildConnectionString();
-        DataSource = NpgsqlDataSource.Create(ConnectionString);
+        DataSource = new StorageOptions { ConnectionString = connectionString }.BuildDataSource();
     }
 
     public string Name { get; }

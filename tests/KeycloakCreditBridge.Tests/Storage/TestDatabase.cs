@@ -20,7 +20,7 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
 
     public string Name => new NpgsqlConnectionStringBuilder(ConnectionString).Database!;
 
-    public NpgsqlDataSource DataSource { get; } = NpgsqlDataSource.Create(Pooled(connectionString));
+    public NpgsqlDataSource DataSource { get; } = Options(connectionString).BuildDataSource();
 
     public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null)
     {
@@ -37,8 +37,10 @@ internal sealed class TestDatabase(string connectionString, Func<Task>? drop = n
     public Task<int> ExecuteAsync(string sql, object? parameters = null) =>
         RunAsync(connection => connection.ExecuteAsync(sql, parameters));
 
-    private static string Pooled(string connectionString) =>
-        new StorageOptions { ConnectionString = connectionString + ";Maximum Pool Size=40" }.BuildConnectionString();
+    private static StorageOptions Options(string connectionString) =>
+        new() { ConnectionString = connectionString + ";Maximum Pool Size=40" };
+
+    private static string Pooled(string connectionString) => Options(connectionString).BuildConnectionString();
 
     /// <summary>Every account that the bridge opened has one opening, an audit row and a ledger that adds up to its balance.</summary>
     public async Task AssertLedgerAsync()

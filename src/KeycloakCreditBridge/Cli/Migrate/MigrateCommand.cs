@@ -3,8 +3,10 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting.Schedule;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Migrations;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Cli.Migrate;
 
@@ -13,17 +15,25 @@ internal static class MigrateCommand
 {
     private static readonly Option<bool> Json = ResultSyntax.Json("run");
 
+    private static readonly Option<string?> GrantTo = new("--grant-to")
+    {
+        Description = "Afterwards give this role all that the service needs, and no more. Run it as the owner of the tables.",
+        HelpName = "ROLE",
+    };
+
     public static Command Command(CommandHost host)
     {
-        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { Json };
-        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(Json)));
+        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { GrantTo, Json };
+        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(GrantTo), parsed.GetValue(Json)));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommandHost host, string[] settings, bool json)
+    private static async Task<int> RunAsync(CommandHost host, string[] settings, string? grantTo, bool json)
     {
         await using var app = host.BuildCommand(settings);
-        ConfigurationCheck.Run(app.Services, StorageOptions.Section);
+        // What the service needs follows from the account ids too.
+        ConfigurationCheck.Run(
+            app.Services, grantTo is null ? [StorageOptions.Section] : [StorageOptions.Section, ProvisioningOptions.Section]);
 
         using var stop = new StopSignal(() => { });
         var applied = await app.Services.GetRequiredService<Migrator>().MigrateAsync(stop.Token);
@@ -32,6 +42,14 @@ internal static class MigrateCommand
             json ? JsonSerializer.Serialize(new MigrateResult(applied), MigrateJson.Default.MigrateResult)
             : applied == 0 ? "The schema is current; nothing was applied."
             : $"Applied {applied} migrations; the schema is current.");
+        if (grantTo is not null)
+        {
+            await app.Services.GetRequiredService<PrivilegeStore>().GrantAsync(
+                grantTo, new GrantPolicy(app.Services.GetRequiredService<IOptions<ProvisioningOptions>>()).Renames, stop.Token);
+            if (!json)
+                await Console.Out.WriteLineAsync($"Role {Printable.Of(grantTo)} has what the service needs.");
+        }
+
         return ExitCode.Done;
     }
 }

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting.Schedule;
 
-/// <summary>Quartz's log lines. While PostgreSQL is away Quartz reports each of its attempts with a stack: one line a minute says it.</summary>
+/// <summary>
+/// Quartz's log lines. While PostgreSQL is away Quartz reports each of its attempts with a stack: one line a minute says it.
+/// </summary>
 internal sealed partial class QuartzLogs(ILoggerFactory logs, TimeProvider clock) : ILoggerFactory
 {
     private static readonly TimeSpan ReportEvery = TimeSpan.FromMinutes(1);

@@ -3,7 +3,7 @@ using Quartz.Extensibility;
 
 namespace KeycloakCreditBridge.Hosting.Schedule;
 
-/// <summary>Makes jobs from the program's services. A scheduler that is built anew has services of its own, and jobs need none of them.</summary>
+/// <summary>Makes jobs from the program's services: a scheduler that is built anew has only services of its own.</summary>
 internal sealed class ServiceJobFactory(IServiceProvider services) : IJobFactory
 {
     public ValueTask<JobScope> CreateJob(TriggerFiredBundle bundle, IScheduler scheduler, CancellationToken cancellationToken = default) =>

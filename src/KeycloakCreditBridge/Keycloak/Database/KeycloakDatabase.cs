@@ -1,19 +1,15 @@
+using KeycloakCreditBridge.Configuration.Secrets;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Keycloak.Database;
 
 /// <summary>Read-only connections to Keycloak's own database, if one is configured.</summary>
-internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options) : IAsyncDisposable
+internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options, SecretRotation? secrets = null) : IAsyncDisposable
 {
-    private const string SessionSettings =
-        "-c default_transaction_read_only=on -c standard_conforming_strings=on -c jit=off -c work_mem=64MB -c " +
-        "idle_in_transaction_session_timeout=60s";
-
     private readonly NpgsqlDataSource? _dataSource =
-        options.Value.Database is { ConnectionString: { Length: > 0 } text } database
-            ? NpgsqlDataSource.Create(Build(text, database.Password))
-            : null;
+        options.Value.Database is { ConnectionString.Length: > 0 } database ? Build(database, secrets) : null;
 
     public bool IsConfigured => _dataSource is not null;
 
@@ -24,16 +20,23 @@ internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options) : IAsy
 
     public ValueTask DisposeAsync() => _dataSource?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private static string Build(string text, string? password)
+    private static NpgsqlDataSource Build(KeycloakDatabaseOptions database, SecretRotation? secrets)
     {
-        var builder = new NpgsqlConnectionStringBuilder(text) { MaxPoolSize = 8, NoResetOnClose = true };
-        if (!string.IsNullOrEmpty(password))
-            builder.Password = password;
+        var builder = new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 8, NoResetOnClose = true };
         builder.ApplicationName ??= "keycloak-credit-bridge";
         if (!builder.ShouldSerialize("Timeout"))
             builder.Timeout = 5;
-        builder.Options = $"{builder.Options} {SessionSettings}".TrimStart();
-        return builder.ConnectionString;
+        return SessionStore.Build(builder, SessionStore.KeycloakSql, string.IsNullOrEmpty(Password()) ? null : CurrentPassword);
+
+        string? Password() => database.Password is { Length: > 0 } own
+            ? own
+            : new NpgsqlConnectionStringBuilder(database.ConnectionString).Password;
+
+        string? CurrentPassword()
+        {
+            secrets?.Refresh();
+            return Password();
+        }
     }
 }
 

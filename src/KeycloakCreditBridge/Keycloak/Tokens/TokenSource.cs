@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using KeycloakCreditBridge.Configuration.Secrets;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Keycloak.Tokens;
@@ -8,7 +9,8 @@ namespace KeycloakCreditBridge.Keycloak.Tokens;
 /// end. A refused client is tried again after a growing pause, because Keycloak stores each refusal.
 /// </summary>
 internal sealed partial class TokenSource(
-    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, TimeProvider clock, ILogger<TokenSource> logger) : IAdminAccount
+    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, SecretRotation secrets, TimeProvider clock, ILogger<TokenSource> logger)
+    : IAdminAccount
 {
     private static readonly TimeSpan MaxMargin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
@@ -27,7 +29,8 @@ internal sealed partial class TokenSource(
         {
             if (state.Token is { } token && clock.GetUtcNow() < state.RenewAt)
                 return Task.FromResult(token);
-            if (state.Refusal is { } refusal && clock.GetUtcNow() < state.RetryAt)
+            // Another secret than the refused one is tried at once.
+            if (state.Refusal is { } refusal && clock.GetUtcNow() < state.RetryAt && options.Value.ClientSecretOf(realm) == state.Refused)
                 return Task.FromException<string>(refusal.WithRetryAt(state.RetryAt));
             state.PendingRequest ??= Start(realm, state);
             return state.PendingRequest.WaitAsync(cancellationToken);
@@ -69,7 +72,8 @@ internal sealed partial class TokenSource(
 
     private async Task<string> RenewAsync(string realm, RealmState state)
     {
-        var asked = clock.GetUtcNow();
+        secrets.Refresh();
+        var (asked, secret) = (clock.GetUtcNow(), options.Value.ClientSecretOf(realm));
         try
         {
             var answer = await endpoint.RequestAsync(realm);
@@ -79,7 +83,7 @@ internal sealed partial class TokenSource(
         }
         catch (KeycloakAuthenticationException refusal)
         {
-            LogRefused(realm, StoreRefusal(state, refusal));
+            LogRefused(realm, StoreRefusal(state, refusal, secret));
             throw;
         }
         finally
@@ -101,12 +105,12 @@ internal sealed partial class TokenSource(
         }
     }
 
-    private DateTimeOffset StoreRefusal(RealmState state, KeycloakAuthenticationException refusal)
+    private DateTimeOffset StoreRefusal(RealmState state, KeycloakAuthenticationException refusal, string secret)
     {
         lock (state.Gate)
         {
             var pause = FirstPause * Math.Pow(2, Math.Min(state.Refusals++, 10));
-            state.Refusal = refusal;
+            (state.Refusal, state.Refused) = (refusal, secret);
             return state.RetryAt = clock.GetUtcNow() + (pause < MaxPause ? pause : MaxPause);
         }
     }
@@ -122,6 +126,9 @@ internal sealed partial class TokenSource(
         public DateTimeOffset RenewAt { get; set; }
 
         public KeycloakAuthenticationException? Refusal { get; set; }
+
+        /// <summary>The secret of <see cref="Refusal"/>.</summary>
+        public string? Refused { get; set; }
 
         public int Refusals { get; set; }
 

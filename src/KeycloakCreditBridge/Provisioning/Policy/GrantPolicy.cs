@@ -14,6 +14,9 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
     /// <summary>The rules of a realm.</summary>
     public RealmRules RulesOf(string realm) => _realms.GetValueOrDefault(realm, _defaults);
 
+    /// <summary>Whether an account id of some realm follows what users change in Keycloak.</summary>
+    public bool Renames => _realms.Values.Append(_defaults).Any(rules => !rules.AccountId.IsFixed);
+
     /// <summary>Evaluates a user that Keycloak has.</summary>
     /// <param name="subject">The user as read from Keycloak.</param>
     /// <param name="readAt">When Keycloak was asked.</param>

@@ -90,7 +90,8 @@ internal sealed partial class ProvisioningWorker(
     private async Task<IReadOnlyList<ClaimedHint>> ClaimAsync(IReadOnlyList<ClaimedHint> held, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var claimed = await hints.ClaimAsync(options.Value.BatchSize - held.Count, now, now + options.Value.Lease, _watched, cancellationToken);
+        var claimed = await hints.ClaimAsync(
+            options.Value.BatchSize - held.Count, now, now + options.Value.Lease, _watched, cancellationToken);
         (_claimedAt, _areMoreDue) = (clock.GetTimestamp(), claimed.Count == options.Value.BatchSize - held.Count);
         // Of a user with a newer hint the claimed one counts.
         return held.Count == 0

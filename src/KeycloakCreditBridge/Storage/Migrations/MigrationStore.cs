@@ -34,6 +34,13 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         values (@Version, @Name, @Checksum, @Now, @Requires)
         """;
 
+    // Making a schema needs a privilege on the whole database, also where the schema is there already. Beside accounts in another schema
+    // than public it is not used.
+    private const string NeedsQuartzSchemaSql =
+        "select current_schema() = 'public' and not exists (select from pg_namespace where nspname = 'quartz')";
+
+    private const int QuartzSchemaVersion = 4;
+
     public Task LockAsync(CancellationToken cancellationToken) =>
         connection.ExecuteAsync(new CommandDefinition(LockSql, commandTimeout: 0, cancellationToken: cancellationToken));
 
@@ -54,7 +61,9 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         if (migration.Requires > 0)
             await RefuseWhileLackingAsync(migration, cancellationToken);
         await ExecuteAsync(CreateSql, null);
-        await ExecuteAsync(migration.Sql, null);
+        if (migration.Version != QuartzSchemaVersion || await connection.ExecuteScalarAsync<bool>(new CommandDefinition(
+            NeedsQuartzSchemaSql, transaction: transaction, cancellationToken: cancellationToken)))
+            await ExecuteAsync(migration.Sql, null);
         await ExecuteAsync(
             RecordSql, new { migration.Version, migration.Name, migration.Checksum, Now = now, migration.Requires });
         await transaction.CommitAsync(cancellationToken);

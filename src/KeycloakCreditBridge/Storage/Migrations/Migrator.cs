@@ -1,4 +1,5 @@
 using System.Data;
+using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Storage.Migrations;
@@ -16,6 +17,7 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
     /// <summary>Applies what is missing and returns how many migrations that were.</summary>
     public async Task<int> MigrateAsync(CancellationToken cancellationToken)
     {
+        await CheckSessionsAsync(cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var store = new MigrationStore(connection);
         await store.LockAsync(cancellationToken);
@@ -36,9 +38,16 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
     /// <summary>Whether the database has every migration of this program.</summary>
     public async Task<bool> IsCurrentAsync(CancellationToken cancellationToken)
     {
+        await CheckSessionsAsync(cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var applied = await new MigrationStore(connection).AppliedAsync(cancellationToken);
         return Missing(applied).Count == 0;
+    }
+
+    private async Task CheckSessionsAsync(CancellationToken cancellationToken)
+    {
+        if (await SessionStore.ProblemAsync(dataSource, cancellationToken) is { } problem)
+            throw new MigrationException(problem);
     }
 
     // Migrations report at this level what they change in existing tables. PostgreSQL itself reports nothing at it.

@@ -94,7 +94,9 @@ public sealed class SharedDatabaseTests(PostgresFixture postgres)
             await one.StopAsync();
         }
 
-        Assert.Equal(["store 0 "], await database.QueryAsync<string>("select realm || ' ' || attempts || ' ' || coalesce(error, '') from user_hints"));
+        Assert.Equal(
+            ["store 0 "],
+            await database.QueryAsync<string>("select realm || ' ' || attempts || ' ' || coalesce(error, '') from user_hints"));
         await using var two = await StartAsync(database, keycloak, ("Keycloak:Realms:0:Name", Other));
         await RunsAsync(database, "user_credits where user_id = 'zoe'", 1);
         await two.StopAsync();
