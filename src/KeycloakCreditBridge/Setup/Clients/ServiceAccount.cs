@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Setup.Clients;

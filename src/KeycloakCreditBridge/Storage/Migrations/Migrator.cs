@@ -86,7 +86,11 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         }
 
         if (later.Count > 0 && !Interlocked.Exchange(ref _saidLater, true))
-            LogLater(string.Join(", ", later.Select(row => row.Name)));
+        {
+            var names = string.Join(", ", later.Select(row => row.Name));
+            LogLater(names);
+        }
+
         var done = applied.Select(row => row.Version).ToHashSet();
         return [.. Known.Where(migration => !done.Contains(migration.Version))];
     }

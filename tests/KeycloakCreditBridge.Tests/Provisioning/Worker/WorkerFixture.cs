@@ -91,6 +91,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
     {
         _writer.Dispose();
         Worker.Dispose();
+        _gate.Dispose();
         await _keycloak.DisposeAsync();
         await Database.DisposeAsync();
     }
