@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using Dapper;
-using KeycloakCreditBridge.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Storage;

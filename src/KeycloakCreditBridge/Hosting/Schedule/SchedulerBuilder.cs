@@ -8,11 +8,14 @@ namespace KeycloakCreditBridge.Hosting.Schedule;
 /// </summary>
 internal sealed class SchedulerBuilder(
     ScheduleStore store, NpgsqlDataSource dataSource, IServiceProvider services, ILoggerFactory logs, TimeProvider clock)
+    : IDisposable
 {
     // Triggers without a group are those of replicas of an earlier version.
     private const string Ungrouped = "_";
 
     private readonly QuartzLogs _logs = new(logs, clock);
+
+    public void Dispose() => _logs.Dispose();
 
     /// <summary>Makes the tables that are missing, and leaves the schedule alone.</summary>
     public async Task ProvisionAsync(CancellationToken cancellationToken)

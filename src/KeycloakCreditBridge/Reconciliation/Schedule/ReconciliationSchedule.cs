@@ -30,8 +30,9 @@ internal sealed partial class ReconciliationSchedule(
 
         var stored = await scheduler.GetJobKeys(GroupMatcher<JobKey>.GroupEquals(ReconcileJob.Group), cancellationToken);
         var others = stored.Select(key => key.Name).Where(realm => !realms.Contains(realm)).Order(StringComparer.Ordinal).ToList();
-        if (others.Count > 0)
-            LogOthers(string.Join(", ", others));
+        var named = string.Join(", ", others);
+        if (named.Length > 0)
+            LogOthers(named);
     }
 
     /// <summary>

@@ -18,10 +18,10 @@ public sealed class QuartzLogsTests
         var outage = new JobPersistenceException("Couldn't acquire next trigger", new NpgsqlException("Failed to connect"));
 
         for (var attempt = 0; attempt < 15; attempt++)
-            logger.LogError(outage, "An error occurred while scanning for the next triggers to fire.");
-        logger.LogError(new InvalidOperationException("broken"), "Job failed.");
+            logger.Log(LogLevel.Error, 0, "scanning for the next triggers", outage, (text, _) => text);
+        logger.Log(LogLevel.Error, 0, "Job failed.", new InvalidOperationException("broken"), (text, _) => text);
         clock.Advance(TimeSpan.FromMinutes(1));
-        logger.LogError(outage, "An error occurred while scanning for the next triggers to fire.");
+        logger.Log(LogLevel.Error, 0, "scanning for the next triggers", outage, (text, _) => text);
 
         Assert.Equal(2, lines.All.Count(line => line.Contains("The schedule waits for PostgreSQL", StringComparison.Ordinal)));
         Assert.Single(lines.All, line => line.Contains("Job failed.", StringComparison.Ordinal));

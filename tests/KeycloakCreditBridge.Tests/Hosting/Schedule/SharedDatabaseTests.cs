@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
-using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
