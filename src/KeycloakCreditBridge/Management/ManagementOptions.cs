@@ -9,7 +9,7 @@ internal sealed class ManagementOptions
     public const string Section = "Management";
 
     /// <summary>
-    /// A second address to listen on, for example http://+:8086, at which alone metrics and details are told. Without it they are
+    /// A second address to listen on, for example http://+:9085, at which alone metrics and details are told. Without it they are
     /// told on this machine only.
     /// </summary>
     public string Url { get; set; } = "";
@@ -26,10 +26,10 @@ internal sealed class ManagementOptionsValidator(IConfiguration configuration) :
             return ValidateOptionsResult.Success;
         if (options.Address is not { Scheme: "http" or "https", PathBase: "", IsUnixPipe: false, IsNamedPipe: false, Port: > 0 } address)
             return ValidateOptionsResult.Fail(
-                "Management:Url is no http or https address with a port and without a path: give one such as http://+:8086.");
+                "Management:Url is no http or https address with a port and without a path: give one such as http://+:9085.");
         return ListenAddresses.Of(configuration).Count(other => ManagementAddress.Parse(other)?.Port == address.Port) > 1
             ? ValidateOptionsResult.Fail(
-                $"Management:Url has the port {address.Port}, on which the bridge listens already: choose another one, such as 8086.")
+                $"Management:Url has the port {address.Port}, on which the bridge listens already: choose another one, such as 9085.")
             : ValidateOptionsResult.Success;
     }
 }

@@ -9,7 +9,7 @@ public sealed partial class AddressTests
     private static readonly string Port = new Uri(ListenAddresses.Default.Replace("+", "any", StringComparison.Ordinal)).Port.ToString(
         System.Globalization.CultureInfo.InvariantCulture);
 
-    private const string ManagementPort = "8086";
+    private const string ManagementPort = "9085";
 
     public static TheoryData<string> Files() =>
     [

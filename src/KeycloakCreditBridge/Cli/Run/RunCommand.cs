@@ -39,8 +39,10 @@ internal static class RunCommand
                     + $"{exception.Message.TrimEnd('.')}. Choose another address with Urls, or end the program that listens there."]);
         }
 
-        return gate.Refusal is { } refusal ? ExitCode.Of(refusal) : ExitCode.Done;
+        return EndOf(gate);
     }
+
+    private static int EndOf(SchemaGate gate) => gate.Refusal is { } refusal ? ExitCode.Of(refusal) : ExitCode.Done;
 
     private static bool IsOfAddress(Exception exception) => exception
         is IOException { InnerException: AddressInUseException }
