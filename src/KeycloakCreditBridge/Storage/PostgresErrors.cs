@@ -17,6 +17,11 @@ internal static class PostgresErrors
     public static bool IsCausedByData(PostgresException exception) =>
         Array.Exists(CausedByData, sqlClass => exception.SqlState.StartsWith(sqlClass, StringComparison.Ordinal));
 
+    /// <summary>True when the time ran out: a row was locked for long, or the database is slow. It passes by itself.</summary>
+    public static bool IsTimeout(Exception exception) => exception
+        is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.QueryCanceled }
+        or NpgsqlException { InnerException: TimeoutException };
+
     /// <summary>
     /// True when one row may be what blocks or fails all: it is locked, it takes longer than the timeout, or a policy or a broken page
     /// refuses it. All rows may fail the same way: only others that succeed show that they do not.

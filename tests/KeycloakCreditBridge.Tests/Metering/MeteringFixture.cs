@@ -27,9 +27,12 @@ internal sealed class MeteringFixture : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<MeteringFixture> StartAsync(PostgresFixture postgres, params (string Key, string? Value)[] settings)
+    public static async Task<MeteringFixture> StartAsync(PostgresFixture postgres, params (string Key, string? Value)[] settings) =>
+        await StartAsync(await postgres.CreateDatabaseAsync(), settings);
+
+    /// <summary>On a database that the test prepared; the fixture disposes of it.</summary>
+    public static async Task<MeteringFixture> StartAsync(TestDatabase database, params (string Key, string? Value)[] settings)
     {
-        var database = await postgres.CreateDatabaseAsync();
         var keycloak = await EmulatorFixture.StartAsync();
         // A test that pauses must not run out of the gate's budget.
         var bridge = await BridgeFixture.Build(

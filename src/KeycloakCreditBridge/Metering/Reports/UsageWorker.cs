@@ -32,8 +32,8 @@ internal sealed partial class UsageWorker(
     private static readonly TimeSpan MaxErrorDelay = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(30);
 
-    // Longer than any outage of Keycloak, so that usage of new users is charged after it.
-    private static readonly TimeSpan MaxWaitForAccount = TimeSpan.FromDays(3);
+    // Longer than any outage of Keycloak and any lock on an account, so that usage is charged after it.
+    private static readonly TimeSpan MaxWait = TimeSpan.FromDays(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -71,7 +71,7 @@ internal sealed partial class UsageWorker(
             {
                 invalidator.InvalidateAll();
                 LogNotCharged(batch.Id, exception.Message);
-                outcome = Outcome.None(exception.Message);
+                outcome = Outcome.None(exception);
             }
         }
 
@@ -82,18 +82,18 @@ internal sealed partial class UsageWorker(
         return true;
     }
 
-    // An unreachable database is not the fault of the report. Any other failure would repeat and block all later reports.
+    // An unreachable database is not the fault of the report. Any other failure would repeat and block all later reports, also a timeout.
     private static bool IsCausedByReport(Exception exception) => exception switch
     {
         OperationCanceledException => false,
+        _ when PostgresErrors.IsTimeout(exception) => true,
         PostgresException refused => PostgresErrors.IsCausedByData(refused),
-        NpgsqlException { InnerException: TimeoutException } => true,
         NpgsqlException or IOException => false,
         _ => true,
     };
 
-    // Halves the report until the bad record stands alone and the others are charged.
-    private async Task SplitAsync(UsageReport batch, string error, CancellationToken cancellationToken)
+    // Halves the report until the bad record stands alone and the others are charged. One that only met a lock is charged after it.
+    private async Task SplitAsync(UsageReport batch, Exception error, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -102,11 +102,18 @@ internal sealed partial class UsageWorker(
         var now = clock.GetUtcNow();
         var usage = UsageReader.Read(batch.Body);
         List<RefusedRecord> refused = [.. usage.Refused];
-        if (usage.Records.Count == 1)
-            refused.Add(new RefusedRecord(usage.Records[0].Raw, error));
+        var isAlone = usage.Records.Count == 1;
+        if (isAlone && (!PostgresErrors.IsTimeout(error) || IsExpired(batch, now)))
+        {
+            refused.Add(new RefusedRecord(usage.Records[0].Raw, error.Message));
+        }
         else
+        {
+            var dueAt = isAlone ? RetryAt(batch, now) : now;
             foreach (var half in usage.Records.Chunk(Math.Max(1, (usage.Records.Count + 1) / 2)))
-                await UsageReportStore.PostponeAsync(transaction, batch, half, now, cancellationToken);
+                await UsageReportStore.PostponeAsync(transaction, batch, half, dueAt, cancellationToken);
+        }
+
         await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
@@ -136,12 +143,11 @@ internal sealed partial class UsageWorker(
             .. usage.Refused,
             .. owned.Where(pricing.LacksTokens).Select(record => new RefusedRecord(record.Raw, TokensMissing)),
         ];
-        var isExpired = now - batch.ReceivedAt >= MaxWaitForAccount;
+        var isExpired = IsExpired(batch, now);
         if (isExpired)
             refused.AddRange(unknown.Select(record => new RefusedRecord(record.Raw, $"No account of user '{record.UserId}' was found.")));
         else if (unknown.Length > 0)
-            await UsageReportStore.PostponeAsync(
-                transaction, batch, unknown, now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay), cancellationToken);
+            await UsageReportStore.PostponeAsync(transaction, batch, unknown, RetryAt(batch, now), cancellationToken);
 
         var charged = charges.Length == 0
             ? new ChargeResult(0, 0m)
@@ -157,6 +163,11 @@ internal sealed partial class UsageWorker(
             FailedIgnored = usage.Records.Count - records.Length,
         };
     }
+
+    private static bool IsExpired(UsageReport batch, DateTimeOffset now) => now - batch.ReceivedAt >= MaxWait;
+
+    private static DateTimeOffset RetryAt(UsageReport batch, DateTimeOffset now) =>
+        now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay);
 
     private Charge Price(UsageRecord record, MeteredAccount account) =>
         new(record, account.AccountId, pricing.CreditsFor(record, account.Tier), pricing.IsFree(record));
@@ -180,7 +191,7 @@ internal sealed partial class UsageWorker(
     }
 
     private sealed record Outcome(
-        ChargeResult Charged, long Duplicates, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Hints, string? Error)
+        ChargeResult Charged, long Duplicates, IReadOnlyList<RefusedRecord> Refused, IReadOnlyCollection<UserHint> Hints, Exception? Error)
     {
         public int Unbilled { get; init; }
 
@@ -191,7 +202,7 @@ internal sealed partial class UsageWorker(
         /// <summary>Accounts whose balances may have changed.</summary>
         public IReadOnlyCollection<string> Accounts { get; init; } = [];
 
-        public static Outcome None(string error) => new(new ChargeResult(0, 0m), 0, [], [], error);
+        public static Outcome None(Exception error) => new(new ChargeResult(0, 0m), 0, [], [], error);
     }
 
     [LoggerMessage(EventId = 850, Level = LogLevel.Error, Message = "Charging usage is interrupted and retried: {Reason}")]
