@@ -13,6 +13,13 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
 
     private const string ExistsSql = "select to_regclass('schema_migrations') is not null";
 
+    private const string IsReadySql =
+        """
+        select exists (
+            select from pg_attribute
+            where attrelid = to_regclass('schema_migrations') and attname = 'requires' and not attisdropped)
+        """;
+
     private const string CreateSql =
         """
         create table if not exists schema_migrations (
@@ -54,13 +61,22 @@ internal sealed class MigrationStore(NpgsqlConnection connection)
         return [.. rows];
     }
 
+    /// <summary>
+    /// Makes the table ready for rows. Charging reads it, so no migration may hold the lock that changing it takes, not even where it
+    /// changes nothing.
+    /// </summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(IsReadySql, cancellationToken: cancellationToken)))
+            await connection.ExecuteAsync(new CommandDefinition(CreateSql, commandTimeout: 0, cancellationToken: cancellationToken));
+    }
+
     /// <exception cref="OlderReplicasException">Live replicas cannot work on the schema after this migration.</exception>
     public async Task ApplyAsync(Migration migration, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (migration.Requires > 0)
             await RefuseWhileLackingAsync(migration, cancellationToken);
-        await ExecuteAsync(CreateSql, null);
         if (migration.Version != QuartzSchemaVersion || await connection.ExecuteScalarAsync<bool>(new CommandDefinition(
             NeedsQuartzSchemaSql, transaction: transaction, cancellationToken: cancellationToken)))
             await ExecuteAsync(migration.Sql, null);

@@ -60,6 +60,8 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
     private async Task<int> ApplyMissingAsync(MigrationStore store, CancellationToken cancellationToken)
     {
         var missing = Missing(await store.AppliedAsync(cancellationToken));
+        if (missing.Count > 0)
+            await store.PrepareAsync(cancellationToken);
         foreach (var migration in missing)
         {
             await store.ApplyAsync(migration, clock.GetUtcNow(), cancellationToken);

@@ -1,3 +1,4 @@
+using Dapper;
 using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -99,6 +100,23 @@ public sealed class MigratorTests(PostgresFixture postgres)
         Assert.True(await Migrator(database).IsCurrentAsync(Token));
         await Migrator(database, Later(Migration.Embedded, "select 1", requires: 0)).MigrateAsync(Token);
         Assert.True(await Migrator(database).IsCurrentAsync(Token));
+    }
+
+    [Fact]
+    public async Task While_a_migration_works_the_table_of_migrations_can_be_read()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var holder = await database.DataSource.OpenConnectionAsync(Token);
+        await using var held = await holder.BeginTransactionAsync(Token);
+        await holder.ExecuteAsync("select pg_advisory_xact_lock(9000)");
+        var slow = Later(Migration.Embedded, "select pg_advisory_xact_lock(9000)", requires: 0);
+
+        var migrating = Migrator(database, slow).MigrateAsync(Token);
+        await Eventually.TrueAsync(() => database.WaitsAsync("pg_advisory_xact_lock(9000)"), "the migration works");
+        await database.ExecuteAsync("begin; lock table schema_migrations in access share mode nowait; commit");
+
+        await held.RollbackAsync(Token);
+        Assert.Equal(1, await migrating);
     }
 
     [Fact]
