@@ -59,20 +59,34 @@ internal sealed partial class ReplicaHeartbeat : BackgroundService
         }
     }
 
-    // It is shown before it checks the schema: a migrator that does not see it applied its migrations before the check.
-    private async Task BeatAsync(CancellationToken cancellationToken)
+    /// <summary>Shows this replica and checks the schema.</summary>
+    // It is shown before it checks the schema: a migrator that does not see it applied its migrations before the check. One that cannot
+    // show itself is seen by no migrator, and needs the check most.
+    internal async Task BeatAsync(CancellationToken cancellationToken)
     {
-        await _replicas.SeenAsync(Id, ProductVersion.Text, _migrator.Known[^1].Version, cancellationToken);
         try
         {
-            await _migrator.IsCurrentAsync(cancellationToken);
+            await _replicas.SeenAsync(Id, ProductVersion.Text, _migrator.Known[^1].Version, cancellationToken);
+        }
+        finally
+        {
+            await CheckSchemaAsync(cancellationToken);
+        }
+
+        _live = await _replicas.LiveAsync(cancellationToken);
+    }
+
+    // A pooler that was switched may be switched back: it ends no replica that works.
+    private async Task CheckSchemaAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _migrator.HasMigrationsAsync(cancellationToken);
         }
         catch (MigrationException exception)
         {
             _gate.Refuse(exception);
         }
-
-        _live = await _replicas.LiveAsync(cancellationToken);
     }
 
     private IEnumerable<Measurement<long>> Measure() =>

@@ -35,10 +35,16 @@ internal sealed partial class Migrator(NpgsqlDataSource dataSource, TimeProvider
         }
     }
 
-    /// <summary>Whether the database has every migration of this program.</summary>
+    /// <summary>Whether the database has every migration of this program, and lends it sessions that it can work with.</summary>
     public async Task<bool> IsCurrentAsync(CancellationToken cancellationToken)
     {
         await CheckSessionsAsync(cancellationToken);
+        return await HasMigrationsAsync(cancellationToken);
+    }
+
+    /// <summary>Whether the database has every migration of this program.</summary>
+    public async Task<bool> HasMigrationsAsync(CancellationToken cancellationToken)
+    {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         var applied = await new MigrationStore(connection).AppliedAsync(cancellationToken);
         return Missing(applied).Count == 0;
