@@ -34,8 +34,10 @@ internal static class HelpText
         Exit codes:
           0    done
           1    some users or records failed or were not found; another process
-               reconciles the realm; doctor found a fault; or setup or adopt has
-               something to do and did not do it (--dry-run, --plan, answer "no")
+               reconciles the realm; migrate waits for older replicas to stop;
+               doctor found a fault; health found no service that is ready; or
+               setup or adopt has something to do and did not do it (--dry-run,
+               --plan, or the answer was no)
           2    wrong usage or configuration: an option, a setting, a refused
                secret, a missing role, an address that is in use
           3    PostgreSQL or Keycloak cannot be reached
@@ -46,8 +48,9 @@ internal static class HelpText
           program, the one in the working directory, environment variables
           (Keycloak__Url sets Keycloak:Url) and --set. Secrets also come from
           files (Keycloak__ClientSecret_FILE=/run/secrets/keycloak).
-          Needed: Storage:ConnectionString, Keycloak:Url, Keycloak:ClientSecret,
-          Keycloak:Realms:0:Name. All mistakes are listed at once, each with its
-          key, before anything is started.
+          Needed: Storage:ConnectionString, Keycloak:Url, Keycloak:Realms:0:Name
+          and Keycloak:ClientSecret or, with Keycloak:ClientAuthentication
+          PrivateKeyJwt, Keycloak:PrivateKeyFile. All mistakes are listed at once,
+          each with its key, before anything is started.
         """;
 }

@@ -18,6 +18,8 @@ internal static class HealthCommand
         Description = "Only whether the process answers, not whether PostgreSQL and Keycloak do.",
     };
 
+    private static readonly Option<bool> Json = ResultSyntax.Json("answer");
+
     private static readonly Option<string?> Url = new("--url")
     {
         Description = "The bridge's address, if the settings do not name it.",
@@ -34,9 +36,9 @@ internal static class HealthCommand
 
     public static Command Command(CommandHost host)
     {
-        var command = new Command("health", "Ask the running bridge whether it is ready: 0 when it is, 1 when it is not.") { Live, Url };
+        var command = new Command("health", "Ask the running bridge whether it is ready: 0 when it is, 1 when it is not.") { Live, Url, Json };
         command.SetAction((parsed, token) => RunAsync(
-            Address(host, parsed), parsed.GetValue(Live) ? "health/live" : "health/ready", token));
+            Address(host, parsed), parsed.GetValue(Live) ? "health/live" : "health/ready", parsed.GetValue(Json), token));
         return command;
     }
 
@@ -51,7 +53,7 @@ internal static class HealthCommand
             : throw new ConfigurationException([$"The bridge listens at {address}, which cannot be asked: add --url http://HOST:PORT."]);
     }
 
-    private static async Task<int> RunAsync(Uri address, string path, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(Uri address, string path, bool json, CancellationToken cancellationToken)
     {
         var page = new Uri(address, path);
         using var handler = new SocketsHttpHandler { UseProxy = false };
@@ -60,7 +62,8 @@ internal static class HealthCommand
         {
             using var answer = await http.GetAsync(page, cancellationToken);
             var text = await answer.Content.ReadAsStringAsync(cancellationToken);
-            await (answer.IsSuccessStatusCode ? Console.Out : Console.Error).WriteLineAsync(Printable.Of(text));
+            // The service answers in JSON always. Without the option an answer that is a problem stands where problems do.
+            await (json || answer.IsSuccessStatusCode ? Console.Out : Console.Error).WriteLineAsync(Printable.Of(text));
             return answer.IsSuccessStatusCode ? ExitCode.Done : ExitCode.SomeFailed;
         }
         catch (Exception exception) when (

@@ -23,6 +23,14 @@ public sealed class HealthCommandTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task With_json_the_answer_of_a_bridge_that_is_not_ready_is_on_standard_output()
+    {
+        await StartAsync(503);
+        var (exitCode, output, error) = await CommandProcess.RunAsync(Settings($"http://+:{_port}"), "health", "--json");
+        Assert.Equal((1, "ready? ", ""), (exitCode, output.TrimEnd('\n'), error));
+    }
+
+    [Fact]
     public async Task Liveness_is_asked_for_by_an_option()
     {
         await StartAsync(503);
