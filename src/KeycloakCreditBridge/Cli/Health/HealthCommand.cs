@@ -36,7 +36,10 @@ internal static class HealthCommand
 
     public static Command Command(CommandHost host)
     {
-        var command = new Command("health", "Ask the running bridge whether it is ready: 0 when it is, 1 when it is not.") { Live, Url, Json };
+        var command = new Command("health", "Ask the running bridge whether it is ready: 0 when it is, 1 when it is not.")
+        {
+            Live, Url, Json,
+        };
         command.SetAction((parsed, token) => RunAsync(
             Address(host, parsed), parsed.GetValue(Live) ? "health/live" : "health/ready", parsed.GetValue(Json), token));
         return command;
