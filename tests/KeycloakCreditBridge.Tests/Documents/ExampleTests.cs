@@ -51,7 +51,7 @@ public sealed partial class ExampleTests
     }
 
     // Also in a container, and by the image's name.
-    [GeneratedRegex("(`|^| )(KeycloakCreditBridge|^ +bridge .*credit-bridge) (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
+    [GeneratedRegex("(`|^| )(KeycloakCreditBridge|^ *credit_bridge .*credit-bridge) (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
     private static partial Regex Command();
 
     [GeneratedRegex(@"\b(?<name>[A-Z][A-Za-z]+(__[A-Za-z0-9]+)+?)(_FILE)?=(?<value>'[^']*'|[^\s`]+)")]
