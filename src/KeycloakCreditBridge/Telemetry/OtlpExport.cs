@@ -12,7 +12,7 @@ namespace KeycloakCreditBridge.Telemetry;
 
 /// <summary>
 /// Sends traces, metrics and logs over OTLP, by OpenTelemetry's own variables: https://opentelemetry.io/docs/specs/otel/protocol/exporter.
-/// Where no endpoint is set, nothing of it is loaded.
+/// Where no endpoint is set, no assembly of the exporters is loaded.
 /// </summary>
 internal static class OtlpExport
 {
