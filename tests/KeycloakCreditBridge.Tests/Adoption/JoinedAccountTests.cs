@@ -12,13 +12,13 @@ public sealed class JoinedAccountTests(PostgresFixture postgres)
     public async Task Joined_accounts_have_tier_period_and_pro_rating_of_the_largest_allocation_and_a_grant_that_waits_in_all(
         bool keepsId, bool waits, bool otherWaits, bool expected)
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
         var (greatest, other) = keepsId ? ("tom", "tom@example.com") : ("tom@example.com", "tom");
-        await scene.Database.OpenAsync(greatest, 20m, opening: 20m, tier: "starter");
-        await scene.Database.OpenAsync(other, 5m);
-        await scene.Database.MigrateAsync();
-        await scene.Database.ExecuteAsync(
+        await fixture.Database.OpenAsync(greatest, 20m, opening: 20m, tier: "starter");
+        await fixture.Database.OpenAsync(other, 5m);
+        await fixture.Database.MigrateAsync();
+        await fixture.Database.ExecuteAsync(
             """
             update user_credits set created_at = '2026-03-01', last_reset = '2026-03-31', pro_rated_until = '2026-03-31',
                 pro_rated_credits = 20, pro_rated_debt = 1, grant_pending = @waits where user_id = @greatest;
@@ -27,17 +27,17 @@ public sealed class JoinedAccountTests(PostgresFixture postgres)
             """,
             new { greatest, other, waits, otherWaits });
 
-        await scene.ApplyAsync();
+        await fixture.ApplyAsync();
 
         Assert.Equal(
             $"tom starter 2026-03-01 2026-03-31 2026-03-31 20 1 {(expected ? "t" : "f")}",
-            await scene.Database.ScalarAsync<string>(
+            await fixture.Database.ScalarAsync<string>(
                 """
                 select concat_ws(' ', user_id, tier, created_at::date, last_reset::date, pro_rated_until::date, pro_rated_credits::int,
                     pro_rated_debt::int, grant_pending)
                 from user_credits
                 """));
-        await scene.AssertBooksAsync();
+        await fixture.AssertBooksAsync();
     }
 
     [Theory]
@@ -45,35 +45,35 @@ public sealed class JoinedAccountTests(PostgresFixture postgres)
     [InlineData("tom@example.com")]
     public async Task An_operators_hold_of_one_of_several_accounts_stays(string held)
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        await scene.Database.OpenAsync("tom", 5m);
-        await scene.Database.OpenAsync("tom@example.com", 20m, opening: 20m);
-        await scene.Database.MigrateAsync();
-        await scene.Database.ExecuteAsync(
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        await fixture.Database.OpenAsync("tom", 5m);
+        await fixture.Database.OpenAsync("tom@example.com", 20m, opening: 20m);
+        await fixture.Database.MigrateAsync();
+        await fixture.Database.ExecuteAsync(
             "update user_credits set status = 'held', status_reason = 'fraud' where user_id = @held", new { held });
-        await scene.ApplyAsync();
-        Assert.Equal("held fraud", await scene.Database.ScalarAsync<string>("select status || ' ' || status_reason from user_credits"));
+        await fixture.ApplyAsync();
+        Assert.Equal("held fraud", await fixture.Database.ScalarAsync<string>("select status || ' ' || status_reason from user_credits"));
     }
 
     [Fact]
     public async Task Adopted_rows_stand_in_the_ledger_in_the_order_of_booking()
     {
-        await using var scene = await AdoptionFixture.StartAsync(postgres);
-        scene.AddUser("tom", "tom@example.com");
-        scene.AddUser("ben", "ben@example.com");
-        await scene.Database.OpenAsync("ben", 3m, openings: 0, used: 1m);
-        await scene.Database.OpenAsync("tom", 1m, openings: 0, used: 7m);
-        await scene.Database.OpenAsync("tom@example.com", 9m, openings: 0);
-        await scene.Database.MigrateAsync();
+        await using var fixture = await AdoptionFixture.StartAsync(postgres);
+        fixture.AddUser("tom", "tom@example.com");
+        fixture.AddUser("ben", "ben@example.com");
+        await fixture.Database.OpenAsync("ben", 3m, openings: 0, used: 1m);
+        await fixture.Database.OpenAsync("tom", 1m, openings: 0, used: 7m);
+        await fixture.Database.OpenAsync("tom@example.com", 9m, openings: 0);
+        await fixture.Database.MigrateAsync();
         // The last booking of each is a moment ahead of this clock.
-        await scene.Database.ExecuteAsync("update user_credits set updated_at = now() + interval '30 seconds'");
+        await fixture.Database.ExecuteAsync("update user_credits set updated_at = now() + interval '30 seconds'");
 
-        await scene.ApplyAsync();
+        await fixture.ApplyAsync();
 
         Assert.Equal(
             ["ben 1 t", "tom 2 t"],
-            await scene.Database.QueryAsync<string>(
+            await fixture.Database.QueryAsync<string>(
                 """
                 select format('%s %s %s', c.user_id, count(distinct t.created_at) - 1,
                     max(t.created_at) = c.updated_at and (array_agg(t.balance_after order by t.created_at desc))[1] = c.credits_remaining)

@@ -6,6 +6,8 @@ namespace KeycloakCreditBridge.Tests.Cli;
 /// <summary>The bridge's executable as a process of its own.</summary>
 internal sealed class CommandProcess : IDisposable
 {
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromMinutes(5);
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
@@ -49,7 +51,7 @@ internal sealed class CommandProcess : IDisposable
 
     public async Task<int> EndAsync()
     {
-        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(EndTimeout);
         return _process.ExitCode;
     }
 

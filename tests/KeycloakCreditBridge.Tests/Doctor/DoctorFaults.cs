@@ -31,7 +31,7 @@ internal static class DoctorFaults
         ["admin events expire before they are polled"] = new("admin event retention", "FAIL", "setup keycloak", AdminRetentionAsync),
         ["events cannot be read"] = new("events", "FAIL", "KC_SPI_EVENTS_STORE__PROVIDER=jpa", TrapAsync),
         ["the listener is missing"] = new("event listener", "warn", "Event listeners", Realm("""{"eventsListeners": ["jboss-logging"]}""")),
-        ["the webhook is missing"] = new("webhook", "warn", "no webhook of the realm", scene => scene.DeleteWebhookAsync()),
+        ["the webhook is missing"] = new("webhook", "warn", "no webhook of the realm", fixture => fixture.DeleteWebhookAsync()),
         ["the webhook is disabled"] = new("webhook", "warn", "is disabled", Webhook(body => body["enabled"] = false)),
         ["the webhook leads elsewhere"] = new(
             "webhook", "warn", "http://127.0.0.1:9/hook", Webhook(body => body["url"] = "http://127.0.0.1:9/hook", leavesIt: true)),
@@ -56,42 +56,42 @@ internal static class DoctorFaults
         ["users share addresses where account ids are addresses"] = new(
             "account id settings", "FAIL", "Duplicate emails",
             SetWithRealm("{email}", """{"loginWithEmailAllowed": false, "duplicateEmailsAllowed": true}""")),
-        ["the clocks differ"] = new("clock", "FAIL", "NTP", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(10))),
+        ["the clocks differ"] = new("clock", "FAIL", "NTP", fixture => fixture.ShiftClockAsync(TimeSpan.FromMinutes(10))),
         ["PostgreSQL's clock differs"] = new(
-            "database clock", "warn", "s ahead of this one", scene => scene.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
-        ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", scene => scene.UseEmptyDatabaseAsync()),
-        ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", scene => scene.UseWeakRoleAsync()),
+            "database clock", "warn", "s ahead of this one", fixture => fixture.ShiftClockAsync(TimeSpan.FromMinutes(-10))),
+        ["the schema is not migrated"] = new("schema", "FAIL", "KeycloakCreditBridge migrate", fixture => fixture.UseEmptyDatabaseAsync()),
+        ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", fixture => fixture.UseWeakRoleAsync()),
         ["replicas run different versions"] = new(
-            "replicas", "warn", "finish the rolling update", scene => scene.AddOlderReplicaAsync()),
-        ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", scene => scene.AddHintAsync("dead")),
-        ["a hint is late"] = new("late hints", "warn", "hints list --waiting", scene => scene.AddHintAsync("waiting")),
+            "replicas", "warn", "finish the rolling update", fixture => fixture.AddOlderReplicaAsync()),
+        ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", fixture => fixture.AddHintAsync("dead")),
+        ["a hint is late"] = new("late hints", "warn", "hints list --waiting", fixture => fixture.AddHintAsync("waiting")),
         ["no reconciliation was complete"] = new(
-            "reconciliation", "warn", "KeycloakCreditBridge reconcile", scene => scene.ForgetRunsAsync()),
+            "reconciliation", "warn", "KeycloakCreditBridge reconcile", fixture => fixture.ForgetRunsAsync()),
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => scene =>
+    private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => fixture =>
     {
-        scene.Settings[key] = value;
+        fixture.Settings[key] = value;
         return Task.FromResult<Func<Task>?>(null);
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> Roles(params string[] roles) => async scene =>
+    private static Func<DoctorFixture, Task<Func<Task>?>> Roles(params string[] roles) => async fixture =>
     {
-        await scene.SetRolesAsync(roles);
-        return () => scene.SetRolesAsync(["view-users", "view-events"]);
+        await fixture.SetRolesAsync(roles);
+        return () => fixture.SetRolesAsync(["view-users", "view-events"]);
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> Realm(string change) => async scene =>
+    private static Func<DoctorFixture, Task<Func<Task>?>> Realm(string change) => async fixture =>
     {
-        await scene.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
+        await fixture.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
         return null;
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> SetWithRealm(string template, string change) => async scene =>
+    private static Func<DoctorFixture, Task<Func<Task>?>> SetWithRealm(string template, string change) => async fixture =>
     {
-        scene.Settings["Provisioning:AccountId"] = template;
-        await scene.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
-        return () => scene.UpdateRealmAsync(
+        fixture.Settings["Provisioning:AccountId"] = template;
+        await fixture.UpdateRealmAsync(JsonNode.Parse(change)!.AsObject());
+        return () => fixture.UpdateRealmAsync(
             new JsonObject { ["editUsernameAllowed"] = false, ["duplicateEmailsAllowed"] = false, ["loginWithEmailAllowed"] = true });
     };
 
@@ -99,27 +99,27 @@ internal static class DoctorFaults
     /// <param name="leavesIt">Setup adds another webhook and leaves this one.</param>
     /// <param name="noUrl">The settings do not say where the bridge is.</param>
     private static Func<DoctorFixture, Task<Func<Task>?>> Webhook(
-        Action<JsonObject> change, bool leavesIt = false, bool noUrl = false) => async scene =>
+        Action<JsonObject> change, bool leavesIt = false, bool noUrl = false) => async fixture =>
     {
         if (noUrl)
-            scene.Settings["Intake:Webhook:Url"] = "";
-        await scene.ChangeWebhookAsync(change);
-        return leavesIt ? () => scene.DeleteStrayWebhooksAsync() : null;
+            fixture.Settings["Intake:Webhook:Url"] = "";
+        await fixture.ChangeWebhookAsync(change);
+        return leavesIt ? () => fixture.DeleteStrayWebhooksAsync() : null;
     };
 
-    private static async Task<Func<Task>?> AdminRetentionAsync(DoctorFixture scene)
+    private static async Task<Func<Task>?> AdminRetentionAsync(DoctorFixture fixture)
     {
         var attributes = (
-            await scene.Scene.Admin.GetRealmAsync(scene.Scene.Realm, TestContext.Current.CancellationToken))["attributes"]!.DeepClone();
+            await fixture.Setup.Admin.GetRealmAsync(fixture.Setup.Realm, TestContext.Current.CancellationToken))["attributes"]!.DeepClone();
         attributes["adminEventsExpiration"] = "300";
-        await scene.UpdateRealmAsync(new JsonObject { ["attributes"] = attributes });
+        await fixture.UpdateRealmAsync(new JsonObject { ["attributes"] = attributes });
         return null;
     }
 
-    private static async Task<Func<Task>?> TrapAsync(DoctorFixture scene)
+    private static async Task<Func<Task>?> TrapAsync(DoctorFixture fixture)
     {
-        var trap = await EventStoreTrap.StartAsync(scene.Scene.Server.Url);
-        scene.Settings["Keycloak:Url"] = trap.Url.ToString();
+        var trap = await EventStoreTrap.StartAsync(fixture.Setup.Server.Url);
+        fixture.Settings["Keycloak:Url"] = trap.Url.ToString();
         return async () => await trap.DisposeAsync();
     }
 }

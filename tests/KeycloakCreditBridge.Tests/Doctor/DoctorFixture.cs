@@ -23,27 +23,27 @@ internal sealed class DoctorFixture : IAsyncDisposable
     private readonly BridgeFixture _bridge;
     private TimeProvider _clock = TimeProvider.System;
 
-    private DoctorFixture(SetupFixture scene, PostgresFixture postgres, BridgeFixture bridge) =>
-        (Scene, _postgres, _bridge, Settings) = (scene, postgres, bridge, Right(scene));
+    private DoctorFixture(SetupFixture setup, PostgresFixture postgres, BridgeFixture bridge) =>
+        (Setup, _postgres, _bridge, Settings) = (setup, postgres, bridge, Right(setup));
 
-    public SetupFixture Scene { get; }
+    public SetupFixture Setup { get; }
 
     /// <summary>Settings of the doctor; a change that a fault makes is undone by <see cref="RepairAsync"/>.</summary>
     public Dictionary<string, string?> Settings { get; private set; }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Webhooks => $"realms/{Scene.Realm}/webhooks";
+    private string Webhooks => $"realms/{Setup.Realm}/webhooks";
 
     public static async Task<DoctorFixture> StartAsync(IKeycloakServer server, PostgresFixture postgres)
     {
-        var scene = await SetupFixture.CreateAsync(server, postgres);
-        var bridge = BridgeFixture.Build(Right(scene));
-        var faulty = new DoctorFixture(scene, postgres, bridge);
+        var setup = await SetupFixture.CreateAsync(server, postgres);
+        var bridge = BridgeFixture.Build(Right(setup));
+        var faulty = new DoctorFixture(setup, postgres, bridge);
         await faulty.SetUpAsync();
         await bridge.StartAsync();
         await Eventually.TrueAsync(
-            () => scene.Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"),
+            () => setup.Database.ScalarAsync<bool>("select exists (select from reconcile_runs where status = 'done')"),
             "the first reconciliation is over");
         return faulty;
     }
@@ -60,21 +60,21 @@ internal sealed class DoctorFixture : IAsyncDisposable
     /// <summary>Undoes a fault: with what it left behind, and otherwise by setup, which is the cure that doctor names.</summary>
     public async Task RepairAsync(Func<Task>? repair)
     {
-        (Settings, _clock) = (Right(Scene), TimeProvider.System);
+        (Settings, _clock) = (Right(Setup), TimeProvider.System);
         if (repair is not null)
             await repair();
         await SetUpAsync();
     }
 
     public Task SetRolesAsync(IEnumerable<string> roles) =>
-        Scene.Admin.SetServiceAccountRolesAsync(Scene.Realm, SetupFixture.ClientId, roles, Token);
+        Setup.Admin.SetServiceAccountRolesAsync(Setup.Realm, SetupFixture.ClientId, roles, Token);
 
-    public async Task UpdateRealmAsync(JsonObject changes) => await Scene.Admin.UpdateRealmAsync(Scene.Realm, changes, Token);
+    public async Task UpdateRealmAsync(JsonObject changes) => await Setup.Admin.UpdateRealmAsync(Setup.Realm, changes, Token);
 
     public async Task<Func<Task>?> DeleteWebhookAsync()
     {
-        foreach (var webhook in (await Scene.SendAsync(HttpMethod.Get, Webhooks))!.AsArray())
-            await Scene.SendAsync(HttpMethod.Delete, $"{Webhooks}/{webhook!["id"]}");
+        foreach (var webhook in (await Setup.SendAsync(HttpMethod.Get, Webhooks))!.AsArray())
+            await Setup.SendAsync(HttpMethod.Delete, $"{Webhooks}/{webhook!["id"]}");
         return null;
     }
 
@@ -82,14 +82,14 @@ internal sealed class DoctorFixture : IAsyncDisposable
 
     public async Task ChangeWebhookAsync(Action<JsonObject> change)
     {
-        var webhook = (await Scene.SendAsync(HttpMethod.Get, Webhooks))!.AsArray().Single()!;
+        var webhook = (await Setup.SendAsync(HttpMethod.Get, Webhooks))!.AsArray().Single()!;
         var body = new JsonObject
         {
-            ["enabled"] = true, ["url"] = Scene.WebhookUrl, ["secret"] = SetupFixture.WebhookSecret,
+            ["enabled"] = true, ["url"] = Setup.WebhookUrl, ["secret"] = SetupFixture.WebhookSecret,
             ["eventTypes"] = webhook["eventTypes"]!.DeepClone(),
         };
         change(body);
-        await Scene.SendAsync(HttpMethod.Put, $"{Webhooks}/{webhook["id"]}", body);
+        await Setup.SendAsync(HttpMethod.Put, $"{Webhooks}/{webhook["id"]}", body);
     }
 
     public Task<Func<Task>?> ShiftClockAsync(TimeSpan shift)
@@ -108,65 +108,65 @@ internal sealed class DoctorFixture : IAsyncDisposable
     public async Task<Func<Task>?> UseWeakRoleAsync()
     {
         var role = $"weak_{Guid.NewGuid():N}";
-        await Scene.Database.ExecuteAsync($"create role {role}; grant select on all tables in schema public to {role}");
-        Settings["Storage:ConnectionString"] = $"{Scene.Database.ConnectionString};Options=-c role={role}";
-        return () => Scene.Database.ExecuteAsync($"drop owned by {role}; drop role {role}");
+        await Setup.Database.ExecuteAsync($"create role {role}; grant select on all tables in schema public to {role}");
+        Settings["Storage:ConnectionString"] = $"{Setup.Database.ConnectionString};Options=-c role={role}";
+        return () => Setup.Database.ExecuteAsync($"drop owned by {role}; drop role {role}");
     }
 
     public async Task<Func<Task>?> AddHintAsync(string state)
     {
         // Due in an hour, so that the bridge that runs does not complete it.
-        await Scene.Database.ExecuteAsync(
+        await Setup.Database.ExecuteAsync(
             """
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state, error)
             values (
                 @Realm, 'some-user', nextval('user_hints_version'), 'webhook', 'REGISTER', 'changed',
                 now() - interval '5 minutes', now() + interval '1 hour', @State, 'bad luck')
             """,
-            new { Scene.Realm, State = state });
-        return () => Scene.Database.ExecuteAsync("delete from user_hints");
+            new { Setup.Realm, State = state });
+        return () => Setup.Database.ExecuteAsync("delete from user_hints");
     }
 
     public async Task<Func<Task>?> AddOlderReplicaAsync()
     {
-        await Scene.Database.ExecuteAsync(
+        await Setup.Database.ExecuteAsync(
             """
             insert into replicas (id, version, last_migration, started_at, last_seen)
             values ('older', '0.1.0', 32, now(), now()), ('newer', '0.2.0', 32, now(), now())
             """);
-        return () => Scene.Database.ExecuteAsync("delete from replicas where id in ('older', 'newer')");
+        return () => Setup.Database.ExecuteAsync("delete from replicas where id in ('older', 'newer')");
     }
 
     public async Task<Func<Task>?> ForgetRunsAsync()
     {
-        await Scene.Database.ExecuteAsync("update reconcile_runs set status = 'failed', error = 'planted' where status = 'done'");
-        return () => Scene.Database.ExecuteAsync("update reconcile_runs set status = 'done', error = null where error = 'planted'");
+        await Setup.Database.ExecuteAsync("update reconcile_runs set status = 'failed', error = 'planted' where status = 'done'");
+        return () => Setup.Database.ExecuteAsync("update reconcile_runs set status = 'done', error = null where error = 'planted'");
     }
 
     public async ValueTask DisposeAsync()
     {
         await _bridge.StopAsync();
         await _bridge.DisposeAsync();
-        await Scene.DisposeAsync();
+        await Setup.DisposeAsync();
     }
 
-    private static Dictionary<string, string?> Right(SetupFixture scene)
+    private static Dictionary<string, string?> Right(SetupFixture setup)
     {
-        var settings = scene.Settings;
-        settings["Intake:Webhook:Url"] = scene.BridgeUrl.ToString();
+        var settings = setup.Settings;
+        settings["Intake:Webhook:Url"] = setup.BridgeUrl.ToString();
         return settings;
     }
 
-    private Administrator Administrator => new("master", Scene.Server.AdminUser, IsClient: false, Scene.Server.AdminPassword);
+    private Administrator Administrator => new("master", Setup.Server.AdminUser, IsClient: false, Setup.Server.AdminPassword);
 
     private async Task SetUpAsync()
     {
-        await using var app = Compose(Right(Scene), TimeProvider.System);
+        await using var app = Compose(Right(Setup), TimeProvider.System);
         var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         var account = new AdministratorToken(app.Services.GetRequiredService<TokenEndpoint>(), Administrator);
         var session = new AdminSession(
-            app.Services.GetRequiredService<AdminTransport>(), Scene.Realm, account);
-        var wanted = new SetupOptions(TimeSpan.FromDays(30), Scene.BridgeUrl, Webhooks: true, PollInterval: null);
+            app.Services.GetRequiredService<AdminTransport>(), Setup.Realm, account);
+        var wanted = new SetupOptions(TimeSpan.FromDays(30), Setup.BridgeUrl, Webhooks: true, PollInterval: null);
         await (await new RealmSetup(session, options).PlanAsync(wanted, Token)).ApplyAsync(Token);
     }
 

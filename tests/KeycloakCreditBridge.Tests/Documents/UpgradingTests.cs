@@ -19,8 +19,8 @@ public sealed partial class UpgradingTests
         var page = await File.ReadAllTextAsync(Path.Combine(Repository.Top, "docs", "upgrading.md"), token);
         var commands = Command().Matches(page).Select(command => command.Groups["arguments"].Value).ToList();
         Assert.Equal(["migrate", "migrate", "doctor"], commands);
-        await using var scene = await FaultFixture.CreateAsync();
-        var settings = FaultFixture.Optional(scene.HintsOnly);
+        await using var fixture = await FaultFixture.CreateAsync();
+        var settings = FaultFixture.Optional(fixture.HintsOnly);
 
         var first = await CommandProcess.RunAsync(settings, commands[0]);
         var second = await CommandProcess.RunAsync(settings, commands[1]);

@@ -17,21 +17,21 @@ public sealed class TraceTests
     public async Task One_trace_leads_from_the_webhook_to_the_commit_although_the_replica_that_received_it_was_killed()
     {
         await using var receiver = await OtlpReceiverFixture.StartAsync();
-        await using var scene = await FaultFixture.CreateAsync();
-        var settings = scene.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal);
-        await using var killed = await BridgeProcess.StartAsync(scene.BridgeUrl, settings);
-        await using var blocker = await scene.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var fixture = await FaultFixture.CreateAsync();
+        var settings = fixture.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal);
+        await using var killed = await BridgeProcess.StartAsync(fixture.BridgeUrl, settings);
+        await using var blocker = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using (var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken))
         {
             await blocker.ExecuteAsync("lock table user_credits in share row exclusive mode");
-            await scene.CreateUserAsync("ana");
-            await Eventually.TrueAsync(() => scene.Database.WaitsAsync(Converging), "the converging statement waits");
+            await fixture.CreateUserAsync("ana");
+            await Eventually.TrueAsync(() => fixture.Database.WaitsAsync(Converging), "the converging statement waits");
             await Eventually.TrueAsync(() => Task.FromResult(Received().Count > 0), "the webhook's span is received");
             await killed.KillAsync();
-            await scene.Database.EndWaitingAsync(Converging);
+            await fixture.Database.EndWaitingAsync(Converging);
         }
 
-        Assert.Equal(0, await scene.AccountsAsync());
+        Assert.Equal(0, await fixture.AccountsAsync());
         await using var next = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings);
         await Eventually.TrueAsync(
             () => Task.FromResult(receiver.Spans.Any(span => span.Name == "commit user")), "the commit's span is received");
@@ -40,7 +40,7 @@ public sealed class TraceTests
         Assert.Contains(Received(), span => span.Trace == trace);
         Assert.Contains(receiver.Spans, span => span.Name == "evaluate user" && span.Trace == trace);
         Assert.Contains(receiver.Spans, span => span.Name == "converge accounts" && span.Links.Contains(trace));
-        Assert.Equal(1, await scene.AccountsAsync());
+        Assert.Equal(1, await fixture.AccountsAsync());
         await Eventually.TrueAsync(
             () => Task.FromResult(receiver.Has("metrics") && receiver.Has("logs")), "metrics and logs are received");
 

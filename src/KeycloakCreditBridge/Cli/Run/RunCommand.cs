@@ -28,9 +28,9 @@ internal static class RunCommand
             await app.StartAsync(CancellationToken.None);
             await app.WaitForShutdownAsync(CancellationToken.None);
         }
-        catch (OperationCanceledException) when (gate.Refusal is not null)
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
         {
-            // The gate may end the process before all of it has started.
+            // The gate or a signal may end the process before all of it has started.
         }
         catch (Exception exception) when (IsOfAddress(exception))
         {

@@ -12,23 +12,23 @@ public sealed class HintCompletionTests(PostgresFixture postgres)
     [Fact]
     public async Task A_hint_locked_for_a_moment_by_another_claim_is_completed_with_its_account()
     {
-        await using var scene = await AccountFixture.StartAsync(postgres);
-        var hints = new HintStore(scene.Database.DataSource);
+        await using var fixture = await AccountFixture.StartAsync(postgres);
+        var hints = new HintStore(fixture.Database.DataSource);
         await hints
             .AddAsync(
                 [new UserHint(AccountFixture.Realm, "ana", HintKind.Changed, "REGISTER", HintSources.Webhook)], AccountFixture.Start,
                     AccountFixture.Start, null, Token);
         var claimed = Assert.Single(await hints.ClaimAsync(10, AccountFixture.Start, AccountFixture.Start.AddMinutes(1), null, Token));
-        await using var other = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var other = await fixture.Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await other.BeginTransactionAsync(Token);
         await other.ExecuteAsync("select from user_hints for update");
 
-        var converging = scene.ConvergeAsync(scene.Evaluate(AccountFixture.User("ana")) with { HintVersion = claimed.Version });
+        var converging = fixture.ConvergeAsync(fixture.Evaluate(AccountFixture.User("ana")) with { HintVersion = claimed.Version });
         await Eventually.TrueAsync(
-            async () => converging.IsCompleted || await scene.Database.WaitsAsync(), "it waits for the row, or is done without it");
+            async () => converging.IsCompleted || await fixture.Database.WaitsAsync(), "it waits for the row, or is done without it");
         await transaction.RollbackAsync(Token);
         Assert.Equal(1, (await converging).Opened);
 
-        Assert.Equal(0, await scene.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
     }
 }

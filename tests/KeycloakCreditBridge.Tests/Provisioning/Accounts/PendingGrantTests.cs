@@ -14,10 +14,10 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     {
         var options = OncePerEmail();
         (options.ProRate, options.TierFrom.Attribute) = (true, "plan");
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Planned(Unverified("ana"), before));
-        await scene.ReadAsync(Planned(User("ana", "ana@example.com"), after));
-        Assert.Equal([$"ana active {balance} of ana"], await scene.AccountsAsync());
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Planned(Unverified("ana"), before));
+        await fixture.ReadAsync(Planned(User("ana", "ana@example.com"), after));
+        Assert.Equal([$"ana active {balance} of ana"], await fixture.AccountsAsync());
     }
 
     [Theory]
@@ -29,21 +29,21 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     {
         var options = OncePerEmail();
         (options.ProRate, options.Tier) = (proRate, before);
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Unverified("ana"));
-        await scene.SwitchAsync("ana", after);
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Unverified("ana"));
+        await fixture.SwitchAsync("ana", after);
 
-        await scene.ReadAsync(User("ana", "ana@example.com"));
+        await fixture.ReadAsync(User("ana", "ana@example.com"));
 
-        Assert.Equal([$"ana active {paid}.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal([$"ana active {paid}.00 of ana"], await fixture.AccountsAsync());
         Assert.Equal(
             $"{after} {paid}",
-            await scene.Database.ScalarAsync<string>("select tier || ' ' || credits_allocated::int from user_credits"));
+            await fixture.Database.ScalarAsync<string>("select tier || ' ' || credits_allocated::int from user_credits"));
         // And the other way round: what the grant paid is what a switch takes back, and no more.
-        await scene.SwitchAsync("ana", before);
-        await scene.SwitchAsync("ana", after);
-        await scene.SwitchAsync("ana", before);
-        var balance = await scene.Database.ScalarAsync<decimal>("select credits_remaining from user_credits");
+        await fixture.SwitchAsync("ana", before);
+        await fixture.SwitchAsync("ana", after);
+        await fixture.SwitchAsync("ana", before);
+        var balance = await fixture.Database.ScalarAsync<decimal>("select credits_remaining from user_credits");
         // A step down in the next second leaves what that second is worth.
         Assert.InRange(balance, 0, proRate && after != "enterprise" ? options.Tiers[before].Credits + 0.001m : paid);
     }
@@ -52,27 +52,27 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     public async Task The_waiting_grant_pays_a_switched_tier_as_it_is_configured_then()
     {
         var options = OncePerEmail();
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Unverified("ana"));
-        await scene.SwitchAsync("ana", "professional");
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Unverified("ana"));
+        await fixture.SwitchAsync("ana", "professional");
         var raised = OncePerEmail();
         raised.Tiers["professional"].Credits = 80;
 
-        await scene.ReadAsync(raised, User("ana", "ana@example.com"));
+        await fixture.ReadAsync(raised, User("ana", "ana@example.com"));
 
-        Assert.Equal(["ana active 80.00 of ana"], await scene.AccountsAsync());
+        Assert.Equal(["ana active 80.00 of ana"], await fixture.AccountsAsync());
     }
 
     [Fact]
     public async Task A_waiting_grant_of_a_tier_that_is_not_configured_any_more_pays_what_the_switch_allocated()
     {
         var options = OncePerEmail();
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Unverified("ana"));
-        await scene.SwitchAsync("ana", "professional");
-        await scene.Database.ExecuteAsync("update user_credits set tier = 'gold'");
-        await scene.ReadAsync(User("ana", "ana@example.com"));
-        Assert.Equal(["ana active 60.00 of ana"], await scene.AccountsAsync());
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Unverified("ana"));
+        await fixture.SwitchAsync("ana", "professional");
+        await fixture.Database.ExecuteAsync("update user_credits set tier = 'gold'");
+        await fixture.ReadAsync(User("ana", "ana@example.com"));
+        Assert.Equal(["ana active 60.00 of ana"], await fixture.AccountsAsync());
     }
 
     [Fact]
@@ -80,28 +80,28 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     {
         var options = OncePerEmail();
         options.ProRate = true;
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Unverified("ana"));
-        await scene.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
-        await scene.ReadAsync(User("ana", "ana@example.com"));
-        await scene.SwitchAsync("ana", "trial");
-        await scene.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
-        Assert.InRange(await scene.Database.ScalarAsync<decimal>("select credits_remaining from user_credits"), 59.9m, 60m);
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Unverified("ana"));
+        await fixture.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
+        await fixture.ReadAsync(User("ana", "ana@example.com"));
+        await fixture.SwitchAsync("ana", "trial");
+        await fixture.SwitchAsync("ana", "professional", TimeSpan.FromMinutes(3));
+        Assert.InRange(await fixture.Database.ScalarAsync<decimal>("select credits_remaining from user_credits"), 59.9m, 60m);
     }
 
     [Fact]
     public async Task A_verified_reading_that_meets_an_unverified_first_one_gets_the_grant_once()
     {
-        await using var scene = await StartAsync(postgres, OncePerEmail());
+        await using var fixture = await StartAsync(postgres, OncePerEmail());
         for (var round = 0; round < 10; round++)
         {
             var (id, email) = ($"u{round}", $"u{round}@example.com");
-            var (older, newer) = (scene.Evaluate(Unverified(id, email)), scene.Evaluate(User(id, email)));
-            await Task.WhenAll(Task.Run(() => scene.ConvergeAsync(older)), Task.Run(() => scene.ConvergeAsync(newer)));
+            var (older, newer) = (fixture.Evaluate(Unverified(id, email)), fixture.Evaluate(User(id, email)));
+            await Task.WhenAll(Task.Run(() => fixture.ConvergeAsync(older)), Task.Run(() => fixture.ConvergeAsync(newer)));
         }
 
         Assert.Equal(
-            10, await scene.Database.ScalarAsync<int>(
+            10, await fixture.Database.ScalarAsync<int>(
                 "select count(*)::int from user_credits where credits_remaining = 5 and not grant_pending"));
     }
 
@@ -110,11 +110,11 @@ public sealed class PendingGrantTests(PostgresFixture postgres)
     {
         var options = OncePerEmail();
         options.Eligibility.EmailDomains.Add("corp.example");
-        await using var scene = await StartAsync(postgres, options);
-        await scene.ReadAsync(Unverified("ana", "boss@corp.example"));
-        await scene.ReadAsync(User("ana", "ana@example.com"));
-        Assert.Equal(["ana active 0.00 of ana"], await scene.AccountsAsync());
-        await scene.ReadAsync(User("ana", "ana@corp.example"));
-        Assert.Equal(["ana active 5.00 of ana"], await scene.AccountsAsync());
+        await using var fixture = await StartAsync(postgres, options);
+        await fixture.ReadAsync(Unverified("ana", "boss@corp.example"));
+        await fixture.ReadAsync(User("ana", "ana@example.com"));
+        Assert.Equal(["ana active 0.00 of ana"], await fixture.AccountsAsync());
+        await fixture.ReadAsync(User("ana", "ana@corp.example"));
+        Assert.Equal(["ana active 5.00 of ana"], await fixture.AccountsAsync());
     }
 }

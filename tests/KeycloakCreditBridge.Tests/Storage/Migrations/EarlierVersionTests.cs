@@ -23,30 +23,30 @@ public sealed class EarlierVersionTests
     [Fact]
     public async Task Its_accounts_and_hints_go_on_and_nothing_is_granted_twice()
     {
-        await using var scene = await FaultFixture.CreateAsync();
-        await EarlierVersion.WriteAsync(scene.Database, Token);
-        var before = await scene.Database.QueryAsync<string>(LedgerSql);
+        await using var fixture = await FaultFixture.CreateAsync();
+        await EarlierVersion.WriteAsync(fixture.Database, Token);
+        var before = await fixture.Database.QueryAsync<string>(LedgerSql);
         var users = EarlierVersion.Users;
-        var realm = scene.Keycloak.Realm(FaultFixture.Realm);
+        var realm = fixture.Keycloak.Realm(FaultFixture.Realm);
         for (var number = 0; number < users.Length; number++)
             realm.AddUser(new EmulatedUser(users[number], $"user-{number}"));
         // The earlier program stopped with these hints in its hands.
-        await scene.Database.ExecuteAsync(
+        await fixture.Database.ExecuteAsync(
             """
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
             select 'demo', id, nextval('user_hints_version'), 'webhook', 'REGISTER', 'changed', now(), now() from unnest(@Users) as u (id)
             """,
             new { Users = users });
 
-        await using var bridge = await BridgeProcess.StartAsync(scene.BridgeUrl, scene.HintsOnly);
+        await using var bridge = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.HintsOnly);
         await Eventually.TrueAsync(
-            async () => await scene.CountAsync("user_hints where state = 'waiting'") == 0, "the hints are processed");
-        Assert.Equal(before, await scene.Database.QueryAsync<string>(LedgerSql));
-        Assert.Equal(1, await scene.CountAsync("user_hints where state = 'dead'"));
+            async () => await fixture.CountAsync("user_hints where state = 'waiting'") == 0, "the hints are processed");
+        Assert.Equal(before, await fixture.Database.QueryAsync<string>(LedgerSql));
+        Assert.Equal(1, await fixture.CountAsync("user_hints where state = 'dead'"));
 
-        await scene.CreateUserAsync("new");
-        await Eventually.TrueAsync(async () => await scene.AccountsAsync() == users.Length + 1, "a new user gets an account");
-        Assert.Equal(users.Length + 1, await scene.CountAsync("credit_transactions where grant_key = 'signup'"));
+        await fixture.CreateUserAsync("new");
+        await Eventually.TrueAsync(async () => await fixture.AccountsAsync() == users.Length + 1, "a new user gets an account");
+        Assert.Equal(users.Length + 1, await fixture.CountAsync("credit_transactions where grant_key = 'signup'"));
         Assert.True(await bridge.TerminateAsync());
     }
 }
