@@ -152,6 +152,7 @@ internal static partial class CreditsBenchmark
         ["Reconciliation:Enabled"] = "false",
         ["Intake:Poll:Enabled"] = "false",
         ["Api:RateLimits:PerUser"] = "100000",
+        ["Api:RateLimits:WritesPerUser"] = "100000",
         ["Api:RateLimits:PerAddress"] = "100000",
         ["Api:RateLimits:Machines"] = "100000",
         ["Metering:ApiKeys:0"] = GatewayKey,
