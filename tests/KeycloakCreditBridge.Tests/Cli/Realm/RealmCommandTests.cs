@@ -36,13 +36,11 @@ public sealed class RealmCommandTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Every_table_with_a_realm_moves_and_cursors_keep_the_earlier_position()
+    public async Task All_records_of_a_realm_move_and_cursors_keep_the_earlier_position()
     {
         await using var fixture = await StartAsync("{id}");
         await fixture.Database.ExecuteAsync(
             """
-            create table later_feature (realm text not null, about text);
-            insert into later_feature values ('demo', 'a'), ('other', 'b');
             insert into poll_cursors (realm, stream, watermark, polled_at) values
                 ('demo', 'user-events', '2026-01-01', now()), ('store', 'user-events', '2026-01-02', now()),
                 ('demo', 'admin-events', '2026-01-04', now()), ('store', 'admin-events', '2026-01-03', now());
@@ -53,7 +51,6 @@ public sealed class RealmCommandTests(PostgresFixture postgres)
 
         Assert.Equal(0, (await RenameAsync(fixture, "demo", New)).ExitCode);
 
-        Assert.Equal(["other", New], await fixture.Database.QueryAsync<string>("select realm from later_feature order by 1"));
         Assert.Equal(
             ["admin-events 3", "user-events 1"],
             await fixture.Database.QueryAsync<string>(
@@ -66,6 +63,42 @@ public sealed class RealmCommandTests(PostgresFixture postgres)
                 "(select realm from user_hints union all select realm from poll_cursors union all select realm from reconcile_runs"
                 + " union all select realm from user_credits) r where realm = 'demo'"));
         Assert.Equal(1, await CountAsync(fixture, "audit_logs where action = 'realm.rename' and resource_id = 'store'"));
+    }
+
+    [Fact]
+    public async Task Tables_of_other_programs_in_the_same_schema_stay_as_they_are()
+    {
+        await using var fixture = await StartAsync("{id}");
+        await fixture.Database.ExecuteAsync(
+            """
+            create table keycloak_role (realm text not null);
+            insert into keycloak_role values ('demo');
+            create table orders (realm uuid not null);
+            insert into orders values (gen_random_uuid());
+            """);
+
+        var (exitCode, output, error) = await RenameAsync(fixture, "demo", New);
+
+        Assert.Equal((0, ""), (exitCode, error));
+        Assert.DoesNotContain("keycloak_role", output, StringComparison.Ordinal);
+        Assert.Equal(["demo"], await fixture.Database.QueryAsync<string>("select realm from keycloak_role"));
+        Assert.Equal(5, await CountAsync(fixture, "user_credits where realm = 'store'"));
+    }
+
+    [Fact]
+    public async Task Every_table_of_the_bridge_that_has_a_realm_is_renamed_in()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        Assert.Equal(
+            await database.QueryAsync<string>(
+                """
+                select table_name::text collate "C" from information_schema.columns c
+                where column_name = 'realm' and table_schema not in ('pg_catalog', 'information_schema')
+                    and exists (select from pg_tables t where t.schemaname = c.table_schema and t.tablename = c.table_name)
+                order by 1
+                """),
+            await database.QueryAsync<string>(
+                "select relation collate \"C\" from credit_rename_realm('demo', 'store', true) order by 1"));
     }
 
     [Fact]
@@ -114,15 +147,15 @@ public sealed class RealmCommandTests(PostgresFixture postgres)
         await using var fixture = await StartAsync("{id}");
         await fixture.Database.ExecuteAsync(
             """
-            create table zz_later (realm text primary key);
-            insert into zz_later values ('demo'), ('store');
+            create function refuse() returns trigger language plpgsql as $$ begin raise 'refused midway'; end $$;
+            create trigger refuses before update on user_credits execute function refuse();
             """);
         var before = await StateAsync(fixture);
 
         var (exitCode, _, error) = await RenameAsync(fixture, "demo", New);
 
         Assert.Equal(1, exitCode);
-        Assert.Contains("zz_later", error, StringComparison.Ordinal);
+        Assert.Contains("refused midway", error, StringComparison.Ordinal);
         Assert.Equal(before, await StateAsync(fixture));
     }
 
