@@ -31,7 +31,7 @@ internal sealed partial class CreditGate(
     private readonly LogPace _undecided = new(clock);
     private readonly string[] _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
 
-    // A call of the same user a moment later would wait for the same answer again; the hint is written already.
+    // A call of the same user a moment later would wait for the same answer again; the hint is being written.
     private readonly NegativeCache _undecidedUsers = new(clock);
 
     /// <param name="userId">The user's Keycloak id or account id; null when the call names none.</param>
@@ -85,11 +85,7 @@ internal sealed partial class CreditGate(
         if (_undecidedUsers.Contains(userId))
             return Undecided();
         if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
-        {
-            _undecidedUsers.Add(userId);
             return Undecided();
-        }
-
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
         unknownUsers.Add(userId);
@@ -147,6 +143,8 @@ internal sealed partial class CreditGate(
         if (_undecided.IsDue())
             LogUndecided(
                 $"{unanswered.Count} of {_realms.Length} realms did not answer, the first of them because: {unanswered[0].Problem}");
+        // Before the hints are written: a slow database must not make each call ask all realms again.
+        _undecidedUsers.Add(userId);
         await hints.WriteAsync(
                 [.. unanswered.Select(asked => new UserHint(asked.Realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))],
                 CancellationToken.None)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
@@ -64,6 +65,25 @@ public sealed class GateFaultTests(PostgresFixture postgres)
         Assert.InRange(fixture.Bridge.Log.EventIds.Count(logged => logged == 855), 1, 5);
         Assert.True(fixture.Bridge.Log.Says("2 of 2 realms did not answer"));
         Assert.Equal(2, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_hints"));
+    }
+
+    [Fact]
+    public async Task A_database_that_takes_no_hint_makes_no_call_ask_the_realms_again()
+    {
+        await using var scene = await WithTwoRealmsAsync(("Metering:Gate:Undecided", "Refuse"), ("Metering:Gate:Budget", "00:00:02"));
+        await using var connection = await scene.Database.DataSource.OpenConnectionAsync(Token);
+        await using var held = await connection.BeginTransactionAsync(Token);
+        await connection.ExecuteAsync("lock table user_hints in exclusive mode");
+        scene.Keycloak.Server.Faults.Fail("*/users/*", 1_000, 404);
+        var id = EmulatedUser.NewId();
+        var before = scene.Keycloak.Server.Requests[CreditsFixture.UserRead];
+
+        foreach (var _ in Enumerable.Range(0, 10))
+            Assert.Equal("BLOCKED", (string?)(await scene.AskAsync(id))["action"]);
+
+        // A slow machine may need longer than the moment lasts.
+        Assert.InRange(scene.Keycloak.Server.Requests[CreditsFixture.UserRead] - before, 1, 8);
+        await held.RollbackAsync(Token);
     }
 
     [Fact]
