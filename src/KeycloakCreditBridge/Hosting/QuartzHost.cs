@@ -25,6 +25,9 @@ internal sealed partial class QuartzHost(
     /// <summary>Why the schedule does not run yet, in one line; null while it runs, where it shall not, and before the first try.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>The schedule that runs here; null while it does not.</summary>
+    public IScheduler? Running => _started.Task.IsCompletedSuccessfully ? _started.Task.Result : null;
+
     /// <summary>Ends when the schedule runs; never where this replica runs none.</summary>
     public Task<IScheduler> WaitAsync(CancellationToken cancellationToken) => _started.Task.WaitAsync(cancellationToken);
 

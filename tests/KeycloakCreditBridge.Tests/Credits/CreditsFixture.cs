@@ -41,13 +41,22 @@ internal sealed class CreditsFixture : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<CreditsFixture> StartAsync(PostgresFixture postgres, params (string Key, string? Value)[] more)
+    public static Task<CreditsFixture> StartAsync(PostgresFixture postgres, params (string Key, string? Value)[] more) =>
+        StartAsync(postgres, prepare: null, more);
+
+    /// <param name="postgres">The server.</param>
+    /// <param name="prepare">A statement that the database gets before the bridge starts.</param>
+    /// <param name="more">Settings.</param>
+    public static async Task<CreditsFixture> StartAsync(
+        PostgresFixture postgres, string? prepare, params (string Key, string? Value)[] more)
     {
         var keycloak = await EmulatedKeycloak.StartAsync(new EmulatorOptions(), Token);
         using var admin = KeycloakAdmin.Of(keycloak);
         foreach (var realm in (string[])[Realm, Other])
             await admin.ImportRealmAsync(realm, DemoRealm.Json(BridgeFixture.Secret, webhooks: false), Token);
         var database = await postgres.CreateDatabaseAsync();
+        if (prepare is not null)
+            await database.ExecuteAsync(prepare);
         var settings = BridgeFixture.Settings(database.ConnectionString, keycloak.Url);
         settings["Keycloak:Realms:1:Name"] = Other;
         var bridge = await BridgeFixture.Build(settings, more).StartAsync();

@@ -35,9 +35,10 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
                 "Reconciliation:Enabled is false on this replica: ask a replica that reconciles, or use the command `reconcile`.");
         }
 
-        var scheduler = await quartz.WaitAsync(context.RequestAborted);
         var id = await store.EnqueueAsync(request, clock.GetUtcNow(), context.RequestAborted);
-        await ReconciliationSchedule.RunWaitingAsync(scheduler, realm, id, context.RequestAborted);
+        // Without it the run waits: a replica whose schedule runs, or this one later, finds it.
+        if (quartz.Running is { } scheduler)
+            await ReconciliationSchedule.RunWaitingAsync(scheduler, realm, id, context.RequestAborted);
         return TypedResults.Accepted(string.Create(CultureInfo.InvariantCulture, $"{Path}/{id}"), await FindAsync(realm, id, context));
     }
 
