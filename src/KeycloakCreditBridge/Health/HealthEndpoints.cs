@@ -27,9 +27,9 @@ internal static class HealthEndpoints
             .Produces<ReadyResponse>().Produces<ReadyResponse>(StatusCodes.Status503ServiceUnavailable);
     }
 
-    private static async Task CheckAsync(HttpContext context, HealthCheckService checks)
+    private static async Task CheckAsync(HttpContext context, ReadinessReport readiness)
     {
-        var report = await checks.CheckHealthAsync(context.RequestAborted);
+        var report = await readiness.ReadAsync(context.RequestAborted);
         context.Response.StatusCode =
             report.Status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
         context.Response.Headers.CacheControl = "no-store, no-cache";

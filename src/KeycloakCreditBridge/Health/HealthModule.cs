@@ -12,6 +12,7 @@ internal static class HealthModule
     public static void AddHealth(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<HealthStore>();
+        builder.Services.AddSingleton<ReadinessReport>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout)
             .AddCheck<ScheduleHealth>("schedule", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);

@@ -101,6 +101,23 @@ public sealed class HealthTests(PostgresFixture postgres)
             service => Assert.True(service.ExecuteTask?.IsCompleted));
     }
 
+    [Fact]
+    public async Task However_many_ask_readiness_is_checked_once_a_second_at_most()
+    {
+        await using var fixture = await ReconciliationFixture.StartAsync(postgres);
+        var clock = new ManualTimeProvider(DateTimeOffset.UtcNow);
+        await using var bridge = await BridgeFixture.Build(
+            BridgeFixture.Settings(fixture.Database.ConnectionString, fixture.Keycloak.Server.Url), clock).StartAsync();
+
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => ReadyAsync(bridge)));
+        Assert.Equal(1, Checks());
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => ReadyAsync(bridge)));
+        Assert.Equal(2, Checks());
+
+        int Checks() => bridge.Log.All.Count(line => line.Contains("Running health checks", StringComparison.Ordinal));
+    }
+
     private static async Task<int> AccountsAsync(TestDatabase database) =>
         await database.ScalarAsync<int>("select count(*)::int from user_credits");
 

@@ -27,11 +27,10 @@ public sealed class SchedulerStartTests(PostgresFixture postgres)
         await using var bridge = await BridgeFixture.Build(database, keycloak, ("Reconciliation:Enabled", "true")).StartAsync();
         await Eventually.TrueAsync(() => bridge.Log.Says(" 721 "), "the schedule cannot be started");
 
-        using (var notReady = await bridge.GetAsync("health/ready"))
-        {
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, notReady.StatusCode);
-            Assert.Contains(reason, await notReady.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
-        }
+        await Eventually.TrueAsync(
+            async () => await ReadyAsync() is (HttpStatusCode.ServiceUnavailable, var why)
+                && why.Contains(reason, StringComparison.Ordinal),
+            "the bridge is not ready and says why");
 
         await database.ExecuteAsync(cure);
         await bridge.Services.GetRequiredService<QuartzHost>().WaitAsync(Token).WaitAsync(TimeSpan.FromSeconds(60), Token);
@@ -39,8 +38,14 @@ public sealed class SchedulerStartTests(PostgresFixture postgres)
         await Eventually.TrueAsync(
             async () => await database.ScalarAsync<int>("select count(*)::int from reconcile_runs where status = 'done'") > 0,
             "the first run has ended");
-        using var ready = await bridge.GetAsync("health/ready");
-        Assert.DoesNotContain(reason, await ready.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        await Eventually.TrueAsync(
+            async () => !(await ReadyAsync()).Text.Contains(reason, StringComparison.Ordinal), "the reason is gone");
         await bridge.StopAsync();
+
+        async Task<(HttpStatusCode Status, string Text)> ReadyAsync()
+        {
+            using var answer = await bridge.GetAsync("health/ready");
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Token));
+        }
     }
 }
