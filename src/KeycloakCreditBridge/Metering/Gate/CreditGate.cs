@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Credits;
@@ -26,10 +27,16 @@ internal sealed partial class CreditGate(
     IOptions<CreditsOptions> credits,
     IOptions<KeycloakOptions> keycloak,
     TimeProvider clock,
-    ILogger<CreditGate> logger)
+    ILogger<CreditGate> logger) : IDisposable
 {
+    private const int MostRequests = 64;
+
     private readonly LogPace _undecided = new(clock);
     private readonly string[] _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
+
+    // Many new users at once, and many realms, must not take all connections to Keycloak.
+    private readonly SemaphoreSlim _requests = new(MostRequests);
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool?>>> _asked = new(StringComparer.Ordinal);
 
     // A call of the same user a moment later would wait for the same answer again; the hint is being written.
     private readonly NegativeCache _undecidedUsers = new(clock);
@@ -51,6 +58,8 @@ internal sealed partial class CreditGate(
         metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
         return verdict;
     }
+
+    public void Dispose() => _requests.Dispose();
 
     private async Task<GateVerdict> EvaluateAsync(string? userId, CancellationToken cancellationToken)
     {
@@ -78,13 +87,15 @@ internal sealed partial class CreditGate(
 
     private async Task<GateVerdict> FindOrProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
+        var begun = clock.GetTimestamp();
         if (await FindAsync(userId, inTime) is { } account)
             return Evaluate(account);
         if (credits.Value.FirstRead == FirstReadMode.NotFound || unknownUsers.Contains(userId))
             return UnknownUser();
         if (_undecidedUsers.Contains(userId))
             return Undecided();
-        if (await TryProvisionAsync(userId, inTime, cancellationToken) is not { } isKnown)
+        var left = options.Value.Gate.Budget - clock.GetElapsedTime(begun);
+        if (await ProvisionAsync(userId, left > TimeSpan.Zero ? left : TimeSpan.Zero).WaitAsync(cancellationToken) is not { } isKnown)
             return Undecided();
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
@@ -121,20 +132,34 @@ internal sealed partial class CreditGate(
         new(decision == GateDecision.Allow, reason, message);
 
     /// <summary>
-    /// Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time.
+    /// Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time. Calls of one user
+    /// at the same time share the answer.
     /// </summary>
-    private async Task<bool?> TryProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    private async Task<bool?> ProvisionAsync(string userId, TimeSpan budget)
     {
+        var shared = _asked.GetOrAdd(userId, id => new Lazy<Task<bool?>>(() => TryProvisionAsync(id, budget)));
+        try
+        {
+            return await shared.Value;
+        }
+        finally
+        {
+            _asked.TryRemove(KeyValuePair.Create(userId, shared));
+        }
+    }
+
+    private async Task<bool?> TryProvisionAsync(string userId, TimeSpan budget)
+    {
+        using var inTime = new CancellationTokenSource(budget, clock);
         List<RealmAnswer> unanswered = [];
-        using var others = CancellationTokenSource.CreateLinkedTokenSource(inTime);
-        await foreach (var answer in Task.WhenEach(_realms.Select(realm => AskAsync(realm, userId, others.Token, cancellationToken))))
+        await foreach (var answer in Task.WhenEach(_realms.Select(realm => AskAsync(realm, userId, inTime.Token))))
         {
             var (_, isKnown, _) = await answer;
             if (isKnown is null)
                 unanswered.Add(await answer);
             if (isKnown != true)
                 continue;
-            await others.CancelAsync();
+            await inTime.CancelAsync();
             return true;
         }
 
@@ -148,20 +173,27 @@ internal sealed partial class CreditGate(
         await hints.WriteAsync(
                 [.. unanswered.Select(asked => new UserHint(asked.Realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))],
                 CancellationToken.None)
-            .WaitAsync(options.Value.Gate.Budget, clock, cancellationToken);
+            .WaitAsync(options.Value.Gate.Budget, clock);
         return null;
     }
 
-    private async Task<RealmAnswer> AskAsync(
-        string realm, string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    private async Task<RealmAnswer> AskAsync(string realm, string userId, CancellationToken inTime)
     {
         try
         {
-            // Provisioning continues after the caller is answered.
-            return new(
-                realm, await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime), null);
+            await _requests.WaitAsync(inTime);
+            try
+            {
+                // Provisioning continues after the caller is answered.
+                return new(
+                    realm, await firstRead.ConvergeFromKeycloakAsync(realm, userId, HintSources.Gateway, inTime).WaitAsync(inTime), null);
+            }
+            finally
+            {
+                _requests.Release();
+            }
         }
-        catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, cancellationToken))
+        catch (Exception exception) when (exception is KeycloakException || IsTimeout(exception, CancellationToken.None))
         {
             return new(realm, null, exception.Message);
         }
