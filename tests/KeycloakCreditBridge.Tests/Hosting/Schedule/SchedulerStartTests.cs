@@ -39,7 +39,7 @@ public sealed class SchedulerStartTests(PostgresFixture postgres)
             async () => await database.ScalarAsync<int>("select count(*)::int from reconcile_runs where status = 'done'") > 0,
             "the first run has ended");
         await Eventually.TrueAsync(
-            async () => !(await ReadyAsync()).Text.Contains(reason, StringComparison.Ordinal), "the reason is gone");
+            async () => !(await ReadyAsync()).Text.Contains(reason, StringComparison.Ordinal), "the reason is told no more");
         await bridge.StopAsync();
 
         async Task<(HttpStatusCode Status, string Text)> ReadyAsync()
