@@ -6,7 +6,8 @@ namespace KeycloakCreditBridge.Configuration.Secrets;
 
 /// <summary>
 /// Uses secrets whose files were replaced, without a restart. They are read each second, and before a secret is used for a new
-/// connection or token. A file that is empty, cannot be read or breaks a rule of the settings changes nothing.
+/// connection or token. A file that is empty, cannot be read or breaks a rule of the settings changes nothing. Refused secrets are tried
+/// again each minute.
 /// </summary>
 /// <remarks>It changes the settings' objects in place, so that every room sees the new secret at the next use.</remarks>
 internal sealed partial class SecretRotation(
@@ -14,19 +15,35 @@ internal sealed partial class SecretRotation(
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
-    private readonly Lock _gate = new();
-    private readonly Dictionary<string, string> _refused = new(StringComparer.OrdinalIgnoreCase);
-    private readonly HashSet<string> _reported = new(StringComparer.Ordinal);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMinutes(1);
 
-    /// <summary>Reads the files now, and uses what changed.</summary>
+    private readonly Lock _gate = new();
+    private readonly HashSet<string> _reported = new(StringComparer.Ordinal);
+    private Dictionary<string, string> _refused = [];
+    private DateTimeOffset _retryAt;
+    private string? _failure;
+
+    /// <summary>Reads the files now, and uses what changed. It never fails: what is wrong is logged, and the old secrets stay.</summary>
     public void Refresh()
     {
         if (configuration is not IConfigurationRoot root)
             return;
         lock (_gate)
         {
-            foreach (var provider in root.Providers.OfType<SecretFileProvider>())
-                Refresh(provider);
+            try
+            {
+                foreach (var provider in root.Providers.OfType<SecretFileProvider>())
+                    Refresh(provider);
+                _failure = null;
+            }
+            catch (Exception exception) when (exception is not OutOfMemoryException)
+            {
+                // Reflection wraps the error of a rule.
+                var failure = exception.GetBaseException().Message;
+                if (failure != _failure)
+                    LogFailed(failure);
+                _failure = failure;
+            }
         }
     }
 
@@ -44,27 +61,75 @@ internal sealed partial class SecretRotation(
             LogUnreadable(problem);
         if (problems.Count == 0)
             _reported.Clear();
-        foreach (var (key, _) in changed.Where(item => _refused.GetValueOrDefault(item.Key) == item.Value).ToList())
-            changed.Remove(key);
         if (changed.Count == 0)
+            _refused = [];
+        if (changed.Count == 0 || (IsRefused(changed) && clock.GetUtcNow() < _retryAt))
             return;
 
-        var before = provider.Use(changed);
-        if (ConfigurationCheck.Problems(services) is { Count: > 0 } broken)
-        {
-            provider.Use(before);
-            foreach (var (key, value) in changed)
-                _refused[key] = value;
-            LogRefused(string.Join(", ", changed.Keys), string.Join(" ", broken));
+        // What is wrong already, such as a file of another setting that is being written, is no fault of these secrets.
+        var known = ConfigurationCheck.Problems(services).ToHashSet(StringComparer.Ordinal);
+        // One by one only where they are refused together: some may be good only with others.
+        if (TryUse(provider, changed, known).Count == 0)
             return;
+        var broken = UseEach(provider, changed, known, out var left);
+        if (left.Count > 0 && !IsRefused(left))
+            LogRefused(string.Join(", ", left.Keys), string.Join(" ", broken));
+        (_refused, _retryAt) = (left, clock.GetUtcNow() + RetryInterval);
+    }
+
+    private bool IsRefused(Dictionary<string, string> secrets) =>
+        secrets.Count == _refused.Count && secrets.All(item => _refused.GetValueOrDefault(item.Key) == item.Value);
+
+    // Again for as long as one was taken, as another may need it. Returns what is wrong with those that are left.
+    private HashSet<string> UseEach(
+        SecretFileProvider provider, Dictionary<string, string> secrets, HashSet<string> known, out Dictionary<string, string> left)
+    {
+        left = new(secrets, StringComparer.OrdinalIgnoreCase);
+        HashSet<string> broken = new(StringComparer.Ordinal);
+        int count;
+        do
+        {
+            count = left.Count;
+            broken.Clear();
+            foreach (var (key, value) in left.ToList())
+            {
+                var problems = TryUse(provider, new(StringComparer.OrdinalIgnoreCase) { [key] = value }, known);
+                if (problems.Count == 0)
+                    left.Remove(key);
+                broken.UnionWith(problems);
+            }
+        }
+        while (left.Count > 0 && left.Count < count);
+        return broken;
+    }
+
+    // Returns what is wrong with them; then the old ones stay.
+    private List<string> TryUse(SecretFileProvider provider, Dictionary<string, string> secrets, HashSet<string> known)
+    {
+        var before = provider.Use(secrets);
+        List<string> broken;
+        try
+        {
+            broken = [.. ConfigurationCheck.Problems(services).Where(problem => !known.Contains(problem))];
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            broken = [exception.GetBaseException().Message];
         }
 
-        foreach (var key in changed.Keys)
+        if (broken.Count > 0)
         {
-            _refused.Remove(key);
+            provider.Use(before);
+            return broken;
+        }
+
+        foreach (var key in secrets.Keys)
+        {
             Apply(key);
             LogReplaced(key);
         }
+
+        return broken;
     }
 
     // What wins over the file, such as the command line, stays.
@@ -122,4 +187,8 @@ internal sealed partial class SecretRotation(
 
     [LoggerMessage(EventId = 792, Level = LogLevel.Warning, Message = "A file of a secret cannot be read, the old secret stays: {Problem}")]
     private partial void LogUnreadable(string problem);
+
+    [LoggerMessage(EventId = 793, Level = LogLevel.Warning,
+        Message = "The files of secrets cannot be checked, the old secrets stay: {Problem}")]
+    private partial void LogFailed(string problem);
 }
