@@ -14,7 +14,7 @@ internal static class StorageModule
         builder.AddSection<StorageOptions, StorageOptionsValidator>(StorageOptions.Section);
         builder.Services.TryAddSingleton<SecretRotation>();
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<StorageOptions>>().Value.BuildDataSource(
-            services.GetRequiredService<SecretRotation>().Refresh));
+            services.GetRequiredService<SecretRotation>().Refresh, logger: services.GetService<ILogger<StorageOptions>>()));
         builder.Services.AddSingleton<Migrator>();
         builder.Services.AddSingleton<PrivilegeStore>();
         builder.Services.AddSingleton<ReplicaStore>();

@@ -23,17 +23,19 @@ internal sealed class StorageOptions
     /// <summary>Sessions with the settings that the bridge relies on.</summary>
     /// <param name="refresh">Called before the password is read, for each new connection; null where it never changes.</param>
     /// <param name="pooled">Whether a session returns to a pool after its use.</param>
-    public NpgsqlDataSource BuildDataSource(Action? refresh = null, bool pooled = true)
+    /// <param name="logger">Told when a change needs a restart.</param>
+    public NpgsqlDataSource BuildDataSource(Action? refresh = null, bool pooled = true, ILogger? logger = null)
     {
         var settings = new NpgsqlConnectionStringBuilder(BuildConnectionString());
         if (!pooled)
             settings.Pooling = false;
+        var password = new RotatedPassword($"{Section}:ConnectionString", () => new(BuildConnectionString()), logger);
         return SessionStore.Build(settings, SessionStore.OwnSql, string.IsNullOrEmpty(settings.Password) ? null : CurrentPassword);
 
         string? CurrentPassword()
         {
             refresh?.Invoke();
-            return new NpgsqlConnectionStringBuilder(BuildConnectionString()).Password;
+            return password.Read();
         }
     }
 

@@ -6,10 +6,11 @@ using Npgsql;
 namespace KeycloakCreditBridge.Keycloak.Database;
 
 /// <summary>Read-only connections to Keycloak's own database, if one is configured.</summary>
-internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options, SecretRotation? secrets = null) : IAsyncDisposable
+internal sealed class KeycloakDatabase(
+    IOptions<KeycloakOptions> options, SecretRotation? secrets = null, ILogger<KeycloakDatabase>? logger = null) : IAsyncDisposable
 {
     private readonly NpgsqlDataSource? _dataSource =
-        options.Value.Database is { ConnectionString.Length: > 0 } database ? Build(database, secrets) : null;
+        options.Value.Database is { ConnectionString.Length: > 0 } database ? Build(database, secrets, logger) : null;
 
     public bool IsConfigured => _dataSource is not null;
 
@@ -20,22 +21,27 @@ internal sealed class KeycloakDatabase(IOptions<KeycloakOptions> options, Secret
 
     public ValueTask DisposeAsync() => _dataSource?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private static NpgsqlDataSource Build(KeycloakDatabaseOptions database, SecretRotation? secrets)
+    private static NpgsqlDataSource Build(KeycloakDatabaseOptions database, SecretRotation? secrets, ILogger? logger)
     {
         var builder = new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 8, NoResetOnClose = true };
         builder.ApplicationName ??= "keycloak-credit-bridge";
         if (!builder.ShouldSerialize("Timeout"))
             builder.Timeout = 5;
-        return SessionStore.Build(builder, SessionStore.KeycloakSql, string.IsNullOrEmpty(Password()) ? null : CurrentPassword);
+        var password = new RotatedPassword($"{KeycloakDatabaseOptions.Section}:ConnectionString", Read, logger);
+        return SessionStore.Build(builder, SessionStore.KeycloakSql, string.IsNullOrEmpty(password.Read()) ? null : CurrentPassword);
 
-        string? Password() => database.Password is { Length: > 0 } own
-            ? own
-            : new NpgsqlConnectionStringBuilder(database.ConnectionString).Password;
+        NpgsqlConnectionStringBuilder Read()
+        {
+            var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString);
+            if (database.Password is { Length: > 0 } own)
+                settings.Password = own;
+            return settings;
+        }
 
         string? CurrentPassword()
         {
             secrets?.Refresh();
-            return Password();
+            return password.Read();
         }
     }
 }
