@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using KeycloakCreditBridge.Keycloak.ClientKeys;
 using Microsoft.Extensions.Options;
@@ -25,6 +26,23 @@ internal sealed class ClientProof(IHttpClientFactory clients, IOptions<KeycloakO
             new("client_assertion_type", AssertionType),
             new("client_assertion", key.Assertion(settings.ClientIdOf(realm), issuer, clock.GetUtcNow())),
         ];
+    }
+
+    /// <summary>Differs when the client proves itself with something else.</summary>
+    // By the content: a container platform replaces the folder, and the link to the file keeps its time.
+    public string StampOf(string realm)
+    {
+        var settings = options.Value;
+        if (settings.ClientAuthentication == ClientAuthentication.Secret)
+            return settings.ClientSecretOf(realm);
+        try
+        {
+            return Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(settings.PrivateKeyFile)));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return "";
+        }
     }
 
     private static ClientKey Read(string realm, KeycloakOptions settings)

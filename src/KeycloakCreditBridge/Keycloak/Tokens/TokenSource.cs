@@ -9,8 +9,8 @@ namespace KeycloakCreditBridge.Keycloak.Tokens;
 /// end. A refused client is tried again after a growing pause, because Keycloak stores each refusal.
 /// </summary>
 internal sealed partial class TokenSource(
-    TokenEndpoint endpoint, IOptions<KeycloakOptions> options, SecretRotation secrets, TimeProvider clock, ILogger<TokenSource> logger)
-    : IAdminAccount
+    TokenEndpoint endpoint, ClientProof proof, IOptions<KeycloakOptions> options, SecretRotation secrets, TimeProvider clock,
+    ILogger<TokenSource> logger) : IAdminAccount
 {
     private static readonly TimeSpan MaxMargin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5);
@@ -29,8 +29,8 @@ internal sealed partial class TokenSource(
         {
             if (state.Token is { } token && clock.GetUtcNow() < state.RenewAt)
                 return Task.FromResult(token);
-            // Another secret than the refused one is tried at once.
-            if (state.Refusal is { } refusal && clock.GetUtcNow() < state.RetryAt && options.Value.ClientSecretOf(realm) == state.Refused)
+            // Another secret or key than the refused one is tried at once.
+            if (state.Refusal is { } refusal && clock.GetUtcNow() < state.RetryAt && proof.StampOf(realm) == state.Refused)
                 return Task.FromException<string>(refusal.WithRetryAt(state.RetryAt));
             state.PendingRequest ??= Start(realm, state);
             return state.PendingRequest.WaitAsync(cancellationToken);
@@ -72,10 +72,12 @@ internal sealed partial class TokenSource(
 
     private async Task<string> RenewAsync(string realm, RealmState state)
     {
-        secrets.Refresh();
-        var (asked, secret) = (clock.GetUtcNow(), options.Value.ClientSecretOf(realm));
+        var stamp = "";
         try
         {
+            secrets.Refresh();
+            stamp = proof.StampOf(realm);
+            var asked = clock.GetUtcNow();
             var answer = await endpoint.RequestAsync(realm);
             StoreToken(state, answer, asked);
             LogRenewed(realm, answer.Lifetime);
@@ -83,7 +85,7 @@ internal sealed partial class TokenSource(
         }
         catch (KeycloakAuthenticationException refusal)
         {
-            LogRefused(realm, StoreRefusal(state, refusal, secret));
+            LogRefused(realm, StoreRefusal(state, refusal, stamp));
             throw;
         }
         finally
@@ -105,12 +107,12 @@ internal sealed partial class TokenSource(
         }
     }
 
-    private DateTimeOffset StoreRefusal(RealmState state, KeycloakAuthenticationException refusal, string secret)
+    private DateTimeOffset StoreRefusal(RealmState state, KeycloakAuthenticationException refusal, string stamp)
     {
         lock (state.Gate)
         {
             var pause = FirstPause * Math.Pow(2, Math.Min(state.Refusals++, 10));
-            (state.Refusal, state.Refused) = (refusal, secret);
+            (state.Refusal, state.Refused) = (refusal, stamp);
             return state.RetryAt = clock.GetUtcNow() + (pause < MaxPause ? pause : MaxPause);
         }
     }
@@ -127,7 +129,7 @@ internal sealed partial class TokenSource(
 
         public KeycloakAuthenticationException? Refusal { get; set; }
 
-        /// <summary>The secret of <see cref="Refusal"/>.</summary>
+        /// <summary>The stamp of what <see cref="Refusal"/> refused.</summary>
         public string? Refused { get; set; }
 
         public int Refusals { get; set; }

@@ -60,6 +60,22 @@ public sealed class ClientProofTests : IDisposable
         Assert.Equal(7, await fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation));
     }
 
+    [Fact]
+    public async Task Another_key_than_the_refused_one_is_tried_at_once()
+    {
+        WriteKey();
+        await using var fixture = await StartAsync();
+        fixture.Server.On(
+            "/protocol/openid-connect/token",
+            Says(401, """{"error":"invalid_client","error_description":"Unable to load public key"}"""), fixture.Server.IssueTokenAsync);
+        await fixture.FailAsync<KeycloakAuthenticationException>(fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation));
+        await fixture.FailAsync<KeycloakAuthenticationException>(fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation));
+        Assert.Single(fixture.Server.Requests, request => request.Method == "POST");
+
+        WriteKey();
+        Assert.Equal(7, await fixture.Client.CountUsersAsync("shop", ClientFixture.Cancellation));
+    }
+
     [Theory]
     [InlineData("access_denied", "Realm not enabled", "is disabled in Keycloak: enable it")]
     [InlineData("invalid_request", "HTTPS required", "requires https, and Keycloak:Url is http")]
