@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -162,7 +163,7 @@ internal static class DoctorRun
         {
             var says = exception switch
             {
-                NpgsqlException => $"PostgreSQL: {exception.Message}",
+                NpgsqlException => $"PostgreSQL: {PrivilegeErrors.Describe(exception)}",
                 ConfigurationException refused => string.Join(" ", refused.Problems),
                 _ => exception.Message,
             };

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace KeycloakCreditBridge.Health;
@@ -17,7 +18,7 @@ internal sealed class DatabaseHealth(SchemaGate gate, HealthStore store) : IHeal
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            return HealthCheckResult.Unhealthy(exception.Message.ReplaceLineEndings(" "));
+            return HealthCheckResult.Unhealthy(PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "));
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Hints;
 
@@ -34,8 +35,10 @@ internal sealed partial class HintBacklogGauge : BackgroundService
         {
             // A gap in the series is better than an old value.
             _newest = null;
-            if (isNew)
-                LogUnknown(exception.Message);
+            if (!isNew)
+                return;
+            var reason = PrivilegeErrors.Describe(exception);
+            LogUnknown(reason);
         }
     }
 

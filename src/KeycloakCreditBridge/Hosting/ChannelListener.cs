@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting;
@@ -27,7 +28,7 @@ internal abstract class ChannelListener(
         {
             Disconnect();
             if (isNew)
-                LogInterrupted(exception.Message);
+                LogInterrupted(PrivilegeErrors.Describe(exception));
         }
     }
 

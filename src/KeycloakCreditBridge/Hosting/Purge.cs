@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Storage.Sessions;
+
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>Deletes old rows from time to time, in batches so small that they block no other work.</summary>
@@ -13,7 +15,7 @@ internal abstract class Purge(TimeSpan every, SchemaGate gate, TimeProvider cloc
         void Failed(Exception exception, bool isNew)
         {
             if (isNew)
-                LogInterrupted(exception.Message);
+                LogInterrupted(PrivilegeErrors.Describe(exception));
         }
     }
 

@@ -47,6 +47,15 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
             var refused = await CommandProcess.RunAsync(asApp, "migrate", "--grant-to", app);
             Assert.Equal(2, refused.ExitCode);
             Assert.Contains("as the owner", refused.Error, StringComparison.Ordinal);
+
+            await database.ExecuteAsync($"revoke insert on replicas from {app}");
+            await using var bridge = await BridgeFixture.Build(asApp).StartAsync();
+            await Eventually.TrueAsync(
+                () => Task.FromResult(bridge.Log.All.Any(line =>
+                    line.Contains("cannot show itself", StringComparison.Ordinal)
+                    && line.Contains("run `KeycloakCreditBridge migrate --grant-to ROLE`", StringComparison.Ordinal))),
+                "the log names the statement to run");
+            await bridge.StopAsync();
         }
         finally
         {

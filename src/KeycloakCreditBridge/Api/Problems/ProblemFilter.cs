@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 
@@ -41,7 +42,7 @@ internal sealed partial class ProblemFilter(SchemaGate gate, TimeProvider clock,
         catch (NpgsqlException exception)
         {
             if (_database.IsDue())
-                LogDatabase(exception, exception.Message);
+                LogDatabase(exception, PrivilegeErrors.Describe(exception));
             return Unavailable(context, "The database does not answer now: try again, with the same Idempotency-Key if it has one.");
         }
     }

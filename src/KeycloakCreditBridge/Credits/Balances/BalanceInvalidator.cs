@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Credits.Balances;
 
@@ -50,7 +51,7 @@ internal sealed partial class BalanceInvalidator(
         void Failed(Exception exception, bool isNew)
         {
             if (isNew)
-                LogNotPublished(exception.Message);
+                LogNotPublished(PrivilegeErrors.Describe(exception));
         }
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Storage.Replicas;
+using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Hosting.Replicas;
@@ -55,7 +56,7 @@ internal sealed partial class ReplicaHeartbeat : BackgroundService
         {
             _live = null;
             if (isNew)
-                LogNotShown(exception.Message);
+                LogNotShown(PrivilegeErrors.Describe(exception));
         }
     }
 

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
+using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
@@ -150,7 +151,7 @@ internal sealed partial class RealmPoller(
 
     private void Failed(Exception exception, bool isNew)
     {
-        var reason = exception.Message.ReplaceLineEndings(" ");
+        var reason = PrivilegeErrors.Describe(exception).ReplaceLineEndings(" ");
         metrics.PollFailed(realm);
         status.Update(realm, now => now with { Error = reason });
         if (exception is KeycloakEventStoreException)

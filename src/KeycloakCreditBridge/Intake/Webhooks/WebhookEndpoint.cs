@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 
@@ -150,7 +151,7 @@ internal sealed partial class WebhookEndpoint(
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            return NotStored(hint, context, exception.Message.ReplaceLineEndings(" "));
+            return NotStored(hint, context, PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "));
         }
 
         if (Interlocked.Exchange(ref _storing, 1) == 0)

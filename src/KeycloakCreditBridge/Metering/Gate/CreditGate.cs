@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -80,7 +81,7 @@ internal sealed partial class CreditGate(
         catch (Exception exception) when (exception is NpgsqlException || IsTimeout(exception, cancellationToken))
         {
             if (_undecided.IsDue())
-                LogUndecided(exception.Message);
+                LogUndecided(PrivilegeErrors.Describe(exception));
             return Undecided();
         }
     }

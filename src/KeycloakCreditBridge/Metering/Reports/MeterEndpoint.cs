@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Metering.Reports.Records;
+using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -45,7 +46,7 @@ internal sealed partial class MeterEndpoint(
         catch (NpgsqlException exception)
         {
             if (_notStored.IsDue())
-                LogNotStored(exception.Message);
+                LogNotStored(PrivilegeErrors.Describe(exception));
             return NotStored(context);
         }
     }

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
@@ -22,7 +23,8 @@ internal sealed partial class UsageBacklogGauge(
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 metrics.SetBacklog(null);
-                LogUnknown(exception.Message);
+                var reason = PrivilegeErrors.Describe(exception);
+                LogUnknown(reason);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));

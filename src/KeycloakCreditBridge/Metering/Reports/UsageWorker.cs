@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -45,7 +46,7 @@ internal sealed partial class UsageWorker(
         {
             invalidator.InvalidateAll();
             if (isNew)
-                LogInterrupted(exception, exception.Message);
+                LogInterrupted(exception, PrivilegeErrors.Describe(exception));
         }
     }
 

@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -54,7 +55,7 @@ internal sealed partial class ProvisioningWorker(
         void Failed(Exception exception, bool isNew)
         {
             if (isNew)
-                LogInterrupted(exception, exception.Message);
+                LogInterrupted(exception, PrivilegeErrors.Describe(exception));
         }
 
         Task IdleAsync(CancellationToken cancellationToken)
