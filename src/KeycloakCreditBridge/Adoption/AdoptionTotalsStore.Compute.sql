@@ -1,8 +1,8 @@
 -- What the ledgers of each user's accounts say, and what is to be done about it.
 -- Of the openings of one account all but one are surplus. What of that is in the balance is taken back: nothing where the ledger without
 -- the surplus explains the balance, nothing where the balance is more than the ledger explains. Of the openings of several accounts of one
--- user the greatest stands; an account without such a row was opened with what it was allocated. A user with a ledger and no account has
--- in the ledger what the account will be opened with.
+-- user the greatest stands; an account without such a row was opened with what it was allocated. A grant that waited for a verified address
+-- is part of its account's opening. A user with a ledger and no account has in the ledger what the account will be opened with.
 insert into adopting_totals
 -- member: the accounts of each group.
 with member as (
@@ -20,15 +20,16 @@ place as (
 -- entry: the ledger rows of these ids.
 entry as (
     select p.grp, p.user_id, t.id, t.amount, t.created_at, coalesce(t.grant_key = 'signup', false) as keyed,
+        coalesce(t.grant_key = 'welcome', false) as welcomes,
         coalesce(t.grant_key = 'signup', t.transaction_type = 'purchase'
             and coalesce(t.metadata ->> 'reason' = 'initial_allocation', false)) as opens
     from place p
     join credit_transactions t on t.user_id = p.user_id
 ),
--- book: each ledger summed up: its openings, and the one of them that stands.
+-- book: each ledger summed up: its openings, the one of them that stands, and what followed once the address was verified.
 book as (
     select grp, user_id, sum(amount) as total, count(*) as entries, bool_or(keyed) as keyed, count(*) filter (where opens) as openings,
-        sum(amount) filter (where opens) as opened,
+        sum(amount) filter (where opens) as opened, coalesce(sum(amount) filter (where welcomes), 0) as welcomed,
         (array_agg(id order by keyed desc, created_at nulls first, id) filter (where opens))[1] as kept,
         (array_agg(amount order by keyed desc, created_at nulls first, id) filter (where opens))[1] as kept_amount,
         min(created_at) filter (where opens) as opened_at
@@ -41,7 +42,7 @@ account as (
         coalesce(b.entries, 0) as entries, coalesce(m.owned, true) as owned, coalesce(b.keyed, false) as keyed, b.kept, b.opened_at,
         case when b.keyed then 0 else coalesce(b.openings - 1, 0) end as repeated,
         case when b.keyed then 0 else coalesce(b.opened - b.kept_amount, 0) end as surplus,
-        case when m.user_id is not null then coalesce(b.kept_amount, m.allocated) end as granted
+        case when m.user_id is not null then coalesce(b.kept_amount + b.welcomed, m.allocated) end as granted
     from place p
     left join member m on m.grp = p.grp and m.user_id = p.user_id
     left join book b on b.grp = p.grp and b.user_id = p.user_id

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
@@ -54,6 +55,35 @@ public sealed class JoinedAccountTests(PostgresFixture postgres)
             "update user_credits set status = 'held', status_reason = 'fraud' where user_id = @held", new { held });
         await fixture.ApplyAsync();
         Assert.Equal("held fraud", await fixture.Database.ScalarAsync<string>("select status || ' ' || status_reason from user_credits"));
+    }
+
+    [Fact]
+    public async Task A_grant_that_waited_for_a_verified_address_is_an_opening_and_counts_once_beside_that_of_the_users_other_account()
+    {
+        (string, string?)[] oncePerEmail =
+            [("Provisioning:SignupGrant:OncePer", "Email"), ("Provisioning:SignupGrant:EmailKey", new string('k', 32))];
+        await using var scene = await AdoptionFixture.StartAsync(postgres);
+        scene.AddUser("ann", "ann@example.com", verified: false);
+        scene.AddUser("ben", "ben@example.com", verified: false);
+        await scene.Database.OpenAsync("ann@example.com", 5m);
+        await scene.ApplyAsync(false, oncePerEmail);
+        await using (var bridge = scene.NewBridge(oncePerEmail))
+        {
+            await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
+            scene.Realm.ChangeUser("ann", user => user with { EmailVerified = true });
+            scene.Realm.ChangeUser("ben", user => user with { EmailVerified = true });
+            await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(["ann 5.00 of ann", "ann@example.com 5.00", "ben 5.00 of ben"], await scene.AccountsAsync());
+
+        var report = await scene.ApplyAsync(false, oncePerEmail);
+
+        Assert.Equal(["ann 5.00 of ann", "ben 5.00 of ben"], await scene.AccountsAsync());
+        Assert.Equal(5m, report.Totals.TakenBack);
+        Assert.DoesNotContain(report.Findings, finding => finding.Name == "repeated_openings");
+        await scene.AssertBooksAsync();
+        Assert.Equal(0, (await scene.PlanAsync(oncePerEmail)).Totals.Due);
     }
 
     [Fact]
