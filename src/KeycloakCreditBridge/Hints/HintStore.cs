@@ -11,9 +11,10 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
     /// <summary>The channel on which replicas notify each other that hints wait.</summary>
     public const string Channel = "user_hints";
 
-    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late login neither hides
-    // that the user was changed or deleted, nor restarts the attempts of a hint that cannot succeed. A user that signs in is neither
-    // disabled nor deleted: where the record has such a state, Keycloak changed it without an event, as after an outage of a directory.
+    // Sorted, because two batches that lock the same rows in different orders deadlock. Senders keep no order: a late change does not hide
+    // that the user was deleted, and a late login neither hides that the user was changed or deleted, nor restarts the attempts of a hint
+    // that cannot succeed. A user that signs in is neither disabled nor deleted: where the record has such a state, Keycloak changed it
+    // without an event, as after an outage of a directory.
     // A first read, after which a missing user is a deleted one, stays the cause until the hint is completed.
     private const string Added =
         $"""
@@ -33,6 +34,8 @@ internal sealed class HintStore(NpgsqlDataSource dataSource)
             on conflict (realm, keycloak_id) do update set
                 version = excluded.version, source = excluded.source,
                 cause = case when excluded.kind = 'seen' or waiting.cause = '{HintCauses.FirstRead}' then waiting.cause
+                    when excluded.kind = 'changed' and (waiting.kind = 'deleted' or waiting.cause = '{HintCauses.ReportedDeleted}')
+                        then '{HintCauses.ReportedDeleted}'
                     else excluded.cause end,
                 kind = case excluded.kind when 'seen' then waiting.kind else excluded.kind end,
                 hinted_at = case when excluded.kind = 'seen' and waiting.state = 'waiting' then waiting.hinted_at

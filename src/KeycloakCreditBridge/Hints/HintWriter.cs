@@ -38,10 +38,17 @@ internal sealed class HintWriter(
     }
 
     // A change does not hide that the user was overwritten: the users that it replaced are found only because of that. Nor does it hide a
-    // first read, after which a missing user is a deleted one.
+    // first read or a deletion, after which a missing user is a deleted one.
     private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) => ofOneUser.Aggregate((last, next) =>
         next.Kind == HintKind.Seen ? last
-        : next is { Kind: HintKind.Changed, Cause: not HintCauses.Overwritten }
-            && last.Cause is HintCauses.Overwritten or HintCauses.FirstRead ? next with { Cause = last.Cause }
+        : next is { Kind: HintKind.Changed, Cause: not HintCauses.Overwritten } && StayingCause(last) is { } cause
+            ? next with { Cause = cause }
         : next);
+
+    private static string? StayingCause(UserHint hint) => hint switch
+    {
+        { Cause: HintCauses.Overwritten or HintCauses.FirstRead or HintCauses.ReportedDeleted } => hint.Cause,
+        { Kind: HintKind.Deleted } => HintCauses.ReportedDeleted,
+        _ => null,
+    };
 }

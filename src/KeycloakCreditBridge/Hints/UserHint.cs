@@ -48,6 +48,9 @@ internal static class HintCauses
     /// </summary>
     public const string FirstRead = "FIRST_READ";
 
+    /// <summary>A change was reported after a deletion: a 404 means deleted, and a user that Keycloak has is evaluated at once.</summary>
+    public const string ReportedDeleted = "REPORTED_DELETED";
+
     /// <summary>A partial import put the user in the place of another one of the same name.</summary>
     public const string Overwritten = "REALM-UPDATE";
 }

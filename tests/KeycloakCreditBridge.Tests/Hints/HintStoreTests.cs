@@ -34,6 +34,23 @@ public sealed class HintStoreTests(PostgresFixture postgres)
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_change_that_arrives_late_does_not_hide_a_deletion(bool storedTogether)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        using var writer = Writer(database);
+        UserHint[] hints =
+        [
+            Hint("ana", HintKind.Deleted, "USER-DELETE"), Hint("ana", cause: "USER-UPDATE"), Hint("ana", cause: "UPDATE_PROFILE"),
+            Hint("ana", HintKind.Seen, "LOGIN"),
+        ];
+        foreach (var batch in hints.Chunk(storedTogether ? hints.Length : 1))
+            await writer.WriteAsync(batch, Token);
+        Assert.Equal(["REPORTED_DELETED changed"], await database.QueryAsync<string>("select cause || ' ' || kind from user_hints"));
+    }
+
+    [Theory]
     [InlineData("Changed")]
     [InlineData("Deleted")]
     public async Task A_later_event_does_not_hide_that_a_missing_user_is_a_deleted_one(string kind)

@@ -154,12 +154,13 @@ internal sealed class HintEvaluator(
         // Reported as deleted and still there: some senders report before the transaction that deletes commits.
         if ((isRead ? found : await ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
             return hint.Kind != HintKind.Deleted || isLate ? policy.Evaluate(subject, readAt, hint.Source, hint.Version) : null;
+        var isReported = hint.Kind == HintKind.Deleted || hint.Cause == HintCauses.ReportedDeleted;
         // A first read saw the user, or a token of the user: a missing one is deleted and not yet to come.
-        return hint.Kind == HintKind.Deleted || isLate || hint.Cause == HintCauses.FirstRead
+        return isReported || isLate || hint.Cause == HintCauses.FirstRead
             // Any other hint of an unknown user may name what was never a user: a gateway stores what its callers say.
             ? policy.EvaluateDeleted(hint.Realm, hint.KeycloakId, readAt, hint.Source, hint.Version) with
             {
-                LeavesRecord = hint.Kind == HintKind.Deleted,
+                LeavesRecord = isReported,
             }
             : null;
     }
