@@ -46,7 +46,11 @@ internal static class OtlpExport
         {
             telemetry.WithTracing(tracing => tracing
                 .AddSource(Spans.SourceName)
-                .AddAspNetCoreInstrumentation(requests => requests.Filter = context => !IsOperators(context.Request.Path))
+                .AddAspNetCoreInstrumentation(requests =>
+                {
+                    requests.Filter = context => !IsOperators(context.Request.Path);
+                    requests.EnrichWithHttpResponse = LeaveOutRefused;
+                })
                 .AddHttpClientInstrumentation()
                 .AddNpgsql()
                 .AddProcessor(new LoneClientFilter())
@@ -75,6 +79,14 @@ internal static class OtlpExport
 
     // Probes and scrapes would be most of all traces and tell nothing.
     private static bool IsOperators(PathString path) => path.StartsWithSegments("/health") || path.StartsWithSegments("/metrics");
+
+    // Anybody can send what is refused, in any number and with any path, and by its `traceparent` have it recorded.
+    private static void LeaveOutRefused(Activity request, HttpResponse response)
+    {
+        if (response.StatusCode is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden or StatusCodes.Status404NotFound
+            or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests)
+            request.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+    }
 
     /// <summary>
     /// Leaves out statements and requests that belong to no work: each replica looks for hints every second, and each such look would be a

@@ -1,3 +1,4 @@
+using System.Net;
 using Dapper;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Telemetry;
@@ -46,6 +47,31 @@ public sealed class TraceTests
 
         List<ReceivedSpan> Received() =>
             [.. receiver.Spans.Where(span => span.Name.StartsWith("POST", StringComparison.Ordinal) && span.Name.Contains("webhooks"))];
+    }
+
+    [Fact]
+    public async Task Requests_of_strangers_are_not_traced_and_proven_webhooks_are()
+    {
+        await using var receiver = await OtlpReceiverFixture.StartAsync();
+        await using var scene = await FaultFixture.CreateAsync();
+        await using var bridge = await BridgeProcess.StartAsync(
+            scene.BridgeUrl, scene.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal));
+        using var stranger = new HttpClient { BaseAddress = scene.BridgeUrl };
+        var strangers = "0af7651916cd43dd8448eb211c80319c";
+        stranger.DefaultRequestHeaders.Add("traceparent", $"00-{strangers}-b7ad6b7169203331-01");
+        using var body = new StringContent("{}");
+        using var unproven = await stranger.PostAsync(
+            new Uri($"webhooks/keycloak/{FaultFixture.Realm}", UriKind.Relative), body, TestContext.Current.CancellationToken);
+        using var unknown = await stranger.GetAsync(
+            new Uri("no-such-page", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.NotFound), (unproven.StatusCode, unknown.StatusCode));
+
+        await scene.CreateUserAsync("ana");
+
+        await Eventually.TrueAsync(
+            () => Task.FromResult(receiver.Spans.Any(span => span.Name.Contains("webhooks") && span.Trace != strangers)),
+            "the proven webhook's span is received");
+        Assert.DoesNotContain(receiver.Spans, span => span.Trace == strangers);
     }
 
     [Theory]
