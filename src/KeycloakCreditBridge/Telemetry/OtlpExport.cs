@@ -84,7 +84,8 @@ internal static class OtlpExport
     private static void LeaveOutRefused(Activity request, HttpResponse response)
     {
         if (response.StatusCode is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden or StatusCodes.Status404NotFound
-            or StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests)
+            or StatusCodes.Status405MethodNotAllowed or StatusCodes.Status408RequestTimeout or StatusCodes.Status413PayloadTooLarge
+            or StatusCodes.Status415UnsupportedMediaType or StatusCodes.Status429TooManyRequests)
             request.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Dapper;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Telemetry;
@@ -50,28 +51,32 @@ public sealed class TraceTests
     }
 
     [Fact]
-    public async Task Requests_of_strangers_are_not_traced_and_proven_webhooks_are()
+    public async Task Refused_requests_are_not_traced_and_proven_webhooks_are()
     {
         await using var receiver = await OtlpReceiverFixture.StartAsync();
-        await using var scene = await FaultFixture.CreateAsync();
+        await using var fixture = await FaultFixture.CreateAsync();
         await using var bridge = await BridgeProcess.StartAsync(
-            scene.BridgeUrl, scene.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal));
-        using var stranger = new HttpClient { BaseAddress = scene.BridgeUrl };
-        var strangers = "0af7651916cd43dd8448eb211c80319c";
-        stranger.DefaultRequestHeaders.Add("traceparent", $"00-{strangers}-b7ad6b7169203331-01");
-        using var body = new StringContent("{}");
-        using var unproven = await stranger.PostAsync(
-            new Uri($"webhooks/keycloak/{FaultFixture.Realm}", UriKind.Relative), body, TestContext.Current.CancellationToken);
-        using var unknown = await stranger.GetAsync(
+            fixture.BridgeUrl, fixture.HintsOnly.Concat(receiver.Settings).ToDictionary(StringComparer.Ordinal));
+        using var client = new HttpClient { BaseAddress = fixture.BridgeUrl };
+        var refused = "0af7651916cd43dd8448eb211c80319c";
+        client.DefaultRequestHeaders.Add("traceparent", $"00-{refused}-b7ad6b7169203331-01");
+        var webhook = new Uri($"webhooks/keycloak/{FaultFixture.Realm}", UriKind.Relative);
+        using var json = new StringContent("{}", Encoding.UTF8, "application/json");
+        using var text = new StringContent("{}");
+        using var unproven = await client.PostAsync(webhook, json, TestContext.Current.CancellationToken);
+        using var unread = await client.PostAsync(webhook, text, TestContext.Current.CancellationToken);
+        using var unknown = await client.GetAsync(
             new Uri("no-such-page", UriKind.Relative), TestContext.Current.CancellationToken);
-        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.NotFound), (unproven.StatusCode, unknown.StatusCode));
+        Assert.Equal(
+            (HttpStatusCode.Unauthorized, HttpStatusCode.UnsupportedMediaType, HttpStatusCode.NotFound),
+            (unproven.StatusCode, unread.StatusCode, unknown.StatusCode));
 
-        await scene.CreateUserAsync("ana");
+        await fixture.CreateUserAsync("ana");
 
         await Eventually.TrueAsync(
-            () => Task.FromResult(receiver.Spans.Any(span => span.Name.Contains("webhooks") && span.Trace != strangers)),
+            () => Task.FromResult(receiver.Spans.Any(span => span.Name.Contains("webhooks") && span.Trace != refused)),
             "the proven webhook's span is received");
-        Assert.DoesNotContain(receiver.Spans, span => span.Trace == strangers);
+        Assert.DoesNotContain(receiver.Spans, span => span.Trace == refused);
     }
 
     [Theory]
