@@ -95,7 +95,7 @@ public sealed class ManagementTests(PostgresFixture postgres)
         Assert.Contains("keycloak:demo", (await GetAsync(bridge, "health/ready", header, value)).Body, StringComparison.Ordinal);
         var (status, text) = await GetAsync(bridge, "metrics", header, value);
         Assert.Equal(HttpStatusCode.OK, status);
-        Assert.Contains("bridge_hints_waiting", text, StringComparison.Ordinal);
+        Assert.Contains("bridge_build_info", text, StringComparison.Ordinal);
     }
 
     private static async Task RefusedAsync(Uri bridge, string? header = null, string? value = null)
