@@ -80,7 +80,7 @@ internal static class OtlpExport
     // Probes and scrapes would be most of all traces and tell nothing.
     private static bool IsOperators(PathString path) => path.StartsWithSegments("/health") || path.StartsWithSegments("/metrics");
 
-    // Anybody can send what is refused, in any number and with any path, and by its `traceparent` have it recorded.
+    // Callers without a right to anything can send such requests in any number, and their `traceparent` would have each one recorded.
     private static void LeaveOutRefused(Activity request, HttpResponse response)
     {
         if (response.StatusCode is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden or StatusCodes.Status404NotFound

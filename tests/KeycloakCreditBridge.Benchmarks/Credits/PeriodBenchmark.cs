@@ -121,7 +121,7 @@ internal static class PeriodBenchmark
         return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
-    // Without the settings that suit the bridge's own statements: as anybody would run it.
+    // Without the settings that suit the bridge's own statements: as PostgreSQL runs it by default.
     private static async Task ExecuteWithoutTimeoutAsync(BenchmarkDatabase database, string sql, params int[] parameters)
     {
         var settings = new NpgsqlConnectionStringBuilder(

@@ -85,6 +85,13 @@ internal sealed class FaultInjector
         return next(context);
     });
 
+    /// <summary>Answers requests only once a task has ended.</summary>
+    public void Hold(string path, int count, Task until) => Add(path, count, async (context, next, _) =>
+    {
+        await until;
+        await next(context);
+    });
+
     /// <summary>Removes all faults.</summary>
     public void Reset()
     {
