@@ -64,6 +64,33 @@ public sealed class KubernetesTests
         Assert.Equal(
             "true", (string?)YamlText.Read($"{Folder}/overlays/deployment/service.yaml")["spec"]!["publishNotReadyAddresses"]);
 
+    [Theory]
+    [InlineData("deployment", "servicemonitor.yaml", "endpoints")]
+    [InlineData("sidecar", "podmonitor.yaml", "podMetricsEndpoints")]
+    public void Prometheus_reads_the_port_of_the_metrics_and_no_other_pod_reaches_it(string overlay, string monitor, string endpoints)
+    {
+        var port = (string)YamlText.Read($"{Folder}/overlays/{overlay}/{monitor}")["spec"]![endpoints]![0]!["port"]!;
+        var number = overlay == "sidecar"
+            ? (string)Bridge(overlay)["ports"]!.AsArray().Single(entry => (string)entry!["name"]! == port)!["containerPort"]!
+            : (string)YamlText.Read($"{Folder}/overlays/{overlay}/service.yaml")["spec"]!["ports"]!.AsArray()
+                .Single(entry => (string)entry!["name"]! == port)!["port"]!;
+        Assert.Equal($"{new Uri(Settings(overlay)["Management:Url"].Replace('+', 'x')).Port}", number);
+        var rules = YamlText.Read($"{Folder}/overlays/{overlay}/networkpolicy.yaml")["spec"]!["ingress"]!.AsArray();
+        var rule = Assert.Single(rules, rule => rule!["ports"]!.AsArray().Any(entry => (string)entry!["port"]! == number));
+        var from = Assert.Single(rule!["from"]!.AsArray())!;
+        Assert.Equal("monitoring", (string?)from["namespaceSelector"]!["matchLabels"]!["kubernetes.io/metadata.name"]);
+    }
+
+    [Fact]
+    public void In_a_sidecar_only_labelled_pods_and_Keycloak_s_own_call_the_bridge()
+    {
+        var rules = YamlText.Read($"{Folder}/overlays/sidecar/networkpolicy.yaml")["spec"]!["ingress"]!.AsArray();
+        var rule = Assert.Single(rules, rule => rule!["ports"]!.AsArray().Any(entry => (string)entry!["port"]! == "8085"));
+        var labels = rule!["from"]!.AsArray().Select(from => from!["podSelector"]!["matchLabels"]!.AsObject().Single().Value);
+        Assert.Equal(["true", "keycloak"], labels.Select(label => (string)label!));
+        Assert.Contains(rules, entry => entry!["from"] is null && (string)entry["ports"]![0]!["port"]! == "8080");
+    }
+
     private static Dictionary<string, string> Settings(string overlay)
     {
         var shared = Repository.Read($"{Folder}/base/settings.env").Split('\n', StringSplitOptions.RemoveEmptyEntries);
