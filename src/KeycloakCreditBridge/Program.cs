@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
@@ -52,6 +53,7 @@ internal static class Program
         builder.AddApi();
         builder.AddIntake();
         builder.AddHints();
+        builder.AddGrants();
         builder.AddProvisioning();
         builder.AddCredits();
         builder.AddMetering();

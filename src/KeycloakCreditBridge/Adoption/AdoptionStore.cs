@@ -212,7 +212,7 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
     private static readonly string[] Steps =
     [
         LedgerSql, AccountsSql, JoinedSql, BookingTimesSql, OpeningsSql, AdjustmentsSql, AuditRenameSql, AuditSql, UsersSql,
-        AddressRenameSql, AddressesSql, RecordsSql,
+        AddressRenameSql, AddressesSql, RecordsSql, .. AdoptionGrantStore.Steps,
     ];
 
     /// <summary>Prepares the session for batches.</summary>

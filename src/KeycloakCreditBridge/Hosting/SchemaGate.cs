@@ -10,8 +10,8 @@ namespace KeycloakCreditBridge.Hosting;
 /// sender repeats after a 503, and loses its delivery at a closed port. A schema that this program cannot work with ends the process.
 /// </summary>
 internal sealed partial class SchemaGate(
-    Migrator migrator, AdoptionMarkStore adoption, IOptions<StorageOptions> options, IHostApplicationLifetime lifetime,
-    TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
+    Migrator migrator, AdoptionMarkStore adoption, IEnumerable<ISchemaCondition> conditions, IOptions<StorageOptions> options,
+    IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<SchemaGate> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
 
@@ -83,7 +83,15 @@ internal sealed partial class SchemaGate(
             await migrator.MigrateAsync(cancellationToken);
         else if (!await migrator.IsCurrentAsync(cancellationToken))
             return "the schema is not migrated: run `KeycloakCreditBridge migrate` or set Storage:MigrateOnStart to true";
-        return await adoption.IsDueAsync(cancellationToken) ? AdoptionMarkStore.Remedy : null;
+        if (await adoption.IsDueAsync(cancellationToken))
+            return AdoptionMarkStore.Remedy;
+        foreach (var condition in conditions)
+        {
+            if (await condition.FindProblemAsync(cancellationToken) is { } problem)
+                return problem;
+        }
+
+        return null;
     }
 
     [LoggerMessage(EventId = 700, Level = LogLevel.Information, Message = "PostgreSQL is reachable and the schema is current.")]
@@ -95,4 +103,11 @@ internal sealed partial class SchemaGate(
     [LoggerMessage(EventId = 702, Level = LogLevel.Critical,
         Message = "This program cannot work with the database's schema and ends: {Reason}")]
     private partial void LogRefused(string reason);
+}
+
+/// <summary>What a feature demands of the database before the service begins its work.</summary>
+internal interface ISchemaCondition
+{
+    /// <summary>Why the service cannot begin yet, in one line; null when it can.</summary>
+    Task<string?> FindProblemAsync(CancellationToken cancellationToken);
 }

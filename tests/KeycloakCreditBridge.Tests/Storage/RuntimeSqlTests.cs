@@ -16,7 +16,7 @@ public sealed partial class RuntimeSqlTests(MigratedSessionFixture session) : IC
         ["MigrationStore.RecordSql", "AdoptionMarkStore.DoneSql", "AdoptionMarkStore.ReplacedSql"];
 
     private static readonly string[] OwnersStores =
-        ["AdoptionStore", "AccountOwnerStore", "AdoptionTotalsStore", "RealmRenameStore", "KeycloakDatabaseStore"];
+        ["AdoptionStore", "AccountOwnerStore", "AdoptionTotalsStore", "AdoptionGrantStore", "RealmRenameStore", "KeycloakDatabaseStore"];
 
     [Fact]
     public async Task The_needed_privileges_are_those_that_statements_use()

@@ -35,7 +35,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
         _writer = new HintWriter(hints, Handover, signal, options, Clock);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         _gate = new SchemaGate(
-            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock),
+            new Migrator(database.DataSource, Clock, NullLogger<Migrator>.Instance), new AdoptionMarkStore(database.DataSource, Clock), [],
             Options.Create(new StorageOptions()), new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), Clock,
             NullLogger<SchemaGate>.Instance);
         Provisioner = new Provisioner(

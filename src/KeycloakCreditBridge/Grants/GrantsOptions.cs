@@ -1,0 +1,38 @@
+namespace KeycloakCreditBridge.Grants;
+
+/// <summary>When granted credits end, and in which order they are spent. With none of it set, credits never end.</summary>
+internal sealed class GrantsOptions
+{
+    public const string Section = "Grants";
+
+    /// <summary>Of the opening grant.</summary>
+    public GrantTerms Opening { get; set; } = new();
+
+    /// <summary>Of the grant of each period.</summary>
+    public GrantTerms Period { get; set; } = new();
+
+    /// <summary>How often ended credits are searched. What ended is not spendable in between.</summary>
+    public TimeSpan SweepEvery { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Whether a grant gets an end by configuration.</summary>
+    public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null;
+}
+
+/// <summary>What is stamped on a grant.</summary>
+internal sealed class GrantTerms
+{
+    public const int LowestPriority = 0;
+    public const int HighestPriority = 100;
+
+    public static readonly TimeSpan ShortestEnd = TimeSpan.FromHours(1);
+    public static readonly TimeSpan LongestEnd = TimeSpan.FromDays(3650);
+
+    /// <summary>How long after the grant unspent credits end; never when absent.</summary>
+    public TimeSpan? ExpiresAfter { get; set; }
+
+    /// <summary>0 to 100: credits with a lower one are spent first.</summary>
+    public int Priority { get; set; } = Lots.Lot.DefaultPriority;
+
+    /// <summary>Whether the grant differs from a lot without a row of its own.</summary>
+    public bool IsStamped => ExpiresAfter is not null || Priority != Lots.Lot.DefaultPriority;
+}

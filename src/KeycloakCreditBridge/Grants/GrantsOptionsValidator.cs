@@ -1,0 +1,37 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Grants;
+
+/// <summary>Checks the options; the messages name the keys.</summary>
+internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
+{
+    private static readonly TimeSpan ShortestSweep = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestSweep = TimeSpan.FromDays(1);
+
+    public ValidateOptionsResult Validate(string? name, GrantsOptions options)
+    {
+        List<string> problems = [.. Problems("Opening", options.Opening), .. Problems("Period", options.Period)];
+        if (options.SweepEvery < ShortestSweep || options.SweepEvery > LongestSweep)
+            problems.Add(Key($"SweepEvery is {options.SweepEvery}: choose {ShortestSweep} to {LongestSweep}."));
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+
+    /// <summary>What is wrong with an end that follows this long after its grant; null if nothing is.</summary>
+    public static string? ProblemWith(TimeSpan? expiresAfter) =>
+        expiresAfter is { } given && (given < GrantTerms.ShortestEnd || given > GrantTerms.LongestEnd)
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"is {given}: choose an hour to {GrantTerms.LongestEnd.Days} days, such as 30.00:00:00, or remove it for no end.")
+            : null;
+
+    private static IEnumerable<string> Problems(string grant, GrantTerms terms)
+    {
+        if (ProblemWith(terms.ExpiresAfter) is { } problem)
+            yield return Key($"{grant}:ExpiresAfter {problem}");
+        if (terms.Priority is < GrantTerms.LowestPriority or > GrantTerms.HighestPriority)
+            yield return Key($"{grant}:Priority is {terms.Priority}: choose {GrantTerms.LowestPriority} to {GrantTerms.HighestPriority}.");
+    }
+
+    private static string Key(FormattableString rest) => $"{GrantsOptions.Section}:{rest.ToString(CultureInfo.InvariantCulture)}";
+}

@@ -1,0 +1,46 @@
+using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Storage.Sessions;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Grants.Sweep;
+
+/// <summary>
+/// Books out what ended, a thousand accounts a transaction. Accounts that another transaction holds are left to the next round. A run that
+/// is killed leaves each thousand done or not; a second run finds nothing due.
+/// </summary>
+internal sealed partial class LotSweep(LotBooking booking, GrantsMetrics metrics, TimeProvider clock, ILogger<LotSweep> logger)
+{
+    private const int AccountsAtOnce = 1_000;
+
+    /// <summary>Sweeps until nothing is due that is free, and returns how many accounts that were.</summary>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var started = clock.GetTimestamp();
+        var swept = 0;
+        try
+        {
+            for (var done = AccountsAtOnce; done == AccountsAtOnce; swept += done)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                done = await booking.SettleNextAsync(AccountsAtOnce, cancellationToken);
+                metrics.Swept(done);
+            }
+        }
+        catch (NpgsqlException exception)
+        {
+            LogInterrupted(PrivilegeErrors.Describe(exception));
+        }
+
+        var seconds = Math.Round(clock.GetElapsedTime(started).TotalSeconds, 1);
+        if (swept > 0)
+            LogSwept(swept, seconds);
+        return swept;
+    }
+
+    [LoggerMessage(EventId = 1000, Level = LogLevel.Information, Message = "Took ended credits from {Accounts} accounts in {Seconds} s.")]
+    private partial void LogSwept(int accounts, double seconds);
+
+    [LoggerMessage(EventId = 1001, Level = LogLevel.Error,
+        Message = "Taking ended credits failed, and is repeated by the next sweep; ended credits are not spendable meanwhile: {Reason}")]
+    private partial void LogInterrupted(string reason);
+}
