@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Adoption;
 using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Health;
@@ -44,6 +45,7 @@ internal static class Program
         });
         builder.AddWorkingDirectorySettings();
         builder.AddSecretFiles();
+        builder.AddReload();
         builder.AddLogs();
         builder.AddManagement();
         builder.AddTelemetry();

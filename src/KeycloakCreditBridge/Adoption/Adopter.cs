@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -18,7 +19,7 @@ namespace KeycloakCreditBridge.Adoption;
 /// </summary>
 internal sealed class Adopter(
     UserListing listing,
-    GrantPolicy policy,
+    Hot<GrantPolicy> policies,
     SubjectReader reader,
     AdoptionMarkStore mark,
     IOptions<KeycloakOptions> keycloak,
@@ -116,13 +117,14 @@ internal sealed class Adopter(
         string realm, ScannedPart page, CancellationToken cancellationToken)
     {
         List<(Subject, DesiredState)> evaluated = [];
+        var policy = policies.Current;
         var rules = policy.RulesOf(realm);
         foreach (var listed in page.Users.Where(
             item => !item.IsServiceAccount && !item.KeycloakId.Contains('\0', StringComparison.Ordinal)))
         {
             Subject? user = listed;
             if (!rules.AccountId.IsFixed && rules.NeedsMoreThanBrief)
-                user = await reader.ReadAsync(realm, listed.KeycloakId, cancellationToken);
+                user = await reader.ReadAsync(policy, realm, listed.KeycloakId, cancellationToken);
             if (user is not null)
                 evaluated.Add((user, policy.Evaluate(user, page.ReadAt, HintSources.Backfill)));
         }

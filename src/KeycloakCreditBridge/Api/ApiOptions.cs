@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Api;
@@ -11,6 +12,7 @@ internal sealed class ApiOptions
     public string Audience { get; set; } = "credit-bridge";
 
     /// <summary>Proxies whose X-Forwarded-For is believed, as addresses or networks such as 10.0.0.0/8.</summary>
+    [OfReplica]
     public List<string> KnownProxies { get; set; } = [];
 
     /// <summary>How many connections may be open at once; further ones are closed.</summary>
@@ -20,6 +22,7 @@ internal sealed class ApiOptions
     public TimeSpan BodyTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How many requests are accepted.</summary>
+    [Hot]
     public RateLimitOptions RateLimits { get; set; } = new();
 }
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Configuration;
 
 /// <summary>How log lines look. Which of them are written is Serilog's section: `Serilog:MinimumLevel`.</summary>
+[OfReplica]
 internal sealed class LogOptions
 {
     public const string Section = "Logs";

@@ -1,5 +1,7 @@
 using KeycloakCreditBridge.Configuration.Logs;
+using KeycloakCreditBridge.Configuration.Reload;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -21,6 +23,11 @@ internal static class LogsModule
         builder.Logging.ClearProviders();
         // Serilog's levels decide, not two sets of them.
         builder.Logging.SetMinimumLevel(LogLevel.Trace);
+        builder.Services.AddSingleton<LogLevelFilter>();
+        builder.Services.AddSingleton<IConfigureOptions<LoggerFilterOptions>>(
+            services => services.GetRequiredService<LogLevelFilter>());
+        builder.Services.AddSingleton<IOptionsChangeTokenSource<LoggerFilterOptions>>(
+            services => services.GetRequiredService<LogLevelFilter>());
         builder.Services.AddSingleton<ILoggerProvider>(services => new SerilogLoggerProvider(
             Create(services.GetRequiredService<IConfiguration>(), services.GetRequiredService<LogTarget>()), dispose: true));
     }
@@ -43,21 +50,14 @@ internal static class LogsModule
     {
         var refusals = new LogPace(TimeProvider.System);
         var logs = new LoggerConfiguration()
-            .MinimumLevel.Information()
-            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
-            .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
-            // /health/ready answers with it, as often as it is asked.
-            .MinimumLevel.Override("Microsoft.Extensions.Diagnostics.HealthChecks", LogEventLevel.Fatal)
-            .MinimumLevel.Override("System", LogEventLevel.Warning)
-            .MinimumLevel.Override("Quartz", LogEventLevel.Warning)
-            .MinimumLevel.Override("Npgsql", LogEventLevel.Warning)
+            .MinimumLevel.Verbose()
             .Enrich.With(new EventNumber())
             .Filter.ByExcluding(IsReportedElsewhere)
             // A line for each connection beyond Api:MaxConnections.
             .Filter.ByExcluding(line => IsOfConnection(line) && !refusals.IsDue());
         // A host with a wrong section is about to be refused with all that is wrong: until then the defaults do.
         if (Problem(configuration) is null)
-            logs.ReadFrom.Configuration(configuration);
+            logs.ReadFrom.Configuration(WithoutLevels(configuration));
 
         var atLeast = LevelConvert.ToSerilogLevel(target.AtLeast);
         LogEventLevel? errorFrom = target.ToStandardError ? LogEventLevel.Verbose : null;
@@ -67,6 +67,12 @@ internal static class LogsModule
             logs.WriteTo.Console(new LineFormatter(), atLeast, standardErrorFromLevel: errorFrom);
         return logs.CreateLogger();
     }
+
+    // LogLevels has them.
+    private static IConfigurationRoot WithoutLevels(IConfiguration configuration) => new ConfigurationBuilder()
+        .AddInMemoryCollection(configuration.AsEnumerable().Where(
+            item => !item.Key.StartsWith(LogLevels.Section, StringComparison.OrdinalIgnoreCase)))
+        .Build();
 
     // The command line reports in one line why a start failed; the host would add a stack trace, and each cancellation that follows.
     private static bool IsReportedElsewhere(LogEvent line) =>

@@ -76,13 +76,16 @@ internal sealed class SectionShape(IReadOnlyCollection<BoundSection> sections)
         string.Equals(section.Name, path, StringComparison.OrdinalIgnoreCase)
         || section.Name.StartsWith(path + ConfigurationPath.KeyDelimiter, StringComparison.OrdinalIgnoreCase));
 
-    private static PropertyInfo? Property(Type type, string key) =>
+    /// <summary>The setting of this name; null where the type has none.</summary>
+    public static PropertyInfo? Property(Type type, string key) =>
         Array.Find(Properties(type), property => string.Equals(property.Name, key, StringComparison.OrdinalIgnoreCase));
 
-    private static PropertyInfo[] Properties(Type type) =>
+    /// <summary>What of a type the configuration sets.</summary>
+    public static PropertyInfo[] Properties(Type type) =>
         [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite)];
 
-    private static Type? ElementType(Type type)
+    /// <summary>The type of a list's entries or a dictionary's values; null for other types.</summary>
+    public static Type? ElementType(Type type)
     {
         if (type.IsArray)
             return type.GetElementType();

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -6,24 +7,24 @@ using KeycloakCreditBridge.Provisioning.Policy;
 namespace KeycloakCreditBridge.Doctor;
 
 /// <summary>Whether users could choose their tier, or the account that is theirs, by what they edit themselves.</summary>
-internal sealed class AttributeChecks(AdminTransport transport, TokenSource tokens, GrantPolicy policy)
+internal sealed class AttributeChecks(AdminTransport transport, TokenSource tokens, Hot<GrantPolicy> policy)
 {
     private const string Cure = "in Realm settings, User profile, create it as an attribute that only admins edit";
 
     public Task<Finding> TierAttributeAsync(string realm, CancellationToken cancellationToken) =>
-        policy.RulesOf(realm).TierMap.Attribute is { Length: > 0 } attribute
+        policy.Current.RulesOf(realm).TierMap.Attribute is { Length: > 0 } attribute
             ? CheckAsync(realm, [attribute], "choose their tier", cancellationToken)
             : Task.FromResult(Finding.Ok("tiers follow no attribute"));
 
     public Task<Finding> AccountIdAttributeAsync(string realm, CancellationToken cancellationToken) =>
-        policy.RulesOf(realm).AccountId.Attributes is { Count: > 0 } attributes
+        policy.Current.RulesOf(realm).AccountId.Attributes is { Count: > 0 } attributes
             ? CheckAsync(realm, attributes, "choose the account that they spend from", cancellationToken)
             : Task.FromResult(Finding.Ok("account ids hold no attribute"));
 
     /// <summary>What the realm's login settings let users choose. Only an administrator sees them.</summary>
     public async Task<Finding> AccountIdSettingsAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
     {
-        var rules = policy.RulesOf(realm);
+        var rules = policy.Current.RulesOf(realm);
         var (byName, byAddress) = rules.AccountId.HasId
             ? (false, false) : (rules.AccountId.HasUsername, rules.AccountId.HasAddress && !rules.RequiresVerifiedAddress);
         if (!byName && !byAddress)

@@ -81,6 +81,23 @@ internal sealed class DatabaseChecks(
             : Finding.Warn($"replicas run different versions: {list}", "finish the rolling update, or roll all of them back");
     }
 
+    // Another version may have settings that this one lacks.
+    public async Task<Finding> SettingsAsync(CancellationToken cancellationToken)
+    {
+        var live = await replicas.LiveAsync(cancellationToken);
+        var differing = live.Where(replica => replica.Settings is not null)
+            .GroupBy(replica => replica.Version, StringComparer.Ordinal)
+            .Select(ofVersion => ofVersion.GroupBy(replica => replica.Settings, StringComparer.Ordinal).ToList())
+            .FirstOrDefault(settings => settings.Count > 1);
+        return differing is null
+            ? Finding.Ok("live replicas have the same settings")
+            : Finding.Warn(
+                $"replicas run with different settings: {string.Join("; ", differing.Select(Names))}",
+                "give all of them the same settings, and restart those whose log names settings that need a restart (event 796)");
+
+        static string Names(IEnumerable<Replica> same) => string.Join(", ", same.Select(replica => replica.Id));
+    }
+
     public async Task<Finding> PrivilegesAsync(CancellationToken cancellationToken)
     {
         var lacking = await privileges.MissingAsync(Renames(), cancellationToken);

@@ -75,6 +75,7 @@ internal static class DoctorRun
         new("schema", null, checks.SchemaAsync),
         new("privileges", null, checks.PrivilegesAsync),
         new("replicas", null, checks.ReplicasAsync),
+        new("settings of replicas", null, checks.SettingsAsync),
         new("schedule", null, checks.ScheduleAsync),
         new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
         new("late hints", null, checks.LateHintsAsync),

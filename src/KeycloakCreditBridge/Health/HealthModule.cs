@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Health.Checks;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -14,7 +15,7 @@ internal static class HealthModule
         builder.Services.AddSingleton<HealthStore>();
         builder.Services.AddSingleton<ReadinessReport>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database", timeout: CheckTimeout)
-            .AddCheck<ScheduleHealth>("schedule", timeout: CheckTimeout);
+            .AddCheck<ScheduleHealth>("schedule", timeout: CheckTimeout).AddCheck<SettingsHealth>("settings", timeout: CheckTimeout);
         builder.Services.AddOptions<HealthCheckServiceOptions>().Configure<IOptions<KeycloakOptions>, IOptions<IntakeOptions>>(AddRealms);
         builder.Services.AddSingleton<AccessMonitor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<AccessMonitor>());

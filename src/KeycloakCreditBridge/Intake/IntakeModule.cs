@@ -19,7 +19,7 @@ internal static class IntakeModule
     public static void AddIntake(this IHostApplicationBuilder builder)
     {
         builder.AddSection<IntakeOptions, IntakeOptionsValidator>(IntakeOptions.Section);
-        builder.Services.AddSingleton<IValidateOptions<KeycloakOptions>, WebhookSettingsValidator>();
+        builder.AddRule<KeycloakOptions, WebhookSettingsValidator>();
         foreach (var path in WebhookPaths)
             builder.Services.AddSingleton(new MachinePath(path));
         builder.Services.AddInstruments<IntakeMetrics>();

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Intake;
@@ -32,6 +33,7 @@ internal sealed class WebhookOptions
     /// The address at which Keycloak reaches the bridge, for example http://bridge:8085; empty when it is not known. Setup registers it
     /// and doctor compares; the service itself does not need it.
     /// </summary>
+    [OfReplica]
     public string Url { get; set; } = "";
 }
 

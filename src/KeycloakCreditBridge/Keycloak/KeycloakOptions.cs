@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Configuration;
+
 namespace KeycloakCreditBridge.Keycloak;
 
 /// <summary>Where Keycloak is, and which client the bridge is there.</summary>
@@ -10,6 +12,7 @@ internal sealed class KeycloakOptions
     public const string HttpClientName = "keycloak";
 
     /// <summary>Keycloak's address, for example https://sso.example.com or, with a path prefix, https://sso.example.com/auth.</summary>
+    [OfReplica]
     public string Url { get; set; } = "";
 
     /// <summary>Keycloak's address for browsers and applications, where it is another one: tokens name it as their issuer.</summary>
@@ -28,6 +31,7 @@ internal sealed class KeycloakOptions
     /// The file with the client's private key in PEM, RSA or EC; only with <see cref="ClientAuthentication.PrivateKeyJwt"/>. It is read for
     /// each token, so that a replaced file counts at once.
     /// </summary>
+    [OfReplica]
     public string PrivateKeyFile { get; set; } = "";
 
     /// <summary>How long one attempt of one request may take.</summary>

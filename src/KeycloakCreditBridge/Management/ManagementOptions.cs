@@ -1,9 +1,11 @@
+using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hosting.Addresses;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Management;
 
 /// <summary>Where operators read metrics and details of health.</summary>
+[OfReplica]
 internal sealed class ManagementOptions
 {
     public const string Section = "Management";

@@ -22,7 +22,7 @@ internal static class MeteringModule
         foreach (var path in (string[])[GatePath, MeterPath, ForwardAuthEndpoint.Path])
             builder.Services.AddSingleton(new MachinePath(path));
         builder.Services.AddInstruments<MeteringMetrics>();
-        builder.Services.AddSingleton<Pricing>();
+        builder.AddHot<Pricing>();
         builder.Services.AddSingleton<GateStore>();
         builder.Services.AddSingleton<NegativeCache>();
         builder.Services.AddSingleton<CreditGate>();

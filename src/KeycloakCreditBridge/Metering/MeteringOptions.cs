@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Configuration;
+
 namespace KeycloakCreditBridge.Metering;
 
 /// <summary>How LLM gateways check and report the usage of credits.</summary>
@@ -9,15 +11,19 @@ internal sealed class MeteringOptions
     public List<string> ApiKeys { get; set; } = [];
 
     /// <summary>How the gate decides.</summary>
+    [Hot]
     public GateOptions Gate { get; set; } = new();
 
     /// <summary>What calls cost.</summary>
+    [Hot]
     public PriceOptions Prices { get; set; } = new();
 
     /// <summary>What happens to a balance that is smaller than the usage.</summary>
+    [Hot]
     public BelowZero BelowZero { get; set; }
 
     /// <summary>What happens to the cost of a failed or interrupted call.</summary>
+    [Hot]
     public FailedCallPolicy FailedCalls { get; set; }
 
     /// <summary>How long charged records are remembered. Within it a record delivered again costs nothing.</summary>

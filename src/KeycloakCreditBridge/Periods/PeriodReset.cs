@@ -1,6 +1,5 @@
-using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Storage;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Periods;
@@ -12,8 +11,7 @@ namespace KeycloakCreditBridge.Periods;
 internal sealed partial class PeriodReset(
     PeriodStore store,
     PeriodsMetrics metrics,
-    IOptions<PeriodsOptions> options,
-    IOptions<ProvisioningOptions> provisioning,
+    Hot<PeriodRules> rules,
     TimeProvider clock,
     ILogger<PeriodReset> logger)
 {
@@ -29,7 +27,7 @@ internal sealed partial class PeriodReset(
     /// <exception cref="NpgsqlException">The database did not confirm: repeating is harmless.</exception>
     public async Task<PeriodRun> RunAsync(CancellationToken cancellationToken)
     {
-        var started = clock.GetTimestamp();
+        var (started, terms) = (clock.GetTimestamp(), rules.Current.Terms);
         var run = new PeriodRun();
         var gate = new Lock();
         try
@@ -37,7 +35,7 @@ internal sealed partial class PeriodReset(
             // Two walks pay for many accounts: each statement keeps one process of PostgreSQL busy.
             var middle = await store.MiddleAsync(ManyAccounts, cancellationToken);
             (string After, string Until)[] walks = middle is null ? [("", End)] : [("", middle), (middle, End)];
-            await Task.WhenAll(walks.Select(walk => WalkAsync(walk.After, walk.Until, Taken, Refused, cancellationToken)));
+            await Task.WhenAll(walks.Select(walk => WalkAsync(terms, walk.After, walk.Until, Taken, Refused, cancellationToken)));
         }
         finally
         {
@@ -66,9 +64,9 @@ internal sealed partial class PeriodReset(
 
     // An account that cannot hold its grant, or that a trigger of the installation refuses, is found by halving and skipped.
     private async Task WalkAsync(
-        string after, string until, Action<RenewedRange> taken, Action<string, string> refused, CancellationToken cancellationToken)
+        PeriodTerms terms, string after, string until, Action<RenewedRange> taken, Action<string, string> refused,
+        CancellationToken cancellationToken)
     {
-        var terms = Terms();
         var range = new AccountRange(after, until, RangeSize);
         while (true)
         {
@@ -93,14 +91,6 @@ internal sealed partial class PeriodReset(
             }
         }
     }
-
-    private PeriodTerms Terms() => new(
-        provisioning.Value.Period,
-        options.Value.Rollover,
-        options.Value.MaxRollover,
-        [.. provisioning.Value.Tiers.Select(tier => new TierPeriod(
-            tier.Key, tier.Value.Credits, tier.Value.Unlimited,
-            options.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))]);
 
     [LoggerMessage(EventId = 900, Level = LogLevel.Information,
         Message = "Checked {Walked} accounts in {Seconds} s: renewed {Renewed}, granted {Credits} credits, "

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Configuration;
+
 namespace KeycloakCreditBridge.Periods;
 
 /// <summary>What happens to accounts whose period ends. The length of a period is an option of provisioning.</summary>
@@ -14,11 +16,14 @@ internal sealed class PeriodsOptions
     public string Cron { get; set; } = "0 10 * * * ?";
 
     /// <summary>Whether remaining credits roll over into the next period; otherwise they are forfeited. A debt always stays.</summary>
+    [Hot]
     public bool Rollover { get; set; }
 
     /// <summary>Most credits that roll over into the next period; all of them when absent.</summary>
+    [Hot]
     public decimal? MaxRollover { get; set; }
 
     /// <summary>The same for single tiers, by name.</summary>
+    [Hot]
     public Dictionary<string, decimal> MaxRolloverByTier { get; set; } = new(StringComparer.Ordinal);
 }

@@ -13,8 +13,7 @@ internal static class ProvisioningModule
     public static void AddProvisioning(this IHostApplicationBuilder builder)
     {
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
-        builder.Services.AddSingleton<GrantPolicy>();
-        builder.Services.AddSingleton<TierCatalogue>();
+        builder.AddHot<GrantPolicy>();
         builder.Services.AddSingleton<SubjectReader>();
         builder.Services.AddSingleton<AccountStore>();
         builder.Services.AddSingleton<AccountReviewStore>();

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Configuration;
+
 namespace KeycloakCreditBridge.Reconciliation;
 
 /// <summary>How Keycloak's users are compared with the records.</summary>
@@ -6,6 +8,7 @@ internal sealed class ReconciliationOptions
     public const string Section = "Reconciliation";
 
     /// <summary>Whether this replica reconciles by schedule; commands work either way.</summary>
+    [OfReplica]
     public bool Enabled { get; set; } = true;
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -18,6 +19,7 @@ internal sealed class StorageOptions
     public string? Password { get; set; }
 
     /// <summary>Whether the service migrates the schema when it starts; otherwise it waits until `migrate` was run.</summary>
+    [OfReplica]
     public bool MigrateOnStart { get; set; } = true;
 
     /// <summary>Sessions with the settings that the bridge relies on.</summary>

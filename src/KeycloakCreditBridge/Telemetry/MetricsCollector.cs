@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Configuration.Reload;
 
 namespace KeycloakCreditBridge.Telemetry;
 
@@ -41,8 +42,9 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     // A hosted service only so that it listens before any other one measures.
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        foreach (var instruments in _services.GetServices<IInstruments>())
-            instruments.StartAtZero();
+        StartAtZero();
+        // Such as the counters of a new tier.
+        _services.GetRequiredService<CurrentSettings>().Changed += StartAtZero;
         return Task.CompletedTask;
     }
 
@@ -68,6 +70,12 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     /// <summary>Whether an instrument is of one of these generic types.</summary>
     public static bool IsAnyOf(Instrument instrument, params ReadOnlySpan<Type> types) =>
         types.Contains(instrument.GetType().GetGenericTypeDefinition());
+
+    private void StartAtZero()
+    {
+        foreach (var instruments in _services.GetServices<IInstruments>())
+            instruments.StartAtZero();
+    }
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
         _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument)).Record(value);

@@ -68,13 +68,7 @@ internal static class OtlpExport
         }
 
         if (logs)
-        {
             telemetry.WithLogging(logging => logging.AddOtlpExporter(), lines => lines.IncludeScopes = true);
-            builder.Logging.AddFilter<OpenTelemetryLoggerProvider>((category, level) =>
-                level >= (category?.StartsWith(nameof(KeycloakCreditBridge), StringComparison.Ordinal) == true
-                    ? LogLevel.Information
-                    : LogLevel.Warning));
-        }
     }
 
     // Probes and scrapes would be most of all traces and tell nothing.

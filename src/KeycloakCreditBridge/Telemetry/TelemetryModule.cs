@@ -10,6 +10,7 @@ internal static class TelemetryModule
         builder.Services.AddSingleton(services => services.GetRequiredService<IMeterFactory>().Create(BridgeMeter.Name));
         builder.Services.AddSingleton<MetricsCollector>();
         builder.Services.AddInstruments<BuildInformation>();
+        builder.Services.AddInstruments<SettingsMetrics>();
         builder.Services.AddHostedService(services => services.GetRequiredService<MetricsCollector>());
         builder.AddOtlpExport();
     }

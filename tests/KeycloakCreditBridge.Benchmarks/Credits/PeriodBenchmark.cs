@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -69,8 +70,9 @@ internal static class PeriodBenchmark
     private static async Task<double> ResetAsync(BenchmarkDatabase database)
     {
         var reset = new PeriodReset(
-            new PeriodStore(database.DataSource), new PeriodsMetrics(new Meter("benchmarks")), Options.Create(new PeriodsOptions()),
-            Options.Create(new ProvisioningOptions()), TimeProvider.System, NullLogger<PeriodReset>.Instance);
+            new PeriodStore(database.DataSource), new PeriodsMetrics(new Meter("benchmarks")),
+            Hot.Of(new PeriodRules(Options.Create(new PeriodsOptions()), Options.Create(new ProvisioningOptions()))), TimeProvider.System,
+            NullLogger<PeriodReset>.Instance);
         var started = Stopwatch.GetTimestamp();
         await reset.RunAsync(CancellationToken.None);
         return Stopwatch.GetElapsedTime(started).TotalSeconds;

@@ -1,6 +1,7 @@
 using System.Data;
 using System.Diagnostics.Metrics;
 using Dapper;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
@@ -47,10 +48,10 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     /// <summary>The bridge's own writer of accounts, with default settings.</summary>
     public Provisioner NewProvisioner()
     {
-        var options = Options.Create(new ProvisioningOptions());
-        var metrics = new ProvisioningMetrics(new Meter("benchmarks"), Options.Create(new KeycloakOptions()), options);
+        var metrics = new ProvisioningMetrics(
+            new Meter("benchmarks"), Options.Create(new KeycloakOptions()), Hot.Of(new ProvisioningOptions()));
         return new Provisioner(
-            new AccountStore(DataSource, new TierCatalogue(options)), new RenameStore(DataSource), metrics, TimeProvider.System,
+            new AccountStore(DataSource), new RenameStore(DataSource), metrics, TimeProvider.System,
             NullLogger<Provisioner>.Instance);
     }
 

@@ -27,14 +27,19 @@ internal sealed class CommandProcess : IDisposable
     public string Error => Text(_error);
 
     /// <summary>Starts it with settings in its environment, as a container does, and in a folder without settings.</summary>
-    public static CommandProcess Start(IEnumerable<KeyValuePair<string, string?>> settings, params IEnumerable<string> arguments)
+    public static CommandProcess Start(IEnumerable<KeyValuePair<string, string?>> settings, params IEnumerable<string> arguments) =>
+        StartIn(Path.GetTempPath(), settings, arguments);
+
+    /// <summary>The same in a folder with settings.</summary>
+    public static CommandProcess StartIn(
+        string folder, IEnumerable<KeyValuePair<string, string?>> settings, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = folder,
         };
         foreach (var (key, value) in settings)
             start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;

@@ -63,6 +63,8 @@ internal static class DoctorFaults
         ["a database privilege is missing"] = new("privileges", "FAIL", "insert on user_credits", fixture => fixture.UseWeakRoleAsync()),
         ["replicas run different versions"] = new(
             "replicas", "warn", "finish the rolling update", fixture => fixture.AddOlderReplicaAsync()),
+        ["replicas have different settings"] = new(
+            "settings of replicas", "warn", "give all of them the same settings", fixture => fixture.AddDifferingReplicasAsync()),
         ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", fixture => fixture.AddHintAsync("dead")),
         ["a hint is late"] = new("late hints", "warn", "hints list --waiting", fixture => fixture.AddHintAsync("waiting")),
         ["no reconciliation was complete"] = new(

@@ -137,6 +137,16 @@ internal sealed class DoctorFixture : IAsyncDisposable
         return () => Setup.Database.ExecuteAsync("delete from replicas where id in ('older', 'newer')");
     }
 
+    public async Task<Func<Task>?> AddDifferingReplicasAsync()
+    {
+        await Setup.Database.ExecuteAsync(
+            """
+            insert into replicas (id, version, last_migration, settings, started_at, last_seen)
+            select 'differing-' || n, '0.1.0', 47, 'hash-' || n, now(), now() from generate_series(1, 2) n
+            """);
+        return () => Setup.Database.ExecuteAsync("delete from replicas where id like 'differing-%'");
+    }
+
     public async Task<Func<Task>?> ForgetRunsAsync()
     {
         await Setup.Database.ExecuteAsync("update reconcile_runs set status = 'failed', error = 'planted' where status = 'done'");

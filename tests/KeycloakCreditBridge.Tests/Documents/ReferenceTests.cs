@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Documents;
@@ -12,7 +13,7 @@ public sealed partial class ReferenceTests
     private static readonly string Top = Repository.Top;
 
     [Fact]
-    public void The_configuration_table_has_every_setting_with_its_default_and_no_other()
+    public void The_configuration_table_has_every_setting_with_its_default_and_whether_it_needs_a_restart()
     {
         using var services = Program.Compose([]).Services.BuildServiceProvider();
         var settings = services.GetServices<BoundSection>()
@@ -22,6 +23,12 @@ public sealed partial class ReferenceTests
             .Where(row => !row.Groups["key"].Value.StartsWith("Serilog", StringComparison.Ordinal))
             .ToDictionary(row => row.Groups["key"].Value, row => row.Groups["default"].Value, StringComparer.Ordinal);
         Assert.Equal(settings.Keys.Order(StringComparer.Ordinal), rows.Keys.Order(StringComparer.Ordinal));
+        var hot = services.GetRequiredService<HotKeys>();
+        Assert.Equal(
+            rows.Keys.Where(hot.IsHot),
+            ConfigurationRow().Matches(Page("configuration.md"))
+                .Where(row => row.Groups["changes"].Value == "hot" && rows.ContainsKey(row.Groups["key"].Value))
+                .Select(row => row.Groups["key"].Value));
         foreach (var (key, expected) in settings.Where(setting => setting.Value is not null))
             Assert.True(rows[key] == expected, $"docs/configuration.md says that {key} is '{rows[key]}' by default; it is '{expected}'.");
     }
@@ -93,7 +100,8 @@ public sealed partial class ReferenceTests
         }
     }
 
-    [GeneratedRegex(@"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\|$", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\| (?<changes>hot|restart) \|$", RegexOptions.Multiline)]
     private static partial Regex ConfigurationRow();
 
     [GeneratedRegex(@"^\| (?<names>`bridge\..*?) \|", RegexOptions.Multiline)]

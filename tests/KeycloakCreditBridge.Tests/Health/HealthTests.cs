@@ -22,7 +22,7 @@ public sealed class HealthTests(PostgresFixture postgres)
         var (_, answer) = await ReadyAsync(bridge);
         Assert.Equal("ready", answer.GetProperty("status").GetString());
         Assert.Equal(
-            ["balances", "database", "keycloak:demo", "poll:demo", "schedule"],
+            ["balances", "database", "keycloak:demo", "poll:demo", "schedule", "settings"],
             answer.GetProperty("checks").EnumerateObject().Select(check => check.Name).Order(StringComparer.Ordinal));
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake;
@@ -69,6 +70,7 @@ internal sealed class IntakeFixture : IAsyncDisposable
             all[key] = value;
         builder.Configuration.AddInMemoryCollection(all.Where(setting => setting.Value is not null));
         builder.Services.AddSingleton(TimeProvider.System);
+        builder.AddReload();
         builder.AddTelemetry();
         builder.AddStorage();
         builder.AddHosting();

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
@@ -70,8 +71,10 @@ internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? perio
     }
 
     private PeriodReset Reset() => new(
-        new PeriodStore(Database.DataSource), new PeriodsMetrics(new Meter("tests")), Options.Create(periods ?? new PeriodsOptions()),
-        Options.Create(provisioning ?? new ProvisioningOptions()), Clock, NullLogger<PeriodReset>.Instance);
+        new PeriodStore(Database.DataSource), new PeriodsMetrics(new Meter("tests")),
+        Hot.Of(new PeriodRules(
+            Options.Create(periods ?? new PeriodsOptions()), Options.Create(provisioning ?? new ProvisioningOptions()))), Clock,
+        NullLogger<PeriodReset>.Instance);
 
     private static DateTime Instant(string text) => DateTime.Parse(
         text, System.Globalization.CultureInfo.InvariantCulture,

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Hints;
@@ -46,7 +47,7 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     /// <summary>Instruments that belong to no host.</summary>
     public static ProvisioningMetrics NewMetrics() =>
-        new(new Meter("tests"), Options.Create(new KeycloakOptions()), Options.Create(new ProvisioningOptions()));
+        new(new Meter("tests"), Options.Create(new KeycloakOptions()), Hot.Of(new ProvisioningOptions()));
 
     /// <summary>Options that count addresses.</summary>
     public static ProvisioningOptions OncePerEmail(string template = "{id}") => new()
@@ -73,18 +74,14 @@ internal sealed class AccountFixture : IAsyncDisposable
     public Task<ConvergeResult> DeleteAsync(params string[] ids) => ConvergeAsync([.. ids.Select(id => EvaluateDeleted(id))]);
 
     /// <summary>Converges as one more replica does.</summary>
-    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) => ConvergeAsync(_tiers, states);
+    public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
+        new Provisioner(
+            new AccountStore(Database.DataSource), new RenameStore(Database.DataSource), NewMetrics(), TimeProvider.System,
+            NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
 
     /// <summary>The same under other rules, as after a restart.</summary>
     public Task<ConvergeResult> ReadAsync(ProvisioningOptions options, Subject user) => ConvergeAsync(
-        new TierCatalogue(Options.Create(options)),
         new GrantPolicy(Options.Create(options)).Evaluate(user, NextReading(), HintSources.Webhook));
-
-    private Task<ConvergeResult> ConvergeAsync(TierCatalogue tiers, params DesiredState[] states) =>
-        new Provisioner(
-            new AccountStore(Database.DataSource, tiers), new RenameStore(Database.DataSource),
-                NewMetrics(), TimeProvider.System,
-            NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
 
     /// <summary>Switches an account as an administrator, on a replica whose clock is so far ahead.</summary>
     public async Task SwitchAsync(string id, string tier, TimeSpan ahead = default)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Management;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.RateLimiting;
@@ -12,7 +13,7 @@ namespace KeycloakCreditBridge.Api.Rates;
 /// Limits requests by address before anything is verified, and by caller after that. Requests of orchestrators and monitoring systems
 /// are not counted.
 /// </summary>
-internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerable<MachinePath> machines)
+internal sealed class RequestRateLimiter(Hot<ApiOptions> options, IEnumerable<MachinePath> machines)
     : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
 {
     private const int Burst = 10;
@@ -20,14 +21,14 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
     private readonly string[] _machines = [.. machines.Select(machine => machine.Path)];
 
     private readonly PartitionedRateLimiter<Caller> _callers =
-        PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.PerUser));
+        PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.PerUser));
 
     private readonly PartitionedRateLimiter<Caller> _writers =
-        PartitionedRateLimiter.Create<Caller, string>(caller => TokenBucket(caller.Key, options.Value.RateLimits.WritesPerUser));
+        PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.WritesPerUser));
 
     public void Configure(RateLimiterOptions options)
     {
-        options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(PartitionOf);
+        options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, Bucket>(PartitionOf);
         options.OnRejected = (rejected, _) =>
             new ValueTask(Refusal(rejected.Lease, rejected.HttpContext).ExecuteAsync(rejected.HttpContext));
     }
@@ -53,20 +54,20 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
         _writers.Dispose();
     }
 
-    private RateLimitPartition<string> PartitionOf(HttpContext context)
+    private RateLimitPartition<Bucket> PartitionOf(HttpContext context)
     {
         var path = context.Request.Path;
         if (Array.Exists(ManagementModule.Paths, own => path.StartsWithSegments(own, StringComparison.Ordinal)))
-            return RateLimitPartition.GetNoLimiter("");
+            return RateLimitPartition.GetNoLimiter(default(Bucket));
         var address = CallerNetwork.Of(context.Connection.RemoteIpAddress);
-        var limits = options.Value.RateLimits;
+        var limits = options.Current.RateLimits;
         return Array.Exists(_machines, machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
             ? TokenBucket($"machine {address}", limits.Machines)
             : TokenBucket(address, limits.PerAddress);
     }
 
-    private static RateLimitPartition<string> TokenBucket(string key, int perSecond) =>
-        RateLimitPartition.GetTokenBucketLimiter(key, _ => new TokenBucketRateLimiterOptions
+    private static RateLimitPartition<Bucket> TokenBucket(string caller, int perSecond) =>
+        RateLimitPartition.GetTokenBucketLimiter(new Bucket(caller, perSecond), _ => new TokenBucketRateLimiterOptions
         {
             TokenLimit = perSecond * Burst,
             TokensPerPeriod = perSecond,
@@ -80,4 +81,7 @@ internal sealed class RequestRateLimiter(IOptions<ApiOptions> options, IEnumerab
         return TypedResults.Problem("Too many requests: wait for the time in Retry-After.",
             statusCode: StatusCodes.Status429TooManyRequests);
     }
+
+    /// <param name="PerSecond">A limit that changes begins a bucket of its own.</param>
+    private readonly record struct Bucket(string Caller, int PerSecond);
 }

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Reflection;
+using KeycloakCreditBridge.Configuration.Reload;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Configuration.Secrets;
@@ -11,13 +12,14 @@ namespace KeycloakCreditBridge.Configuration.Secrets;
 /// </summary>
 /// <remarks>It changes the settings' objects in place, so that every room sees the new secret at the next use.</remarks>
 internal sealed partial class SecretRotation(
-    IConfiguration configuration, IServiceProvider services, TimeProvider clock, ILogger<SecretRotation> logger) : BackgroundService
+    IConfiguration configuration, IServiceProvider services, TimeProvider clock, ILogger<SecretRotation> logger,
+    CurrentSettings? settings = null) : BackgroundService
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMinutes(1);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _gate = settings?.Gate ?? new();
     private readonly HashSet<string> _reported = new(StringComparer.Ordinal);
     private Dictionary<string, string> _refused = [];
     private DateTimeOffset _retryAt;
@@ -129,6 +131,7 @@ internal sealed partial class SecretRotation(
             LogReplaced(key);
         }
 
+        settings?.Renew(configuration);
         return broken;
     }
 

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
@@ -15,7 +16,7 @@ namespace KeycloakCreditBridge.Credits.Lookup;
 /// </summary>
 internal sealed partial class FirstRead(
     SubjectReader subjects,
-    GrantPolicy policy,
+    Hot<GrantPolicy> policies,
     Provisioner provisioner,
     HintWriter hints,
     BalanceCache cache,
@@ -36,11 +37,12 @@ internal sealed partial class FirstRead(
     {
         if (UserIds.IsTransient(caller.Subject))
             return false;
+        var policy = policies.Current;
         // Rules may need more than a token has, and names in a token may be a service account's: then Keycloak is read.
         if (!policy.RulesOf(caller.Realm).NeedsIdAlone || caller.Username is null || !caller.IsFromLogin
             || caller.Username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase))
         {
-            return await ConvergeFromKeycloakAsync(caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
+            return await ConvergeFromKeycloakAsync(policy, caller.Realm, caller.Subject, HintSources.FirstRead, cancellationToken);
         }
 
         var subject = new Subject(caller.Realm, caller.Subject, Enabled: true, IsServiceAccount: false, CreatedAt: null);
@@ -50,12 +52,18 @@ internal sealed partial class FirstRead(
 
     /// <summary>Reads a user from Keycloak and converges the account; false when Keycloak has no such user.</summary>
     /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
-    public async Task<bool> ConvergeFromKeycloakAsync(string realm, string user, string source, CancellationToken cancellationToken)
+    public Task<bool> ConvergeFromKeycloakAsync(string realm, string user, string source, CancellationToken cancellationToken) =>
+        ConvergeFromKeycloakAsync(policies.Current, realm, user, source, cancellationToken);
+
+    public void Dispose() => _commits.Dispose();
+
+    private async Task<bool> ConvergeFromKeycloakAsync(
+        GrantPolicy policy, string realm, string user, string source, CancellationToken cancellationToken)
     {
         var readAt = clock.GetUtcNow();
         try
         {
-            if (await subjects.ReadAsync(realm, user, cancellationToken) is not { } subject)
+            if (await subjects.ReadAsync(policy, realm, user, cancellationToken) is not { } subject)
                 return false;
             await ConvergeAsync(policy.Evaluate(subject, readAt, source) with { LeavesHint = true });
             return true;
@@ -66,8 +74,6 @@ internal sealed partial class FirstRead(
             return false;
         }
     }
-
-    public void Dispose() => _commits.Dispose();
 
     private Task ConvergeAsync(DesiredState desired) => _commits.WriteAsync([desired], ConvergeBatchAsync, CancellationToken.None);
 

@@ -1,17 +1,16 @@
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Lookup;
-using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>The configured tiers, and the tier of an account.</summary>
 internal sealed class TierEndpoints(
-    AccountLookup accounts, TierStore store, TierCatalogue tiers, IOptions<ProvisioningOptions> provisioning, TimeProvider clock)
+    AccountLookup accounts, TierStore store, Hot<GrantPolicy> policies, TimeProvider clock)
 {
     private const string Closed = "The account is closed: its tier cannot be switched.";
     private const int MostTries = 20;
@@ -36,6 +35,7 @@ internal sealed class TierEndpoints(
         var user = fields.UserId("user_id");
         var tier = fields.Text("new_tier", 50);
         fields.Check();
+        var tiers = policies.Current.Tiers;
         if (tiers.Find(tier) is not { } terms)
         {
             throw RequestRefusedException.Invalid(
@@ -47,14 +47,15 @@ internal sealed class TierEndpoints(
         var order = new TierSwitchRequest(
             selector, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request),
             fields.Hash);
-        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(caller, selector, () => SwitchAsync(order), context.RequestAborted));
+        return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(
+            caller, selector, () => SwitchAsync(order, tiers.ProRating), context.RequestAborted));
     }
 
-    private async Task<string?> SwitchAsync(TierSwitchRequest order)
+    private async Task<string?> SwitchAsync(TierSwitchRequest order, ProRating proRating)
     {
         for (var tries = 1; ; tries++)
         {
-            if (await TrySwitchAsync(order, tries) is not { } result)
+            if (await TrySwitchAsync(order, proRating, tries) is not { } result)
                 continue;
             if (result.EarlierHash is { } hash)
                 return hash.AsSpan().SequenceEqual(order.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
@@ -67,11 +68,11 @@ internal sealed class TierEndpoints(
     }
 
     // A concurrent request under the same key was faster: the next try finds its answer.
-    private async Task<TierSwitchResult?> TrySwitchAsync(TierSwitchRequest order, int tries)
+    private async Task<TierSwitchResult?> TrySwitchAsync(TierSwitchRequest order, ProRating proRating, int tries)
     {
         try
         {
-            return await store.SwitchAsync(order, tiers.ProRating, clock.GetUtcNow(), CancellationToken.None);
+            return await store.SwitchAsync(order, proRating, clock.GetUtcNow(), CancellationToken.None);
         }
         catch (PostgresException exception) when (IdempotencyKey.IsTaken(exception) && tries < MostTries)
         {
@@ -79,11 +80,15 @@ internal sealed class TierEndpoints(
         }
     }
 
-    private TierAnswer[] Tiers() => [.. tiers.All
-        .OrderBy(terms => terms.Unlimited).ThenBy(terms => terms.Credits)
-        .Select(terms => new TierAnswer(
-            terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited,
-            provisioning.Value.Period.TotalDays))];
+    private TierAnswer[] Tiers()
+    {
+        var tiers = policies.Current.Tiers;
+        return [.. tiers.All
+            .OrderBy(terms => terms.Unlimited).ThenBy(terms => terms.Credits)
+            .Select(terms => new TierAnswer(
+                terms.Tier, Amount.Text(terms.Credits), terms.MonthlyCap is { } cap ? Amount.Text(cap) : null, terms.Unlimited,
+                tiers.Period.TotalDays))];
+    }
 }
 
 /// <param name="Credits">For each period.</param>

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Storage.Replicas;
 using KeycloakCreditBridge.Storage.Sessions;
@@ -18,14 +19,18 @@ internal sealed partial class ReplicaHeartbeat : BackgroundService
     private readonly ReplicaStore _replicas;
     private readonly Migrator _migrator;
     private readonly SchemaGate _gate;
+    private readonly CurrentSettings _settings;
+    private readonly HotKeys _keys;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private IReadOnlyList<Replica>? _live;
 
     public ReplicaHeartbeat(
-        ReplicaStore replicas, Migrator migrator, SchemaGate gate, Meter meter, TimeProvider clock, ILogger<ReplicaHeartbeat> logger)
+        ReplicaStore replicas, Migrator migrator, SchemaGate gate, CurrentSettings settings, HotKeys keys, Meter meter, TimeProvider clock,
+        ILogger<ReplicaHeartbeat> logger)
     {
-        (_replicas, _migrator, _gate, _clock, _logger) = (replicas, migrator, gate, clock, logger);
+        (_replicas, _migrator, _gate, _settings, _keys) = (replicas, migrator, gate, settings, keys);
+        (_clock, _logger) = (clock, logger);
         meter.CreateObservableGauge("bridge.replicas.live", Measure, "{replica}", "Replicas that run, by version.");
     }
 
@@ -67,7 +72,8 @@ internal sealed partial class ReplicaHeartbeat : BackgroundService
     {
         try
         {
-            await _replicas.SeenAsync(Id, ProductVersion.Text, _migrator.Known[^1].Version, cancellationToken);
+            await _replicas.SeenAsync(
+                Id, ProductVersion.Text, _migrator.Known[^1].Version, _settings.Version.Hash(_keys), cancellationToken);
         }
         finally
         {

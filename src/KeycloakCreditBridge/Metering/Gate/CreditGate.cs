@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using KeycloakCreditBridge.Configuration.Logs;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Hints;
@@ -24,7 +25,7 @@ internal sealed partial class CreditGate(
     NegativeCache unknownUsers,
     SchemaGate schema,
     MeteringMetrics metrics,
-    IOptions<MeteringOptions> options,
+    Hot<MeteringOptions> options,
     IOptions<CreditsOptions> credits,
     IOptions<KeycloakOptions> keycloak,
     TimeProvider clock,
@@ -55,7 +56,7 @@ internal sealed partial class CreditGate(
     /// <param name="account">The account; null where there is none and none may be opened.</param>
     public GateVerdict Decide(GatedAccount? account)
     {
-        var verdict = account is null ? UnknownUser() : Evaluate(account);
+        var verdict = account is null ? UnknownUser(options.Current.Gate) : Evaluate(account);
         metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
         return verdict;
     }
@@ -64,44 +65,45 @@ internal sealed partial class CreditGate(
 
     private async Task<GateVerdict> EvaluateAsync(string? userId, CancellationToken cancellationToken)
     {
-        var rules = options.Value.Gate;
+        var rules = options.Current.Gate;
         if (string.IsNullOrEmpty(userId))
             return ByRule(rules.WithoutUser, "no_user", "The call names no user: use a key that belongs to one.");
         if (UserIds.ProblemWith(userId) is { } problem)
             return ByRule(rules.UnknownUser, "unknown_user", $"The user id {problem}.");
         // Until accounts are adopted an account may stand under another id, and would be opened a second time.
         if (!schema.IsOpen)
-            return Undecided();
+            return Undecided(rules);
         using var budget = new CancellationTokenSource(rules.Budget, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
         try
         {
-            return await FindOrProvisionAsync(userId, either.Token, cancellationToken);
+            return await FindOrProvisionAsync(rules, userId, either.Token, cancellationToken);
         }
         catch (Exception exception) when (exception is NpgsqlException || IsTimeout(exception, cancellationToken))
         {
             if (_undecided.IsDue())
                 LogUndecided(PrivilegeErrors.Describe(exception));
-            return Undecided();
+            return Undecided(rules);
         }
     }
 
-    private async Task<GateVerdict> FindOrProvisionAsync(string userId, CancellationToken inTime, CancellationToken cancellationToken)
+    private async Task<GateVerdict> FindOrProvisionAsync(
+        GateOptions rules, string userId, CancellationToken inTime, CancellationToken cancellationToken)
     {
         var begun = clock.GetTimestamp();
         if (await FindAsync(userId, inTime) is { } account)
             return Evaluate(account);
         if (credits.Value.FirstRead == FirstReadMode.NotFound || unknownUsers.Contains(userId))
-            return UnknownUser();
+            return UnknownUser(rules);
         if (_undecidedUsers.Contains(userId))
-            return Undecided();
-        var left = options.Value.Gate.Budget - clock.GetElapsedTime(begun);
+            return Undecided(rules);
+        var left = rules.Budget - clock.GetElapsedTime(begun);
         if (await ProvisionAsync(userId, left > TimeSpan.Zero ? left : TimeSpan.Zero).WaitAsync(cancellationToken) is not { } isKnown)
-            return Undecided();
+            return Undecided(rules);
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
         unknownUsers.Add(userId);
-        return UnknownUser();
+        return UnknownUser(rules);
     }
 
     // A hanging connection notices a cancellation late.
@@ -124,10 +126,11 @@ internal sealed partial class CreditGate(
         ? string.Create(CultureInfo.InvariantCulture, $"You have no credits left. Your period ends on {end:yyyy-MM-dd}.")
         : "You have no credits left.";
 
-    private GateVerdict Undecided() =>
-        ByRule(options.Value.Gate.Undecided, "undecided", "Your credits cannot be checked right now: try again in a moment.");
+    private static GateVerdict Undecided(GateOptions rules) =>
+        ByRule(rules.Undecided, "undecided", "Your credits cannot be checked right now: try again in a moment.");
 
-    private GateVerdict UnknownUser() => ByRule(options.Value.Gate.UnknownUser, "unknown_user", "You have no credit account.");
+    private static GateVerdict UnknownUser(GateOptions rules) =>
+        ByRule(rules.UnknownUser, "unknown_user", "You have no credit account.");
 
     private static GateVerdict ByRule(GateDecision decision, string reason, string message) =>
         new(decision == GateDecision.Allow, reason, message);
@@ -174,7 +177,7 @@ internal sealed partial class CreditGate(
         await hints.WriteAsync(
                 [.. unanswered.Select(asked => new UserHint(asked.Realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))],
                 CancellationToken.None)
-            .WaitAsync(options.Value.Gate.Budget, clock);
+            .WaitAsync(options.Current.Gate.Budget, clock);
         return null;
     }
 

@@ -10,6 +10,12 @@ internal sealed class Pricing(IOptions<MeteringOptions> options)
     private const decimal MinPrice = 0.000001m;
     private const decimal TokensPerPrice = 1_000m;
 
+    /// <summary>Whether failed calls are charged.</summary>
+    public bool ChargesFailures => options.Value.FailedCalls == FailedCallPolicy.Charge;
+
+    /// <summary>Whether a balance is charged down to zero at most.</summary>
+    public bool Clamps => options.Value.BelowZero == BelowZero.Clamp;
+
     private readonly Dictionary<string, decimal> _models = ModelsOf(options.Value.Prices);
 
     /// <summary>Whether the call is free by rule.</summary>

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
@@ -17,12 +18,11 @@ namespace KeycloakCreditBridge.Metering.Reports;
 /// </summary>
 internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
-    Pricing pricing,
+    Hot<Pricing> prices,
     HintWriter hints,
     BalanceInvalidator invalidator,
     MeteringMetrics metrics,
     SchemaGate gate,
-    IOptions<MeteringOptions> options,
     IOptions<KeycloakOptions> keycloak,
     TimeProvider clock,
     ILogger<UsageWorker> logger) : BackgroundService
@@ -123,17 +123,17 @@ internal sealed partial class UsageWorker(
 
     private async Task<Outcome> ProcessAsync(NpgsqlTransaction transaction, UsageReport batch, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
+        var (now, pricing) = (clock.GetUtcNow(), prices.Current);
         var usage = UsageReader.Read(batch.Body);
-        var chargesFailures = options.Value.FailedCalls == FailedCallPolicy.Charge;
-        UsageRecord[] records = [.. usage.Records.Where(record => chargesFailures || !record.IsFailure)];
+        UsageRecord[] records = [.. usage.Records.Where(record => pricing.ChargesFailures || !record.IsFailure)];
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         var accounts = (await ChargeStore.AccountsAsync(
             transaction, [.. records.Select(record => record.UserId).Distinct()], realms,
             cancellationToken)).ToDictionary(account => account.UserId);
 
         UsageRecord[] owned = [.. records.Where(record => accounts.ContainsKey(record.UserId))];
-        Charge[] priced = [.. owned.Where(record => !pricing.LacksTokens(record)).Select(record => Price(record, accounts[record.UserId]))];
+        Charge[] priced = [.. owned
+            .Where(record => !pricing.LacksTokens(record)).Select(record => Price(pricing, record, accounts[record.UserId]))];
         // An object at no cost yet must not use up its id: the record that carries the cost follows.
         Charge[] charges = [.. priced
             .Where(charge => !charge.Record.IsObject || charge.Credits > 0m)
@@ -152,7 +152,7 @@ internal sealed partial class UsageWorker(
 
         var charged = charges.Length == 0
             ? new ChargeResult(0, 0m)
-            : await ChargeStore.ChargeAsync(transaction, charges, options.Value.BelowZero == BelowZero.Clamp, now, cancellationToken);
+            : await ChargeStore.ChargeAsync(transaction, charges, pricing.Clamps, now, cancellationToken);
         if (refused.Count > 0)
             await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
@@ -170,7 +170,7 @@ internal sealed partial class UsageWorker(
     private static DateTimeOffset RetryAt(UsageReport batch, DateTimeOffset now) =>
         now + RetryDelay.After(batch.Attempts + 1, MaxRetryDelay);
 
-    private Charge Price(UsageRecord record, MeteredAccount account) =>
+    private static Charge Price(Pricing pricing, UsageRecord record, MeteredAccount account) =>
         new(record, account.AccountId, pricing.CreditsFor(record, account.Tier), pricing.IsFree(record));
 
     private static UserHint[] HintsFor(UsageRecord[] records, string[] realms) =>

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// Converges a batch of users in one statement, which is one transaction. Only renames of accounts and switches of their tiers are written
 /// elsewhere, the latter in the same transaction.
 /// </summary>
-internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue tiers)
+internal sealed class AccountStore(NpgsqlDataSource dataSource)
 {
     /// <summary>Common table expressions that turn `desired` into `decision`.</summary>
     internal static readonly string Decision = SqlText.Of(
@@ -34,10 +34,13 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own),
         ("claimed", SqlText.Of(typeof(AccountStore), "AccountStore.Claimed.sql")), ("granted_amount", AmountByAddress));
 
-    /// <summary>Converges users to their desired states. Each user at most once in a batch.</summary>
+    /// <summary>
+    /// Converges users to their desired states. Each user at most once in a batch, and all decided by the same tiers.
+    /// </summary>
     public async Task<IReadOnlyList<AccountChange>> ConvergeAsync(
         IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        var tiers = batch[0].Tiers;
         var needsLock = batch.Any(BatchLockStore.NeedsLock);
         var sql = batch.Any(item => item.EmailHash is not null) ? ConvergeAddressesSql : ConvergeSql;
         if (!needsLock && !batch.Any(item => item.LeavesHint))
@@ -56,11 +59,11 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, TierCatalogue ti
         return [.. before, .. changes, .. switches];
     }
 
-    private NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
+    private static NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
     [
         new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         .. DesiredStateColumns.Of(batch), .. DesiredStateColumns.OpeningOf(batch),
-        new NpgsqlParameter("TierNames", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = tiers.Names },
-        new NpgsqlParameter("TierCredits", NpgsqlDbType.Array | NpgsqlDbType.Numeric) { Value = tiers.Credits },
+        new NpgsqlParameter("TierNames", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = batch[0].Tiers.Names },
+        new NpgsqlParameter("TierCredits", NpgsqlDbType.Array | NpgsqlDbType.Numeric) { Value = batch[0].Tiers.Credits },
     ];
 }

@@ -31,7 +31,8 @@ internal sealed partial class Provisioner(
             .GroupBy(item => (item.Realm, item.KeycloakId))
             .Select(ofOneUser => ofOneUser.MaxBy(item => item.ReadAt)!)];
         var progress = new BatchProgress();
-        foreach (var part in Parts(batch))
+        // States of two versions of the settings, as a change leaves them: each is priced by the tiers that it was decided by.
+        foreach (var part in batch.GroupBy(item => item.Tiers).SelectMany(ofOneVersion => Parts([.. ofOneVersion])))
             await ConvergeAsync(part, progress, cancellationToken);
         if (!progress.IsAnyDone && progress.Suspects is [var (_, first), ..])
             ExceptionDispatchInfo.Throw(first);

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Telemetry;
@@ -12,7 +13,7 @@ internal sealed class ProvisioningMetrics : IInstruments
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(1);
 
     private readonly string[] _realms;
-    private readonly string[] _tiers;
+    private readonly Hot<ProvisioningOptions> _provisioning;
     private readonly Counter<long> _opened;
     private readonly Counter<long> _statusChanged;
     private readonly Counter<long> _switched;
@@ -23,10 +24,10 @@ internal sealed class ProvisioningMetrics : IInstruments
     private readonly Histogram<double> _delay;
     private readonly Histogram<double> _registrationDelay;
 
-    public ProvisioningMetrics(Meter meter, IOptions<KeycloakOptions> keycloak, IOptions<ProvisioningOptions> provisioning)
+    public ProvisioningMetrics(Meter meter, IOptions<KeycloakOptions> keycloak, Hot<ProvisioningOptions> provisioning)
     {
         _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
-        _tiers = [.. provisioning.Value.Tiers.Keys.Append(provisioning.Value.Tier).Distinct()];
+        _provisioning = provisioning;
         _opened = meter.CreateCounter<long>("bridge.accounts.opened", "{account}", "Accounts that were opened, by tier.");
         _statusChanged = meter.CreateCounter<long>(
             "bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
@@ -76,8 +77,10 @@ internal sealed class ProvisioningMetrics : IInstruments
 
     public void StartAtZero()
     {
+        var settings = _provisioning.Current;
+        string[] tiers = [.. settings.Tiers.Keys.Append(settings.Tier).Distinct()];
         foreach (var counter in new[] { _opened, _switched, _welcomed })
-            counter.StartAtZero("tier", _tiers);
+            counter.StartAtZero("tier", tiers);
         _late.StartAtZero("realm", _realms);
         _statusChanged.StartAtZero("status", ["active", "held", "closed"]);
         _refused.Add(0);

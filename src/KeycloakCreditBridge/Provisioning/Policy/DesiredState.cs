@@ -94,4 +94,7 @@ internal sealed record DesiredState(
     /// What the account gets when the tier in Keycloak changes: that tier, or the realm's own when no rule matches any more.
     /// </summary>
     public TierTerms? TierTerms { get; init; }
+
+    /// <summary>The tiers by which this was decided.</summary>
+    public required TierCatalogue Tiers { get; init; }
 }

@@ -11,6 +11,9 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
     private readonly Dictionary<string, RealmRules> _realms = options.Value.Realms.ToDictionary(
         realm => realm.Key, realm => new RealmRules(options.Value, realm.Value), StringComparer.Ordinal);
 
+    /// <summary>The tiers of these settings.</summary>
+    public TierCatalogue Tiers { get; } = new(options);
+
     /// <summary>The rules of a realm.</summary>
     public RealmRules RulesOf(string realm) => _realms.GetValueOrDefault(realm, _defaults);
 
@@ -26,7 +29,10 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
     {
         if (subject.IsServiceAccount)
             return new(
-                subject.Realm, subject.KeycloakId, UserState.ServiceAccount, null, subject.CreatedAt, null, readAt, source, hintVersion);
+                subject.Realm, subject.KeycloakId, UserState.ServiceAccount, null, subject.CreatedAt, null, readAt, source, hintVersion)
+            {
+                Tiers = Tiers,
+            };
 
         var rules = RulesOf(subject.Realm);
         var template = rules.AccountId;
@@ -42,6 +48,7 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
             subject.Realm, subject.KeycloakId, state, named, subject.CreatedAt, rules.Opening(readAt, mapped?.Tier), readAt, source,
             hintVersion)
         {
+            Tiers = Tiers,
             Reason = reason,
             Enabled = subject.Enabled,
             Renames = !template.IsFixed,
@@ -69,7 +76,7 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
         var rules = RulesOf(realm);
         return new(realm, keycloakId, UserState.Deleted, null, null, null, readAt, source, hintVersion)
         {
-            Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits, FollowsTiers = rules.TierMap.IsFollowed,
+            Tiers = Tiers, Renames = !rules.AccountId.IsFixed, Forfeits = rules.Forfeits, FollowsTiers = rules.TierMap.IsFollowed,
         };
     }
 }

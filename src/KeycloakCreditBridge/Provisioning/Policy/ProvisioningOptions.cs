@@ -1,6 +1,9 @@
+using KeycloakCreditBridge.Configuration;
+
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
 /// <summary>Which users get an account, what it is opened with, and what becomes of it. Realms may have rules of their own.</summary>
+[Hot]
 internal sealed class ProvisioningOptions
 {
     public const string Section = "Provisioning";
@@ -15,12 +18,14 @@ internal sealed class ProvisioningOptions
     public decimal? Amount { get; set; }
 
     /// <summary>How long a period lasts; `last_reset` of a new account is now plus this.</summary>
+    [NeedsRestart]
     public TimeSpan Period { get; set; } = TimeSpan.FromDays(30);
 
     /// <summary>Whether a tier switch adds or takes the difference of the two tiers' credits for the rest of the period.</summary>
     public bool ProRate { get; set; }
 
     /// <summary>What an account's id is made of; see <see cref="AccountIdTemplate"/>.</summary>
+    [NeedsRestart]
     public string AccountId { get; set; } = "{id}";
 
     /// <summary>What a disabled user without an account gets.</summary>
@@ -33,6 +38,7 @@ internal sealed class ProvisioningOptions
     public EligibilityOptions Eligibility { get; set; } = new();
 
     /// <summary>How often the opening grant is given.</summary>
+    [NeedsRestart]
     public SignupGrantOptions SignupGrant { get; set; } = new();
 
     /// <summary>Tiers by name.</summary>
@@ -73,6 +79,7 @@ internal sealed class RealmRuleOptions
     /// <summary>In place of the tier's credits. A realm with a tier of its own inherits no amount.</summary>
     public decimal? Amount { get; set; }
 
+    [NeedsRestart]
     public string? AccountId { get; set; }
 
     public DisabledUsers? DisabledUsers { get; set; }
@@ -82,6 +89,7 @@ internal sealed class RealmRuleOptions
     /// <summary>Replaces the default rules as a whole.</summary>
     public EligibilityOptions? Eligibility { get; set; }
 
+    [NeedsRestart]
     public RealmSignupGrantOptions? SignupGrant { get; set; }
 }
 

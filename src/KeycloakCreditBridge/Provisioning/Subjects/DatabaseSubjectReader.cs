@@ -8,15 +8,16 @@ namespace KeycloakCreditBridge.Provisioning.Subjects;
 
 /// <summary>Reads the users of many hints with one query, where Keycloak's database may be read and has all that the rules need.</summary>
 internal sealed partial class DatabaseSubjectReader(
-    KeycloakDatabase database, KeycloakDatabaseStore store, GrantPolicy policy, TimeProvider clock, ILogger<DatabaseSubjectReader> logger)
+    KeycloakDatabase database, KeycloakDatabaseStore store, TimeProvider clock, ILogger<DatabaseSubjectReader> logger)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMinutes(1);
 
     private DateTimeOffset _pausedUntil;
     private bool _isChecked;
 
-    /// <summary>What could be read this way. Keycloak itself is asked for the rest.</summary>
-    public async Task<SubjectBatch> ReadAsync(IReadOnlyList<ClaimedHint> hints, CancellationToken cancellationToken)
+    /// <summary>What could be read this way for a policy. Keycloak itself is asked for the rest.</summary>
+    public async Task<SubjectBatch> ReadAsync(
+        GrantPolicy policy, IReadOnlyList<ClaimedHint> hints, CancellationToken cancellationToken)
     {
         var batch = new SubjectBatch(clock.GetUtcNow());
         // An unreachable database may take seconds to fail, which no batch has.

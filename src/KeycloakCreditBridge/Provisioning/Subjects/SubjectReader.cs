@@ -5,13 +5,18 @@ using KeycloakCreditBridge.Provisioning.Policy;
 namespace KeycloakCreditBridge.Provisioning.Subjects;
 
 /// <summary>Reads from Keycloak what the rules of a user's realm need, and no more.</summary>
-internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
+internal sealed class SubjectReader(KeycloakClient keycloak)
 {
     private static readonly Dictionary<string, IReadOnlyList<string>> NoAttributes = [];
 
     /// <summary>The user as it is now, or null when Keycloak has none of this id.</summary>
+    /// <param name="policy">What evaluates the user.</param>
+    /// <param name="realm">The user's realm.</param>
+    /// <param name="userId">The user's id.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="KeycloakException">Keycloak did not answer, or knows the user under another id.</exception>
-    public async Task<Subject?> ReadAsync(string realm, string userId, CancellationToken cancellationToken)
+    public async Task<Subject?> ReadAsync(
+        GrantPolicy policy, string realm, string userId, CancellationToken cancellationToken)
     {
         if (await keycloak.FindUserAsync(realm, userId, cancellationToken) is not { } user)
             return null;
@@ -21,13 +26,13 @@ internal sealed class SubjectReader(KeycloakClient keycloak, GrantPolicy policy)
         var isRegularUser = user.Username is null || await keycloak.IsRegularUserAsync(realm, user.Username, cancellationToken);
         // Keycloak omits empty attributes, as a listing omits all.
         var subject = Subject.From(realm, user, isRegularUser) with { Attributes = user.Attributes ?? NoAttributes };
-        return isRegularUser ? await WithMembershipsAsync(subject, cancellationToken) : subject;
+        return isRegularUser ? await WithMembershipsAsync(subject, policy.RulesOf(realm), cancellationToken) : subject;
     }
 
     // A user deleted between two of these requests counts as deleted, not as one without groups.
-    private async Task<Subject?> WithMembershipsAsync(Subject user, CancellationToken cancellationToken)
+    private async Task<Subject?> WithMembershipsAsync(Subject user, RealmRules rules, CancellationToken cancellationToken)
     {
-        var (realm, id, rules) = (user.Realm, user.KeycloakId, policy.RulesOf(user.Realm));
+        var (realm, id) = (user.Realm, user.KeycloakId);
         var providers = rules.NeedsIdentities ? await keycloak.ListIdentityProvidersAsync(realm, id, cancellationToken) : null;
         var groups = rules.TierMap.NeedsGroups ? await keycloak.ListGroupsAsync(realm, id, cancellationToken) : null;
         var roles = rules.TierMap.NeedsRealmRoles ? await keycloak.ListRealmRolesAsync(realm, id, cancellationToken) : null;

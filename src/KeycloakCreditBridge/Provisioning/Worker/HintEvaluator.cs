@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -11,7 +12,7 @@ namespace KeycloakCreditBridge.Provisioning.Worker;
 
 /// <summary>Turns claimed hints into desired states by reading each user from Keycloak as it is now.</summary>
 internal sealed class HintEvaluator(
-    SubjectReader reader, DatabaseSubjectReader stored, GrantPolicy policy, IOptions<HintOptions> options, TimeProvider clock)
+    SubjectReader reader, DatabaseSubjectReader stored, Hot<GrantPolicy> policies, IOptions<HintOptions> options, TimeProvider clock)
 {
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan MaxConsistencyDelay = TimeSpan.FromSeconds(30);
@@ -29,7 +30,8 @@ internal sealed class HintEvaluator(
         var down = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         // A read that starts later could end after the lease, when another worker has the hint.
         var lastStart = clock.GetUtcNow() + ReadTimeout;
-        var batch = await stored.ReadAsync(hints, cancellationToken);
+        var policy = policies.Current;
+        var batch = await stored.ReadAsync(policy, hints, cancellationToken);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
         {
@@ -50,7 +52,7 @@ internal sealed class HintEvaluator(
                 hint.Traceparent, "evaluate user", ("credits.realm", hint.Realm), ("enduser.id", hint.KeycloakId));
             try
             {
-                if (await EvaluateAsync(hint, batch, token) is { } state)
+                if (await EvaluateAsync(policy, hint, batch, token) is { } state)
                     desired.Add(state);
                 else
                     postponed.Add(RetryUntilConsistent(hint));
@@ -78,7 +80,8 @@ internal sealed class HintEvaluator(
         });
         foreach (var ofRealm in failed.GroupBy(read => read.Hint.Realm, StringComparer.Ordinal))
         {
-            var isUp = ofRealm.All(read => IsAnswered(read.Begun, ofRealm.Key)) || await AnswersAsync(ofRealm.Key, cancellationToken);
+            var isUp = ofRealm.All(read => IsAnswered(read.Begun, ofRealm.Key))
+                || await AnswersAsync(policy, ofRealm.Key, cancellationToken);
             if (!isUp)
                 MarkUnavailable(down, ofRealm.Key, ofRealm.First().Reason);
             else if (down.TryRemove(ofRealm.Key, out _))
@@ -108,13 +111,14 @@ internal sealed class HintEvaluator(
     // Half of the lease for a read, the other half to begin and to complete: one user that hangs delays the others no longer than that.
     private TimeSpan ReadTimeout => options.Value.Lease / 2;
 
-    private async Task<Subject?> ReadAsync(string realm, string userId, CancellationToken cancellationToken)
+    private async Task<Subject?> ReadAsync(
+        GrantPolicy policy, string realm, string userId, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(ReadTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await reader.ReadAsync(realm, userId, either.Token);
+            return await reader.ReadAsync(policy, realm, userId, either.Token);
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -127,11 +131,11 @@ internal sealed class HintEvaluator(
     }
 
     // A failure for one user is no outage, and an outage is no user's fault.
-    private async Task<bool> AnswersAsync(string realm, CancellationToken cancellationToken)
+    private async Task<bool> AnswersAsync(GrantPolicy policy, string realm, CancellationToken cancellationToken)
     {
         try
         {
-            await ReadAsync(realm, $"{Guid.NewGuid()}", cancellationToken);
+            await ReadAsync(policy, realm, $"{Guid.NewGuid()}", cancellationToken);
             return true;
         }
         catch (KeycloakException)
@@ -146,13 +150,14 @@ internal sealed class HintEvaluator(
             _outages.AddOrUpdate(realm, 1, (_, count) => count + 1);
     }
 
-    private async Task<DesiredState?> EvaluateAsync(ClaimedHint hint, SubjectBatch batch, CancellationToken cancellationToken)
+    private async Task<DesiredState?> EvaluateAsync(
+        GrantPolicy policy, ClaimedHint hint, SubjectBatch batch, CancellationToken cancellationToken)
     {
         var isRead = batch.TryGet(hint.Realm, hint.KeycloakId, out var found);
         var readAt = isRead ? batch.ReadAt : clock.GetUtcNow();
         var isLate = readAt - hint.HintedAt >= options.Value.MissingGrace;
         // Reported as deleted and still there: some senders report before the transaction that deletes commits.
-        if ((isRead ? found : await ReadAsync(hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
+        if ((isRead ? found : await ReadAsync(policy, hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
             return hint.Kind != HintKind.Deleted || isLate ? policy.Evaluate(subject, readAt, hint.Source, hint.Version) : null;
         var isReported = hint.Kind == HintKind.Deleted || hint.Cause == HintCauses.ReportedDeleted;
         // A first read saw the user, or a token of the user: a missing one is deleted and not yet to come.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
@@ -16,7 +17,7 @@ namespace KeycloakCreditBridge.Reconciliation.Review;
 internal sealed partial class AccountCloser(
     MissingFromScanStore missing,
     UserByIdReader reader,
-    GrantPolicy policy,
+    Hot<GrantPolicy> policies,
     Provisioner provisioner,
     IOptions<ReconciliationOptions> options,
     TimeProvider clock,
@@ -53,8 +54,8 @@ internal sealed partial class AccountCloser(
         var batch = await missing.NextAsync(run.Id, BatchUsers, cancellationToken);
         if (batch.Count == 0)
             return null;
-        var readAt = clock.GetUtcNow();
-        var asked = await reader.ReadAsync(request.Realm, batch, cancellationToken);
+        var (readAt, policy) = (clock.GetUtcNow(), policies.Current);
+        var asked = await reader.ReadAsync(policy, request.Realm, batch, cancellationToken);
         // A user that a list hides is as Keycloak says when asked by id: a service account, above all, is in no list.
         var result = await provisioner.ConvergeAsync(
             [

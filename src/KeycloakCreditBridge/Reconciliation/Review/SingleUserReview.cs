@@ -1,12 +1,15 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Finds a user that an operator named by id, user name or e-mail address, and reviews it.</summary>
-internal sealed class SingleUserReview(KeycloakClient client, SubjectReader reader, UserReview review, HintWriter hints, TimeProvider clock)
+internal sealed class SingleUserReview(
+    KeycloakClient client, SubjectReader reader, Hot<GrantPolicy> policies, UserReview review, HintWriter hints, TimeProvider clock)
 {
     public async Task<ReviewResult> ReviewAsync(RunRequest request, string named, CancellationToken cancellationToken)
     {
@@ -30,8 +33,9 @@ internal sealed class SingleUserReview(KeycloakClient client, SubjectReader read
             return new ReviewResult(new ReconcileCounts(Failed: 1), [problem]);
         }
 
-        return await reader.ReadAsync(request.Realm, found[0].Id, cancellationToken) is { } subject
-            ? await review.ReviewReadAsync(request, [subject], readAt, cancellationToken)
+        var policy = policies.Current;
+        return await reader.ReadAsync(policy, request.Realm, found[0].Id, cancellationToken) is { } subject
+            ? await review.ReviewReadAsync(policy, request, [subject], readAt, cancellationToken)
             : new ReviewResult(new ReconcileCounts(Failed: 1), [$"User {found[0].Id} was deleted from realm {request.Realm} meanwhile."]);
     }
 

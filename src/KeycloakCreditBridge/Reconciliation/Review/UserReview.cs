@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -6,7 +7,8 @@ using KeycloakCreditBridge.Reconciliation.Scans;
 namespace KeycloakCreditBridge.Reconciliation.Review;
 
 /// <summary>Compares users with their records and converges those that differ.</summary>
-internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader reader, GrantPolicy policy, Provisioner provisioner)
+internal sealed class UserReview(
+    AccountReviewStore accounts, UserByIdReader reader, Hot<GrantPolicy> policies, Provisioner provisioner)
 {
     private const int StatementUsers = 2_000;
 
@@ -18,6 +20,7 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
     public async Task<ReviewResult> ReviewAsync(
         RunRequest request, IReadOnlyCollection<Subject> users, DateTimeOffset readAt, CancellationToken cancellationToken)
     {
+        var policy = policies.Current;
         List<Subject> subjects = [];
         List<string> problems = [];
         foreach (var subject in users)
@@ -35,13 +38,13 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
         IReadOnlyCollection<Subject> needed = policy.RulesOf(request.Realm).NeedsMoreThanBrief
             ? [
                 .. subjects.Where(user => user.IsServiceAccount),
-                .. await ReadAsync(request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken),
+                .. await ReadAsync(policy, request, [.. subjects.Where(user => !user.IsServiceAccount)], problems, cancellationToken),
             ]
             : subjects;
         var result = ReviewResult.Empty;
         // No statement takes long, however many users a page or a moment has.
         foreach (var some in needed.Chunk(StatementUsers))
-            result += await ReviewReadAsync(request, some, readAt, cancellationToken);
+            result += await ReviewReadAsync(policy, request, some, readAt, cancellationToken);
         return new ReviewResult(
             result.Counts with { Seen = users.Count(user => !user.IsServiceAccount), Failed = result.Counts.Failed + problems.Count },
             [.. problems, .. result.Problems]);
@@ -51,9 +54,10 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
     public async Task<bool> IsOnRecordAsync(string realm, string keycloakId, CancellationToken cancellationToken) =>
         (await accounts.KnownAsync(realm, keycloakId, cancellationToken)).Count > 0;
 
-    /// <summary>Reviews users that were read as fully as the rules need.</summary>
+    /// <summary>Reviews users that were read as fully as the policy needs.</summary>
     public async Task<ReviewResult> ReviewReadAsync(
-        RunRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt, CancellationToken cancellationToken)
+        GrantPolicy policy, RunRequest request, IReadOnlyCollection<Subject> subjects, DateTimeOffset readAt,
+        CancellationToken cancellationToken)
     {
         if (subjects.Count == 0)
             return ReviewResult.Empty;
@@ -74,7 +78,7 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
 
     // Reading every user in full would take hours in a large realm: users that the listing shows unchanged are skipped.
     private async Task<IReadOnlyCollection<Subject>> ReadAsync(
-        RunRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
+        GrantPolicy policy, RunRequest request, List<Subject> listed, List<string> problems, CancellationToken cancellationToken)
     {
         var rules = policy.RulesOf(request.Realm);
         var template = rules.AccountId;
@@ -87,7 +91,7 @@ internal sealed class UserReview(AccountReviewStore accounts, UserByIdReader rea
         var skipped = unchanged.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         // A user that was deleted since the page was read needs no review.
         var asked = await reader.ReadAsync(
-            request.Realm, [.. listed.Select(user => user.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);
+            policy, request.Realm, [.. listed.Select(user => user.KeycloakId).Where(id => !skipped.Contains(id))], cancellationToken);
         problems.AddRange(asked.Problems);
         return asked.Found;
     }

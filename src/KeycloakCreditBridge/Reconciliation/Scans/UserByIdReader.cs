@@ -14,8 +14,10 @@ internal sealed class UserByIdReader(KeycloakClient client, SubjectReader reader
     // More failures than this are not a fault of single users.
     private const int MostUnanswered = 10;
 
+    /// <summary>Reads what a policy needs of them.</summary>
     /// <exception cref="KeycloakException">Keycloak reads no user, or refuses the bridge.</exception>
-    public async Task<UsersById> ReadAsync(string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
+    public async Task<UsersById> ReadAsync(
+        GrantPolicy policy, string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
     {
         var found = new ConcurrentBag<Subject>();
         var notFound = new ConcurrentBag<string>();
@@ -26,7 +28,7 @@ internal sealed class UserByIdReader(KeycloakClient client, SubjectReader reader
         {
             try
             {
-                if (await reader.ReadAsync(realm, keycloakId, token) is { } subject)
+                if (await reader.ReadAsync(policy, realm, keycloakId, token) is { } subject)
                     found.Add(subject);
                 else
                     notFound.Add(keycloakId);

@@ -13,9 +13,9 @@ internal sealed class ReplicaStore(NpgsqlDataSource dataSource)
         """
         with forgotten as (
             delete from replicas where last_seen < clock_timestamp() - interval '1 day' and id <> @Id)
-        insert into replicas (id, version, last_migration, started_at, last_seen)
-        values (@Id, @Version, @LastMigration, clock_timestamp(), clock_timestamp())
-        on conflict (id) do update set last_seen = excluded.last_seen
+        insert into replicas (id, version, last_migration, settings, started_at, last_seen)
+        values (@Id, @Version, @LastMigration, @Settings, clock_timestamp(), clock_timestamp())
+        on conflict (id) do update set last_seen = excluded.last_seen, settings = excluded.settings
         """;
 
     private const string RemoveSql = "delete from replicas where id = @Id";
@@ -24,20 +24,27 @@ internal sealed class ReplicaStore(NpgsqlDataSource dataSource)
 
     private const string LockSql = "select credit_lock_replicas()";
 
+    // A migrator reads the rows before the migration that adds the column.
     private const string LiveSql =
         """
-        select id, version, last_migration, started_at, last_seen
+        select id, version, last_migration, to_jsonb(replicas) ->> 'settings' as settings, started_at, last_seen
         from replicas
         where last_seen >= clock_timestamp() - interval '1 minute'
         order by started_at, id
         """;
 
     /// <summary>Records that the replica runs.</summary>
-    public async Task SeenAsync(string id, string version, int lastMigration, CancellationToken cancellationToken)
+    /// <param name="id">The replica.</param>
+    /// <param name="version">Of its program.</param>
+    /// <param name="lastMigration">The number of the last migration that its program has.</param>
+    /// <param name="settings">The hash of its settings.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public async Task SeenAsync(string id, string version, int lastMigration, string settings, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition(
-            SeenSql, new { Id = id, Version = version, LastMigration = lastMigration }, cancellationToken: cancellationToken));
+            SeenSql, new { Id = id, Version = version, LastMigration = lastMigration, Settings = settings },
+            cancellationToken: cancellationToken));
     }
 
     /// <summary>Records that the replica has stopped.</summary>
@@ -75,5 +82,7 @@ internal sealed class ReplicaStore(NpgsqlDataSource dataSource)
 /// <param name="Id">The machine, the process and a random part.</param>
 /// <param name="Version">Of its program.</param>
 /// <param name="LastMigration">The number of the last migration that its program has.</param>
+/// <param name="Settings">The hash of its settings; null where its program records none.</param>
 /// <param name="LastSeen">When it last recorded that it runs.</param>
-internal sealed record Replica(string Id, string Version, int LastMigration, DateTimeOffset StartedAt, DateTimeOffset LastSeen);
+internal sealed record Replica(
+    string Id, string Version, int LastMigration, string? Settings, DateTimeOffset StartedAt, DateTimeOffset LastSeen);

@@ -4,7 +4,6 @@ using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
@@ -87,9 +86,8 @@ public sealed class BatchIsolationTests(PostgresFixture postgres)
     private static async Task<ConvergeResult> ConvergeAsync(AccountFixture fixture, params Subject[] users)
     {
         await using var impatient = NpgsqlDataSource.Create($"{fixture.Database.ConnectionString};Command Timeout=1");
-        var tiers = new TierCatalogue(Options.Create(new ProvisioningOptions()));
         return await new Provisioner(
-            new AccountStore(impatient, tiers), new RenameStore(impatient), AccountFixture.NewMetrics(),
+            new AccountStore(impatient), new RenameStore(impatient), AccountFixture.NewMetrics(),
                 TimeProvider.System,
             NullLogger<Provisioner>.Instance).ConvergeAsync(users.Select(user => fixture.Evaluate(user)), Token);
     }

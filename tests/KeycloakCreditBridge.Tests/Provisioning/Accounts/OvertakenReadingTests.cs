@@ -1,4 +1,5 @@
 using Dapper;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -117,7 +118,8 @@ public sealed class OvertakenReadingTests(PostgresFixture postgres)
     // Later than the record, and earlier than what the worker reads.
     private static DateTimeOffset Instant(int second) => DateTimeOffset.UnixEpoch.AddSeconds(second);
 
-    private static GrantPolicy Policy(ReconciliationFixture fixture) => fixture.Bridge.Services.GetRequiredService<GrantPolicy>();
+    private static GrantPolicy Policy(ReconciliationFixture fixture) =>
+        fixture.Bridge.Services.GetRequiredService<Hot<GrantPolicy>>().Current;
 
     private async Task<ReconciliationFixture> StartAsync()
     {

@@ -22,6 +22,6 @@ internal static class ProvisionerFixture
         new GrantPolicy(Options.Create(new ProvisioningOptions())).EvaluateDeleted("demo", user, Now, HintSources.Poll);
 
     public static Provisioner Provisioner(TestDatabase database) =>
-        new(new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))), new RenameStore(
-            database.DataSource), AccountFixture.NewMetrics(), TimeProvider.System, NullLogger<Provisioner>.Instance);
+        new(new AccountStore(database.DataSource), new RenameStore(database.DataSource), AccountFixture.NewMetrics(), TimeProvider.System,
+            NullLogger<Provisioner>.Instance);
 }

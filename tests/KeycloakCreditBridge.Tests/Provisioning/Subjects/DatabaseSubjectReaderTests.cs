@@ -33,12 +33,12 @@ public sealed class DatabaseSubjectReaderTests(PostgresFixture postgres)
         await using var database = Database($"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Username=x;Database=x");
         var stored = Stored(database);
 
-        await stored.ReadAsync([Hint], Token);
+        await stored.ReadAsync(Policy, [Hint], Token);
         var first = calls;
-        await stored.ReadAsync([Hint], Token);
+        await stored.ReadAsync(Policy, [Hint], Token);
         Assert.Equal(first, calls);
         _clock.Advance(TimeSpan.FromMinutes(1));
-        await stored.ReadAsync([Hint], Token);
+        await stored.ReadAsync(Policy, [Hint], Token);
 
         Assert.InRange(first, 1, calls - 1);
         listener.Stop();
@@ -70,15 +70,16 @@ public sealed class DatabaseSubjectReaderTests(PostgresFixture postgres)
             await tables.GrantAsync("insert", "user_entity");
         await using var database = Database(tables.ConnectionString);
 
-        var batch = await Stored(database).ReadAsync([Hint], Token);
+        var batch = await Stored(database).ReadAsync(Policy, [Hint], Token);
 
         Assert.Equal(!mayWrite, batch.TryGet(Hint.Realm, Hint.KeycloakId, out _));
     }
+
+    private static GrantPolicy Policy => new(Options.Create(new ProvisioningOptions()));
 
     private static KeycloakDatabase Database(string connectionString) =>
         new(Options.Create(new KeycloakOptions { Database = new KeycloakDatabaseOptions { ConnectionString = connectionString } }));
 
     private DatabaseSubjectReader Stored(KeycloakDatabase database) => new(
-        database, new KeycloakDatabaseStore(database), new GrantPolicy(Options.Create(new ProvisioningOptions())), _clock,
-        NullLogger<DatabaseSubjectReader>.Instance);
+        database, new KeycloakDatabaseStore(database), _clock, NullLogger<DatabaseSubjectReader>.Instance);
 }

@@ -63,8 +63,8 @@ public sealed class SubjectReaderTests
     }
 
     private static Task<Subject?> ReadAsync(ClientFixture fixture, TierFromOptions from) =>
-        new SubjectReader(fixture.Client, new GrantPolicy(Options.Create(new ProvisioningOptions { TierFrom = from }))).ReadAsync(
-            "shop", "ana", ClientFixture.Cancellation);
+        new SubjectReader(fixture.Client).ReadAsync(
+            new GrantPolicy(Options.Create(new ProvisioningOptions { TierFrom = from })), "shop", "ana", ClientFixture.Cancellation);
 
     private static IEnumerable<string> Asked(ClientFixture fixture) =>
         fixture.Server.Targets.Select(target => target["/admin/realms/shop".Length..]);

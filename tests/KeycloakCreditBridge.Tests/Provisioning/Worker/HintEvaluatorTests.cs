@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
@@ -120,7 +121,7 @@ public sealed class HintEvaluatorTests
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
         return new(
-            new SubjectReader(fixture.Client, policy), WorkerFixture.NothingStored(policy), policy,
+            new SubjectReader(fixture.Client), WorkerFixture.NothingStored(), Hot.Of(policy),
                 Options.Create(new HintOptions { Readers = readers }), fixture.Clock);
     }
 }

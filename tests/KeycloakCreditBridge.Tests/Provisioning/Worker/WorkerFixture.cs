@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -39,19 +40,18 @@ internal sealed class WorkerFixture : IAsyncDisposable
             Options.Create(new StorageOptions()), new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), Clock,
             NullLogger<SchemaGate>.Instance);
         Provisioner = new Provisioner(
-            new AccountStore(database.DataSource, new TierCatalogue(Options.Create(new ProvisioningOptions()))),
-            new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance);
+            new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance);
         Worker = new ProvisioningWorker(
             hints, Handover, signal,
-            new HintEvaluator(new SubjectReader(keycloak.Client, policy), NothingStored(policy), policy, options, Clock),
+            new HintEvaluator(new SubjectReader(keycloak.Client), NothingStored(), Hot.Of(policy), options, Clock),
             Provisioner, metrics, _gate, options, keycloak.Options, Clock, NullLogger<ProvisioningWorker>.Instance);
     }
 
     /// <summary>No database of Keycloak's is configured.</summary>
-    public static DatabaseSubjectReader NothingStored(GrantPolicy policy)
+    public static DatabaseSubjectReader NothingStored()
     {
         var database = new KeycloakDatabase(Options.Create(new KeycloakOptions()));
-        return new(database, new KeycloakDatabaseStore(database), policy, TimeProvider.System, NullLogger<DatabaseSubjectReader>.Instance);
+        return new(database, new KeycloakDatabaseStore(database), TimeProvider.System, NullLogger<DatabaseSubjectReader>.Instance);
     }
 
     public TestDatabase Database { get; }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -38,7 +39,7 @@ public sealed class ServiceAccountTests(PostgresFixture postgres)
     private static Task<ConvergeResult> OpenAsync(ReconciliationFixture fixture, string id)
     {
         var now = DateTimeOffset.UtcNow;
-        var state = fixture.Bridge.Services.GetRequiredService<GrantPolicy>().Evaluate(
+        var state = fixture.Bridge.Services.GetRequiredService<Hot<GrantPolicy>>().Current.Evaluate(
             new Subject(EmulatorFixture.Realm, id, true, false, now.AddDays(-1)) { Username = "robot" }, now, HintSources.FirstRead);
         return fixture.Bridge.Services.GetRequiredService<Provisioner>().ConvergeAsync([state], TestContext.Current.CancellationToken);
     }

@@ -16,13 +16,13 @@ public sealed class ReplicaStoreTests(PostgresFixture postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         var replicas = new ReplicaStore(database.DataSource);
         foreach (var id in new[] { "a", "b", "c" })
-            await replicas.SeenAsync(id, "1.2.0", 32, Token);
+            await replicas.SeenAsync(id, "1.2.0", 32, "same", Token);
         await database.ExecuteAsync("update replicas set last_seen = now() - interval '61 seconds' where id = 'a'");
         await database.ExecuteAsync("update replicas set last_seen = now() - interval '25 hours' where id = 'b'");
 
         Assert.Equal(["c"], (await replicas.LiveAsync(Token)).Select(replica => replica.Id));
 
-        await replicas.SeenAsync("a", "1.2.0", 32, Token);
+        await replicas.SeenAsync("a", "1.2.0", 32, "same", Token);
         Assert.Equal(["a", "c"], (await replicas.LiveAsync(Token)).Select(replica => replica.Id));
         Assert.Equal(2, await database.ScalarAsync<int>("select count(*)::int from replicas"));
     }
@@ -32,8 +32,8 @@ public sealed class ReplicaStoreTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var replicas = new ReplicaStore(database.DataSource);
-        await replicas.SeenAsync("host/1/x", "1.2.0", Later - 1, Token);
-        await replicas.SeenAsync("host/2/y", "1.3.0", Later, Token);
+        await replicas.SeenAsync("host/1/x", "1.2.0", Later - 1, "same", Token);
+        await replicas.SeenAsync("host/2/y", "1.3.0", Later, "same", Token);
 
         var error = await Assert.ThrowsAsync<OlderReplicasException>(() => Newer(database, Later).MigrateAsync(Token));
         Assert.Equal(
@@ -48,11 +48,11 @@ public sealed class ReplicaStoreTests(PostgresFixture postgres)
     public async Task A_migration_that_only_adds_and_a_replica_that_is_not_live_wait_for_nothing()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await new ReplicaStore(database.DataSource).SeenAsync("host/1/x", "1.2.0", Later - 1, Token);
+        await new ReplicaStore(database.DataSource).SeenAsync("host/1/x", "1.2.0", Later - 1, "same", Token);
         Assert.Equal(1, await Newer(database, 0).MigrateAsync(Token));
 
         await using var other = await postgres.CreateDatabaseAsync();
-        await new ReplicaStore(other.DataSource).SeenAsync("host/1/x", "1.2.0", Later - 1, Token);
+        await new ReplicaStore(other.DataSource).SeenAsync("host/1/x", "1.2.0", Later - 1, "same", Token);
         await other.ExecuteAsync("update replicas set last_seen = now() - interval '61 seconds'");
         Assert.Equal(1, await Newer(other, Later).MigrateAsync(Token));
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Keycloak.Database;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
@@ -16,7 +17,7 @@ internal sealed class DatabaseScan(
     UserByIdReader reader,
     OutsideCreatedWindowsScan outside,
     MissingFromScanStore missing,
-    GrantPolicy policy,
+    Hot<GrantPolicy> policies,
     TimeProvider clock) : IScan
 {
     private const int BatchUsers = 1_000;
@@ -104,7 +105,7 @@ internal sealed class DatabaseScan(
     }
 
     // Rules on addresses or names may evaluate a user differently although its record is consistent.
-    private bool NeedsAll(RunRequest request) => request.ReEvaluate || !policy.RulesOf(request.Realm).NeedsIdAlone;
+    private bool NeedsAll(RunRequest request) => request.ReEvaluate || !policies.Current.RulesOf(request.Realm).NeedsIdAlone;
 
     private async Task AddMissingAsync(
         Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)
@@ -121,7 +122,7 @@ internal sealed class DatabaseScan(
     {
         var deleted = part.Linked.Count == 0 ? [] : await known.DeletedAsync(part.Realm, [.. part.Linked], cancellationToken);
         part.Users.RemoveAll(user => deleted.Contains(user.KeycloakId));
-        var asked = await reader.ReadAsync(part.Realm, [.. part.Doubtful, .. deleted], cancellationToken);
+        var asked = await reader.ReadAsync(policies.Current, part.Realm, [.. part.Doubtful, .. deleted], cancellationToken);
         part.Missing.AddRange(asked.NotFound.Except(deleted));
         if (part.Missing.Count > 0)
             await missing.AddAsync(run.Id, part.Missing, cancellationToken);

@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 
 /// <summary>Reads users on record that no window shows, each by id: far cheaper than listing the realm for them.</summary>
 internal sealed class OutsideCreatedWindowsReader(
-    KnownUserStore known, UserByIdReader reader, MissingFromScanStore missing, TimeProvider clock)
+    KnownUserStore known, UserByIdReader reader, MissingFromScanStore missing, Hot<GrantPolicy> policies, TimeProvider clock)
 {
     private const int BatchUsers = 500;
 
@@ -38,7 +40,7 @@ internal sealed class OutsideCreatedWindowsReader(
         while (batch.Count > 0)
         {
             var readAt = clock.GetUtcNow();
-            var asked = await reader.ReadAsync(realm, batch, cancellationToken);
+            var asked = await reader.ReadAsync(policies.Current, realm, batch, cancellationToken);
             if (asked.NotFound.Count > 0)
                 await missing.AddAsync(run.Id, asked.NotFound, cancellationToken);
             yield return new ScannedPart(asked.Found, readAt, position) { Problems = asked.Problems };

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Tiers;
-using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
@@ -68,7 +69,7 @@ public sealed class TierTests(ContractFixtures fixtures) : IClassFixture<Contrac
         var id = await fixture.Admin.CreateUserAsync(fixture.Realm, ContractFixture.Named("stands"), Token, Plan("starter"));
         await HasTierAsync(fixture, id, "starter");
         var services = fixture.Bridge.Services;
-        var tiers = services.GetRequiredService<TierCatalogue>();
+        var tiers = services.GetRequiredService<Hot<GrantPolicy>>().Current.Tiers;
         await services.GetRequiredService<TierStore>().SwitchAsync(
             new TierSwitchRequest(
                 new AccountSelector(fixture.Realm, id, IsOwn: false, []), tiers.Find("enterprise")!, "admin", null, "admin", null, []),

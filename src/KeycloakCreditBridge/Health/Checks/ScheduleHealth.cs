@@ -1,7 +1,7 @@
 using KeycloakCreditBridge.Hosting;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace KeycloakCreditBridge.Health;
+namespace KeycloakCreditBridge.Health.Checks;
 
 /// <summary>Healthy while the schedule runs here, or this replica runs none.</summary>
 internal sealed class ScheduleHealth(QuartzHost quartz) : IHealthCheck

@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace KeycloakCreditBridge.Health;
+namespace KeycloakCreditBridge.Health.Checks;
 
 /// <summary>Healthy when the schema is ready and PostgreSQL answers now.</summary>
 internal sealed class DatabaseHealth(SchemaGate gate, HealthStore store) : IHealthCheck

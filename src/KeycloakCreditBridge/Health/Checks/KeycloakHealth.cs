@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace KeycloakCreditBridge.Health;
+namespace KeycloakCreditBridge.Health.Checks;
 
 /// <summary>Healthy when the bridge has a token of a realm, or can get one, and may read what it needs there.</summary>
 internal sealed class KeycloakHealth(TokenSource tokens, AccessMonitor access, string realm) : IHealthCheck

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Intake.Polling;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
-namespace KeycloakCreditBridge.Health;
+namespace KeycloakCreditBridge.Health.Checks;
 
 /// <summary>Healthy when this process polled the realm recently, or another replica polls it.</summary>
 internal sealed class PollHealth(PollStatus status, IOptions<IntakeOptions> intake, TimeProvider clock, string realm) : IHealthCheck
