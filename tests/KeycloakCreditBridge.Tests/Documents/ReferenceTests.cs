@@ -101,7 +101,8 @@ public sealed partial class ReferenceTests
     }
 
     [GeneratedRegex(
-        @"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\| (?<changes>hot|restart) \|$", RegexOptions.Multiline)]
+        @"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\| (?<changes>hot|restart) \|$",
+        RegexOptions.Multiline)]
     private static partial Regex ConfigurationRow();
 
     [GeneratedRegex(@"^\| (?<names>`bridge\..*?) \|", RegexOptions.Multiline)]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Tests.Configuration.Reload;
@@ -81,7 +82,7 @@ public sealed class ReplacedFileTests
     }
 
     [Fact]
-    public void A_ConfigMap_that_Kubernetes_replaces_is_used()
+    public async Task A_ConfigMap_that_Kubernetes_replaces_is_used()
     {
         using var fixture = new ReloadFixture();
         var data = Path.Combine(fixture.Folder, "..data");
@@ -93,7 +94,9 @@ public sealed class ReplacedFileTests
 
         Mount("..2026_11_30_02", After);
         File.CreateSymbolicLink(data + "_tmp", "..2026_11_30_02");
-        File.Move(data + "_tmp", data, overwrite: true);
+        // rename(2), as Kubernetes does: .NET moves what a link names.
+        using var rename = Process.Start("mv", ["-T", data + "_tmp", data]);
+        await rename.WaitForExitAsync(TestContext.Current.CancellationToken);
         Directory.Delete(Path.Combine(fixture.Folder, "..2026_11_30_01"), recursive: true);
         fixture.ReadWritten();
         Assert.Equal(2m, fixture.Get<ProvisioningOptions>().Amount);

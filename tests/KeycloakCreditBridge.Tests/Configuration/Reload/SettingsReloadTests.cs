@@ -79,11 +79,11 @@ public sealed class SettingsReloadTests
     public void A_misspelled_key_refuses_a_change_as_it_stops_a_start()
     {
         using var fixture = ReloadFixture.Start("{}");
-        fixture.Write("""{ "Provisioning": { "Amount": 9, "Teir": "starter" } }""");
+        fixture.Write("""{ "Provisioning": { "Amount": 9, "Teer": "starter" } }""");
         fixture.ReadWritten();
         Assert.Null(fixture.Get<ProvisioningOptions>().Amount);
         Assert.Contains(
-            "Provisioning:Teir is not a setting: did you mean Provisioning:Tier", fixture.Status.Problem, StringComparison.Ordinal);
+            "Provisioning:Teer is not a setting: did you mean Provisioning:Tier", fixture.Status.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
