@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -27,6 +28,7 @@ internal sealed partial class PeriodReset(
     /// <exception cref="NpgsqlException">The database did not confirm: repeating is harmless.</exception>
     public async Task<PeriodRun> RunAsync(CancellationToken cancellationToken)
     {
+        using var trace = UserScope.BeginTrace("renew periods");
         var (started, terms) = (clock.GetTimestamp(), rules.Current.Terms);
         var run = new PeriodRun();
         var gate = new Lock();
@@ -41,7 +43,11 @@ internal sealed partial class PeriodReset(
         {
             metrics.Refused(run.Refused.Count);
             foreach (var (account, reason) in run.Refused.Take(MostLines))
-                LogRefused(account, reason);
+            {
+                using var about = logger.About(account.Realm, account.KeycloakId ?? account.UserId);
+                LogRefused(account.UserId, reason);
+            }
+
             var seconds = Math.Round(clock.GetElapsedTime(started).TotalSeconds, 1);
             LogDone(run.Walked, seconds, run.Renewed, run.Credits, run.Forfeited, run.Refused.Count);
         }
@@ -55,7 +61,7 @@ internal sealed partial class PeriodReset(
             metrics.Renewed(range);
         }
 
-        void Refused(string account, string reason)
+        void Refused(PeriodAccount account, string reason)
         {
             lock (gate)
                 run.Refused.Add((account, reason));
@@ -64,7 +70,7 @@ internal sealed partial class PeriodReset(
 
     // An account that cannot hold its grant, or that a trigger of the installation refuses, is found by halving and skipped.
     private async Task WalkAsync(
-        PeriodTerms terms, string after, string until, Action<RenewedRange> taken, Action<string, string> refused,
+        PeriodTerms terms, string after, string until, Action<RenewedRange> taken, Action<PeriodAccount, string> refused,
         CancellationToken cancellationToken)
     {
         var range = new AccountRange(after, until, RangeSize);
@@ -87,7 +93,7 @@ internal sealed partial class PeriodReset(
             {
                 var account = (await store.NextAsync(range.After, cancellationToken))!;
                 refused(account, exception.MessageText);
-                range = range with { After = account, Limit = 1 };
+                range = range with { After = account.UserId, Limit = 1 };
             }
         }
     }
@@ -106,7 +112,7 @@ internal sealed partial class PeriodReset(
 internal sealed record PeriodRun(long Walked = 0, long Renewed = 0, long Granted = 0, decimal Credits = 0, decimal Forfeited = 0)
 {
     /// <summary>Accounts that the database refused to renew, with its reason.</summary>
-    public List<(string Account, string Reason)> Refused { get; } = [];
+    public List<(PeriodAccount Account, string Reason)> Refused { get; } = [];
 
     public PeriodRun With(RenewedRange range) => this with
     {

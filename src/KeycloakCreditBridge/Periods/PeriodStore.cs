@@ -50,14 +50,15 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 
     private const string MiddleSql =
         """
-        select w.user_id from user_credits w
+        select w.user_id, null::text as realm, null::text as keycloak_id from user_credits w
         where (select c.reltuples from pg_class c where c.oid = to_regclass('user_credits')) >= @Many::bigint
         order by w.user_id
         offset (select greatest(c.reltuples, 0)::bigint / 2 from pg_class c where c.oid = to_regclass('user_credits'))
         limit 1
         """;
 
-    private const string NextSql = "select w.user_id from user_credits w where w.user_id > @After::text order by w.user_id limit 1";
+    private const string NextSql =
+        "select w.user_id, w.realm, w.keycloak_id from user_credits w where w.user_id > @After::text order by w.user_id limit 1";
 
     /// <summary>Renews those of the next accounts whose period ended.</summary>
     /// <param name="range">Which accounts.</param>
@@ -71,13 +72,13 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
 
     /// <summary>About the middle one of all accounts; null where there are fewer than <paramref name="many"/>.</summary>
     public async Task<string?> MiddleAsync(long many, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<Next>(MiddleSql, [new("Many", NpgsqlDbType.Bigint) { Value = many }],
+        (await dataSource.QueryPreparedAsync<PeriodAccount>(MiddleSql, [new("Many", NpgsqlDbType.Bigint) { Value = many }],
             cancellationToken)) is [var next] ? next.UserId : null;
 
     /// <summary>The account that follows an id; null when none does.</summary>
-    public async Task<string?> NextAsync(string after, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<Next>(NextSql, [new("After", NpgsqlDbType.Text) { Value = after }],
-            cancellationToken)) is [var next] ? next.UserId : null;
+    public async Task<PeriodAccount?> NextAsync(string after, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<PeriodAccount>(NextSql, [new("After", NpgsqlDbType.Text) { Value = after }],
+            cancellationToken)) is [var next] ? next : null;
 
     private static NpgsqlParameter[] Parameters(AccountRange range, PeriodTerms terms, DateTimeOffset now) =>
     [
@@ -93,9 +94,12 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
         terms.Tiers.Column("Unlimited", NpgsqlDbType.Boolean, tier => tier.Unlimited),
         terms.Tiers.Column("MaxRolloverByTier", NpgsqlDbType.Numeric, tier => tier.MaxRollover),
     ];
-
-    private sealed record Next(string UserId);
 }
+
+/// <summary>An account and its user.</summary>
+/// <param name="Realm">Null where no user of it is known.</param>
+/// <param name="KeycloakId">Null where no user of it is known.</param>
+internal sealed record PeriodAccount(string UserId, string? Realm, string? KeycloakId);
 
 /// <summary>The next accounts behind an id, in the order of the index.</summary>
 /// <param name="After">The id; empty at the beginning.</param>

@@ -10,10 +10,11 @@ internal static class Spans
     private static readonly ActivitySource Source = new(SourceName);
 
     /// <summary>
-    /// The running trace as W3C's `traceparent`, to be kept with what is done later; null where no trace is recorded.
+    /// The running trace as W3C's `traceparent`, to be kept with what is done later. Where no trace is recorded it is that of the request,
+    /// for the lines of the log; null where spans are recorded and those of this trace are not.
     /// </summary>
     public static string? CurrentParent =>
-        Activity.Current is { Recorded: true, IdFormat: ActivityIdFormat.W3C } current ? current.Id : null;
+        Activity.Current is { IdFormat: ActivityIdFormat.W3C } current && (current.Recorded || !Source.HasListeners()) ? current.Id : null;
 
     /// <summary>Begins a span within the running trace, or a trace.</summary>
     public static Activity? Start(string name, params ReadOnlySpan<(string Key, object? Value)> tags)

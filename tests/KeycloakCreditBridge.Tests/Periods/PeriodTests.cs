@@ -211,7 +211,7 @@ public sealed class PeriodTests(PostgresFixture postgres)
             await fixture.AddAsync($"user-{number:00}", number is 7 or 19 ? 99_999_999_999_999m : 0m, "2026-11-30");
         await fixture.Database.ExecuteAsync("update user_credits set last_reset = '-infinity' where user_id = 'user-03'");
         var run = await fixture.RunAsync();
-        Assert.Equal(["user-03", "user-07", "user-19"], run.Refused.Select(refused => refused.Account));
+        Assert.Equal(["user-03", "user-07", "user-19"], run.Refused.Select(refused => refused.Account.UserId));
         Assert.Equal(17, await fixture.Database.ScalarAsync<int>("select count(*)::int from user_credits where credits_remaining = 5"));
         Assert.Equal(17, await fixture.Database.ScalarAsync<int>("select sum((metadata ->> 'accounts')::int)::int from audit_logs"));
     }

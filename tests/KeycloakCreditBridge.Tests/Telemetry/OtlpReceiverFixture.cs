@@ -16,6 +16,7 @@ internal sealed class OtlpReceiverFixture : IAsyncDisposable
 {
     private readonly ConcurrentQueue<ReceivedSpan> _spans = new();
     private readonly ConcurrentDictionary<string, int> _requests = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _logs = new();
     private readonly WebApplication _app;
 
     private OtlpReceiverFixture()
@@ -31,6 +32,8 @@ internal sealed class OtlpReceiverFixture : IAsyncDisposable
             _requests.AddOrUpdate(signal, 1, (_, count) => count + 1);
             if (signal == "traces")
                 Read(body.ToArray());
+            if (signal == "logs")
+                _logs.Enqueue(Encoding.Latin1.GetString(body.ToArray()));
         });
     }
 
@@ -55,6 +58,9 @@ internal sealed class OtlpReceiverFixture : IAsyncDisposable
 
     /// <summary>Whether something of a signal, `traces`, `metrics` or `logs`, came.</summary>
     public bool Has(string signal) => _requests.ContainsKey(signal);
+
+    /// <summary>Whether a line came whose text or fields contain this.</summary>
+    public bool HasLine(string text) => _logs.Any(body => body.Contains(text, StringComparison.Ordinal));
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 

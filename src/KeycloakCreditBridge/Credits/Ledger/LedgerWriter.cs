@@ -1,12 +1,14 @@
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Credits.Balances;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
 /// <summary>Writes credit changes, each once for its key, and says why one is refused.</summary>
-internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator announcer, CreditsMetrics metrics, TimeProvider clock)
+internal sealed partial class LedgerWriter(
+    CreditChangeStore store, BalanceInvalidator announcer, CreditsMetrics metrics, TimeProvider clock, ILogger<LedgerWriter> logger)
 {
     private const int MostTries = 20;
 
@@ -25,6 +27,8 @@ internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator a
             {
                 announcer.Invalidate([result.AccountId!]);
                 metrics.Changed(change.Type);
+                if (logger.IsEnabled(LogLevel.Debug))
+                    LogChanged(change);
                 return answer;
             }
 
@@ -35,6 +39,12 @@ internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator a
                 continue;
             throw Refusal(change, result);
         }
+    }
+
+    private void LogChanged(CreditChange change)
+    {
+        using var about = logger.About(change.Selector.Realm, change.Selector.User);
+        LogChanged(change.Type, change.Amount, change.CallerKey);
     }
 
     // It goes on when the caller disconnects, who could not know the outcome otherwise.
@@ -90,4 +100,7 @@ internal sealed class LedgerWriter(CreditChangeStore store, BalanceInvalidator a
 
     private static Dictionary<string, object?> StatusOf(CreditChangeResult seen) =>
         new() { ["account_status"] = seen.Status, ["reason"] = seen.StatusReason };
+
+    [LoggerMessage(EventId = 840, Level = LogLevel.Debug, Message = "Credits changed by {Amount} ({Type}), asked for by {Caller}.")]
+    private partial void LogChanged(string type, decimal amount, string caller);
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
@@ -70,12 +72,25 @@ internal sealed partial class FirstRead(
         }
         catch (KeycloakOtherIdException exception)
         {
+            using var about = logger.About(realm, user);
             LogOtherId(user, exception.Message);
             return false;
         }
     }
 
-    private Task ConvergeAsync(DesiredState desired) => _commits.WriteAsync([desired], ConvergeBatchAsync, CancellationToken.None);
+    // The commit is shared by requests of many traces.
+    private Task ConvergeAsync(DesiredState desired)
+    {
+        if (logger.IsEnabled(LogLevel.Debug))
+            LogOpening(desired);
+        return _commits.WriteAsync([desired with { Traceparent = Activity.Current?.Id }], ConvergeBatchAsync, CancellationToken.None);
+    }
+
+    private void LogOpening(DesiredState desired)
+    {
+        using var about = logger.About(desired.Realm, desired.KeycloakId);
+        LogOpening(desired.State);
+    }
 
     private async Task ConvergeBatchAsync(IReadOnlyList<DesiredState> batch)
     {
@@ -84,7 +99,12 @@ internal sealed partial class FirstRead(
             cache.Forget(change.AccountId);
         metrics.FirstRead(result.Opened);
         foreach (var refusal in result.Refusals)
+        {
+            using var about = logger.About(
+                refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId, refusal.DesiredState.Traceparent);
             LogRefused(refusal.DesiredState.KeycloakId, refusal.DesiredState.Realm, refusal.Reason);
+        }
+
         // The worker tries again and lists the user as dead in the end.
         await hints.WriteAsync([.. result.Refusals.Select(refusal => HintOf(refusal.DesiredState))], CancellationToken.None);
     }
@@ -98,4 +118,7 @@ internal sealed partial class FirstRead(
 
     [LoggerMessage(EventId = 831, Level = LogLevel.Warning, Message = "The first read of user {User} opened no account: {Reason}")]
     private partial void LogOtherId(string user, string reason);
+
+    [LoggerMessage(EventId = 832, Level = LogLevel.Debug, Message = "A first read converges the account: the user is {State}.")]
+    private partial void LogOpening(UserState state);
 }

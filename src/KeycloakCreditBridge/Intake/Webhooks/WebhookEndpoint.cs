@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -157,7 +158,15 @@ internal sealed partial class WebhookEndpoint(
         if (Interlocked.Exchange(ref _storing, 1) == 0)
             LogStoringAgain();
         metrics.DeliveryAccepted(hint.Realm);
+        if (logger.IsEnabled(LogLevel.Debug))
+            LogStored(hint);
         return TypedResults.NoContent();
+    }
+
+    private void LogStored(UserHint hint)
+    {
+        using var about = logger.About(hint.Realm, hint.UserId);
+        LogStored(hint.Kind, hint.Cause);
     }
 
     private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason)
@@ -178,4 +187,7 @@ internal sealed partial class WebhookEndpoint(
 
     [LoggerMessage(EventId = 201, Level = LogLevel.Information, Message = "Webhooks are stored again.")]
     private partial void LogStoringAgain();
+
+    [LoggerMessage(EventId = 203, Level = LogLevel.Debug, Message = "A webhook is stored as a hint: {Kind}, by {Cause}.")]
+    private partial void LogStored(HintKind kind, string cause);
 }

@@ -50,6 +50,8 @@ internal sealed partial class CreditGate(
         var verdict = await EvaluateAsync(userId, cancellationToken);
         span?.SetTag("credits.decision", verdict.IsAllowed ? "allow" : "refuse").SetTag("credits.reason", verdict.Reason);
         metrics.RecordDecision(verdict.IsAllowed, verdict.Reason);
+        if (logger.IsEnabled(LogLevel.Debug))
+            LogDecided(userId, verdict);
         return verdict;
     }
 
@@ -62,6 +64,12 @@ internal sealed partial class CreditGate(
     }
 
     public void Dispose() => _requests.Dispose();
+
+    private void LogDecided(string? userId, GateVerdict verdict)
+    {
+        using var about = logger.About(verdict.Realm, userId);
+        LogDecided(verdict.IsAllowed, verdict.Reason);
+    }
 
     private async Task<GateVerdict> EvaluateAsync(string? userId, CancellationToken cancellationToken)
     {
@@ -116,10 +124,10 @@ internal sealed partial class CreditGate(
 
     private static GateVerdict Evaluate(GatedAccount account) => account switch
     {
-        { Status: "held" } => new(false, "held", "Your credit account is on hold."),
-        { Status: "closed" } => new(false, "closed", "Your credit account is closed."),
-        { Unlimited: true } or { CreditsRemaining: > 0m } => new(true, "credits", null),
-        _ => new(false, "no_credits", NoCreditsMessage(account)),
+        { Status: "held" } => new(false, "held", "Your credit account is on hold.") { Realm = account.Realm },
+        { Status: "closed" } => new(false, "closed", "Your credit account is closed.") { Realm = account.Realm },
+        { Unlimited: true } or { CreditsRemaining: > 0m } => new(true, "credits", null) { Realm = account.Realm },
+        _ => new(false, "no_credits", NoCreditsMessage(account)) { Realm = account.Realm },
     };
 
     private static string NoCreditsMessage(GatedAccount account) => account.PeriodEnd is { } end
@@ -207,10 +215,17 @@ internal sealed partial class CreditGate(
         EventId = 855, Level = LogLevel.Warning, Message = "The gate could not check a user and applies Metering:Gate:Undecided: {Reason}")]
     private partial void LogUndecided(string reason);
 
+    [LoggerMessage(EventId = 858, Level = LogLevel.Debug, Message = "The gate decided a call: allowed {Allowed}, reason {Reason}.")]
+    private partial void LogDecided(bool allowed, string reason);
+
     /// <param name="IsKnown">Whether the realm has the user; null without an answer in time.</param>
     private sealed record RealmAnswer(string Realm, bool? IsKnown, string? Problem);
 }
 
 /// <param name="Reason">The reason as a metric tag.</param>
 /// <param name="Message">The reason for the refused user.</param>
-internal sealed record GateVerdict(bool IsAllowed, string Reason, string? Message);
+internal sealed record GateVerdict(bool IsAllowed, string Reason, string? Message)
+{
+    /// <summary>The realm of the account's user; null where there is no account, or no user of it is known.</summary>
+    public string? Realm { get; init; }
+}

@@ -37,7 +37,10 @@ internal sealed class ForwardAuthEndpoint(AccountLookup accounts, BalanceStore s
     {
         var balance = await FindAsync(context);
         var verdict = gate.Decide(
-            balance is null ? null : new GatedAccount(balance.Status, balance.CreditsRemaining, balance.Unlimited, balance.PeriodEnd));
+            balance is null
+                ? null
+                : new GatedAccount(
+                    balance.Status, balance.CreditsRemaining, balance.Unlimited, balance.PeriodEnd, Caller.Of(context).Realm));
         var headers = context.Response.Headers;
         headers.CacheControl = "no-store";
         // Empty rather than absent: a gateway that copies what there is would pass on what its client sent under these names.

@@ -13,7 +13,7 @@ internal sealed class GateStore(NpgsqlDataSource dataSource, IOptions<Provisioni
     private const string FindSql =
         $"""
         select c.status, c.credits_remaining, c.unlimited,
-            credit_period_end(c.last_reset, c.created_at, @PeriodSeconds::double precision) as period_end
+            credit_period_end(c.last_reset, c.created_at, @PeriodSeconds::double precision) as period_end, c.realm
         from (select @UserId::text as user_id) w
         {BalanceStore.NamedAccount}
         """;
@@ -31,4 +31,5 @@ internal sealed class GateStore(NpgsqlDataSource dataSource, IOptions<Provisioni
 }
 
 /// <summary>The facts that decide.</summary>
-internal sealed record GatedAccount(string Status, decimal CreditsRemaining, bool Unlimited, DateTimeOffset? PeriodEnd);
+/// <param name="Realm">The realm of the account's user; null where no user of it is known.</param>
+internal sealed record GatedAccount(string Status, decimal CreditsRemaining, bool Unlimited, DateTimeOffset? PeriodEnd, string? Realm);

@@ -11,7 +11,7 @@ internal static class ChargeStore
 {
     private const string AccountsSql =
         $"""
-        select w.user_id, c.user_id as account_id, c.tier
+        select w.user_id, c.user_id as account_id, c.tier, c.realm
         from unnest(@UserIds::text[]) as w (user_id)
         {BalanceStore.NamedAccount}
         order by c.user_id collate "C"
@@ -61,7 +61,8 @@ internal static class ChargeStore
 }
 
 /// <param name="UserId">The id by which the gateway named the user.</param>
-internal sealed record MeteredAccount(string UserId, string AccountId, string Tier);
+/// <param name="Realm">The realm of the account's user; null where no user of it is known.</param>
+internal sealed record MeteredAccount(string UserId, string AccountId, string Tier, string? Realm);
 
 /// <summary>A record with its price.</summary>
 /// <param name="IsFree">Free by rule; a price of zero alone does not make it free.</param>

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Hints;
@@ -62,6 +63,7 @@ internal sealed partial class UsageWorker(
                 return false;
             batch = claimed;
             using var span = Spans.Start("charge usage", ("credits.report", batch.Id));
+            using var trace = UserScope.BeginTrace("charge usage");
             try
             {
                 outcome = await ProcessAsync(transaction, batch, cancellationToken);
@@ -156,6 +158,8 @@ internal sealed partial class UsageWorker(
         if (refused.Count > 0)
             await UsageReportStore.RefuseAsync(transaction, refused, now, cancellationToken);
         await UsageReportStore.CompleteAsync(transaction, batch, cancellationToken);
+        if (logger.IsEnabled(LogLevel.Debug))
+            LogCharges(charges, accounts);
         return new Outcome(charged, charges.Length - charged.Records, refused, isExpired ? [] : HintsFor(unknown, realms), null)
         {
             Accounts = [.. charges.Select(charge => charge.AccountId).Distinct()],
@@ -163,6 +167,15 @@ internal sealed partial class UsageWorker(
             FailedCharged = charges.Count(charge => charge.Record.IsFailure),
             FailedIgnored = usage.Records.Count - records.Length,
         };
+    }
+
+    private void LogCharges(Charge[] charges, Dictionary<string, MeteredAccount> accounts)
+    {
+        foreach (var charge in charges)
+        {
+            using var about = logger.About(accounts[charge.Record.UserId].Realm, charge.Record.UserId);
+            LogCharging(charge.Credits, charge.Record.Model);
+        }
     }
 
     private static bool IsExpired(UsageReport batch, DateTimeOffset now) => now - batch.ReceivedAt >= MaxWait;
@@ -219,4 +232,7 @@ internal sealed partial class UsageWorker(
     [LoggerMessage(EventId = 853, Level = LogLevel.Warning,
         Message = "Refused {Count} usage records, which are kept in usage_refusals; correct the cause and retry them. The first: {Reason}")]
     private partial void LogRefused(int count, string reason);
+
+    [LoggerMessage(EventId = 859, Level = LogLevel.Debug, Message = "Usage is charged with {Credits} credits, model {Model}.")]
+    private partial void LogCharging(decimal credits, string? model);
 }

@@ -187,9 +187,9 @@ completed as (
         order by h.realm, h.keycloak_id
         for update of h))
 )
-select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status, false as welcomed
+select user_id as account_id, tier, credits_remaining as balance, true as opened, null as status, false as welcomed, realm, keycloak_id
 from opened
 union all
-select user_id, null, null, false, status, false from changed where status_changes
+select user_id, null, null, false, status, false, realm, keycloak_id from changed where status_changes
 union all
-select user_id, tier, credits_remaining, false, null, true from changed where welcomes
+select user_id, tier, credits_remaining, false, null, true, realm, keycloak_id from changed where welcomes

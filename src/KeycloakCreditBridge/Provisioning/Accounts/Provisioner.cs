@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -37,7 +38,7 @@ internal sealed partial class Provisioner(
         if (!progress.IsAnyDone && progress.Suspects is [var (_, first), ..])
             ExceptionDispatchInfo.Throw(first);
         progress.Refusals.AddRange(progress.Suspects.Select(suspect => new Refusal(suspect.State, suspect.Exception.Message)));
-        Log(progress.Changes);
+        Log(progress.Changes, batch);
         WarnOfUnknownTiers(batch);
         var result = new ConvergeResult(progress.Changes, progress.Refusals);
         metrics.Converged(result, batch, clock.GetUtcNow());
@@ -163,7 +164,7 @@ internal sealed partial class Provisioner(
     }
 
     // A line for each of a million accounts would bury all other lines. The ledger has every account.
-    private void Log(List<AccountChange> changes)
+    private void Log(List<AccountChange> changes, DesiredState[] batch)
     {
         if (changes.Count > MaxLogLines)
         {
@@ -181,6 +182,9 @@ internal sealed partial class Provisioner(
 
         foreach (var change in changes)
         {
+            using var about = logger.About(
+                change.Realm, change.KeycloakId,
+                Array.Find(batch, state => state.Realm == change.Realm && state.KeycloakId == change.KeycloakId)?.Traceparent);
             if (change.Opened)
                 LogOpened(change.AccountId, change.Tier, change.Balance);
             else if (change.SwitchedFrom is { } earlier)
@@ -199,7 +203,10 @@ internal sealed partial class Provisioner(
         {
             if (state.TierFromKeycloak?.Unknown is { } value && _unknownTiers.Count < MaxUnknownTiers
                 && _unknownTiers.TryAdd((state.Realm, value), true))
+            {
+                using var about = logger.About(state.Realm, state.KeycloakId, state.Traceparent);
                 LogUnknownTier(state.Realm, value, state.KeycloakId);
+            }
         }
     }
 
@@ -240,11 +247,3 @@ internal sealed partial class Provisioner(
     [LoggerMessage(EventId = 401, Level = LogLevel.Information, Message = "Account {AccountId} is now {Status}.")]
     private partial void LogStatusChanged(string accountId, string? status);
 }
-
-/// <param name="Refusals">Users whose data the database refused, with its reason.</param>
-internal sealed record ConvergeResult(IReadOnlyList<AccountChange> Changes, IReadOnlyList<Refusal> Refusals)
-{
-    public int Opened => Changes.Count(change => change.Opened);
-}
-
-internal sealed record Refusal(DesiredState DesiredState, string Reason);

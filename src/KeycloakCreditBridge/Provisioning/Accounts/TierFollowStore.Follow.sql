@@ -26,4 +26,4 @@ target as (
 recorded as (
     update keycloak_users k set tier = d.mapped_tier_now from due d where k.realm = d.realm and k.keycloak_id = d.keycloak_id
 )
-select user_id as account_id, earlier, tier, credits_remaining as balance from switched order by user_id collate "C"
+select user_id as account_id, earlier, tier, credits_remaining as balance, realm, keycloak_id from switched order by user_id collate "C"

@@ -39,7 +39,11 @@ internal static class TierFollowStore
             ],
             cancellationToken);
         return [.. rows.Select(
-            row => new AccountChange(row.AccountId, row.Tier, row.Balance, Opened: false, Status: null) { SwitchedFrom = row.Earlier })];
+            row => new AccountChange(
+                row.AccountId, row.Tier, row.Balance, Opened: false, Status: null, Welcomed: false, row.Realm, row.KeycloakId)
+            {
+                SwitchedFrom = row.Earlier,
+            })];
     }
 
     /// <summary>What <see cref="SwitchAccounts"/> takes.</summary>
@@ -51,5 +55,5 @@ internal static class TierFollowStore
         new("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
     ];
 
-    private sealed record SwitchedAccount(string AccountId, string Earlier, string Tier, decimal Balance);
+    private sealed record SwitchedAccount(string AccountId, string Earlier, string Tier, decimal Balance, string Realm, string KeycloakId);
 }

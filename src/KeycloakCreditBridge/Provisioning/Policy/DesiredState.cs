@@ -95,6 +95,9 @@ internal sealed record DesiredState(
     /// </summary>
     public TierTerms? TierTerms { get; init; }
 
+    /// <summary>The trace that led to the user, as W3C's `traceparent`; null for the running one.</summary>
+    public string? Traceparent { get; init; }
+
     /// <summary>The tiers by which this was decided.</summary>
     public required TierCatalogue Tiers { get; init; }
 }

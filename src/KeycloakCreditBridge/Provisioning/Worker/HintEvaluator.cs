@@ -53,7 +53,7 @@ internal sealed class HintEvaluator(
             try
             {
                 if (await EvaluateAsync(policy, hint, batch, token) is { } state)
-                    desired.Add(state);
+                    desired.Add(state with { Traceparent = hint.Traceparent });
                 else
                     postponed.Add(RetryUntilConsistent(hint));
                 if (!batch.TryGet(hint.Realm, hint.KeycloakId, out _))

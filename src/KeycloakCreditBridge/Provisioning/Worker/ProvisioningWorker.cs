@@ -1,7 +1,9 @@
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
@@ -104,6 +106,7 @@ internal sealed partial class ProvisioningWorker(
     private async Task CompleteAsync(IReadOnlyList<ClaimedHint> claimed, HintEvaluations evaluations)
     {
         using var batch = Spans.StartBatch("converge accounts", claimed.Select(hint => hint.Traceparent));
+        using var trace = UserScope.BeginTrace("converge accounts");
         var result = await provisioner.ConvergeAsync(evaluations.DesiredStates, CancellationToken.None);
         var completedAt = clock.GetUtcNow();
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
@@ -115,6 +118,8 @@ internal sealed partial class ProvisioningWorker(
         {
             var hint = byUser[(state.Realm, state.KeycloakId)];
             metrics.HintCompleted(completedAt - hint.HintedAt);
+            if (logger.IsEnabled(LogLevel.Debug))
+                LogCompleted(hint, state);
             Spans.AddPart(hint.Traceparent, "commit user", batch, ("credits.realm", state.Realm), ("enduser.id", state.KeycloakId));
         }
 
@@ -124,8 +129,15 @@ internal sealed partial class ProvisioningWorker(
         foreach (var item in postponed.Where(item => item.Dead))
         {
             metrics.HintDeadLettered();
+            using var about = logger.About(item.Hint.Realm, item.Hint.KeycloakId, item.Hint.Traceparent);
             LogDeadLettered(item.Hint.Realm, item.Hint.KeycloakId, item.Attempts, item.Error);
         }
+    }
+
+    private void LogCompleted(ClaimedHint hint, DesiredState state)
+    {
+        using var about = logger.About(state.Realm, state.KeycloakId, hint.Traceparent);
+        LogCompleted(state.State, state.Reason);
     }
 
     // A stop or an unreachable database says nothing about these users. A hint that is not released is due when the lease ends.
@@ -179,4 +191,7 @@ internal sealed partial class ProvisioningWorker(
     [LoggerMessage(EventId = 414, Level = LogLevel.Error,
         Message = "The hint of user {KeycloakId} of realm {Realm} is dead after {Attempts} attempts; retry it with hints retry: {Reason}")]
     private partial void LogDeadLettered(string realm, string keycloakId, int attempts, string reason);
+
+    [LoggerMessage(EventId = 418, Level = LogLevel.Debug, Message = "A hint is completed: the user is {State}, reason {Reason}.")]
+    private partial void LogCompleted(UserState state, string? reason);
 }

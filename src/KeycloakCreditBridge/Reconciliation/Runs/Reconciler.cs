@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Telemetry;
 using Npgsql;
@@ -29,6 +30,7 @@ internal sealed partial class Reconciler(
         RunRequest request, IProgress<ReconcileProgress> progress, CancellationToken cancellationToken)
     {
         using var span = Spans.Start("reconcile realm", ("credits.realm", request.Realm));
+        using var trace = UserScope.BeginTrace("reconcile realm");
         var active = new ActiveRun(request, progress, clock);
         try
         {

@@ -73,7 +73,10 @@ public sealed class ReloadUnderLoadTests(PostgresFixture postgres)
 
         fixture.Write(
             """
-            { "Provisioning": { "Tier": "starter" }, "Serilog": { "MinimumLevel": { "Override": { "Microsoft.AspNetCore.Hosting": "Debug" } } } }
+            {
+              "Provisioning": { "Tier": "starter" },
+              "Serilog": { "MinimumLevel": { "Override": { "Microsoft.AspNetCore.Hosting": "Debug" } } }
+            }
             """);
         await fixture.Bridge.SignalAsync("HUP");
         await Eventually.TrueAsync(() => fixture.Says("Provisioning:Tier trial → starter"), "the change is used");

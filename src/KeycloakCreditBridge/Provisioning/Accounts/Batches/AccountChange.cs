@@ -6,7 +6,10 @@ namespace KeycloakCreditBridge.Provisioning.Accounts.Batches;
 /// <param name="Opened">The account was opened now.</param>
 /// <param name="Status">The account's new status if it changed: `active`, `held` or `closed`.</param>
 /// <param name="Welcomed">The opening grant followed now that the address is verified.</param>
-internal sealed record AccountChange(string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status, bool Welcomed = false)
+/// <param name="Realm">The realm of the account's user.</param>
+/// <param name="KeycloakId">The account's user.</param>
+internal sealed record AccountChange(
+    string AccountId, string? Tier, decimal? Balance, bool Opened, string? Status, bool Welcomed, string Realm, string KeycloakId)
 {
     /// <summary>The tier before, where the account followed Keycloak to another one; then tier and balance are those after.</summary>
     public string? SwitchedFrom { get; init; }
