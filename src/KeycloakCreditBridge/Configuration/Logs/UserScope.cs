@@ -24,7 +24,14 @@ internal static class UserScope
     /// <summary>
     /// Begins a trace of work that no request began. Where nothing records it, its id is in lines of the log all the same.
     /// </summary>
-    public static Activity? BeginTrace(string name) => Activity.Current is null ? new Activity(name).Start() : null;
+    public static Activity? BeginTrace(string name)
+    {
+        if (Activity.Current is not null)
+            return null;
+        var activity = new Activity(name);
+        activity.Start();
+        return activity;
+    }
 
     private static string TraceOf(string? traceparent) =>
         traceparent is { Length: > TraceAt + TraceLength } ? traceparent.Substring(TraceAt, TraceLength)
