@@ -105,8 +105,8 @@ internal sealed partial class CreditGate(
             return UnknownUser(rules);
         if (_undecidedUsers.Contains(userId))
             return Undecided(rules);
-        var left = rules.Budget - clock.GetElapsedTime(begun);
-        if (await ProvisionAsync(userId, left > TimeSpan.Zero ? left : TimeSpan.Zero).WaitAsync(cancellationToken) is not { } isKnown)
+        var left = TimeSpan.FromTicks(Math.Max(0, (rules.Budget - clock.GetElapsedTime(begun)).Ticks));
+        if (await ProvisionAsync(rules, userId, left).WaitAsync(cancellationToken) is not { } isKnown)
             return Undecided(rules);
         if (isKnown && await FindAsync(userId, inTime) is { } opened)
             return Evaluate(opened);
@@ -147,9 +147,9 @@ internal sealed partial class CreditGate(
     /// Whether Keycloak has the user, who then has an account unless the rules give none; null without an answer in time. Calls of one user
     /// at the same time share the answer.
     /// </summary>
-    private async Task<bool?> ProvisionAsync(string userId, TimeSpan budget)
+    private async Task<bool?> ProvisionAsync(GateOptions rules, string userId, TimeSpan budget)
     {
-        var shared = _asked.GetOrAdd(userId, id => new Lazy<Task<bool?>>(() => TryProvisionAsync(id, budget)));
+        var shared = _asked.GetOrAdd(userId, id => new Lazy<Task<bool?>>(() => TryProvisionAsync(rules, id, budget)));
         try
         {
             return await shared.Value;
@@ -160,7 +160,7 @@ internal sealed partial class CreditGate(
         }
     }
 
-    private async Task<bool?> TryProvisionAsync(string userId, TimeSpan budget)
+    private async Task<bool?> TryProvisionAsync(GateOptions rules, string userId, TimeSpan budget)
     {
         using var inTime = new CancellationTokenSource(budget, clock);
         List<RealmAnswer> unanswered = [];
@@ -185,7 +185,7 @@ internal sealed partial class CreditGate(
         await hints.WriteAsync(
                 [.. unanswered.Select(asked => new UserHint(asked.Realm, userId, HintKind.Seen, "GATE", HintSources.Gateway))],
                 CancellationToken.None)
-            .WaitAsync(options.Current.Gate.Budget, clock);
+            .WaitAsync(rules.Budget, clock);
         return null;
     }
 
