@@ -31,6 +31,8 @@ internal sealed class BridgeProcess : IAsyncDisposable
     /// <summary>The last lines of its log.</summary>
     public string Log => _process.LastLines(200);
 
+    public bool HasExited => _process.HasExited;
+
     public double ProcessorSeconds
     {
         get

@@ -18,6 +18,7 @@ internal static class GrantsModule
         builder.Services.AddInstruments<GrantsMetrics>();
         builder.Services.AddSingleton<LotBooking>();
         builder.Services.AddSingleton<GrantBook>();
+        builder.Services.AddSingleton<GrantEnds>();
         builder.Services.AddSingleton<LotsInUse>();
         builder.Services.AddSingleton<ISchemaCondition>(services => services.GetRequiredService<LotsInUse>());
         builder.Services.AddSingleton<LotSweep>();

@@ -3,6 +3,8 @@
 -- account that another run renewed is no longer due. An account renamed meanwhile is left to the next run. The grant key of the period
 -- makes it once: the balance changes by the rows really written, and credits are forfeited only where the period's row was written.
 -- The date advances in any case, so that an existing key is not tried for ever.
+-- The transaction holds the locks of the accounts that are due. `@LotAccounts` are those whose balance does not say what they may lose.
+-- What stands between the words lots and end is for accounts whose grants have ends or priorities.
 -- `in` stands in expressions and not in conditions, so that it is a hash look-up whatever the planner estimates.
 
 with {account_range},
@@ -30,6 +32,25 @@ granted as (
 ),
 -- decided: the terms, each with whether its ledger row was written.
 decided as (select t.*, t.user_id in (select g.user_id from granted g) as is_granted from terms t offset 0),
+/* lots */
+-- closed: the grants whose credits are lost, spent ones too.
+closed as (
+    update credit_grants g
+    set closed_at = d.booked_at, close_reason = 'period_ended'
+    from decided d
+    where d.is_granted and not @Rollover and g.user_id = d.user_id and g.closed_at is null
+        and (g.category <> 'paid' or @Lost = 'All')
+),
+-- stamped: what is decided for the grants of the new period.
+stamped as (
+    insert into credit_grants (user_id, grant_key, amount, priority, granted_at, expires_at)
+    select user_id, 'reset:' || period, amount, @Priority::smallint, booked_at + interval '1 microsecond',
+        coalesce(@At::timestamptz, now()) + @EndsAfter::interval
+    from decided
+    where is_granted and amount > 0 and @Stamps::boolean
+    on conflict (user_id, grant_key) do nothing
+),
+/* end */
 -- forfeited: the ledger rows of what is left and lost.
 forfeited as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
@@ -44,6 +65,11 @@ updated as (
     update user_credits c
     set credits_remaining = c.credits_remaining + m.added - m.taken, last_reset = m.ends,
         updated_at = m.booked_at + interval '1 microsecond',
+        /* lots */ next_expiry = case when not m.is_granted then c.next_expiry
+            when @Rollover then least(c.next_expiry, coalesce(@At, now()) + @EndsAfter)
+            else least(coalesce(@At, now()) + @EndsAfter, (
+                select min(g.expires_at) from credit_grants g
+                where g.user_id = c.user_id and g.closed_at is null and g.category = 'paid' and @Lost <> 'All')) end, /* end */
         credits_allocated = case when m.is_granted then m.amount else c.credits_allocated end
     from (
         select s.*, case when s.is_granted then s.amount else 0 end as added,

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -5,14 +7,14 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Periods;
 
 /// <summary>Brings accounts whose period ended into the current period, a range of accounts in one statement.</summary>
-internal sealed class PeriodStore(NpgsqlDataSource dataSource)
+internal sealed class PeriodStore(NpgsqlDataSource dataSource, GrantEnds? ends = null)
 {
     // When the period of account c ends; one without dates begins its first period now.
-    private const string PeriodEnd =
+    internal const string PeriodEnd =
         "coalesce(credit_period_end(c.last_reset, c.created_at, @Seconds::double precision), @Now::timestamptz)";
 
     // The next accounts in the order of the index, due or not: however few are due, a statement reads no more than its limit.
-    private const string AccountRange =
+    internal const string AccountRange =
         """
         walked as (select w.user_id from user_credits w where w.user_id > @After::text and w.user_id <= @Until::text
             order by w.user_id limit @Limit::integer),
@@ -26,8 +28,9 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
             to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
             coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
             t.grant_metadata, t.forfeit_metadata,
-            case when @Rollover::boolean then greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0)
-                else greatest(d.balance, 0) end as excess
+            case when @Rollover::boolean
+                then least(greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0), coalesce(l.most, greatest(d.balance, 0)))
+                else coalesce(l.most, greatest(d.balance, 0)) end as excess
         from (
             select e.*,
                 e.ended + make_interval(secs => @Seconds * floor(extract(epoch from @Now - e.ended) / @Seconds)::double precision) as begins
@@ -35,18 +38,22 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
             offset 0) d
         left join (
             select k.tier, u.amount, u.unlimited, u.max_rollover,
-                jsonb_build_object('tier', k.tier, 'reason', 'period_reset') as grant_metadata,
-                jsonb_build_object('tier', k.tier, 'reason', 'period_ended') as forfeit_metadata
+                jsonb_strip_nulls(jsonb_build_object('tier', k.tier, 'reason', 'period_reset',
+                    'closes', case when not @Rollover then @Lost::text end)) as grant_metadata,
+                jsonb_build_object('tier', k.tier, 'reason', 'period_ended', 'takes', @Lost) as forfeit_metadata
             from (select distinct e.tier from due e) k
             left join unnest(@Tiers::text[], @Amounts::numeric[], @Unlimited::boolean[], @MaxRolloverByTier::numeric[])
                 as u (tier, amount, unlimited, max_rollover)
                 on u.tier = k.tier) t
             on t.tier = d.tier
+        left join unnest(@LotAccounts::text[], @Most::numeric[]) as l (user_id, most) on l.user_id = d.user_id
         """;
 
-    private static readonly string RenewSql = SqlText.Of(
+    private static readonly string RenewLotsSql = SqlText.Of(
         typeof(PeriodStore), "PeriodStore.Renew.sql", ("account_range", AccountRange), ("period_end", PeriodEnd),
         ("tier_terms", TierTerms));
+
+    private static readonly string RenewSql = SqlText.Without("lots", RenewLotsSql);
 
     private const string MiddleSql =
         """
@@ -67,8 +74,26 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource)
     /// <param name="cancellationToken">Ends it before it is committed.</param>
     /// <exception cref="PostgresException">Among others an account cannot hold its grant: nothing was done.</exception>
     public async Task<RenewedRange> RenewAsync(AccountRange range, PeriodTerms terms, DateTimeOffset now,
-        CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<RenewedRange>(RenewSql, Parameters(range, terms, now), cancellationToken))[0];
+        CancellationToken cancellationToken)
+    {
+        if (ends is not null)
+            await ends.EnsureAsync(ends.Period.ExpiresAfter is not null, cancellationToken);
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var lots = await PeriodLotStore.LockAsync(connection, Parameters(range, terms, now), terms, ends, cancellationToken);
+        var rows = await connection.QueryPreparedAsync<RenewedRange>(
+            lots.Count > 0 || ends?.Period.IsStamped == true ? RenewLotsSql : RenewSql,
+            [
+                .. Parameters(range, terms, now),
+                lots.Column("LotAccounts", NpgsqlDbType.Text, lot => lot.AccountId),
+                lots.Column("Most", NpgsqlDbType.Numeric, lot => lot.Most),
+                new("Lost", NpgsqlDbType.Text) { Value = terms.Lost.ToString() },
+                GrantEnds.AtOf(ends), .. GrantEnds.Parameters(ends?.Period),
+            ],
+            cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return rows[0];
+    }
 
     /// <summary>About the middle one of all accounts; null where there are fewer than <paramref name="many"/>.</summary>
     public async Task<string?> MiddleAsync(long many, CancellationToken cancellationToken) =>
@@ -110,7 +135,11 @@ internal sealed record AccountRange(string After, string Until, int Limit);
 /// <summary>What a new period grants and forfeits.</summary>
 /// <param name="Rollover">Whether remaining credits roll over, up to the maximum; otherwise they are forfeited.</param>
 /// <param name="MaxRollover">For tiers without a maximum of their own; null rolls over all credits.</param>
-internal sealed record PeriodTerms(TimeSpan Period, bool Rollover, decimal? MaxRollover, IReadOnlyList<TierPeriod> Tiers);
+internal sealed record PeriodTerms(TimeSpan Period, bool Rollover, decimal? MaxRollover, IReadOnlyList<TierPeriod> Tiers)
+{
+    /// <summary>Which credits may be forfeited.</summary>
+    public LotGroup Lost { get; init; } = LotGroup.Promotional;
+}
 
 /// <param name="Credits">For each period.</param>
 internal sealed record TierPeriod(string Name, decimal Credits, bool Unlimited, decimal? MaxRollover);

@@ -19,6 +19,9 @@ internal sealed class PeriodsOptions
     [Hot]
     public bool Rollover { get; set; }
 
+    /// <summary>What becomes of bought credits when the rest is forfeited.</summary>
+    public BoughtCredits Bought { get; set; } = BoughtCredits.Keep;
+
     /// <summary>Most credits that roll over into the next period; all of them when absent.</summary>
     [Hot]
     public decimal? MaxRollover { get; set; }
@@ -26,4 +29,14 @@ internal sealed class PeriodsOptions
     /// <summary>The same for single tiers, by name.</summary>
     [Hot]
     public Dictionary<string, decimal> MaxRolloverByTier { get; set; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>What becomes of bought credits when a period ends.</summary>
+internal enum BoughtCredits
+{
+    /// <summary>They stay, with their own ends if they have any.</summary>
+    Keep,
+
+    /// <summary>They are treated like all others.</summary>
+    Forfeit,
 }

@@ -25,6 +25,8 @@ internal static class KillPoint
         [Saved] = Save,
         // Everything was read; no account was closed.
         ["scanned"] = "as not_shown from reconcile_absent",
+        // Accounts with ended credits are locked and their lots known; nothing is booked out.
+        ["lots"] = "as earlier from credit_transactions t where t.user_id = b.user_id",
         // A batch of accounts is closed; the run does not know yet.
         ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
     };

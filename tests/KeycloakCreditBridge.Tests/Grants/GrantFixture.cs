@@ -33,10 +33,12 @@ internal sealed class GrantFixture : IAsyncDisposable
 
     private readonly Meter _meter = new("tests");
 
-    public GrantFixture(TestDatabase database)
+    /// <param name="database">It is disposed of with the fixture.</param>
+    /// <param name="now">The time at the beginning.</param>
+    public GrantFixture(TestDatabase database, DateTimeOffset? now = null)
     {
         Database = database;
-        Time = new ManualTimeProvider(Start);
+        Time = new ManualTimeProvider(now ?? Start);
         Booking = new LotBooking(
             database.DataSource, new GrantClock(() => Time.GetUtcNow()), new GrantsMetrics(_meter), Time);
         Book = new GrantBook(

@@ -14,7 +14,7 @@ public sealed class PeriodFaultTests(PostgresFixture postgres)
             select 'user-' || lpad(n::text, 6, '0'), 'trial', 3, 5, now() - interval '1 day',
                 now() - interval '31 days' from generate_series(1, @Accounts) n
             returning user_id)
-        insert into credit_transactions (user_id, amount, transaction_type) select user_id, 3, 'purchase' from accounts
+        insert into credit_transactions (user_id, amount, transaction_type) select user_id, 3, 'bonus' from accounts
         """;
 
     private const string WrongSql =

@@ -17,7 +17,8 @@ internal sealed class PeriodFixture(TestDatabase database, PeriodsOptions? perio
         with account as (
             insert into user_credits (user_id, tier, credits_remaining, credits_allocated, last_reset, created_at, status, unlimited)
             values (@Id, @Tier, @Balance, @Allocated, @Ended, @Created, @Status, @Unlimited))
-        insert into credit_transactions (user_id, amount, transaction_type, created_at) values (@Id, @Balance, 'purchase', @Created)
+        insert into credit_transactions (user_id, amount, transaction_type, metadata, created_at)
+        values (@Id, @Balance, 'purchase', '{"reason": "initial_allocation"}', @Created)
         """;
 
     private const string PageSql =

@@ -79,7 +79,8 @@ internal sealed class BalanceCache(IOptions<CreditsOptions> options, CreditsMetr
     private bool IsCurrent(Reading reading) =>
         Volatile.Read(ref _changes[SlotOf(reading.Balance.AccountId)]) <= reading.Change
         && Interlocked.Read(ref _lastOfAll) <= reading.Change
-        && clock.GetElapsedTime(reading.ReadAt) < MaxAge;
+        && clock.GetElapsedTime(reading.ReadAt) is var age && age < MaxAge
+        && (reading.Balance.SecondsToEnd is not { } seconds || age.TotalSeconds < seconds);
 
     // Two generations bound the memory: the older one is dropped when the younger one is full or a second old.
     private void Store(CacheKey key, Reading reading)

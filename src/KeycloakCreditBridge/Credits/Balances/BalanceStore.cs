@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Microsoft.Extensions.Options;
@@ -7,7 +8,7 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Credits.Balances;
 
 /// <summary>Balances as the API answers them.</summary>
-internal sealed class BalanceStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
+internal sealed class BalanceStore(NpgsqlDataSource dataSource, GrantEnds ends, IOptions<ProvisioningOptions> provisioning)
 {
     private const string PeriodEnd = "credit_period_end(c.last_reset, c.created_at, @PeriodSeconds::double precision)";
 
@@ -64,14 +65,25 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource, IOptions<Provisi
         select c.user_id as account_id, convert_to(({BalanceJson})::text, 'UTF8') as answer,
             convert_to(jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
                 'monthly_cap', c.monthly_cap::text)::text, 'UTF8') as llm_answer,
-            c.credits_remaining, c.unlimited, c.status, c.status_reason, {PeriodEnd} as period_end
+            c.credits_remaining, c.unlimited, c.status, c.status_reason, {PeriodEnd} as period_end,
+            c.next_expiry, extract(epoch from c.next_expiry - coalesce(@At::timestamptz, now()))::double precision as seconds_to_end
         from ({SelectedAccount}) c
         """;
 
-    /// <summary>The balance as it is now; null when there is no such account for callers of this realm.</summary>
-    public async Task<AccountBalance?> FindAsync(AccountSelector selector, CancellationToken cancellationToken) =>
-        await dataSource.QueryPreparedAsync<AccountBalance>(
-            BalanceSql, [.. selector.Parameters(), PeriodLength(provisioning.Value)], cancellationToken) is [var balance] ? balance : null;
+    /// <summary>
+    /// The balance as it is now, without what has ended; null when there is no such account for callers of this realm.
+    /// </summary>
+    public async Task<AccountBalance?> FindAsync(AccountSelector selector, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var rows = await dataSource.QueryPreparedAsync<AccountBalance>(
+                BalanceSql, [.. selector.Parameters(), GrantEnds.AtOf(ends), PeriodLength(provisioning.Value)], cancellationToken);
+            if (rows is not [{ SecondsToEnd: <= 0d } due])
+                return rows is [var balance] ? balance : null;
+            await ends.SettleAsync([due.AccountId], cancellationToken);
+        }
+    }
 
     /// <summary>The parameter @PeriodSeconds.</summary>
     public static NpgsqlParameter PeriodLength(ProvisioningOptions provisioning) =>
@@ -100,6 +112,12 @@ internal sealed record AccountBalance
     public string? StatusReason { get; init; }
 
     public DateTimeOffset? PeriodEnd { get; init; }
+
+    /// <summary>When the next of its credits end; null if none do.</summary>
+    public DateTimeOffset? NextExpiry { get; init; }
+
+    /// <summary>The seconds until then, by the clock that ends compare with.</summary>
+    public double? SecondsToEnd { get; init; }
 }
 
 /// <summary>Which account is meant, and by which caller.</summary>

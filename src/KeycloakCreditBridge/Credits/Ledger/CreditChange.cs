@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Grants.Given;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
@@ -29,6 +30,9 @@ internal sealed record CreditChange(
 
     /// <summary>The usage row that a refund gives back; null where the refund names none.</summary>
     public Guid? Refunds { get; init; }
+
+    /// <summary>What is stamped on the grant that it is; null for a lot without an end or priority of its own.</summary>
+    public GrantStamp? Stamp { get; init; }
 
     /// <summary>Whether it also applies to held and closed accounts.</summary>
     public bool AppliesToAnyStatus { get; init; }
@@ -62,6 +66,9 @@ internal sealed record CreditChangeResult
 
     /// <summary>What may still be refunded of the named usage row; null when the account has no such row.</summary>
     public decimal? Refundable { get; init; }
+
+    /// <summary>Whether something in the account has ended and is not booked out yet: nothing was written then.</summary>
+    public bool IsDue { get; init; }
 
     /// <summary>As it was when the statement began.</summary>
     public decimal? Balance { get; init; }

@@ -3,6 +3,7 @@
 -- each sees what the one before left. Another request under the same key that this statement does not see yet violates the primary key of
 -- idempotency_keys: then all of it is undone, and the next attempt finds `earlier`. Concurrent refunds of one usage row add up in
 -- usage_refunds, whose constraint undoes the one too many.
+-- Nothing is booked while something in the account is due: the caller has it booked out first, and tries again.
 -- What stands between the words refund and end is for a change that names a usage row: others need not open the tables.
 
 -- earlier: the answer that was kept under this key, if there is one. The caller's metadata stand in the ledger row alone.
@@ -31,6 +32,7 @@ updated as (
     from target t
     where c.user_id = t.user_id and not exists (select from earlier)
         and (c.status = 'active' or c.status = 'held' and @Amount >= 0 or @AnyStatus::boolean)
+        and {is_free}
         and (@Amount >= 0 or c.unlimited or c.credits_remaining + @Amount >= 0 or @Overdraw::boolean)
         /* refund */ and @Amount <= (select u.refundable from usage u) /* end */
     returning c.*
@@ -76,7 +78,8 @@ kept as (
 )
 select (select body_hash from earlier) as earlier_hash,
     coalesce((select answer from earlier), (select answer from answered))::text as answer,
-    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited
+    t.user_id as account_id, t.status, t.status_reason, t.credits_remaining as balance, coalesce(t.unlimited, false) as unlimited,
+    coalesce(t.next_expiry <= coalesce(@At, now()), false) as is_due
     /* refund */, (select u.refundable from usage u) as refundable /* end */
 from (select {suppress_notify}) as one
 left join target t on true

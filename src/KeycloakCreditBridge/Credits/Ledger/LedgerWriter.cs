@@ -34,6 +34,12 @@ internal sealed partial class LedgerWriter(
 
             if (result.Status is null)
                 return null;
+            if (result.IsDue && tries < MostTries)
+            {
+                await store.SettleAsync(result.AccountId!, CancellationToken.None);
+                continue;
+            }
+
             // The balance changed meanwhile, so that this result does not explain the refusal.
             if (IsAllowed(change, result) && tries < MostTries)
                 continue;

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -9,7 +10,7 @@ using NpgsqlTypes;
 namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>Reads and switches the tier of an account.</summary>
-internal sealed class TierStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning)
+internal sealed class TierStore(NpgsqlDataSource dataSource, IOptions<ProvisioningOptions> provisioning, GrantEnds? ends = null)
 {
     private static readonly string SwitchSql =
         $"""
@@ -35,7 +36,8 @@ internal sealed class TierStore(NpgsqlDataSource dataSource, IOptions<Provisioni
             select @Caller, @Key, @Hash::bytea, answer, @Now from answered where @Key is not null
         )
         select (select body_hash from earlier) as earlier_hash,
-            coalesce((select answer from earlier), (select answer from answered))::text as answer, f.status
+            coalesce((select answer from earlier), (select answer from answered))::text as answer, f.status,
+            f.user_id as account_id, coalesce(f.next_expiry <= coalesce(@At, now()), false) as is_due
         from (select 1) as one
         left join found f on true
         """;
@@ -65,9 +67,11 @@ internal sealed class TierStore(NpgsqlDataSource dataSource, IOptions<Provisioni
                 new("Key", NpgsqlDbType.Text) { Value = (object?)order.Key ?? DBNull.Value },
                 new("Hash", NpgsqlDbType.Bytea) { Value = order.Hash },
                 BalanceStore.PeriodLength(provisioning.Value),
-                .. TierFollowStore.Parameters(proRating, now),
+                .. TierFollowStore.Parameters(proRating, ends, now),
             ],
             cancellationToken);
+        if (rows[0] is { Answer: null, IsDue: true, AccountId: { } due } && ends is not null)
+            await ends.SettleAsync([due], cancellationToken);
         return rows[0];
     }
 
@@ -87,4 +91,5 @@ internal sealed record TierSwitchRequest(AccountSelector Selector, TierTerms Ter
 /// <param name="EarlierHash">Hash of the request that used the key before, or null.</param>
 /// <param name="Answer">The balance as JSON, also that of the earlier request; null when nothing was switched.</param>
 /// <param name="Status">The account's, as it was when the statement began; null when there is none.</param>
-internal sealed record TierSwitchResult(byte[]? EarlierHash, string? Answer, string? Status);
+/// <param name="IsDue">Something in it had ended, so that nothing was switched: it is booked out for the next try.</param>
+internal sealed record TierSwitchResult(byte[]? EarlierHash, string? Answer, string? Status, string? AccountId, bool IsDue);

@@ -33,13 +33,13 @@ internal sealed class LotBooking(NpgsqlDataSource dataSource, GrantClock ends, G
     /// <param name="account">The account.</param>
     /// <param name="fromStart">Whether a refund follows, which needs the whole ledger.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<SettledAccount?> OpenAsync(
+    public async Task<OpenedAccount?> OpenAsync(
         NpgsqlConnection connection, string account, bool fromStart, CancellationToken cancellationToken)
     {
         if (await BookingStore.LockAsync(connection, [account], all: true, ends.At, cancellationToken) is not [var locked])
             return null;
         var lots = await SettleLockedAsync(connection, [locked], fromStart, cancellationToken);
-        return new SettledAccount(account, lots[account], locked.At);
+        return new OpenedAccount(account, lots[account], locked.At, lots[account].Ledger.Balance != locked.Balance);
     }
 
     /// <summary>Books the next accounts that are due and free. Returns how many they are.</summary>
@@ -74,4 +74,5 @@ internal sealed class LotBooking(NpgsqlDataSource dataSource, GrantClock ends, G
 
 /// <summary>An account whose lock the transaction holds and in which nothing is due.</summary>
 /// <param name="At">The time by which ends are compared.</param>
-internal sealed record SettledAccount(string AccountId, AccountLots Lots, DateTimeOffset At);
+/// <param name="HasBooked">Whether something was due.</param>
+internal sealed record OpenedAccount(string AccountId, AccountLots Lots, DateTimeOffset At, bool HasBooked);

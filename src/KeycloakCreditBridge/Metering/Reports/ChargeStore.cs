@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Metering.Reports.Records;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -11,7 +12,7 @@ internal static class ChargeStore
 {
     private const string AccountsSql =
         $"""
-        select w.user_id, c.user_id as account_id, c.tier, c.realm
+        select w.user_id, c.user_id as account_id, c.tier, c.realm, {GrantEnds.IsDue} as is_due
         from unnest(@UserIds::text[]) as w (user_id)
         {BalanceStore.NamedAccount}
         order by c.user_id collate "C"
@@ -26,12 +27,13 @@ internal static class ChargeStore
     /// writer changes their balances or ids.
     /// </summary>
     public static Task<IReadOnlyList<MeteredAccount>> AccountsAsync(
-        NpgsqlTransaction transaction, string[] userIds, string[] realms, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, string[] userIds, string[] realms, GrantEnds ends, CancellationToken cancellationToken) =>
         transaction.Connection!.QueryPreparedAsync<MeteredAccount>(
             AccountsSql,
             [
                 new NpgsqlParameter("UserIds", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = userIds },
                 new NpgsqlParameter("Realms", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = realms },
+                GrantEnds.AtOf(ends),
             ],
             cancellationToken);
 
@@ -62,7 +64,8 @@ internal static class ChargeStore
 
 /// <param name="UserId">The id by which the gateway named the user.</param>
 /// <param name="Realm">The realm of the account's user; null where no user of it is known.</param>
-internal sealed record MeteredAccount(string UserId, string AccountId, string Tier, string? Realm);
+/// <param name="IsDue">Something in it has ended and is not booked out yet.</param>
+internal sealed record MeteredAccount(string UserId, string AccountId, string Tier, string? Realm, bool IsDue);
 
 /// <summary>A record with its price.</summary>
 /// <param name="IsFree">Free by rule; a price of zero alone does not make it free.</param>

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -20,6 +21,7 @@ namespace KeycloakCreditBridge.Metering.Reports;
 internal sealed partial class UsageWorker(
     NpgsqlDataSource dataSource,
     Hot<Pricing> prices,
+    GrantEnds ends,
     HintWriter hints,
     BalanceInvalidator invalidator,
     MeteringMetrics metrics,
@@ -130,8 +132,10 @@ internal sealed partial class UsageWorker(
         UsageRecord[] records = [.. usage.Records.Where(record => pricing.ChargesFailures || !record.IsFailure)];
         string[] realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         var accounts = (await ChargeStore.AccountsAsync(
-            transaction, [.. records.Select(record => record.UserId).Distinct()], realms,
+            transaction, [.. records.Select(record => record.UserId).Distinct()], realms, ends,
             cancellationToken)).ToDictionary(account => account.UserId);
+        string[] due = [.. accounts.Values.Where(account => account.IsDue).Select(account => account.AccountId).Distinct()];
+        await ends.SettleAsync(transaction.Connection!, due, cancellationToken);
 
         UsageRecord[] owned = [.. records.Where(record => accounts.ContainsKey(record.UserId))];
         Charge[] priced = [.. owned

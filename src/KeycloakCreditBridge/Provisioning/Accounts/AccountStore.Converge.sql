@@ -7,6 +7,7 @@
 -- - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
 -- - an older reading of Keycloak (`current` is false) changes no account and no known user, and completes no hint;
 -- - the bridge ends only a hold or a closing of its own.
+-- What stands between the words lots and end is for batches whose grants get an end or priority, or whose accounts lose their balance.
 -- It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `decision`; what it
 -- inserted it takes from `returning`, and never joins it back.
 
@@ -43,10 +44,11 @@ opening as (
 -- there then.
 opened as (
     insert into user_credits as c (user_id, credits_remaining, credits_allocated, tier, monthly_cap, unlimited, last_reset,
-        created_at, updated_at, status, status_reason, source, realm, keycloak_id, grant_pending)
+        created_at, updated_at, status, status_reason, source, realm, keycloak_id, grant_pending /* lots */, next_expiry /* end */)
     select o.account_id, o.balance + case when o.granted then 0 else o.granting end, o.granting, o.tier, o.monthly_cap, o.unlimited,
         o.period_end, @Now::timestamptz, @Now, o.status_wanted, o.reason_wanted, o.source, o.realm, o.keycloak_id,
         case when o.granted then o.waits else o.awaits_verification end
+        /* lots */, case when not o.granted and o.granting > 0 then coalesce(@At::timestamptz, now()) + @EndsAfter::interval end /* end */
     from (
         select t.*, case when t.awaits_verification then 0 else {granted_amount} end as granting
         from opening t
@@ -89,6 +91,9 @@ changed as (
         credits_allocated = case when t.welcome > 0 then t.welcome else c.credits_allocated end,
         last_reset = case when t.welcomes then t.period_end else c.last_reset end,
         grant_pending = c.grant_pending and not t.welcomes,
+        /* lots */ next_expiry = case when t.forfeited > 0 then null
+            when t.welcome > 0 then least(c.next_expiry, coalesce(@At, now()) + @EndsAfter)
+            else c.next_expiry end, /* end */
         updated_at = credit_booking_time(@Now, c.updated_at)
     from (
         select t.*, case
@@ -101,6 +106,27 @@ changed as (
     returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source,
         t.status_changes, t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
 ),
+/* lots */
+-- stamped: what is decided for these grants.
+stamped as (
+    insert into credit_grants (user_id, grant_key, amount, priority, granted_at, expires_at)
+    select g.user_id, g.grant_key, g.amount, @Priority::smallint, g.granted_at, coalesce(@At, now()) + @EndsAfter
+    from (
+        select user_id, 'signup' as grant_key, credits_allocated as amount, @Now::timestamptz as granted_at
+        from opened
+        where credits_allocated > 0 and user_id not in (select o.account_id from opening o where o.granted)
+        union all
+        select user_id, 'welcome', welcome, updated_at from changed where welcome > 0) g
+    where @Stamps::boolean
+    on conflict (user_id, grant_key) do nothing
+),
+-- closed: the grants of accounts that lose their balance with the closing.
+closed as (
+    update credit_grants g set closed_at = c.updated_at, close_reason = 'account_closed'
+    from changed c
+    where c.forfeited > 0 and g.user_id = c.user_id and g.closed_at is null
+),
+/* end */
 -- booked: the ledger rows: of each opening grant, of each grant that waited for a verified address, and of each balance that is lost with
 -- the closing.
 booked as (

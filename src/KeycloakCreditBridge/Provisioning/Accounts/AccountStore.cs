@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -10,7 +11,7 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// Converges a batch of users in one statement, which is one transaction. Only renames of accounts and switches of their tiers are written
 /// elsewhere, the latter in the same transaction.
 /// </summary>
-internal sealed class AccountStore(NpgsqlDataSource dataSource)
+internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends = null)
 {
     /// <summary>Common table expressions that turn `desired` into `decision`.</summary>
     internal static readonly string Decision = SqlText.Of(
@@ -26,13 +27,17 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
             else 0 end
         """;
 
-    private static readonly string ConvergeSql = SqlText.Of(
+    private static readonly string ConvergeLotsSql = SqlText.Of(
         typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own), ("claimed", ""),
         ("granted_amount", "t.amount"));
 
-    private static readonly string ConvergeAddressesSql = SqlText.Of(
+    private static readonly string ConvergeAddressesLotsSql = SqlText.Of(
         typeof(AccountStore), "AccountStore.Converge.sql", ("decision", Decision), ("own_reasons", StatusReasons.Own),
         ("claimed", SqlText.Of(typeof(AccountStore), "AccountStore.Claimed.sql")), ("granted_amount", AmountByAddress));
+
+    private static readonly string ConvergeSql = SqlText.Without("lots", ConvergeLotsSql);
+
+    private static readonly string ConvergeAddressesSql = SqlText.Without("lots", ConvergeAddressesLotsSql);
 
     /// <summary>
     /// Converges users to their desired states. Each user at most once in a batch, and all decided by the same tiers.
@@ -42,28 +47,39 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource)
     {
         var tiers = batch[0].Tiers;
         var needsLock = batch.Any(BatchLockStore.NeedsLock);
-        var sql = batch.Any(item => item.EmailHash is not null) ? ConvergeAddressesSql : ConvergeSql;
+        var sql = SqlFor(batch);
+        if (ends is not null)
+            await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null, cancellationToken);
         if (!needsLock && !batch.Any(item => item.LeavesHint))
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, cancellationToken);
+        var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, ends, cancellationToken);
         // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
         var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
-            ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken)
+            ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken)
             : [];
         var changes = await connection.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
-        var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, now, cancellationToken);
+        var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken);
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return [.. before, .. changes, .. switches];
     }
 
-    private static NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
+    private string SqlFor(IReadOnlyList<DesiredState> batch)
+    {
+        var hasAddresses = batch.Any(item => item.EmailHash is not null);
+        return ends?.Opening.IsStamped == true || batch.Any(item => item.Forfeits)
+            ? hasAddresses ? ConvergeAddressesLotsSql : ConvergeLotsSql
+            : hasAddresses ? ConvergeAddressesSql : ConvergeSql;
+    }
+
+    private NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
     [
         new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         .. DesiredStateColumns.Of(batch), .. DesiredStateColumns.OpeningOf(batch),
         new NpgsqlParameter("TierNames", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = batch[0].Tiers.Names },
         new NpgsqlParameter("TierCredits", NpgsqlDbType.Array | NpgsqlDbType.Numeric) { Value = batch[0].Tiers.Credits },
+        GrantEnds.AtOf(ends), .. GrantEnds.Parameters(ends?.Opening),
     ];
 }

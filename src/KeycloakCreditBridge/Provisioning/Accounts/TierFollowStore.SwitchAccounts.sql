@@ -2,6 +2,7 @@
 -- client_address), except closed ones, with ledger and audit row. It ends with `switched` and its rows.
 -- Within a period the steps add up: what a step down could not take (`debt`) is deducted from later steps up, an unlimited tier in between
 -- changes nothing, and a period that began in an unlimited tier is not pro-rated. Rounding is never in the user's favour.
+-- An account in which something is due is left out: that is booked out first.
 -- Nothing is added or taken while the opening grant waits for a verified address.
 -- @ProRatedSeconds is the length of a period, or null where nothing is pro-rated.
 
@@ -15,7 +16,7 @@ held as (
         c.pro_rated_until, c.pro_rated_credits, c.pro_rated_debt
     from target t
     join user_credits c on c.user_id = t.user_id
-    where c.status <> 'closed'
+    where c.status <> 'closed' and {is_free}
     order by c.user_id collate "C"
     for no key update of c
 ),
@@ -34,9 +35,10 @@ due_difference as (
     select r.*, case when r.steps then coalesce(floor((r.credits - r.paid) * r.rest * 1000000) / 1000000, 0) else 0 end as difference
     from rated r
 ),
--- priced: what the switch really adds or takes.
+-- priced: what the switch really adds or takes, and the debt that an unlimited tier leaves behind, which no later grant shall pay.
 priced as (
-    select d.*, case when d.difference > 0 then greatest(d.difference - d.debt, 0)
+    select d.*, case when d.was_unlimited and not d.to_unlimited then greatest(-d.balance, 0) else 0 end as forgiven,
+        case when d.difference > 0 then greatest(d.difference - d.debt, 0)
         else greatest(d.difference, -greatest(d.balance, 0)) end as pro_rated
     from due_difference d
 ),
@@ -44,22 +46,28 @@ priced as (
 switched as (
     update user_credits c
     set tier = p.to_tier, credits_allocated = p.credits, monthly_cap = p.cap, unlimited = p.to_unlimited,
-        credits_remaining = c.credits_remaining + p.pro_rated, updated_at = p.booked_at,
+        credits_remaining = c.credits_remaining + p.forgiven + p.pro_rated,
+        updated_at = p.booked_at + case when p.forgiven > 0 then interval '1 microsecond' else interval '0' end,
         pro_rated_until = coalesce(p.ends, c.pro_rated_until),
         pro_rated_credits = case when p.ends is null then c.pro_rated_credits
             when p.steps and p.paid is not null then p.credits else p.paid end,
         pro_rated_debt = case when p.ends is null then c.pro_rated_debt else p.debt + p.pro_rated - p.difference end
     from priced p
     where c.user_id = p.user_id
-    returning c.*, p.earlier, p.pro_rated, p.switched_by, p.trigger_source, p.client_address
+    returning c.*, p.earlier, p.pro_rated, p.forgiven, p.booked_at, p.switched_by, p.trigger_source, p.client_address
 ),
--- entry: the ledger row of what was added or taken.
+-- entry: the ledger rows of what was added or taken, and of a debt that is forgiven.
 entry as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
     select user_id, pro_rated, credits_remaining, 'adjustment',
         jsonb_build_object('reason', 'tier_switch', 'from', earlier, 'to', tier, 'by', switched_by), updated_at
     from switched
     where pro_rated <> 0
+    union all
+    select user_id, forgiven, credits_remaining - pro_rated, 'adjustment',
+        jsonb_build_object('reason', 'unlimited_tier_ended', 'from', earlier, 'to', tier), booked_at
+    from switched
+    where forgiven > 0
 ),
 -- audited: the audit rows.
 audited as (

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -10,14 +11,15 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 internal static class TierFollowStore
 {
     /// <summary>Common table expressions that switch each account of `target` and end with `switched`.</summary>
-    internal static readonly string SwitchAccounts = SqlText.Of(typeof(TierFollowStore), "TierFollowStore.SwitchAccounts.sql");
+    internal static readonly string SwitchAccounts = SqlText.Of(
+        typeof(TierFollowStore), "TierFollowStore.SwitchAccounts.sql", ("is_free", GrantEnds.IsFree));
 
     private static readonly string FollowSql = SqlText.Of(
         typeof(TierFollowStore), "TierFollowStore.Follow.sql", ("switch_accounts", SwitchAccounts));
 
     /// <summary>Switches the accounts of users that the transaction has converged, and returns the switched ones.</summary>
     public static async Task<IReadOnlyList<AccountChange>> FollowAsync(
-        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, ProRating proRating, DateTimeOffset now,
+        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, ProRating proRating, GrantEnds? ends, DateTimeOffset now,
         CancellationToken cancellationToken)
     {
         DesiredState[] mapped = [.. batch.Where(item => item.TierFromKeycloak is not null)];
@@ -35,7 +37,7 @@ internal static class TierFollowStore
                 mapped.Column("Caps", NpgsqlDbType.Numeric, item => item.TierTerms?.MonthlyCap),
                 mapped.Column("Unlimited", NpgsqlDbType.Boolean, item => item.TierTerms?.Unlimited),
                 mapped.Column("Sources", NpgsqlDbType.Text, item => item.Source),
-                .. Parameters(proRating, now),
+                .. Parameters(proRating, ends, now),
             ],
             cancellationToken);
         return [.. rows.Select(
@@ -47,8 +49,9 @@ internal static class TierFollowStore
     }
 
     /// <summary>What <see cref="SwitchAccounts"/> takes.</summary>
-    public static NpgsqlParameter[] Parameters(ProRating proRating, DateTimeOffset now) =>
+    public static NpgsqlParameter[] Parameters(ProRating proRating, GrantEnds? ends, DateTimeOffset now) =>
     [
+        GrantEnds.AtOf(ends),
         new("ProRatedSeconds", NpgsqlDbType.Double) { Value = proRating.Period is { } period ? period.TotalSeconds : DBNull.Value },
         proRating.Tiers.Column("Tiers", NpgsqlDbType.Text, tier => tier.Tier),
         proRating.Tiers.Column("Amounts", NpgsqlDbType.Numeric, tier => tier.Credits),

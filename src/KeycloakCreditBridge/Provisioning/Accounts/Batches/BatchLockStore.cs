@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -22,8 +23,8 @@ internal static class BatchLockStore
 
     // All accounts of the batch at once: converging locks some and the tier switch others, and in two passes the order of all is lost.
     private const string LockAccountsSql =
-        """
-        select 1 as locked
+        $"""
+        select case when {GrantEnds.IsDue} then c.user_id end as due
         from (
             select distinct coalesce(k.account_id, w.account_id) as account_id
             from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[]) as w (realm, keycloak_id, account_id)
@@ -36,9 +37,10 @@ internal static class BatchLockStore
     /// <summary>Whether a user's record is locked first.</summary>
     public static bool NeedsLock(DesiredState state) => state.Renames || state.FollowsTiers;
 
-    /// <summary>Locks the records, and then all accounts if the tier of one of them may be switched. Returns whether it may.</summary>
+    /// <summary>Locks the records, and then all accounts if the tier of one of them may be switched. Returns whether it may.
+    /// What is due in them is booked out then.</summary>
     public static async Task<bool> LockAsync(
-        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
+        NpgsqlConnection connection, IReadOnlyList<DesiredState> batch, GrantEnds? ends, CancellationToken cancellationToken)
     {
         DesiredState[] locked = [.. batch.Where(NeedsLock)];
         var differ = await connection.QueryPreparedAsync<bool>(
@@ -52,14 +54,17 @@ internal static class BatchLockStore
             cancellationToken);
         if (!differ.Contains(true))
             return false;
-        await connection.QueryPreparedAsync<int>(
+        var due = await connection.QueryPreparedAsync<string?>(
             LockAccountsSql,
             [
                 batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
                 batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
                 batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                GrantEnds.AtOf(ends),
             ],
             cancellationToken);
+        if (ends is not null)
+            await ends.SettleAsync(connection, [.. due.OfType<string>()], cancellationToken);
         return true;
     }
 }

@@ -1,0 +1,54 @@
+using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.InUse;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Grants.Given;
+
+/// <summary>What writers and readers of balances need of ends: the time, what a grant gets, and booking what is due.</summary>
+internal sealed class GrantEnds(IOptions<GrantsOptions> options, GrantClock clock, LotBooking booking, LotsInUse inUse)
+{
+    /// <summary>What the opening grant gets.</summary>
+    public GrantTerms Opening => options.Value.Opening;
+
+    /// <summary>What the grant of a period gets.</summary>
+    public GrantTerms Period => options.Value.Period;
+
+    /// <summary>Whether something is due in account c; it needs <see cref="AtOf"/>.</summary>
+    public const string IsDue = "c.next_expiry is not null and c.next_expiry <= coalesce(@At::timestamptz, now())";
+
+    /// <summary>Whether nothing is due in account c, and all of its balance may be spent; it needs <see cref="AtOf"/>.</summary>
+    public const string IsFree = "(c.next_expiry is null or c.next_expiry > coalesce(@At::timestamptz, now()))";
+
+    /// <summary>The parameter @At: null in production, where the database's time counts.</summary>
+    public static NpgsqlParameter AtOf(GrantEnds? ends) => BookingStore.Time("At", ends?.At);
+
+    /// <summary>The parameters @EndsAfter, @Priority and @Stamps of a grant with these terms.</summary>
+    public static NpgsqlParameter[] Parameters(GrantTerms? terms) =>
+    [
+        new("EndsAfter", NpgsqlDbType.Interval) { Value = terms?.ExpiresAfter is { } after ? after : DBNull.Value },
+        new("Priority", NpgsqlDbType.Smallint) { Value = (short)(terms?.Priority ?? Lots.Lot.DefaultPriority) },
+        new("Stamps", NpgsqlDbType.Boolean) { Value = terms?.IsStamped ?? false },
+    ];
+
+    /// <summary>The tests' time; null for the database's.</summary>
+    public DateTimeOffset? At => clock.At;
+
+    /// <summary>Books what is due in accounts; true if something was.</summary>
+    public Task<bool> SettleAsync(IReadOnlyCollection<string> accounts, CancellationToken cancellationToken) =>
+        booking.SettleAsync(accounts, cancellationToken);
+
+    /// <summary>The same in the caller's transaction.</summary>
+    public Task SettleAsync(NpgsqlConnection connection, IReadOnlyCollection<string> accounts, CancellationToken cancellationToken) =>
+        accounts.Count == 0 ? Task.CompletedTask : booking.SettleAsync(connection, accounts, cancellationToken);
+
+    /// <summary>Locks an account, due or not, and books what is due; null without an account.</summary>
+    public Task<OpenedAccount?> OpenAsync(
+        NpgsqlConnection connection, string account, bool fromStart, CancellationToken cancellationToken) =>
+        booking.OpenAsync(connection, account, fromStart, cancellationToken);
+
+    /// <summary>To be called before a grant with these terms is written.</summary>
+    public Task EnsureAsync(bool hasEnd, CancellationToken cancellationToken) =>
+        hasEnd ? inUse.EnsureAsync(cancellationToken) : Task.CompletedTask;
+}

@@ -1,0 +1,62 @@
+using KeycloakCreditBridge.Sandbox.Bridges;
+using KeycloakCreditBridge.Tests.Grants;
+using KeycloakCreditBridge.Tests.Storage;
+
+namespace KeycloakCreditBridge.Tests.Faults;
+
+/// <summary>The real executable is killed while it sweeps ended credits.</summary>
+public sealed class SweepKillTests
+{
+    private const int Accounts = 1_500;
+
+    private const string DueSql =
+        """
+        with accounts as (
+            insert into user_credits (user_id, credits_remaining, credits_allocated, tier, created_at, updated_at, next_expiry)
+            select 'user-' || n, 5, 5, 'trial', now() - interval '40 days', now() - interval '40 days', now() - interval '10 days'
+            from generate_series(1, @Accounts) n
+            returning user_id),
+        entries as (
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type, grant_key, created_at)
+            select user_id, 5, 5, 'bonus', 'trial', now() - interval '40 days' from accounts)
+        insert into credit_grants (user_id, grant_key, amount, granted_at, expires_at)
+        select user_id, 'trial', 5, now() - interval '40 days', now() - interval '10 days' from accounts
+        """;
+
+    [Theory]
+    [InlineData("lots", 0)]
+    [InlineData("lots:2", 1_000)]
+    public async Task A_killed_sweep_leaves_each_account_done_or_not_and_the_next_one_does_the_rest(string step, int done)
+    {
+        await using var fixture = await FaultFixture.CreateAsync();
+        await using (var first = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.HintsOnly))
+            await first.TerminateAsync(TimeSpan.FromSeconds(10));
+        await fixture.Database.ExecuteAsync(DueSql, new { Accounts });
+
+        var settings = fixture.Settings;
+        settings["Grants:SweepEvery"] = "00:00:01";
+        KillPoint.Plant(settings, step);
+        await using (var killed = BridgeProcess.Launch(fixture.BridgeUrl, settings))
+        {
+            await Eventually.TrueAsync(
+                () => Task.FromResult(killed.HasExited), $"the sweep reaches the step: {killed.Log}", TimeSpan.FromMinutes(2));
+        }
+
+        Assert.Equal((done, 0), await CountsAsync(fixture.Database));
+        await using var rest = new GrantFixture(new TestDatabase(fixture.Database.ConnectionString), DateTimeOffset.UtcNow);
+        while (await rest.Booking.SettleNextAsync(1_000, TestContext.Current.CancellationToken) > 0)
+            continue;
+        Assert.Equal((Accounts, 0), await CountsAsync(fixture.Database));
+        Assert.Equal(
+            Accounts, await fixture.Database.ScalarAsync<int>("select count(*)::int from audit_logs where action = 'credit.expired'"));
+    }
+
+    // Accounts that are done, and those of which ledger and balance differ.
+    private static async Task<(int Done, int Wrong)> CountsAsync(TestDatabase database) => (
+        await database.ScalarAsync<int>(
+            "select count(*)::int from user_credits c where credits_remaining = 0 and next_expiry is null and exists ("
+                + "select from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'expire:trial' and t.amount = -5)"),
+        await database.ScalarAsync<int>(
+            "select count(*)::int from user_credits c where credits_remaining <> ("
+                + "select sum(amount) from credit_transactions t where t.user_id = c.user_id)"));
+}
