@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -55,10 +56,10 @@ internal static class BulkBenchmark
         return rate;
     }
 
-    public static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids)
+    public static async Task ConvergeAsync(BenchmarkDatabase database, string[] ids, GrantsOptions? grants = null)
     {
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()));
-        var provisioner = database.NewProvisioner();
+        var provisioner = database.NewProvisioner(grants);
         var now = TimeProvider.System.GetUtcNow();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(

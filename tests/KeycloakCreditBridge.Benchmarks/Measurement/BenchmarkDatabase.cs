@@ -2,6 +2,10 @@ using System.Data;
 using System.Diagnostics.Metrics;
 using Dapper;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
@@ -45,13 +49,24 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         return database;
     }
 
-    /// <summary>The bridge's own writer of accounts, with default settings.</summary>
-    public Provisioner NewProvisioner()
+    /// <summary>What the bridge knows of ends.</summary>
+    public GrantEnds NewEnds(GrantsOptions? grants = null)
+    {
+        var (options, clock) = (Options.Create(grants ?? new GrantsOptions()), new GrantClock());
+        return new GrantEnds(options, clock, NewBooking(), new LotsInUse(DataSource, options));
+    }
+
+    /// <summary>What books out ended credits.</summary>
+    public LotBooking NewBooking() =>
+        new(DataSource, new GrantClock(), new GrantsMetrics(new Meter("benchmarks")), TimeProvider.System);
+
+    /// <summary>The bridge's own writer of accounts, with default settings but for ends.</summary>
+    public Provisioner NewProvisioner(GrantsOptions? grants = null)
     {
         var metrics = new ProvisioningMetrics(
             new Meter("benchmarks"), Options.Create(new KeycloakOptions()), Hot.Of(new ProvisioningOptions()));
         return new Provisioner(
-            new AccountStore(DataSource), new RenameStore(DataSource), metrics, TimeProvider.System,
+            new AccountStore(DataSource, NewEnds(grants)), new RenameStore(DataSource), metrics, TimeProvider.System,
             NullLogger<Provisioner>.Instance);
     }
 

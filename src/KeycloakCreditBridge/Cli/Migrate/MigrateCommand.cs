@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -21,14 +22,19 @@ internal static class MigrateCommand
         HelpName = "ROLE",
     };
 
+    private static readonly Option<bool> BeforeLots = new("--before-lots")
+    {
+        Description = "Afterwards let a program work on the database that does not know credits with an end.",
+    };
+
     public static Command Command(CommandHost host)
     {
-        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { GrantTo, Json };
-        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(GrantTo), parsed.GetValue(Json)));
+        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { GrantTo, BeforeLots, Json };
+        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(GrantTo), parsed.GetValue(BeforeLots), parsed.GetValue(Json)));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommandHost host, string[] settings, string? grantTo, bool json)
+    private static async Task<int> RunAsync(CommandHost host, string[] settings, string? grantTo, bool beforeLots, bool json)
     {
         await using var app = host.BuildCommand(settings);
         // What the service needs follows from the account ids too.
@@ -50,6 +56,16 @@ internal static class MigrateCommand
                 await Console.Out.WriteLineAsync($"Role {Printable.Of(grantTo)} has what the service needs.");
         }
 
+        if (!beforeLots)
+            return ExitCode.Done;
+        if (await app.Services.GetRequiredService<LotsInUse>().ReleaseAsync(stop.Token) is { } obstacle)
+        {
+            await Console.Error.WriteLineAsync(obstacle);
+            return ExitCode.SomeFailed;
+        }
+
+        if (!json)
+            await Console.Out.WriteLineAsync("A program that does not know credits with an end may use the database.");
         return ExitCode.Done;
     }
 }

@@ -16,7 +16,7 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
         ("balance_json", BalanceStore.BalanceJson), ("suppress_notify", BalanceInvalidationStore.SuppressNotify),
         ("is_free", GrantEnds.IsFree));
 
-    private static readonly string ChangeSql = SqlText.Without("refund", RefundSql);
+    internal static readonly string ChangeSql = SqlText.Without("refund", RefundSql);
 
     private const string AccountSql = $"select c.user_id from ({BalanceStore.SelectedAccount}) c";
 
@@ -91,35 +91,34 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
             cancellationToken))[0];
 
     private async Task<CreditChangeResult> TryWriteAsync(
-        NpgsqlConnection connection, CreditChange change, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var rows = await connection.QueryPreparedAsync<CreditChangeResult>(
-            change.Refunds is null ? ChangeSql : RefundSql,
-            [
-                .. change.Selector.Parameters(),
-                Value("Amount", NpgsqlDbType.Numeric, change.Amount),
-                Value("Type", NpgsqlDbType.Text, change.Type),
-                Value("Service", NpgsqlDbType.Text, change.Service),
-                Value("Model", NpgsqlDbType.Text, change.Model),
-                Value("Tokens", NpgsqlDbType.Integer, change.Tokens),
-                Value("Cost", NpgsqlDbType.Numeric, change.Cost),
-                Value("Metadata", NpgsqlDbType.Jsonb, change.Metadata),
-                Value("Action", NpgsqlDbType.Text, change.Action),
-                Value("Address", NpgsqlDbType.Text, change.Address),
-                Value("Refunds", NpgsqlDbType.Uuid, change.Refunds),
-                Value("AnyStatus", NpgsqlDbType.Boolean, change.AppliesToAnyStatus),
-                Value("Overdraw", NpgsqlDbType.Boolean, change.MayOverdraw),
-                Value("AnswersEntry", NpgsqlDbType.Boolean, change.AnswersEntry),
-                Value("Caller", NpgsqlDbType.Text, change.CallerKey),
-                Value("Key", NpgsqlDbType.Text, change.Key),
-                Value("Hash", NpgsqlDbType.Bytea, change.Hash),
-                Value("Now", NpgsqlDbType.TimestampTz, now.UtcDateTime),
-                GrantEnds.AtOf(ends),
-                BalanceStore.PeriodLength(provisioning.Value),
-            ],
-            cancellationToken);
-        return rows[0];
-    }
+        NpgsqlConnection connection, CreditChange change, DateTimeOffset now, CancellationToken cancellationToken) =>
+        (await connection.QueryPreparedAsync<CreditChangeResult>(
+            change.Refunds is null ? ChangeSql : RefundSql, Parameters(change, now), cancellationToken))[0];
+
+    /// <summary>As the statements take it.</summary>
+    internal NpgsqlParameter[] Parameters(CreditChange change, DateTimeOffset now) =>
+    [
+        .. change.Selector.Parameters(),
+        Value("Amount", NpgsqlDbType.Numeric, change.Amount),
+        Value("Type", NpgsqlDbType.Text, change.Type),
+        Value("Service", NpgsqlDbType.Text, change.Service),
+        Value("Model", NpgsqlDbType.Text, change.Model),
+        Value("Tokens", NpgsqlDbType.Integer, change.Tokens),
+        Value("Cost", NpgsqlDbType.Numeric, change.Cost),
+        Value("Metadata", NpgsqlDbType.Jsonb, change.Metadata),
+        Value("Action", NpgsqlDbType.Text, change.Action),
+        Value("Address", NpgsqlDbType.Text, change.Address),
+        Value("Refunds", NpgsqlDbType.Uuid, change.Refunds),
+        Value("AnyStatus", NpgsqlDbType.Boolean, change.AppliesToAnyStatus),
+        Value("Overdraw", NpgsqlDbType.Boolean, change.MayOverdraw),
+        Value("AnswersEntry", NpgsqlDbType.Boolean, change.AnswersEntry),
+        Value("Caller", NpgsqlDbType.Text, change.CallerKey),
+        Value("Key", NpgsqlDbType.Text, change.Key),
+        Value("Hash", NpgsqlDbType.Bytea, change.Hash),
+        Value("Now", NpgsqlDbType.TimestampTz, now.UtcDateTime),
+        GrantEnds.AtOf(ends),
+        BalanceStore.PeriodLength(provisioning.Value),
+    ];
 
     private static NpgsqlParameter Value(string name, NpgsqlDbType type, object? value) =>
         new(name, type) { Value = value ?? DBNull.Value };

@@ -37,12 +37,12 @@ internal sealed class GrantBook(NpgsqlDataSource dataSource, LotBooking booking,
         if (await booking.OpenAsync(connection, order.AccountId, fromStart: false, cancellationToken) is not { } account)
             return new VoidResult(GrantChangeOutcome.NoAccount);
         var ledger = account.Lots.Ledger;
-        if (ledger.Find(order.GrantKey) is null)
+        if (ledger.Find(order.GrantKey) is not { } lot)
             return new VoidResult(GrantChangeOutcome.UnknownGrant);
         if (await GrantStore.IsVoidAsync(connection, order.AccountId, order.GrantKey, cancellationToken))
             return new VoidResult(GrantChangeOutcome.AlreadyDone, Balance: ledger.Balance);
         var taken = ledger.VoidAmount(order.GrantKey, order.Beyond);
-        var balance = await GrantStore.VoidAsync(connection, order, taken, account.At, clock.GetUtcNow(), cancellationToken);
+        var balance = await GrantStore.VoidAsync(connection, order, lot, taken, account.At, clock.GetUtcNow(), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return new VoidResult(GrantChangeOutcome.Done, taken, balance);
     }
@@ -75,7 +75,7 @@ internal sealed class GrantBook(NpgsqlDataSource dataSource, LotBooking booking,
         var isOver = lot.ExpiresAt <= at;
         return new GivenGrant(
             lot.Key, lot.Amount, lot.Left, lot.IsPaid ? GrantCategory.Paid : GrantCategory.Promotional, lot.Priority, lot.GrantedAt,
-            lot.ExpiresAt, stamp?.ClosedAt ?? (isOver ? lot.ExpiresAt : null), stamp?.CloseReason ?? (isOver ? "expired" : null),
+            lot.ExpiresAt, stamp?.ClosedAt ?? (isOver ? lot.ExpiresAt : null), stamp?.CloseReason ?? (isOver ? "expired" : lot.IsClosed ? "period_ended" : null),
             stamp?.Policy, stamp?.PolicyVersion, stamp?.Evidence)
         {
             IsClosed = lot.IsClosed || isOver,

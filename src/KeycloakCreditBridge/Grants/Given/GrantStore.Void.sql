@@ -11,10 +11,12 @@ with account as (
     where c.user_id = @Account::text
     returning c.user_id, c.credits_remaining, c.updated_at
 ),
--- closed: the grant, where it has a row.
+-- closed: the grant, which gets a row where it had none.
 closed as (
-    update credit_grants g set closed_at = @At, close_reason = 'void'
-    where g.user_id = @Account and g.grant_key = @Grant and g.closed_at is null
+    insert into credit_grants as g (user_id, grant_key, amount, category, priority, granted_at, closed_at, close_reason)
+    values (@Account, @Grant, @Amount::numeric, @Category::text, @Priority::smallint, @GrantedAt::timestamptz, @At, 'void')
+    on conflict (user_id, grant_key) do update set closed_at = excluded.closed_at, close_reason = excluded.close_reason
+    where g.closed_at is null
 ),
 -- entry: the ledger row.
 entry as (

@@ -90,13 +90,15 @@ internal static class GrantStore
 
     /// <summary>Books a void and closes the grant. Returns the balance afterwards.</summary>
     public static async Task<decimal> VoidAsync(
-        NpgsqlConnection connection, GrantVoid order, decimal taken, DateTimeOffset at, DateTimeOffset now,
+        NpgsqlConnection connection, GrantVoid order, Lot lot, decimal taken, DateTimeOffset at, DateTimeOffset now,
         CancellationToken cancellationToken) =>
         (await connection.QueryPreparedAsync<decimal>(
             VoidSql,
             [
                 new("Account", NpgsqlDbType.Text) { Value = order.AccountId },
                 new("Grant", NpgsqlDbType.Text) { Value = order.GrantKey },
+                .. Stamp(lot),
+                new("Priority", NpgsqlDbType.Smallint) { Value = (short)lot.Priority },
                 new("Taken", NpgsqlDbType.Numeric) { Value = taken },
                 new("Beyond", NpgsqlDbType.Text) { Value = order.Beyond.ToString() },
                 new("Note", NpgsqlDbType.Text) { Value = order.Note },
@@ -116,9 +118,7 @@ internal static class GrantStore
             [
                 new("Account", NpgsqlDbType.Text) { Value = order.AccountId },
                 new("Grant", NpgsqlDbType.Text) { Value = order.GrantKey },
-                new("Amount", NpgsqlDbType.Numeric) { Value = lot.Amount },
-                new("Category", NpgsqlDbType.Text) { Value = lot.IsPaid ? GrantCategory.Paid : GrantCategory.Promotional },
-                BookingStore.Time("GrantedAt", lot.GrantedAt),
+                .. Stamp(lot),
                 BookingStore.Time("ExpiresFrom", lot.ExpiresAt),
                 BookingStore.Time("ExpiresTo", order.ChangesEnd ? order.ExpiresAt : lot.ExpiresAt),
                 new("PriorityFrom", NpgsqlDbType.Integer) { Value = lot.Priority },
@@ -129,6 +129,13 @@ internal static class GrantStore
                 BookingStore.Time("Now", now),
             ],
             cancellationToken);
+
+    private static NpgsqlParameter[] Stamp(Lot lot) =>
+    [
+        new("Amount", NpgsqlDbType.Numeric) { Value = lot.Amount },
+        new("Category", NpgsqlDbType.Text) { Value = lot.IsPaid ? GrantCategory.Paid : GrantCategory.Promotional },
+        BookingStore.Time("GrantedAt", lot.GrantedAt),
+    ];
 }
 
 /// <summary>A grant that was written.</summary>

@@ -49,6 +49,8 @@ internal sealed class LotsInUse(NpgsqlDataSource dataSource, IOptions<GrantsOpti
     /// <returns>Why it is refused; null when it is done.</returns>
     public async Task<string?> ReleaseAsync(CancellationToken cancellationToken)
     {
+        if (options.Value.HasEnds)
+            return "Settings give credits an end: remove Grants:Opening:ExpiresAfter and Grants:Period:ExpiresAfter first.";
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (await LotsInUseStore.ReleaseAsync(connection, cancellationToken) is { } obstacle)

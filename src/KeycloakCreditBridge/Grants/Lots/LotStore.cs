@@ -24,6 +24,14 @@ internal static class LotStore
         where k.user_id = any (@Accounts::text[])
         """;
 
+    private const string SampleSql =
+        """
+        select k.user_id as account_id, k.booked_at, k.entry_id, k.state::text as state
+        from lot_checkpoints k
+        order by k.booked_at desc
+        limit @Most::integer
+        """;
+
     private const string GrantsSql =
         """
         select g.user_id as account_id, g.grant_key, g.amount, g.category, g.priority, g.granted_at, g.expires_at, g.closed_at,
@@ -58,14 +66,7 @@ internal static class LotStore
                 .ToDictionary(row => row.AccountId, StringComparer.Ordinal);
         var stamps = (await connection.QueryPreparedAsync<StampRow>(GrantsSql, [ids.Clone()], cancellationToken))
             .ToLookup(row => row.AccountId, StringComparer.Ordinal);
-        var rows = (await connection.QueryPreparedAsync<LedgerRow>(
-            RowsSql,
-            [
-                new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = names },
-                names.Column("AfterTimes", NpgsqlDbType.TimestampTz, id => checkpoints.GetValueOrDefault(id)?.BookedAt.UtcDateTime),
-                names.Column("AfterIds", NpgsqlDbType.Uuid, id => checkpoints.GetValueOrDefault(id)?.EntryId),
-            ],
-            cancellationToken)).ToLookup(row => row.AccountId, StringComparer.Ordinal);
+        var rows = await RowsAsync(connection, names, checkpoints, cancellationToken);
 
         var loaded = new Dictionary<string, AccountLots>(StringComparer.Ordinal);
         foreach (var account in accounts)
@@ -97,6 +98,41 @@ internal static class LotStore
             cancellationToken);
     }
 
+    /// <summary>Accounts whose checkpoint differs from what their ledger says up to the same row.</summary>
+    public static async Task<IReadOnlyList<string>> DifferingAsync(
+        NpgsqlConnection connection, int most, CancellationToken cancellationToken)
+    {
+        var checkpoints = await connection.QueryPreparedAsync<CheckpointRow>(
+            SampleSql, [new("Most", NpgsqlDbType.Integer) { Value = most }], cancellationToken);
+        List<string> differing = [];
+        foreach (var checkpoint in checkpoints)
+        {
+            string[] name = [checkpoint.AccountId];
+            LedgerRow[] rows = [.. (await RowsAsync(connection, name, [], cancellationToken))[checkpoint.AccountId]];
+            var stamps = await connection.QueryPreparedAsync<StampRow>(
+                GrantsSql, [new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = name }], cancellationToken);
+            var ledger = new LotLedger();
+            Apply(ledger, rows, rows.AsSpan()[..(Array.FindIndex(rows, row => row.Id == checkpoint.EntryId) + 1)],
+                stamps.ToDictionary(row => row.GrantKey, StringComparer.Ordinal));
+            var (kept, derived) = (LotCheckpoint.Parse(checkpoint.State), LotCheckpoint.Of(ledger));
+            if (kept.Debt != derived.Debt || !kept.Lots.SequenceEqual(derived.Lots))
+                differing.Add(checkpoint.AccountId);
+        }
+
+        return differing;
+    }
+
+    private static async Task<ILookup<string, LedgerRow>> RowsAsync(
+        NpgsqlConnection connection, string[] names, Dictionary<string, CheckpointRow> checkpoints, CancellationToken cancellationToken) =>
+        (await connection.QueryPreparedAsync<LedgerRow>(
+            RowsSql,
+            [
+                new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = names },
+                names.Column("AfterTimes", NpgsqlDbType.TimestampTz, id => checkpoints.GetValueOrDefault(id)?.BookedAt.UtcDateTime),
+                names.Column("AfterIds", NpgsqlDbType.Uuid, id => checkpoints.GetValueOrDefault(id)?.EntryId),
+            ],
+            cancellationToken)).ToLookup(row => row.AccountId, StringComparer.Ordinal);
+
     // Null where a checkpoint does not suffice.
     private static AccountLots? Replay(LedgerRow[] rows, StampRow[] stamps, CheckpointRow? checkpoint)
     {
@@ -104,12 +140,19 @@ internal static class LotStore
             return null;
         var ledger = checkpoint is null ? new LotLedger() : LotCheckpoint.Parse(checkpoint.State).ToLedger();
         var given = stamps.ToDictionary(row => row.GrantKey, StringComparer.Ordinal);
+        Apply(ledger, rows, rows, given);
+        return new AccountLots(ledger, given, rows.Length, rows is [.., var last] ? last : null);
+    }
+
+    // An extension behind the rows in question too says what a grant was before it.
+    private static void Apply(
+        LotLedger ledger, LedgerRow[] all, ReadOnlySpan<LedgerRow> rows, IReadOnlyDictionary<string, StampRow> given)
+    {
         var extended = new Dictionary<string, LedgerRow>(StringComparer.Ordinal);
-        foreach (var row in rows.Where(row => row.IsExtension))
+        foreach (var row in all.Where(row => row.IsExtension))
             extended.TryAdd(row.Of!, row);
         foreach (var row in rows)
             ledger.Apply(row.ToEntry(given.GetValueOrDefault(row.LotKey), extended.GetValueOrDefault(row.LotKey)));
-        return new AccountLots(ledger, given, rows.Length, rows is [.., var last] ? last : null);
     }
 
     private sealed record CheckpointRow(string AccountId, DateTimeOffset BookedAt, Guid EntryId, string State);
