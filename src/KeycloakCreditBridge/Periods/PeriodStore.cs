@@ -29,7 +29,8 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource, GrantEnds? ends =
             coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
             t.grant_metadata, t.forfeit_metadata,
             case when @Rollover::boolean
-                then least(greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0), coalesce(l.most, greatest(d.balance, 0)))
+                then least(
+                    greatest(d.balance - coalesce(t.max_rollover, @MaxRollover::numeric), 0), coalesce(l.most, greatest(d.balance, 0)))
                 else coalesce(l.most, greatest(d.balance, 0)) end as excess
         from (
             select e.*,

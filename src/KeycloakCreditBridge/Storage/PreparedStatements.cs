@@ -29,7 +29,10 @@ internal static class PreparedStatements
         List<T> rows = [];
         if (reader.FieldCount == 0)
             return rows;
-        var parse = reader.GetRowParser<T>();
+        // Dapper has no parser for rows of one text.
+        var parse = typeof(T) == typeof(string)
+            ? row => row.IsDBNull(0) ? default! : row.GetFieldValue<T>(0)
+            : reader.GetRowParser<T>();
         while (await reader.ReadAsync(cancellationToken))
             rows.Add(parse(reader));
         return rows;

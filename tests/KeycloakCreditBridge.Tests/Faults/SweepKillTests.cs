@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed while it sweeps ended credits.</summary>
+[Trait("Needs", "PostgreSQL")]
 public sealed class SweepKillTests
 {
     private const int Accounts = 1_500;

@@ -29,8 +29,12 @@ internal static class MigrateCommand
 
     public static Command Command(CommandHost host)
     {
-        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.") { GrantTo, BeforeLots, Json };
-        command.SetAction((parsed, _) => RunAsync(host, host.Settings(parsed), parsed.GetValue(GrantTo), parsed.GetValue(BeforeLots), parsed.GetValue(Json)));
+        var command = new Command("migrate", "Bring the database's schema up to date and end. Needs PostgreSQL only.")
+        {
+            GrantTo, BeforeLots, Json,
+        };
+        command.SetAction((parsed, _) => RunAsync(
+            host, host.Settings(parsed), parsed.GetValue(GrantTo), parsed.GetValue(BeforeLots), parsed.GetValue(Json)));
         return command;
     }
 

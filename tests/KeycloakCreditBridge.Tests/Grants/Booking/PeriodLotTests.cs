@@ -2,7 +2,7 @@ using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Tests.Periods;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Grants.Ends;
+namespace KeycloakCreditBridge.Tests.Grants.Booking;
 
 /// <summary>What the end of a period takes.</summary>
 public sealed class PeriodLotTests(PostgresFixture postgres)

@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace KeycloakCreditBridge.Tests.Grants.Ends;
+namespace KeycloakCreditBridge.Tests.Grants.Booking;
 
 /// <summary>Charges, refunds, voids, ends and sweeps of one account at once, on two replicas.</summary>
 public sealed class LotRaceTests(PostgresFixture postgres) : EndingAccount(postgres)

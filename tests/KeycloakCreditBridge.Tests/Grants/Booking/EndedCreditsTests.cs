@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Grants.Ends;
+namespace KeycloakCreditBridge.Tests.Grants.Booking;
 
 /// <summary>Nothing that ended is shown or spent, with or without a sweep.</summary>
 public sealed class EndedCreditsTests(PostgresFixture postgres) : EndingAccount(postgres)
@@ -90,9 +90,9 @@ public sealed class EndedCreditsTests(PostgresFixture postgres) : EndingAccount(
     }
 
     [Theory]
-    [InlineData("0", "00:00:00")]
+    [InlineData("00:00:00", "00:00:00")]
     [InlineData("-01:00:00", "-01:00:00")]
-    [InlineData("3651", "3651.00:00:00")]
+    [InlineData("3651.00:00:00", "3651.00:00:00")]
     public async Task An_end_that_cannot_be_stops_the_start(string value, string shown)
     {
         var exception = await Assert.ThrowsAnyAsync<Exception>(

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Grants.Ends;
+namespace KeycloakCreditBridge.Tests.Grants.Booking;
 
 /// <summary>A bridge whose opening grant ends after 30 days, without a sweep, and one account with 5 credits.</summary>
 public abstract class EndingAccount(PostgresFixture postgres) : IAsyncLifetime
