@@ -99,6 +99,7 @@ public sealed class EndedCreditsTests(PostgresFixture postgres) : EndingAccount(
             () => BridgeFixture.Build(
                 BridgeFixture.Settings(Fixture.Database.ConnectionString, Fixture.Keycloak.Url), ("Grants:Opening:ExpiresAfter", value))
                 .StartAsync());
-        Assert.Contains($"Grants:Opening:ExpiresAfter is {shown}: choose an hour to 3650 days", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"Grants:Opening:ExpiresAfter is {shown}: choose an hour to 3650 days", exception.Message, StringComparison.Ordinal);
     }
 }

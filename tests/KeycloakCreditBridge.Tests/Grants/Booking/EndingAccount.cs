@@ -54,7 +54,8 @@ public abstract class EndingAccount(PostgresFixture postgres) : IAsyncLifetime
     }
 
     internal Task<ApiReply> RefundAsync(decimal amount, string? usage = null, string? key = null) => Fixture.PostAsync(
-        CreditsFixture.Refund, Admin, new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["reason"] = "sorry", ["refunds"] = usage }, key);
+        CreditsFixture.Refund, Admin,
+        new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["reason"] = "sorry", ["refunds"] = usage }, key);
 
     internal Task<ApiReply> BuyAsync(decimal amount) => Fixture.PostAsync(
         CreditsFixture.Allocate, Admin,
