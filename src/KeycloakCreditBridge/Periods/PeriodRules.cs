@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
 
@@ -12,5 +13,8 @@ internal sealed class PeriodRules(IOptions<PeriodsOptions> periods, IOptions<Pro
         periods.Value.MaxRollover,
         [.. provisioning.Value.Tiers.Select(tier => new TierPeriod(
             tier.Key, tier.Value.Credits, tier.Value.Unlimited,
-            periods.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))]);
+            periods.Value.MaxRolloverByTier.TryGetValue(tier.Key, out var cap) ? cap : null))])
+    {
+        Lost = periods.Value.Bought == BoughtCredits.Keep ? LotGroup.Promotional : LotGroup.All,
+    };
 }
