@@ -21,7 +21,7 @@ public sealed class LotsInUseTests(PostgresFixture postgres)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var replicas = new ReplicaStore(database.DataSource);
-        await replicas.SeenAsync("old-one", "1.0.0", 39, Token);
+        await replicas.SeenAsync("old-one", "1.0.0", 39, "", Token);
         var lots = new LotsInUse(database.DataSource, Options.Create(Ends));
         Assert.Contains("old-one (version 1.0.0)", await lots.FindProblemAsync(Token), StringComparison.Ordinal);
         await Assert.ThrowsAsync<OlderReplicasException>(() => lots.EnsureAsync(Token));
