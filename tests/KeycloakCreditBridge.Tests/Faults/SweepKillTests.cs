@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Grants;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed while it sweeps ended credits.</summary>
-[Trait("Needs", "PostgreSQL")]
+[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed class SweepKillTests
 {
     private const int Accounts = 1_500;

@@ -24,7 +24,6 @@ public sealed class EndedCreditsTests(PostgresFixture postgres) : EndingAccount(
     [Fact]
     public async Task A_balance_read_shows_nothing_that_ended()
     {
-        Assert.Equal("5.000000", await BalanceAsync());
         await EndAsync();
         Assert.Equal("0.000000", await BalanceAsync());
         Assert.Equal("signup 5, expire:signup -5", await LedgerAsync());
@@ -77,7 +76,7 @@ public sealed class EndedCreditsTests(PostgresFixture postgres) : EndingAccount(
     {
         await EndAsync();
         var answer = await Fixture.PostAsync(
-            "api/v1/credits/tiers/switch", Admin, new JsonObject { ["user_id"] = Id, ["new_tier"] = "pro" });
+            "api/v1/credits/tiers/switch", Admin, new JsonObject { ["user_id"] = Id, ["new_tier"] = "starter" });
         Assert.Equal((HttpStatusCode.OK, "0.000000"), (answer.Status, answer["balance"]));
     }
 

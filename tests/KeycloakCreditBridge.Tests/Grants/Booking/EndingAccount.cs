@@ -40,7 +40,7 @@ public abstract class EndingAccount(PostgresFixture postgres) : IAsyncLifetime
     protected async Task EndAsync(string key = "signup") =>
         Assert.Equal(1, await Fixture.Database.ExecuteAsync(EndSql, new { Id, Key = key }));
 
-    protected async Task<string?> BalanceAsync() => (await Fixture.GetAsync($"{CreditsFixture.Balance}/{Id}", Admin))["balance"];
+    protected async Task<string?> BalanceAsync() => (await Fixture.GetAsync($"{CreditsFixture.Balance}?user_id={Id}", Admin))["balance"];
 
     internal Task<ApiReply> DeductAsync(decimal amount) => Fixture.PostAsync(
         CreditsFixture.Deduct, Admin, new JsonObject { ["user_id"] = Id, ["amount"] = amount, ["service"] = "chat" });
