@@ -9,8 +9,8 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // Each measurement stands beside its reference in the same run; --quick makes everything smaller and takes two minutes. --ways measures
 // the time from registration to account, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
 // (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone,
-// --periods the end of all accounts' periods, --lots credits with an end, --hints one hint at a time, --burst many webhooks at once, with a real Keycloak too where
-// there is one, --limits what a user costs and what the disk can do, --logs what lines about users and hot settings cost.
+// --periods the end of all accounts' periods, --lots credits with an end, --hints one hint at a time, --burst many webhooks at once, with
+// a real Keycloak too where there is one, --limits what a user costs and what the disk can do, --logs what lines about users and hot settings cost.
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(

@@ -20,6 +20,7 @@ internal sealed class PeriodsOptions
     public bool Rollover { get; set; }
 
     /// <summary>What becomes of bought credits when the rest is forfeited.</summary>
+    [Hot]
     public BoughtCredits Bought { get; set; } = BoughtCredits.Keep;
 
     /// <summary>Most credits that roll over into the next period; all of them when absent.</summary>

@@ -18,7 +18,10 @@ public sealed class PeriodTests(PostgresFixture postgres)
             "5.00 of 5.00 until 2026-12-30 08:00 | adjustment forfeit:2026-11-30 -1.50 0.00 | bonus reset:2026-11-30 5.00 5.00",
             await fixture.PageAsync("ana"));
         Assert.Equal(
-            ["""{"tier": "trial", "reason": "period_ended"}""", """{"tier": "trial", "reason": "period_reset"}"""],
+            [
+                """{"tier": "trial", "takes": "Promotional", "reason": "period_ended"}""",
+                """{"tier": "trial", "closes": "Promotional", "reason": "period_reset"}""",
+            ],
             await fixture.Database.QueryAsync<string>(
                 "select metadata::text from credit_transactions where grant_key is not null order by created_at"));
         Assert.Equal(
