@@ -12,7 +12,7 @@ with {account_range},
 due as (
     select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended,
         credit_booking_time(@Now, c.updated_at) as booked_at
-    from walked w
+    from unnest(@Locked::text[]) as w (user_id)
     join user_credits c on c.user_id = w.user_id
     where c.status = 'active' and not c.grant_pending and {period_end} <= @Now
     order by c.user_id collate "C"

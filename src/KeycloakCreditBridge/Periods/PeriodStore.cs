@@ -81,11 +81,12 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource, GrantEnds? ends =
             await ends.EnsureAsync(ends.Period.ExpiresAfter is not null, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var lots = await PeriodLotStore.LockAsync(connection, Parameters(range, terms, now), terms, ends, cancellationToken);
+        var (locked, lots) = await PeriodLotStore.LockAsync(connection, Parameters(range, terms, now), terms, ends, cancellationToken);
         var rows = await connection.QueryPreparedAsync<RenewedRange>(
             lots.Count > 0 || ends?.Period.IsStamped == true ? RenewLotsSql : RenewSql,
             [
                 .. Parameters(range, terms, now),
+                PeriodLotStore.LockedOf(locked),
                 lots.Column("LotAccounts", NpgsqlDbType.Text, lot => lot.AccountId),
                 lots.Column("Most", NpgsqlDbType.Numeric, lot => lot.Most),
                 new("Lost", NpgsqlDbType.Text) { Value = terms.Lost.ToString() },

@@ -75,7 +75,8 @@ internal sealed class GrantBook(NpgsqlDataSource dataSource, LotBooking booking,
         var isOver = lot.ExpiresAt <= at;
         return new GivenGrant(
             lot.Key, lot.Amount, lot.Left, lot.IsPaid ? GrantCategory.Paid : GrantCategory.Promotional, lot.Priority, lot.GrantedAt,
-            lot.ExpiresAt, stamp?.ClosedAt ?? (isOver ? lot.ExpiresAt : null), stamp?.CloseReason ?? (isOver ? "expired" : lot.IsClosed ? "period_ended" : null),
+            lot.ExpiresAt, stamp?.ClosedAt ?? (isOver ? lot.ExpiresAt : null),
+            stamp?.CloseReason ?? (isOver ? "expired" : lot.IsClosed ? "period_ended" : null),
             stamp?.Policy, stamp?.PolicyVersion, stamp?.Evidence)
         {
             IsClosed = lot.IsClosed || isOver,
