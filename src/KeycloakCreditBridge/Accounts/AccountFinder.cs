@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
@@ -9,7 +10,7 @@ namespace KeycloakCreditBridge.Accounts;
 /// Finds users by id, user name or e-mail address. The records have ids only: names and addresses need Keycloak. An id on record is found
 /// without it.
 /// </summary>
-internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore accounts, HintListStore hints)
+internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore accounts, GrantBook grants, HintListStore hints)
 {
     private const int LatestRows = 10;
 
@@ -38,7 +39,7 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
                 realm, id, null,
                 known.FirstOrDefault(row => row.Realm == realm && row.KeycloakId == id),
                 waiting.FirstOrDefault(hint => hint.Realm == realm && hint.KeycloakId == id),
-                LookupOf(lookups, realm, id), [], []);
+                LookupOf(lookups, realm, id), [], [], []);
             view = await WithAccountAsync(view, cancellationToken);
             // An account may be found by its own id and as its user's.
             if (realm is not null || (view.Account is { } account && !views.Exists(other => other.Account?.Id == account.Id)))
@@ -58,11 +59,19 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
             return view;
         return view with
         {
+            Grants = await GrantsAsync(accountId, cancellationToken),
             Account = await accounts.AccountAsync(accountId, cancellationToken),
             Ledger = await accounts.LedgerAsync(accountId, LatestRows, cancellationToken),
             Audit = await accounts.AuditAsync(accountId, LatestRows, cancellationToken),
         };
     }
+
+    // Read first, as this books out what has ended.
+    private async Task<IReadOnlyList<GivenGrant>> GrantsAsync(string accountId, CancellationToken cancellationToken) =>
+        await grants.ListAsync(accountId, cancellationToken) is { } account
+            ? [.. account.Grants.OrderByDescending(grant => grant.GrantedAt)
+                .Where((grant, index) => index < LatestRows || grant.Remainder > 0m)]
+            : [];
 
     private async Task<RealmLookup> LookUpAsync(string realm, string named, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak.Admin;
 
@@ -6,6 +7,7 @@ namespace KeycloakCreditBridge.Accounts;
 /// <summary>One user with everything on record.</summary>
 /// <param name="Realm">Null when only an account has this id.</param>
 /// <param name="Id">Keycloak's id of the user.</param>
+/// <param name="Grants">The latest ones, and all of which something is left; newest first.</param>
 /// <param name="Ledger">The latest rows, newest first.</param>
 /// <param name="Audit">The latest rows, newest first.</param>
 internal sealed record AccountView(
@@ -15,6 +17,7 @@ internal sealed record AccountView(
     KnownUserRow? Known,
     ListedHint? Hint,
     KeycloakLookup Keycloak,
+    IReadOnlyList<GivenGrant> Grants,
     IReadOnlyList<LedgerRow> Ledger,
     IReadOnlyList<AuditRow> Audit)
 {

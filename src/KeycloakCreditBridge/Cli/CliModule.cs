@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Doctor;
+using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Cli.Health;
 using KeycloakCreditBridge.Cli.Hints;
 using KeycloakCreditBridge.Cli.Migrate;
@@ -71,6 +72,7 @@ internal static class CliModule
             SetupSyntax.Command(host),
             HintsSyntax.Command(host),
             AccountSyntax.Command(host),
+            GrantsSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
         };

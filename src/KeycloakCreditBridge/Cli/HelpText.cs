@@ -28,16 +28,18 @@ internal static class HelpText
           KeycloakCreditBridge hints list --dead          failed hints, and why
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
           KeycloakCreditBridge account show ana@example.com
+          KeycloakCreditBridge grants list ana@example.com
           KeycloakCreditBridge usage refusals list        usage that was not charged
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name
 
         Exit codes:
           0    done
-          1    some users or records failed or were not found; another process
-               reconciles the realm; migrate waits for older replicas to stop;
-               doctor found a fault; health found no service that is ready; or
-               setup or adopt has something to do and did not do it (--dry-run,
-               --plan, or the answer was no)
+          1    some users, grants or records failed or were not found; a grant
+               was voided before or has ended; another process reconciles the
+               realm; migrate waits for older replicas to stop; doctor found a
+               fault; health found no service that is ready; or setup or adopt
+               has something to do and did not do it (--dry-run, --plan, or the
+               answer was no)
           2    wrong usage or configuration: an option, a setting, a refused
                secret, a missing role, an address that is in use
           3    PostgreSQL or Keycloak cannot be reached

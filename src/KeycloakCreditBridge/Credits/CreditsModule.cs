@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Browsers;
+using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
@@ -35,6 +36,8 @@ internal static class CreditsModule
         services.AddSingleton<InitializeEndpoint>();
         services.AddSingleton<CreditChangeStore>();
         services.AddSingleton<LedgerWriter>();
+        services.AddSingleton<GrantEnd>();
+        services.AddSingleton<GrantEndpoints>();
         services.AddSingleton<CreditChangeEndpoints>();
         services.AddSingleton<IdempotencyKeyStore>();
         services.AddHostedService<IdempotencyPurge>();
@@ -52,6 +55,7 @@ internal static class CreditsModule
         var api = app.MapApiGroup().RequireCors(BrowserAccess.Policy).WithTags("Credits");
         MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
         MapChanges(api.MapGroup("/credits"));
+        MapGrants(api.MapGroup("/credits/grants"));
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost(
                 "/admin/users/{id}/initialize",
@@ -105,6 +109,20 @@ internal static class CreditsModule
         credits.MapPost("/usage/track", (HttpContext context, CreditChangeEndpoints changes) => changes.TrackAsync(context))
             .Answers<TrackedShape>("trackUsage", "Records usage and takes its cost unless it is free.")
             .TakesJson<TrackShape>().TakesIdempotencyKey().AnswersProblems(StatusCodes.Status402PaymentRequired);
+    }
+
+    private static void MapGrants(RouteGroupBuilder grants)
+    {
+        grants.MapGet("", (HttpContext http, string? user_id, GrantEndpoints endpoints) => endpoints.ListAsync(http, user_id))
+            .Answers<GrantsShape>("listGrants", "The grants of an account, with what is left of each and when it ends.");
+        grants.MapPatch("/{key}", (HttpContext http, string key, GrantEndpoints endpoints) => endpoints.ExtendAsync(http, key))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<GrantShape>("extendGrant", "Moves the end of a grant, or changes its priority.")
+            .TakesJson<ExtendShape>().AnswersProblems(StatusCodes.Status409Conflict);
+        grants.MapPost("/{key}/void", (HttpContext http, string key, GrantEndpoints endpoints) => endpoints.VoidAsync(http, key))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<VoidedShape>("voidGrant", "Takes back what is left of a grant, and more only where `beyond` asks for it.")
+            .TakesJson<VoidShape>().AnswersProblems(StatusCodes.Status409Conflict);
     }
 
     private static void MapTiers(RouteGroupBuilder tiers)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Setup;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Provisioning.Policy;

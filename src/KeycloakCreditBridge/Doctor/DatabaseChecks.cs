@@ -1,5 +1,6 @@
 using System.Globalization;
 using KeycloakCreditBridge.Configuration.Shell;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Hosting.Schedule;

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;
@@ -35,7 +36,7 @@ internal static class DoctorRun
         if (realms.Count == 0)
             report(Skipped("keycloak"));
         if (CanUse<StorageOptions>(services))
-            await RunAsync(Database(ActivatorUtilities.CreateInstance<DatabaseChecks>(services), realms), report, cancellationToken);
+            await RunAsync(Database(services, realms), report, cancellationToken);
         else
             report(Skipped("database"));
         if (realms.Count > 0)
@@ -67,22 +68,30 @@ internal static class DoctorRun
         }
     }
 
-    private static IEnumerable<DoctorCheck> Database(DatabaseChecks checks, IEnumerable<string> realms) =>
-    [
-        new("database", null, checks.ReachAsync, IsGate: true),
-        new("database server", null, checks.ServerAsync),
-        new("database clock", null, checks.ClockAsync),
-        new("schema", null, checks.SchemaAsync),
-        new("privileges", null, checks.PrivilegesAsync),
-        new("replicas", null, checks.ReplicasAsync),
-        new("settings of replicas", null, checks.SettingsAsync),
-        new("schedule", null, checks.ScheduleAsync),
-        new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
-        new("late hints", null, checks.LateHintsAsync),
-        new("dead hints", null, checks.DeadHintsAsync),
-        .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
-        .. realms.Select(realm => new DoctorCheck("left out", realm, token => checks.LeftOutAsync(realm, token))),
-    ];
+    private static IEnumerable<DoctorCheck> Database(IServiceProvider services, IReadOnlyList<string> realms)
+    {
+        var checks = ActivatorUtilities.CreateInstance<DatabaseChecks>(services);
+        var grants = ActivatorUtilities.CreateInstance<GrantChecks>(services);
+        return
+        [
+            new("database", null, checks.ReachAsync, IsGate: true),
+            new("database server", null, checks.ServerAsync),
+            new("database clock", null, checks.ClockAsync),
+            new("schema", null, checks.SchemaAsync),
+            new("privileges", null, checks.PrivilegesAsync),
+            new("replicas", null, checks.ReplicasAsync),
+            new("settings of replicas", null, checks.SettingsAsync),
+            new("schedule", null, checks.ScheduleAsync),
+            new("ended credits", null, grants.SweepAsync),
+            new("balances", null, grants.SumsAsync),
+            new("checkpoints", null, grants.CheckpointsAsync),
+            new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
+            new("late hints", null, checks.LateHintsAsync),
+            new("dead hints", null, checks.DeadHintsAsync),
+            .. realms.Select(realm => new DoctorCheck("reconciliation", realm, token => checks.ReconciledAsync(realm, token))),
+            .. realms.Select(realm => new DoctorCheck("left out", realm, token => checks.LeftOutAsync(realm, token))),
+        ];
+    }
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>
         [new("Keycloak's database", null, token => checks.UseAsync(realms, token))];

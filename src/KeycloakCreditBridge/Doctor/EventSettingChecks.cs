@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak.Events;
 using Microsoft.Extensions.Options;

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Database;
 using Npgsql;

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Keycloak;

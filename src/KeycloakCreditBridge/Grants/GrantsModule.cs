@@ -2,6 +2,8 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
+using KeycloakCreditBridge.Grants.Lots;
+using KeycloakCreditBridge.Grants.Notices;
 using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Telemetry;
@@ -22,6 +24,10 @@ internal static class GrantsModule
         builder.Services.AddSingleton<LotsInUse>();
         builder.Services.AddSingleton<ISchemaCondition>(services => services.GetRequiredService<LotsInUse>());
         builder.Services.AddSingleton<LotSweep>();
+        builder.Services.AddSingleton<GrantNotices>();
+        builder.Services.AddSingleton<LedgerCheckStore>();
+        builder.Services.AddSingleton<SweepBacklogStore>();
+        builder.Services.AddHostedService<SweepBacklogGauge>();
         builder.Services.AddSingleton<IScheduledJobs, LotSweepSchedule>();
     }
 }

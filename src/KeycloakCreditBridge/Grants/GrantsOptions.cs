@@ -1,9 +1,14 @@
+using System.Globalization;
+
 namespace KeycloakCreditBridge.Grants;
 
 /// <summary>When granted credits end, and in which order they are spent. With none of it set, credits never end.</summary>
 internal sealed class GrantsOptions
 {
     public const string Section = "Grants";
+
+    /// <summary>How a list of days is split.</summary>
+    public const StringSplitOptions Separators = StringSplitOptions.TrimEntries;
 
     /// <summary>Of the opening grant.</summary>
     public GrantTerms Opening { get; set; } = new();
@@ -13,6 +18,13 @@ internal sealed class GrantsOptions
 
     /// <summary>How often ended credits are searched. What ended is not spendable in between.</summary>
     public TimeSpan SweepEvery { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Days before an end on which the audit log tells of it, such as `7,1`; empty for none.</summary>
+    public string NoticeDays { get; set; } = "7,1";
+
+    /// <summary>The same as numbers.</summary>
+    public IReadOnlyList<short> NoticeSteps =>
+        [.. NoticeDays.Split(',', Separators).Where(day => day.Length > 0).Select(day => short.Parse(day, CultureInfo.InvariantCulture))];
 
     /// <summary>Whether a grant gets an end by configuration.</summary>
     public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null;

@@ -6,6 +6,8 @@ namespace KeycloakCreditBridge.Grants;
 /// <summary>Checks the options; the messages name the keys.</summary>
 internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
 {
+    private const int MostDays = 365;
+
     private static readonly TimeSpan ShortestSweep = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestSweep = TimeSpan.FromDays(1);
 
@@ -14,6 +16,8 @@ internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
         List<string> problems = [.. Problems("Opening", options.Opening), .. Problems("Period", options.Period)];
         if (options.SweepEvery < ShortestSweep || options.SweepEvery > LongestSweep)
             problems.Add(Key($"SweepEvery is {options.SweepEvery}: choose {ShortestSweep} to {LongestSweep}."));
+        if (options.NoticeDays.Length > 0 && !Array.TrueForAll(options.NoticeDays.Split(',', GrantsOptions.Separators), IsDay))
+            problems.Add(Key($"NoticeDays is '{options.NoticeDays}': choose days from 1 to {MostDays}, such as 7,1; empty for no notice."));
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 
@@ -32,6 +36,9 @@ internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
         if (terms.Priority is < GrantTerms.LowestPriority or > GrantTerms.HighestPriority)
             yield return Key($"{grant}:Priority is {terms.Priority}: choose {GrantTerms.LowestPriority} to {GrantTerms.HighestPriority}.");
     }
+
+    private static bool IsDay(string text) =>
+        short.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is >= 1 and <= MostDays;
 
     private static string Key(FormattableString rest) => $"{GrantsOptions.Section}:{rest.ToString(CultureInfo.InvariantCulture)}";
 }

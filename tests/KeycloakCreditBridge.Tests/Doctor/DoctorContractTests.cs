@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;

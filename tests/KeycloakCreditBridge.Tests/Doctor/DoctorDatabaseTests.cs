@@ -1,6 +1,7 @@
 using Dapper;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Contract.Ways.Production;

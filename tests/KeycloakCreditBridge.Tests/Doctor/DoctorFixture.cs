@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Cli.Doctor;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;

@@ -20,6 +20,7 @@ internal static class SchemaRules
         ["user_id"] = "404: the user without an account.",
         ["balance"] = "402: the balance.",
         ["needed"] = "402: the amount that was asked for.",
+        ["grant_key"] = "404, 409: the grant.",
         ["refundable"] = "409: the most that can be refunded.",
         ["account_status"] = "403, 409: the account's status.",
         ["reason"] = "402, 403, 409: why.",

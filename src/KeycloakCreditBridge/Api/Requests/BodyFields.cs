@@ -42,6 +42,12 @@ internal sealed class BodyFields
             throw RequestRefusedException.Invalid(_problems);
     }
 
+    /// <summary>Whether the body has this field, be it null.</summary>
+    public bool Has(string name) => _body.TryGetProperty(name, out _);
+
+    /// <summary>Adds what is wrong with a field beyond its form.</summary>
+    public void Refuse(string name, string problem) => Wrong(name, problem);
+
     /// <summary>A required id of a user or an account.</summary>
     public string UserId(string name)
     {

@@ -1,9 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Accounts;
-using KeycloakCreditBridge.Configuration;
-using KeycloakCreditBridge.Keycloak;
-using Microsoft.Extensions.Options;
+using KeycloakCreditBridge.Cli.Arguments;
 
 namespace KeycloakCreditBridge.Cli.Account;
 
@@ -13,7 +11,7 @@ internal static class AccountCommand
     public static Task<int> ShowAsync(CommandHost host, string[] settings, string user, string? realm, bool json) =>
         DatabaseSession.RunAsync(host, settings, [], async (services, cancellationToken) =>
         {
-            var realms = Realms(services.GetRequiredService<IOptions<KeycloakOptions>>().Value, realm);
+            var realms = ConfiguredRealms.Of(services, realm);
             var search = await services.GetRequiredService<AccountFinder>().FindAsync(realms, user, cancellationToken);
             foreach (var view in search.Views)
                 await Console.Out.WriteAsync(json ? $"{Json(view)}\n" : AccountReport.Text(view));
@@ -27,17 +25,6 @@ internal static class AccountCommand
                     : $"Nothing is on record for the id {Printable.Of(user)}; a search by user name or e-mail address needs Keycloak.");
             return ExitCode.SomeFailed;
         });
-
-    private static string[] Realms(KeycloakOptions keycloak, string? realm)
-    {
-        string[] configured = [.. keycloak.Realms.Select(item => item.Name)];
-        if (realm is null)
-            return configured;
-        return configured.Contains(realm, StringComparer.Ordinal)
-            ? [realm]
-            : throw new ConfigurationException(
-                [$"--realm {realm} is not configured: Keycloak:Realms has {string.Join(", ", configured)}."]);
-    }
 
     private static string Json(AccountView view) => JsonSerializer.Serialize(view, AccountJson.Default.AccountView);
 }

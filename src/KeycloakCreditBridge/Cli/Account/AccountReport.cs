@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using KeycloakCreditBridge.Accounts;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak.Admin;
 
@@ -19,6 +20,8 @@ internal static class AccountReport
         Line("on record", view.Known is { } known ? Text(known) : "not known");
         Line("hint", view.Hint is { } hint ? Text(hint) : "none");
         Line("Keycloak", Text(view.Keycloak));
+        foreach (var grant in view.Grants)
+            Line("grant", Text(grant));
         foreach (var row in view.Ledger)
             Line("ledger", Text(row));
         foreach (var row in view.Audit)
@@ -52,6 +55,12 @@ internal static class AccountReport
     private static string Text(KeycloakUser user) =>
         $"{user.Username}, {user.Email ?? "no e-mail address"}, {(user.Enabled ? "enabled" : "disabled")}, "
         + (user.EmailVerified ? "e-mail verified" : "e-mail not verified");
+
+    private static string Text(GivenGrant grant) =>
+        $"{At(grant.GrantedAt)} {grant.Key}, {Number(grant.Remainder)} left of {Number(grant.Amount)}, "
+        + (grant.IsClosed ? $"{grant.CloseReason ?? "closed"}{(grant.ClosedAt is { } closed ? $" {At(closed)}" : "")}"
+            : grant.ExpiresAt is { } end ? $"ends {At(end)}" : "never ends")
+        + (grant.Reason is { } reason ? $", {reason}" : "");
 
     private static string Text(LedgerRow row) =>
         $"{At(row.At)} {row.Type} {Number(row.Amount)}{(row.BalanceAfter is { } balance ? $", then {Number(balance)}" : "")}"

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Cli.Setup;
 using KeycloakCreditBridge.Doctor;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Keycloak.Tokens;
 
 namespace KeycloakCreditBridge.Cli.Doctor;

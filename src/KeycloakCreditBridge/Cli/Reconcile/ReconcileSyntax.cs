@@ -1,6 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
+using KeycloakCreditBridge.Cli.Arguments;
 using KeycloakCreditBridge.Reconciliation;
 
 namespace KeycloakCreditBridge.Cli.Reconcile;
@@ -20,9 +19,6 @@ internal static class ReconcileSyntax
         rules, or for one user with --user. Nothing is ever granted twice.
         """;
 
-    private static readonly string[] InstantFormats =
-        ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
-
     private static readonly Option<string[]> Realm = new("--realm")
     {
         Description = "A realm; all configured ones without it. Repeatable.",
@@ -33,7 +29,7 @@ internal static class ReconcileSyntax
     {
         Description = "Only users created since this date or instant (UTC without an offset): 2026-01-31, 2026-01-31T08:00:00Z.",
         HelpName = "WHEN",
-        CustomParser = ParseInstant,
+        CustomParser = InstantArgument.Parse,
     };
 
     private static readonly Option<string[]> User = new("--user")
@@ -76,19 +72,5 @@ internal static class ReconcileSyntax
             Console.Out,
             Console.Error));
         return command;
-    }
-
-    private static DateTimeOffset? ParseInstant(ArgumentResult result)
-    {
-        var text = result.Tokens.Single().Value;
-        if (DateTimeOffset.TryParseExact(
-            text, InstantFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
-            out var instant))
-        {
-            return instant;
-        }
-
-        result.AddError($"--since {text} is not a date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
-        return null;
     }
 }

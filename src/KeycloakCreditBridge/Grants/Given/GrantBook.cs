@@ -16,12 +16,16 @@ internal sealed class GrantBook(NpgsqlDataSource dataSource, LotBooking booking,
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (await booking.OpenAsync(connection, accountId, fromStart: false, cancellationToken) is not { } account)
             return null;
-        await transaction.CommitAsync(cancellationToken);
         var (ledger, stamps) = (account.Lots.Ledger, account.Lots.Stamps);
+        var reasons = await GrantStore.ReasonsAsync(connection, accountId, [.. ledger.Lots.Select(lot => lot.Key)], cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
         return new AccountGrants(
             accountId, ledger.Balance, ledger.Debt,
             [.. ledger.Lots.Where(lot => lot.Amount > 0m).OrderBy(lot => lot.GrantedAt).ThenBy(lot => lot.Key, StringComparer.Ordinal)
-                .Select(lot => Shown(lot, stamps.GetValueOrDefault(lot.Key), account.At))],
+                .Select(lot => Shown(lot, stamps.GetValueOrDefault(lot.Key), account.At) with
+                {
+                    Reason = reasons.GetValueOrDefault(lot.Key),
+                })],
             account.At);
     }
 

@@ -27,6 +27,9 @@ internal sealed record GivenGrant(
 {
     /// <summary>Whether it was voided, forfeited or has ended.</summary>
     public bool IsClosed { get; init; }
+
+    /// <summary>Why it was given, as its ledger row says.</summary>
+    public string? Reason { get; init; }
 }
 
 /// <summary>An account's grants, the oldest first.</summary>

@@ -38,6 +38,34 @@ internal static class GrantStore
         select 1 as found from credit_transactions t where t.user_id = @Account::text and t.grant_key = 'void:' || @Grant::text
         """;
 
+    private const string ReasonsSql =
+        """
+        select t.grant_key, t.metadata ->> 'reason' as reason
+        from credit_transactions t
+        where t.user_id = @Account::text and t.grant_key = any (@Keys::text[])
+        union all
+        select 'tx:' || t.id, coalesce(t.metadata ->> 'source', t.metadata ->> 'reason')
+        from credit_transactions t
+        where t.id = any (@Ids::uuid[]) and t.user_id = @Account
+        """;
+
+    /// <summary>Why these grants of an account were given, by their keys.</summary>
+    public static async Task<IReadOnlyDictionary<string, string?>> ReasonsAsync(
+        NpgsqlConnection connection, string account, IReadOnlyCollection<string> keys, CancellationToken cancellationToken)
+    {
+        Guid[] ids = [.. keys.Where(key => key.StartsWith(LedgerRow.RowKey, StringComparison.Ordinal))
+            .Select(key => Guid.TryParse(key[LedgerRow.RowKey.Length..], out var id) ? id : Guid.Empty)];
+        var rows = await connection.QueryPreparedAsync<ReasonRow>(
+            ReasonsSql,
+            [
+                new("Account", NpgsqlDbType.Text) { Value = account },
+                new("Keys", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = keys.ToArray() },
+                new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid) { Value = ids },
+            ],
+            cancellationToken);
+        return rows.ToDictionary(row => row.GrantKey, row => row.Reason, StringComparer.Ordinal);
+    }
+
     /// <summary>Whether the grant was voided before.</summary>
     public static async Task<bool> IsVoidAsync(
         NpgsqlConnection connection, string account, string grant, CancellationToken cancellationToken) =>
@@ -137,6 +165,9 @@ internal static class GrantStore
         BookingStore.Time("GrantedAt", lot.GrantedAt),
     ];
 }
+
+/// <summary>Why a grant was given.</summary>
+internal sealed record ReasonRow(string GrantKey, string? Reason);
 
 /// <summary>A grant that was written.</summary>
 internal sealed record WrittenGrant(string AccountId, string GrantKey, decimal Amount);

@@ -3,6 +3,9 @@ namespace KeycloakCreditBridge.Grants.Lots;
 /// <summary>A row of the ledger, with what its metadata say about lots.</summary>
 internal sealed record LedgerRow
 {
+    /// <summary>Begins the key of a lot whose ledger row has none.</summary>
+    public const string RowKey = "tx:";
+
     public const string ExpireKey = "expire:";
     public const string ClosedKey = "closed:";
     public const string VoidKey = "void:";
@@ -42,7 +45,7 @@ internal sealed record LedgerRow
     public int? PriorityTo { get; init; }
 
     /// <summary>The key of the lot that the row opens, if it opens one.</summary>
-    public string LotKey => GrantKey ?? $"tx:{Id}";
+    public string LotKey => GrantKey ?? $"{RowKey}{Id}";
 
     public bool IsExtension => Of is not null && GrantKey?.StartsWith(ExtendKey, StringComparison.Ordinal) == true;
 

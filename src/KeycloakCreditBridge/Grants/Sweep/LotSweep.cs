@@ -31,9 +31,12 @@ internal sealed partial class LotSweep(LotBooking booking, GrantsMetrics metrics
             LogInterrupted(PrivilegeErrors.Describe(exception));
         }
 
-        var seconds = Math.Round(clock.GetElapsedTime(started).TotalSeconds, 1);
-        if (swept > 0)
-            LogSwept(swept, seconds);
+        if (swept == 0)
+            return 0;
+        var duration = clock.GetElapsedTime(started);
+        metrics.SweepTook(duration);
+        var seconds = Math.Round(duration.TotalSeconds, 1);
+        LogSwept(swept, seconds);
         return swept;
     }
 

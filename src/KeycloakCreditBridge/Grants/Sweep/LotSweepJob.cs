@@ -1,10 +1,11 @@
+using KeycloakCreditBridge.Grants.Notices;
 using Quartz;
 
 namespace KeycloakCreditBridge.Grants.Sweep;
 
-/// <summary>Sweeps ended credits, in one replica at a time.</summary>
+/// <summary>Sweeps ended credits and tells of ends to come, in one replica at a time.</summary>
 [DisallowConcurrentExecution]
-internal sealed class LotSweepJob(LotSweep sweep, IHostApplicationLifetime lifetime) : IJob
+internal sealed class LotSweepJob(LotSweep sweep, GrantNotices notices, IHostApplicationLifetime lifetime) : IJob
 {
     public static readonly JobKey Key = new("sweep", "grants");
 
@@ -14,6 +15,7 @@ internal sealed class LotSweepJob(LotSweep sweep, IHostApplicationLifetime lifet
         try
         {
             await sweep.RunAsync(either.Token);
+            await notices.RunAsync(either.Token);
         }
         catch (OperationCanceledException) when (either.IsCancellationRequested)
         {

@@ -1,4 +1,4 @@
-namespace KeycloakCreditBridge.Doctor;
+namespace KeycloakCreditBridge.Doctor.Findings;
 
 /// <summary>How bad a finding is.</summary>
 internal enum Verdict

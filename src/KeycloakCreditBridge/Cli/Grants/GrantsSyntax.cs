@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using KeycloakCreditBridge.Cli.Arguments;
+
+namespace KeycloakCreditBridge.Cli.Grants;
+
+/// <summary>The command `grants` and its options.</summary>
+internal static class GrantsSyntax
+{
+    private const int LongestReason = 500;
+    private const int Years = 10;
+
+    private static readonly string[] Reaches = ["stop", "others", "all"];
+
+    private static readonly Argument<string> User = new("USER") { Description = "Keycloak id, user name or e-mail address." };
+
+    private static readonly Argument<string> Key = new("KEY") { Description = "The grant's key, as the list shows it." };
+
+    private static readonly Option<string?> Realm = new("--realm")
+    {
+        Description = "Only this realm; all configured ones without it.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> Json = ResultSyntax.Json("grant");
+
+    private static readonly Option<string> Reason = new("--reason")
+    {
+        Description = "Why, for the audit log.",
+        HelpName = "TEXT",
+        Required = true,
+        Validators =
+        {
+            result =>
+            {
+                if (result.GetValueOrDefault<string>() is not { Length: > 0 and <= LongestReason })
+                    result.AddError($"--reason takes 1 to {LongestReason} characters.");
+            },
+        },
+    };
+
+    private static readonly Option<string> Beyond = new Option<string>("--beyond")
+    {
+        Description =
+            "Where what was spent of the grant is taken from: stop, nowhere; others, other promotional grants; all, bought credits too, "
+            + "and then the balance goes below zero.",
+        DefaultValueFactory = _ => Reaches[0],
+    }.AcceptOnlyFromAmong(Reaches);
+
+    private static readonly Option<DateTimeOffset?> Until = new("--until")
+    {
+        Description = "The new end, UTC without an offset: 2026-12-31, 2026-12-31T08:00:00Z. One that is past ends the grant at once.",
+        HelpName = "WHEN",
+        CustomParser = End,
+    };
+
+    private static readonly Option<bool> NoEnd = new("--no-end") { Description = "The grant does not end." };
+
+    private static readonly Option<int?> Priority = new("--priority")
+    {
+        Description = "0 to 100; grants of a lower one are spent first.",
+        HelpName = "N",
+        Validators =
+        {
+            result =>
+            {
+                if (result.Tokens.Count == 1 && (!int.TryParse(result.Tokens[0].Value, out var priority) || priority is < 0 or > 100))
+                    result.AddError($"--priority {result.Tokens[0].Value} is no whole number from 0 to 100.");
+            },
+        },
+    };
+
+    public static Command Command(CommandHost host) =>
+        new("grants", "Review the grants of an account, take one back, or move the end of one.") { List(host), Void(host), Extend(host) };
+
+    private static Command List(CommandHost host)
+    {
+        var command = new Command("list", "Show an account's grants with what is left of each and when it ends, the latest first.")
+        {
+            User, Realm, Json,
+        };
+        command.SetAction((parsed, _) => GrantsCommand.ListAsync(host, host.Settings(parsed), Named(parsed), parsed.GetValue(Json)));
+        return command;
+    }
+
+    private static Command Void(CommandHost host)
+    {
+        var command = new Command("void", "Take back what is left of a grant. A grant is voided once, and its key is never granted again.")
+        {
+            User, Key, Reason, Beyond, Realm, Json,
+        };
+        command.SetAction((parsed, _) => GrantsCommand.VoidAsync(
+            host, host.Settings(parsed), Named(parsed), parsed.GetRequiredValue(Key), Array.IndexOf(Reaches, parsed.GetValue(Beyond)),
+            parsed.GetRequiredValue(Reason), parsed.GetValue(Json)));
+        return command;
+    }
+
+    private static Command Extend(CommandHost host)
+    {
+        var command = new Command("extend", "Move the end of a grant that has not ended, or change its priority.")
+        {
+            User, Key, Until, NoEnd, Priority, Realm, Json,
+        };
+        command.Validators.Add(result =>
+        {
+            var (until, none) = (result.GetResult(Until) is not null, result.GetValue(NoEnd));
+            if (until && none)
+                result.AddError("--until and --no-end exclude each other.");
+            if (!until && !none && result.GetResult(Priority) is null)
+                result.AddError("Say what changes: --until WHEN or --no-end, --priority N, or both.");
+        });
+        command.SetAction((parsed, _) => GrantsCommand.ExtendAsync(
+            host, host.Settings(parsed), Named(parsed), parsed.GetRequiredValue(Key),
+            new ExtensionWish(parsed.GetValue(Until), parsed.GetValue(NoEnd), parsed.GetValue(Priority)), parsed.GetValue(Json)));
+        return command;
+    }
+
+    private static NamedUser Named(ParseResult parsed) => new(parsed.GetRequiredValue(User), parsed.GetValue(Realm));
+
+    private static DateTimeOffset? End(ArgumentResult result)
+    {
+        var end = InstantArgument.Parse(result);
+        if (end > TimeProvider.System.GetUtcNow().AddYears(Years))
+            result.AddError($"--until is more than {Years} years ahead: choose an earlier end, or --no-end.");
+        return end;
+    }
+}
+
+/// <param name="Realm">Only this realm; null for all configured ones.</param>
+internal sealed record NamedUser(string User, string? Realm);
+
+/// <summary>What `grants extend` changes.</summary>
+/// <param name="Until">The new end; null where it stays or <paramref name="NoEnd"/> takes it away.</param>
+internal sealed record ExtensionWish(DateTimeOffset? Until, bool NoEnd, int? Priority);
