@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Accounts;
 using KeycloakCreditBridge.Adoption;
+using KeycloakCreditBridge.Analytics;
 using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
@@ -11,6 +12,7 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Hosting.Addresses;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Management;
 using KeycloakCreditBridge.Metering;
@@ -63,6 +65,7 @@ internal static class Program
         builder.AddAccounts();
         builder.AddPeriods();
         builder.AddAdoption();
+        builder.AddAnalytics();
         builder.AddHealth();
         return builder;
     }
@@ -80,9 +83,11 @@ internal static class Program
         app.UseManagement();
         app.UseApi();
         app.MapIntake();
+        app.MapDeliveries();
         app.MapCredits();
         app.MapReconciliation();
         app.MapMetering();
+        app.MapAnalytics();
         app.MapHealth();
         app.MapTelemetry();
         return app;

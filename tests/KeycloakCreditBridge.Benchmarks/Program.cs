@@ -10,7 +10,8 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // the time from registration to account, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read
 // (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone,
 // --periods the end of all accounts' periods, --lots credits with an end, --hints one hint at a time, --burst many webhooks at once, with
-// a real Keycloak too where there is one, --limits what a user costs and what the disk can do, --logs what lines about users and hot settings cost.
+// a real Keycloak too where there is one, --deliveries what deliveries, milestones and reports cost, --limits what a user costs and what
+// the disk can do, --logs what lines about users and hot settings cost.
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
@@ -26,6 +27,9 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
         .. await BurstBenchmark.WithEmulatorAsync(server, BurstUsers(), Rounds()),
         .. await BurstBenchmark.WithKeycloakAsync(server, BurstUsers(), Rounds())]
     : args.Contains("--logs") ? [.. await LineBenchmark.RunAsync(quick ? 10_000 : 200_000)]
+    : args.Contains("--deliveries") ? [
+        .. await RecordsBenchmark.RunAsync(
+            server, BurstUsers(), Rounds(), TimeSpan.FromSeconds(quick ? 3 : 10), quick ? 100_000 : 1_000_000)]
     : args.Contains("--limits") ? [.. await LimitsBenchmark.RunAsync(server, quick ? 10_000 : 100_000, TimeSpan.FromSeconds(quick ? 2 : 5))]
     :
 [

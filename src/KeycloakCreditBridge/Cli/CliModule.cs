@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
+using KeycloakCreditBridge.Cli.Analytics;
+using KeycloakCreditBridge.Cli.Deliveries;
 using KeycloakCreditBridge.Cli.Doctor;
 using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Cli.Health;
@@ -71,10 +73,12 @@ internal static class CliModule
             HealthCommand.Command(host),
             SetupSyntax.Command(host),
             HintsSyntax.Command(host),
+            DeliveriesSyntax.Command(host),
             AccountSyntax.Command(host),
             GrantsSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
+            AnalyticsSyntax.Command(host),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));
         foreach (var help in root.Options.OfType<HelpOption>())

@@ -27,9 +27,11 @@ internal static class HelpText
               --webhook-url http://bridge:8085
           KeycloakCreditBridge hints list --dead          failed hints, and why
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
+          KeycloakCreditBridge deliveries list --outcome failed
           KeycloakCreditBridge account show ana@example.com
           KeycloakCreditBridge grants list ana@example.com
           KeycloakCreditBridge usage refusals list        usage that was not charged
+          KeycloakCreditBridge analytics funnel --by way  who has come how far
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name
 
         Exit codes:

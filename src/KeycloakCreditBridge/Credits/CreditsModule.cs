@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Credits.Browsers;
 using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
+using KeycloakCreditBridge.Credits.Milestones;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
 using KeycloakCreditBridge.Telemetry;
@@ -30,6 +31,9 @@ internal static class CreditsModule
         services.AddHostedService(provider => provider.GetRequiredService<BalanceInvalidator>());
         services.AddHostedService<BalanceListener>();
         services.AddHealthChecks().AddCheck<BalanceCacheHealth>("balances");
+        services.AddSingleton<MilestoneStore>();
+        services.AddSingleton<FirstReadRecorder>();
+        services.AddHostedService(provider => provider.GetRequiredService<FirstReadRecorder>());
         services.AddSingleton<FirstRead>();
         services.AddSingleton<AccountLookup>();
         services.AddSingleton<BalanceEndpoints>();

@@ -1,7 +1,10 @@
+using KeycloakCreditBridge.Analytics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor.Findings;
+using KeycloakCreditBridge.Doctor.Records;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
@@ -36,7 +39,7 @@ internal static class DoctorRun
         if (realms.Count == 0)
             report(Skipped("keycloak"));
         if (CanUse<StorageOptions>(services))
-            await RunAsync(Database(services, realms), report, cancellationToken);
+            await RunAsync([.. Database(services, realms), .. Records(services, realms)], report, cancellationToken);
         else
             report(Skipped("database"));
         if (realms.Count > 0)
@@ -92,6 +95,13 @@ internal static class DoctorRun
             .. realms.Select(realm => new DoctorCheck("left out", realm, token => checks.LeftOutAsync(realm, token))),
         ];
     }
+
+    private static IEnumerable<DoctorCheck> Records(IServiceProvider services, IReadOnlyList<string> realms) =>
+    [
+        .. CanUse<DeliveriesOptions>(services) ? ActivatorUtilities.CreateInstance<DeliveryChecks>(services).Of(realms) : [],
+        .. CanUse<AnalyticsOptions>(services) && CanUse<ProvisioningOptions>(services)
+            ? ActivatorUtilities.CreateInstance<AnalyticsChecks>(services).All() : [],
+    ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>
         [new("Keycloak's database", null, token => checks.UseAsync(realms, token))];

@@ -16,6 +16,7 @@ internal sealed class IntakeMetrics : IInstruments
     private readonly Counter<long> _polled;
     private readonly Counter<long> _failedPolls;
     private readonly Counter<long> _losses;
+    private readonly Counter<long> _notRecorded;
 
     public IntakeMetrics(Meter meter, IOptions<KeycloakOptions> keycloak)
     {
@@ -28,6 +29,8 @@ internal sealed class IntakeMetrics : IInstruments
         _polled = meter.CreateCounter<long>("bridge.poll.hints", "{hint}", "Hints that polling brought, by stream.");
         _failedPolls = meter.CreateCounter<long>("bridge.poll.failed", "{poll}", "Polls that ended with an error.");
         _losses = meter.CreateCounter<long>("bridge.poll.losses", "{loss}", "Times that events may have been lost, by stream.");
+        _notRecorded = meter.CreateCounter<long>(
+            "bridge.deliveries.not_recorded", "{delivery}", "Deliveries whose row was not written; their hints are not concerned.");
     }
 
     public void DeliveryAccepted(string realm) => _accepted.Add(1, Realm(realm));
@@ -44,9 +47,11 @@ internal sealed class IntakeMetrics : IInstruments
 
     public void EventsLost(string realm, string stream) => _losses.Add(1, Realm(realm), new("stream", stream));
 
+    public void DeliveryNotRecorded(string realm) => _notRecorded.Add(1, Realm(realm));
+
     public void StartAtZero()
     {
-        foreach (var counter in new[] { _accepted, _ignored, _notStored, _failedPolls })
+        foreach (var counter in new[] { _accepted, _ignored, _notStored, _failedPolls, _notRecorded })
             counter.StartAtZero("realm", _realms);
         foreach (var counter in new[] { _polled, _losses })
             counter.StartAtZero("realm", _realms, "stream", StreamNames.All);

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Intake.Webhooks;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -31,6 +32,7 @@ internal static class IntakeModule
         builder.Services.AddSingleton<LostEventsSignal>();
         builder.Services.AddSingleton<EventLossReporter>();
         builder.Services.AddHostedService<EventPoller>();
+        builder.AddDeliveries();
     }
 
     public static void MapIntake(this IEndpointRouteBuilder app)

@@ -36,10 +36,17 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<Reconciler>();
         builder.AddSchedule();
         builder.Services.AddSingleton<RunEndpoints>();
+        builder.Services.AddSingleton<FailedReplay>();
+        builder.Services.AddSingleton<ReplayEndpoints>();
         builder.Services.AddHostedService<WaitingRunScheduler>();
     }
 
-    public static void MapReconciliation(this IEndpointRouteBuilder app) => app.MapApiGroup().MapRuns();
+    public static void MapReconciliation(this IEndpointRouteBuilder app)
+    {
+        var api = app.MapApiGroup();
+        api.MapRuns();
+        ReplayEndpoints.Map(api);
+    }
 
     private static void AddScans(this IHostApplicationBuilder builder)
     {

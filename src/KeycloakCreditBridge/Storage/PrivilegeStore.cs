@@ -30,23 +30,30 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
                 'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
-                'credit_grants', 'lot_checkpoints', 'grant_budgets']) as t (relation)
+                'credit_grants', 'lot_checkpoints', 'grant_budgets',
+                'deliveries', 'analytics_funnel', 'analytics_latency', 'analytics_expiries', 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches',
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
-                'lot_checkpoints', 'grant_budgets']) as t (relation)
+                'lot_checkpoints', 'grant_budgets',
+                'analytics_state']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
-                'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users']) as t (relation)
+                'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
+                'analytics_latency', 'analytics_expiries']) as t (relation)
             union all
-            select 'replicas', p.privilege, has_table_privilege(to_regclass('replicas'), p.privilege)
-            from unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
+            select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
+            from unnest(array['replicas', 'unproven_deliveries']) as t (relation)
+            cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')
             from unnest(array['adoption', 'schema_migrations']) as t (relation)
+            union all
+            select 'function ' || f.name, 'execute', has_function_privilege(to_regprocedure(f.name), 'execute')
+            from unnest(array['credit_make_delivery_days(timestamptz)', 'credit_drop_delivery_days(date)']) as f (name)
             union all
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
@@ -123,7 +130,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             new CommandDefinition(NeededSql, new { Renames = renames }, cancellationToken: cancellationToken))];
 }
 
-/// <param name="Relation">A table, `schema x` or `sequence x`.</param>
+/// <param name="Relation">A table, `schema x`, `sequence x` or `function x`.</param>
 /// <param name="Privilege">Such as `insert`.</param>
 /// <param name="Granted">Whether the role of the connection has it.</param>
 internal sealed record NeededPrivilege(string Relation, string Privilege, bool Granted)

@@ -31,6 +31,20 @@ internal static class BurstBenchmark
         return results;
     }
 
+    /// <summary>Seconds from the first request to the last answer, with these settings besides the usual ones.</summary>
+    public static async Task<double> AnsweredAsync(PrivatePostgres server, int users, Dictionary<string, string?> more)
+    {
+        await using var realm = await LargeRealmFixture.StartAsync(server, users + Warmup);
+        await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var environment = realm.Settings(database, readsTables: true).Concat(more)
+            .ToDictionary(setting => setting.Key, setting => setting.Value!, StringComparer.Ordinal);
+        await using var first = await BridgeProcess.StartAsync(NewUrl(), environment);
+        await using var second = await BridgeProcess.StartAsync(NewUrl(), environment);
+        using var burst = new Burst([first, second], database, await ProcessorTime.OfServerAsync(database));
+        await burst.SendAsync([.. realm.Ids.Take(Warmup)]);
+        return (await burst.SendAsync([.. realm.Ids.Skip(Warmup)])).Answered;
+    }
+
     public static async Task<IReadOnlyList<Result>> WithKeycloakAsync(PrivatePostgres server, int users, int rounds)
     {
         await using var fixture = await ScaleFixture.StartAsync(server, (users * rounds) + Warmup);

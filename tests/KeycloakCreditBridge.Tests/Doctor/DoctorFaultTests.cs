@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;

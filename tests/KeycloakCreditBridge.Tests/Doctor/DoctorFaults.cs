@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Sandbox.Processes;
 
 namespace KeycloakCreditBridge.Tests.Doctor;
@@ -67,6 +68,9 @@ internal static class DoctorFaults
             "settings of replicas", "warn", "give all of them the same settings", fixture => fixture.AddDifferingReplicasAsync()),
         ["a hint is dead"] = new("dead hints", "FAIL", "hints retry --all-dead", fixture => fixture.AddHintAsync("dead")),
         ["a hint is late"] = new("late hints", "warn", "hints list --waiting", fixture => fixture.AddHintAsync("waiting")),
+        ["webhooks fail"] = new("failed webhooks", "warn", "deliveries list --realm", fixture => fixture.AddFailedDeliveryAsync()),
+        ["analytics are not rebuilt"] = new(
+            "analytics", "warn", "runs its schedule", fixture => fixture.AgeAnalyticsAsync()),
         ["no reconciliation was complete"] = new(
             "reconciliation", "warn", "KeycloakCreditBridge reconcile", fixture => fixture.ForgetRunsAsync()),
     };

@@ -128,6 +128,27 @@ internal sealed class DoctorFixture : IAsyncDisposable
         return () => Setup.Database.ExecuteAsync("delete from user_hints");
     }
 
+    public async Task<Func<Task>?> AddFailedDeliveryAsync()
+    {
+        await Setup.Database.ExecuteAsync(
+            """
+            insert into deliveries (received_at, id, realm, way, outcome, hints, duration_us)
+            select now(), gen_random_uuid(), @Realm, 'webhook', outcome, 0, 1 from unnest(array['stored', 'refused']) as outcome
+            """,
+            new { Setup.Realm });
+        return () => Setup.Database.ExecuteAsync("delete from deliveries");
+    }
+
+    public async Task<Func<Task>?> AgeAnalyticsAsync()
+    {
+        await Setup.Database.ExecuteAsync(
+            """
+            insert into analytics_state (zone, rebuilt_at, whole_at) values ('UTC', now() - interval '1 day', now())
+            on conflict (single) do update set rebuilt_at = excluded.rebuilt_at
+            """);
+        return () => Setup.Database.ExecuteAsync("delete from analytics_state");
+    }
+
     public async Task<Func<Task>?> AddOlderReplicaAsync()
     {
         await Setup.Database.ExecuteAsync(

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
@@ -34,11 +35,14 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
             await WorkAsync(database, keycloak, asApp);
             foreach (var command in (string[][])[
                 ["reconcile"], ["backfill", "--user", "ana"], ["hints", "list"], ["hints", "retry", "--all-dead"],
-                ["hints", "drop", "--realm", "demo", "--user", "zoe"], ["account", "show", "ana"], ["usage", "refusals", "list"]])
+                ["hints", "drop", "--realm", "demo", "--user", "zoe"], ["account", "show", "ana"], ["usage", "refusals", "list"],
+                ["deliveries", "list"], ["deliveries", "unproven"], ["analytics", "rebuild"], ["analytics", "funnel"]])
             {
                 var (_, output, error) = await CommandProcess.RunAsync(asApp, command);
                 Assert.DoesNotContain("permission denied", output + error, StringComparison.Ordinal);
             }
+
+            await AssertDaysAsync(database, As(app, "secret-of-the-service"));
 
             await database.ExecuteAsync($"revoke insert on user_credits from {app}");
             var (verdict, message) = await PrivilegesAsync(asApp);
@@ -124,6 +128,27 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
     private static string ScriptOf(string owner, string app) =>
         File.ReadAllText(Path.Combine(Repository.Top, "docs", "install", "postgresql.md")).Split("```sql\n")[1].Split("```")[0]
             .Replace("bridge_owner", owner, StringComparison.Ordinal).Replace("bridge_app", app, StringComparison.Ordinal);
+
+    // The role makes and drops days of deliveries by the owner's functions, and nothing else; a role that was not granted them cannot.
+    private static async Task AssertDaysAsync(TestDatabase database, string asApp)
+    {
+        await using var app = NpgsqlDataSource.Create($"{asApp};Pooling=false");
+        var store = new DeliveryStore(app);
+        var now = TimeProvider.System.GetUtcNow();
+        await store.MakeDaysAsync(now.AddDays(-20), Token);
+        await store.MakeDaysAsync(now, Token);
+        Assert.Equal(
+            5, await store.DropDaysAsync(DateOnly.FromDateTime(now.UtcDateTime).AddDays(-7), Token));
+        Assert.Equal(5, await database.ScalarAsync<long>("select count(*) from pg_inherits where inhparent = 'deliveries'::regclass"));
+        await using var drop = app.CreateCommand("drop table deliveries");
+        var refusal = await Assert.ThrowsAsync<PostgresException>(() => drop.ExecuteNonQueryAsync(Token));
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refusal.SqlState);
+        Assert.False(await database.ScalarAsync<bool>(
+            """
+            select bool_or(a.grantee = 0) from pg_proc p, aclexplode(p.proacl) a
+            where p.proname in ('credit_make_delivery_days', 'credit_drop_delivery_days')
+            """));
+    }
 
     private static async Task<(string? Verdict, string Message)> PrivilegesAsync(Dictionary<string, string?> settings)
     {

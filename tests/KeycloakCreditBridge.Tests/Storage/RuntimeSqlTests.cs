@@ -25,9 +25,10 @@ public sealed partial class RuntimeSqlTests(MigratedSessionFixture session) : IC
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await connection.ExecuteAsync(
             $"create role {Role}; grant usage on schema public to {Role}; grant usage on sequence user_hints_version to {Role};"
-            + $"grant all on all tables in schema public to {Role}");
+            + $"grant all on all tables in schema public to {Role}; grant execute on all functions in schema public to {Role}");
         var tables = (await connection.QueryAsync<string>(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'")).ToList();
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"))
+            .ToList();
 
         HashSet<(string, string)> used = [];
         HashSet<(string, string)> usedByRenames = [];

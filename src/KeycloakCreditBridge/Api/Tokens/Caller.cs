@@ -12,6 +12,9 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
     /// <summary>Whether a user signed in for this token. Otherwise it may be a service account's, under any name.</summary>
     public bool IsFromLogin { get; init; }
 
+    /// <summary>Whether it may see what concerns the whole realm.</summary>
+    public bool IsViewer { get; init; }
+
     /// <summary>Whether the operator trusts it with more than its own account.</summary>
     public bool HasRole => IsAdmin || IsService;
 
@@ -39,6 +42,7 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
             roles.Contains(CallerRoles.Service), issued)
         {
             IsFromLogin = IsLogin(Text(claims, "jti")),
+            IsViewer = roles.Contains(CallerRoles.Viewer),
         };
     }
 
@@ -64,4 +68,7 @@ internal static class CallerRoles
 
     /// <summary>Reads, deducts and provisions for all users of the realm.</summary>
     public const string Service = "credits-service";
+
+    /// <summary>Sees how the realm's users are counted, and changes nothing.</summary>
+    public const string Viewer = "credits-viewer";
 }

@@ -142,6 +142,8 @@ internal sealed class RealmTokenHandler(
             claims.Add(new Claim(RoleClaim, CallerRoles.Admin));
         if (caller.IsService)
             claims.Add(new Claim(RoleClaim, CallerRoles.Service));
+        if (caller.IsViewer)
+            claims.Add(new Claim(RoleClaim, CallerRoles.Viewer));
         return new ClaimsPrincipal(new ClaimsIdentity(claims, SchemeName, ClaimTypes.NameIdentifier, RoleClaim));
     }
 

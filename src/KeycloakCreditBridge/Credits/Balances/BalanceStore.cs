@@ -66,7 +66,8 @@ internal sealed class BalanceStore(NpgsqlDataSource dataSource, GrantEnds ends, 
             convert_to(jsonb_build_object('user_id', c.user_id, 'credits_remaining', c.credits_remaining::text, 'tier', c.tier,
                 'monthly_cap', c.monthly_cap::text)::text, 'UTF8') as llm_answer,
             c.credits_remaining, c.unlimited, c.status, c.status_reason, {PeriodEnd} as period_end,
-            c.next_expiry, extract(epoch from c.next_expiry - coalesce(@At::timestamptz, now()))::double precision as seconds_to_end
+            c.next_expiry, extract(epoch from c.next_expiry - coalesce(@At::timestamptz, now()))::double precision as seconds_to_end,
+            c.first_read_at is null as never_read
         from ({SelectedAccount}) c
         """;
 
@@ -118,6 +119,9 @@ internal sealed record AccountBalance
 
     /// <summary>The seconds until then, by the clock that ends compare with.</summary>
     public double? SecondsToEnd { get; init; }
+
+    /// <summary>Whether no read of it was on record.</summary>
+    public bool NeverRead { get; init; }
 }
 
 /// <summary>Which account is meant, and by which caller.</summary>

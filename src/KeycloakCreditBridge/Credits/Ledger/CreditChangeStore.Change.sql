@@ -28,7 +28,13 @@ usage as (
 updated as (
     update user_credits c
     set credits_remaining = c.credits_remaining + @Amount::numeric(20, 6),
-        updated_at = credit_booking_time(@Now::timestamptz, c.updated_at)
+        updated_at = credit_booking_time(@Now::timestamptz, c.updated_at),
+        first_spend_at = case when c.first_spend_at is null and {spends} then credit_booking_time(@Now, c.updated_at)
+            else c.first_spend_at end,
+        exhausted_at = case when c.exhausted_at is null and {spends} and c.credits_remaining + @Amount <= 0 and not c.unlimited
+            then credit_booking_time(@Now, c.updated_at) else c.exhausted_at end,
+        purchased_at = case when c.purchased_at is null and {is_paid} then credit_booking_time(@Now, c.updated_at)
+            else c.purchased_at end
     from target t
     where c.user_id = t.user_id and not exists (select from earlier)
         and (c.status = 'active' or c.status = 'held' and @Amount >= 0 or @AnyStatus::boolean)

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Milestones;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -14,7 +15,7 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
     private static readonly string RefundSql = SqlText.Of(
         typeof(CreditChangeStore), "CreditChangeStore.Change.sql", ("selected_account", BalanceStore.SelectedAccount),
         ("balance_json", BalanceStore.BalanceJson), ("suppress_notify", BalanceInvalidationStore.SuppressNotify),
-        ("is_free", GrantEnds.IsFree));
+        ("spends", "@Type = 'usage' and @Amount < 0"), ("is_paid", MilestoneStore.IsPaidChange), ("is_free", GrantEnds.IsFree));
 
     internal static readonly string ChangeSql = SqlText.Without("refund", RefundSql);
 

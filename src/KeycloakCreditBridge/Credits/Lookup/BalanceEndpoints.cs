@@ -1,10 +1,11 @@
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Milestones;
 
 namespace KeycloakCreditBridge.Credits.Lookup;
 
 /// <summary>Answers balances.</summary>
-internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore store, BalanceCache cache)
+internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore store, BalanceCache cache, FirstReadRecorder reads)
 {
     public async Task<IResult> BalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).Answer);
 
@@ -16,12 +17,16 @@ internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore stor
     /// <summary>The same in UTF-8.</summary>
     public static IResult Json(byte[] answer) => TypedResults.Text(answer, "application/json; charset=utf-8");
 
-    private Task<AccountBalance> FindAsync(HttpContext context, string? user)
+    private async Task<AccountBalance> FindAsync(HttpContext context, string? user)
     {
         var caller = Caller.Of(context);
         var selector = accounts.Select(caller, user);
-        return accounts.FindOrOpenAsync(
+        var balance = await accounts.FindOrOpenAsync(
             caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(),
             context.RequestAborted);
+        // An administrator who looks after a user is no reader of the user's.
+        if (balance.NeverRead && (selector.IsOwn || caller.IsService))
+            reads.Add(balance.AccountId);
+        return balance;
     }
 }

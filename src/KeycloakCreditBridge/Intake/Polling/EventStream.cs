@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Polling;
@@ -11,7 +12,8 @@ namespace KeycloakCreditBridge.Intake.Polling;
 /// further back.
 /// </summary>
 internal sealed class EventStream(
-    EventSource source, HintWriter writer, PollCursorStore cursors, EventLossReporter losses, PollOptions options, TimeProvider clock)
+    EventSource source, HintWriter writer, PollCursorStore cursors, EventLossReporter losses, DeliveryRecorder deliveries,
+    PollOptions options, TimeProvider clock)
 {
     // How far a poll between sweeps reads back: most events appear within it, and a busy realm reads few of them twice.
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(10);
@@ -91,7 +93,7 @@ internal sealed class EventStream(
     {
         PolledEvent[] fresh = [.. page.Where(happened => !_seen.ContainsKey(happened.Fingerprint))];
         UserHint[] hints = [.. fresh.Select(happened => happened.Hint).OfType<UserHint>()];
-        await writer.WriteAsync(hints, cancellationToken);
+        await WriteAsync(fresh.Length, hints, cancellationToken);
         if (fresh.Any(happened => happened.IsOverwrite))
             losses.ReportOverwritten(source.Realm);
         foreach (var happened in fresh)
@@ -99,6 +101,22 @@ internal sealed class EventStream(
         if (page.MaxBy(happened => happened.Time) is { } newest && (_cursor is null || TimeOf(newest) > _cursor.Watermark))
             await SaveAsync(new PollCursor(TimeOf(newest), newest.Fingerprint, _cursor?.PolledAt ?? started), cancellationToken);
         return hints.Length;
+    }
+
+    private async Task WriteAsync(int events, UserHint[] hints, CancellationToken cancellationToken)
+    {
+        var arrival = deliveries.Begin();
+        arrival?.Realm = source.Realm;
+        try
+        {
+            await writer.WriteAsync(hints, cancellationToken);
+            deliveries.EndBatch(arrival, Name, events, hints.Length, failure: null);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            deliveries.EndBatch(arrival, Name, events, hints.Length, exception);
+            throw;
+        }
     }
 
     private async Task ReportDeletedAsync(DateTimeOffset now, CancellationToken cancellationToken)

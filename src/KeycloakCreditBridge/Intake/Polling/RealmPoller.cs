@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Storage.Sessions;
@@ -17,6 +18,7 @@ internal sealed partial class RealmPoller(
     PollCursorStore cursors,
     LeaseStore leases,
     EventLossReporter losses,
+    DeliveryRecorder deliveries,
     PollStatus status,
     IntakeMetrics metrics,
     IOptions<IntakeOptions> options,
@@ -35,9 +37,9 @@ internal sealed partial class RealmPoller(
     private readonly string _lease = $"poll:{realm}";
     private readonly string _owner = LeaseStore.NewOwner();
     private readonly EventStream _userEvents =
-        new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock);
+        new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, deliveries, options.Value.Poll, clock);
     private readonly EventStream _adminEvents =
-        new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, options.Value.Poll, clock)
+        new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, deliveries, options.Value.Poll, clock)
         {
             Retention = LeastAdminRetention,
         };

@@ -31,8 +31,8 @@ internal static class DeliveryReader
         }
 
         return found == WebhookFormat.CloudEvents
-            ? ReadData(envelope == Envelope.Binary ? body : CloudEvent.DataOf(body))
-            : Read(body, pinned ?? found);
+            ? ReadData(envelope == Envelope.Binary ? body : CloudEvent.DataOf(body)) with { Format = found }
+            : Read(body, pinned ?? found) with { Format = pinned ?? found };
     }
 
     /// <summary>The format of a body of this shape. A shape of no other format is Phase Two's, whose events can be of any type.</summary>

@@ -21,7 +21,7 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
     {
         string[] secrets = [.. realm.WebhookSecrets.Where(secret => secret.Length > 0)];
         if (secrets.Length == 0 && intake.Value.Webhook.AllowUnsigned)
-            return new DeliveryProof(_ => { });
+            return new DeliveryProof(_ => { }, provesSender: false);
         if (secrets.Length == 0)
         {
             throw new DeliveryRefusedException(
@@ -76,9 +76,13 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
 }
 
 /// <summary>What is left to check of a delivery once its body is there; it throws where the body is refused.</summary>
-internal sealed class DeliveryProof(DeliveryProof.BodyCheck check)
+/// <param name="check">Throws where the body is refused.</param>
+/// <param name="provesSender">Whether a body that passes comes from the realm.</param>
+internal sealed class DeliveryProof(DeliveryProof.BodyCheck check, bool provesSender = true)
 {
     internal delegate void BodyCheck(ReadOnlySpan<byte> body);
+
+    public bool ProvesSender => provesSender;
 
     /// <exception cref="DeliveryRefusedException">The sender did not sign this body.</exception>
     public void Check(ReadOnlySpan<byte> body) => check(body);

@@ -4,6 +4,8 @@ using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Intake.Deliveries;
+using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Storage.Sessions;
@@ -21,6 +23,7 @@ internal sealed partial class WebhookEndpoint(
     SchemaGate gate,
     WebhookAuthenticator sender,
     RefusalLog refusals,
+    DeliveryRecorder deliveries,
     LostEventsSignal lostEvents,
     IntakeMetrics metrics,
     IOptions<KeycloakOptions> keycloak,
@@ -41,15 +44,18 @@ internal sealed partial class WebhookEndpoint(
     /// <param name="realmName">The realm that the path names, or null where it names none.</param>
     public async Task<IResult> ReceiveAsync(HttpContext context, string? realmName)
     {
+        var arrival = deliveries.Begin();
         try
         {
             var realm = RealmOf(realmName);
             CheckMediaType(context.Request, realm);
-            return await AcceptAsync(await ReadAsync(context, realm), realm, context);
+            return await AcceptAsync(await ReadAsync(context, realm, arrival), realm, context, arrival);
         }
         catch (DeliveryRefusedException refusal)
         {
             refusals.Add(refusal);
+            arrival?.Realm = refusal.Realm ?? "";
+            deliveries.End(arrival, context, DeliveryOutcomes.Refused, refusal.Reason);
             if (refusal.Status == HttpStatusCode.ServiceUnavailable)
                 context.Response.Headers.RetryAfter = "5";
             return TypedResults.Problem(refusal.Message, statusCode: (int)refusal.Status);
@@ -87,20 +93,38 @@ internal sealed partial class WebhookEndpoint(
                 HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", ContentEncoding.Refusal);
     }
 
-    private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm)
+    private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm, Arrival? arrival)
     {
         // Headers first: most of those who prove nothing cost no memory for a body.
         var proof = await sender.CheckHeadersAsync(context.Request.Headers, realm, context.RequestAborted);
         using var body = await ReceiveBodyAsync(context, realm);
         proof.Check(body.Bytes.Span);
+        arrival?.IsProven = proof.ProvesSender;
         try
         {
-            return DeliveryReader.Read(body.Bytes.Span, CloudEvent.EnvelopeOf(context.Request.Headers), realm.WebhookFormat);
+            var envelope = CloudEvent.EnvelopeOf(context.Request.Headers);
+            return Checked(DeliveryReader.Read(body.Bytes.Span, envelope, realm.WebhookFormat), realm);
         }
         catch (MalformedDeliveryException malformed)
         {
-            throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "malformed", malformed.Message);
+            arrival?.Body = DeliveryBody.Of(body.Bytes.Span, realm.WebhookSecrets);
+            throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, malformed.Reason, malformed.Message);
         }
+    }
+
+    private static Delivery Checked(Delivery delivery, RealmOptions realm)
+    {
+        if (delivery.Realm is { } named && named != realm.Name)
+        {
+            throw new MalformedDeliveryException($"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.")
+            {
+                Reason = "wrong_realm",
+            };
+        }
+
+        return delivery.HintFor(realm.Name) is { } hint && UserIds.ProblemWith(hint.UserId) is { } problem
+            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = "user_id" }
+            : delivery;
     }
 
     private async Task<RequestBody> ReceiveBodyAsync(HttpContext context, RealmOptions realm)
@@ -119,32 +143,31 @@ internal sealed partial class WebhookEndpoint(
         }
     }
 
-    private async Task<IResult> AcceptAsync(Delivery delivery, RealmOptions realm, HttpContext context)
+    private async Task<IResult> AcceptAsync(Delivery delivery, RealmOptions realm, HttpContext context, Arrival? arrival)
     {
-        if (delivery.Realm is { } named && named != realm.Name)
+        var hint = delivery.HintFor(realm.Name);
+        if (arrival is not null)
         {
-            throw new DeliveryRefusedException(
-                HttpStatusCode.BadRequest, realm.Name, "wrong_realm",
-                $"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.");
+            (arrival.Realm, arrival.Format, arrival.Event, arrival.Hint) =
+                (realm.Name, delivery.Format.ToString(), hint?.Cause ?? delivery.EventType, hint);
         }
 
-        if (delivery.HintFor(realm.Name) is not { } hint)
+        if (hint is null)
         {
             metrics.DeliveryIgnored(realm.Name);
+            deliveries.End(arrival, context, DeliveryOutcomes.Ignored, delivery.WhyIgnored);
             return TypedResults.NoContent();
         }
 
-        if (UserIds.ProblemWith(hint.UserId) is { } problem)
-            throw new DeliveryRefusedException(HttpStatusCode.BadRequest, realm.Name, "user_id", $"The user id {problem}.");
         if (delivery.Admin is { } happened && EventRules.IsOverwrite(happened))
             lostEvents.Raise(realm.Name, EventRules.Overwritten);
-        return await StoreAsync(hint, context);
+        return await StoreAsync(hint, context, arrival);
     }
 
-    private async Task<IResult> StoreAsync(UserHint hint, HttpContext context)
+    private async Task<IResult> StoreAsync(UserHint hint, HttpContext context, Arrival? arrival)
     {
         if (!gate.IsOpen)
-            return NotStored(hint, context, "the schema is not ready yet");
+            return NotStored(hint, context, "the schema is not ready yet", arrival);
         try
         {
             // Continues when the sender hangs up: a hint that is stored without an answer is at worst stored twice.
@@ -152,12 +175,13 @@ internal sealed partial class WebhookEndpoint(
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            return NotStored(hint, context, PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "));
+            return NotStored(hint, context, PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "), arrival);
         }
 
         if (Interlocked.Exchange(ref _storing, 1) == 0)
             LogStoringAgain();
         metrics.DeliveryAccepted(hint.Realm);
+        deliveries.End(arrival, context, DeliveryOutcomes.Stored);
         if (logger.IsEnabled(LogLevel.Debug))
             LogStored(hint);
         return TypedResults.NoContent();
@@ -169,11 +193,12 @@ internal sealed partial class WebhookEndpoint(
         LogStored(hint.Kind, hint.Cause);
     }
 
-    private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason)
+    private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason, Arrival? arrival)
     {
         if (Interlocked.Exchange(ref _storing, 0) == 1)
             LogNotStoring(reason);
         metrics.DeliveryNotStored(hint.Realm);
+        deliveries.End(arrival, context, DeliveryOutcomes.NotStored, reason);
         context.Response.Headers.RetryAfter = "5";
         return TypedResults.Problem(
             "The event could not be stored now: send it again.", statusCode: (int)HttpStatusCode.ServiceUnavailable);

@@ -55,8 +55,15 @@ entries as (
 ),
 -- updated: the accounts with their new balances.
 updated as (
-    update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = p.booked_at
-    from (select account_id, sum(running - before) as amount, max(booked_at) as booked_at from charged group by account_id) p
+    update user_credits c set credits_remaining = c.credits_remaining - p.amount, updated_at = p.booked_at,
+        first_spend_at = coalesce(c.first_spend_at, p.spent_at),
+        exhausted_at = case when c.unlimited then c.exhausted_at else coalesce(c.exhausted_at, p.emptied_at) end
+    from (
+        select account_id, sum(running - before) as amount, max(booked_at) as booked_at,
+            min(booked_at) filter (where running > before) as spent_at,
+            min(booked_at) filter (where running > before and balance <= running) as emptied_at
+        from charged
+        group by account_id) p
     where c.user_id = p.account_id
 )
 select count(*) as records, coalesce(sum(running - before), 0) as credits from charged cross join (select {suppress_notify}) quiet

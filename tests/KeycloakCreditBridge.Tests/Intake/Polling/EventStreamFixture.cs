@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake;
+using KeycloakCreditBridge.Intake.Deliveries;
+using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
@@ -41,14 +43,17 @@ internal sealed class EventStreamFixture : IDisposable
 
     public EventStream Stream(TestDatabase database, TimeSpan? retention = null)
     {
+        var metrics = new IntakeMetrics(_meter, new OptionsWrapper<KeycloakOptions>(new KeycloakOptions()));
         var losses = new EventLossReporter(
-            new PollStatus(_meter, TimeProvider.System), _requests,
-            new IntakeMetrics(_meter, new OptionsWrapper<KeycloakOptions>(new KeycloakOptions())),
-            NullLogger<EventLossReporter>.Instance);
+            new PollStatus(_meter, TimeProvider.System), _requests, metrics, NullLogger<EventLossReporter>.Instance);
+        var deliveries = new DeliveryRecorder(
+            new DeliveryStore(database.DataSource), new UnprovenCounts(), gate: null!, metrics,
+            new OptionsWrapper<DeliveriesOptions>(new DeliveriesOptions { Keep = TimeSpan.Zero }), Clock,
+            NullLogger<DeliveryRecorder>.Instance);
         var options = new OptionsWrapper<HintOptions>(new HintOptions());
         _writer ??= new HintWriter(
             new HintStore(database.DataSource), new HintHandover(options, Clock), new HintSignal(Clock), options, Clock);
-        return new EventStream(Events.Source, _writer, new PollCursorStore(database.DataSource), losses, Options, Clock)
+        return new EventStream(Events.Source, _writer, new PollCursorStore(database.DataSource), losses, deliveries, Options, Clock)
         {
             Retention = retention ?? TimeSpan.MaxValue,
         };

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
@@ -7,6 +8,22 @@ namespace KeycloakCreditBridge.Intake.Webhooks.Formats;
 /// <param name="Realm">Name of the realm, where the body has it.</param>
 internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admin)
 {
+    /// <summary>What the body is.</summary>
+    public WebhookFormat Format { get; init; }
+
+    /// <summary>The event's type as a delivery's row names it; null when it is irrelevant.</summary>
+    public string? EventType => User?.Type ?? (Admin is { } happened ? $"{happened.ResourceType}-{happened.OperationType}" : null);
+
+    /// <summary>Why there is no hint in it, as a word.</summary>
+    public string WhyIgnored => this switch
+    {
+        { User.Error: not null } or { Admin.Error: not null } => "failed_event",
+        { User: null, Admin: null } => "irrelevant_type",
+        { User.Type: { } type } when type.EndsWith("_ERROR", StringComparison.Ordinal) => "failed_event",
+        { User.Type: { } type } when type.StartsWith("CLIENT_", StringComparison.Ordinal) => "client_event",
+        _ => "no_user",
+    };
+
     /// <summary>The hint in it, or null when it concerns no user.</summary>
     /// <param name="realm">The realm that it was sent for.</param>
     public UserHint? HintFor(string realm) => this switch
@@ -33,4 +50,8 @@ internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admi
 }
 
 /// <summary>A body that is not what its sender should have sent. The message names what is wrong.</summary>
-internal sealed class MalformedDeliveryException(string message) : Exception(message);
+internal sealed class MalformedDeliveryException(string message) : Exception(message)
+{
+    /// <summary>A word for metrics and logs.</summary>
+    public string Reason { get; init; } = "malformed";
+}

@@ -1,0 +1,39 @@
+-- Counts known users by day of registration. Each is in one box, so that the boxes add up to the known users.
+
+-- installed: since when there is a bridge. A user that registered before was never to be found at once.
+with installed as (select min(applied_at) as at from schema_migrations),
+-- known: every known user with its account, and every user that only waits in a hint.
+known as (
+    select k.realm, coalesce(k.created_at, c.created_at) as registered_at, k.user_state, k.reason, c.tier, c.user_id is not null as has_account,
+        case when c.user_id is null then 'none' else coalesce(c.source, 'adoption') end as way,
+        c.granted_at, c.first_read_at, c.first_spend_at, c.exhausted_at, c.purchased_at
+    from keycloak_users k
+    left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+    where coalesce(k.created_at, c.created_at, '-infinity') >= @Since::timestamptz or k.created_at is null and c.created_at is null
+    union all
+    select h.realm, h.hinted_at, case h.state when 'dead' then 'dead' else 'waiting' end, null, null, false, h.source, null, null, null, null,
+        null
+    from user_hints h
+    where h.hinted_at >= @Since
+        and not exists (select from keycloak_users k where k.realm = h.realm and k.keycloak_id = h.keycloak_id)
+),
+-- placed: the same with day and box.
+placed as (
+    select k.*, coalesce((k.registered_at at time zone @Zone::text)::date, date '0001-01-01') as day,
+        case
+            when k.user_state in ('waiting', 'dead', 'deleted', 'service_account') then k.user_state
+            when k.user_state = 'excluded' then case when k.reason = 'account_id_taken' then 'id_taken' else 'excluded' end
+            when not k.has_account then 'lost'
+            when k.way = 'adoption' then 'adopted'
+            when k.way = 'backfill' or k.registered_at < i.at then 'backfilled'
+            when k.user_state = 'held' then 'held'
+            else 'account' end as box
+    from known k cross join installed i
+)
+insert into analytics_funnel (
+    day, realm, tier, source, arm, way, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
+select day, realm, coalesce(tier, ''), way, '', way, box, count(*), count(*) filter (where has_account), count(granted_at), count(first_read_at),
+    count(first_spend_at), count(exhausted_at), count(purchased_at)
+from placed
+where day >= @From::date or day = date '0001-01-01'
+group by day, realm, tier, way, box
