@@ -20,10 +20,11 @@ internal static class PreparedStatements
     public static async Task<IReadOnlyList<T>> QueryPreparedAsync<T>(
         this NpgsqlConnection connection, string sql, IEnumerable<NpgsqlParameter> parameters, CancellationToken cancellationToken)
     {
+        var statement = PositionalSql.Of(sql);
 #pragma warning disable CA2100 // The callers' statements are constants.
-        await using var command = new NpgsqlCommand(sql, connection);
+        await using var command = new NpgsqlCommand(statement.Text, connection);
 #pragma warning restore CA2100
-        command.Parameters.AddRange(parameters.ToArray());
+        statement.Add(parameters, command.Parameters);
         await command.PrepareAsync(cancellationToken);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         List<T> rows = [];
