@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Benchmarks.Arrivals;
 using KeycloakCreditBridge.Benchmarks.Credits;
+using KeycloakCreditBridge.Benchmarks.Light;
 using KeycloakCreditBridge.Benchmarks.Limits;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Benchmarks.Scale;
@@ -11,7 +12,8 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // (--scale 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone,
 // --periods the end of all accounts' periods, --lots credits with an end, --hints one hint at a time, --burst many webhooks at once, with
 // a real Keycloak too where there is one, --deliveries what deliveries, milestones and reports cost, --limits what a user costs and what
-// the disk can do, --logs what lines about users and hot settings cost.
+// the disk can do, --logs what lines about users and hot settings cost, --light what the installed program takes (--light FOLDER for one
+// that is published already).
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
@@ -30,6 +32,9 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
     : args.Contains("--deliveries") ? [
         .. await RecordsBenchmark.RunAsync(
             server, BurstUsers(), Rounds(), TimeSpan.FromSeconds(quick ? 3 : 10), quick ? 100_000 : 1_000_000)]
+    : args.Contains("--light") ? [
+        .. await LightBenchmark.RunAsync(
+            server, TimeSpan.FromSeconds(quick ? 10 : 60), quick ? 2_000 : 10_000, args.FirstOrDefault(Directory.Exists))]
     : args.Contains("--limits") ? [.. await LimitsBenchmark.RunAsync(server, quick ? 10_000 : 100_000, TimeSpan.FromSeconds(quick ? 2 : 5))]
     :
 [

@@ -32,6 +32,6 @@ internal static class StartBenchmark
         await Task.Delay(idle);
         return new Result(
             "start to ready (schema current); idle memory",
-            FormattableString.Invariant($"{ready.TotalSeconds:0.0} s; {bridge.ResidentMegabytes} MB resident"));
+            FormattableString.Invariant($"{ready.TotalSeconds:0.0} s; {bridge.Memory.Resident:0} MB resident"));
     }
 }

@@ -12,17 +12,19 @@ internal sealed class BridgeProcess : IAsyncDisposable
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
 
+    private static readonly string[] Built = ["dotnet", Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll")];
+
     private readonly HttpClient _http = new();
     private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "bridge");
     private readonly GuardedProcess _process;
 
-    private BridgeProcess(Uri url, IReadOnlyDictionary<string, string> settings)
+    private BridgeProcess(Uri url, IReadOnlyDictionary<string, string> settings, IReadOnlyList<string> program)
     {
         Url = url;
         var environment = settings.ToDictionary(pair => pair.Key.Replace(":", "__", StringComparison.Ordinal), pair => pair.Value);
         environment["ASPNETCORE_URLS"] = url.ToString();
         _process = GuardedProcess.Start(
-            ["dotnet", Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), "run"],
+            [.. program, "run"],
             Path.Combine(_folder.Path, "bridge.log"), [], environment);
     }
 
@@ -42,25 +44,23 @@ internal sealed class BridgeProcess : IAsyncDisposable
         }
     }
 
-    public long ResidentMegabytes
-    {
-        get
-        {
-            using var process = Process.GetProcessById(_process.ServerId);
-            return process.WorkingSet64 / (1024 * 1024);
-        }
-    }
+    /// <summary>The memory that it uses now.</summary>
+    public ProcessMemory Memory => ProcessMemory.Of(_process.ServerId);
 
     /// <summary>Starts the bridge and returns when it is ready.</summary>
-    public static async Task<BridgeProcess> StartAsync(Uri url, IReadOnlyDictionary<string, string> settings)
+    /// <param name="url">Where it listens.</param>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="program">The program in place of the one that was built beside this one.</param>
+    public static async Task<BridgeProcess> StartAsync(
+        Uri url, IReadOnlyDictionary<string, string> settings, params IReadOnlyList<string> program)
     {
-        var bridge = Launch(url, settings);
+        var bridge = new BridgeProcess(url, settings, program.Count > 0 ? program : Built);
         await bridge.WaitAsync(async () => await bridge.StatusAsync("health/ready") == HttpStatusCode.OK, "is not ready");
         return bridge;
     }
 
     /// <summary>Starts the bridge and does not wait.</summary>
-    public static BridgeProcess Launch(Uri url, IReadOnlyDictionary<string, string> settings) => new(url, settings);
+    public static BridgeProcess Launch(Uri url, IReadOnlyDictionary<string, string> settings) => new(url, settings, Built);
 
     /// <summary>The status of a page, or null while no process listens.</summary>
     public async Task<HttpStatusCode?> StatusAsync(string path)

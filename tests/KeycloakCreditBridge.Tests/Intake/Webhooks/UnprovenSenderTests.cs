@@ -33,12 +33,12 @@ public sealed class UnprovenSenderTests(PostgresFixture postgres)
         await using var bridge = BridgeProcess.Launch(url, settings);
         await Eventually.TrueAsync(async () => await StatusAsync(url, "first") == HttpStatusCode.NoContent, "the bridge takes webhooks");
         await DeliverManyAsync(url);
-        var before = bridge.ResidentMegabytes;
+        var before = bridge.Memory.Resident;
 
         var silent = await Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => HoldAsync(url)));
         await DeliverManyAsync(url);
 
-        Assert.InRange(bridge.ResidentMegabytes - before, -1_000, MegabytesAllowed);
+        Assert.InRange(bridge.Memory.Resident - before, -1_000, MegabytesAllowed);
         Assert.DoesNotContain("   at ", bridge.Log, StringComparison.Ordinal);
         foreach (var client in silent)
             client.Dispose();
