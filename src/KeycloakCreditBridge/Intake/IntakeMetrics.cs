@@ -55,7 +55,7 @@ internal sealed class IntakeMetrics : IInstruments
             counter.StartAtZero("realm", _realms);
         foreach (var counter in new[] { _polled, _losses })
             counter.StartAtZero("realm", _realms, "stream", StreamNames.All);
-        _refused.StartAtZero("realm", _realms, "reason", ["signature_missing", "signature_wrong", "signature_expired", "malformed"]);
+        _refused.StartAtZero("realm", _realms, "reason", RefusalReasons.OfRealm);
     }
 
     private static KeyValuePair<string, object?> Realm(string realm) => new("realm", realm);

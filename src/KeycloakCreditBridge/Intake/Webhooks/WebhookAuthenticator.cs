@@ -25,7 +25,7 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         if (secrets.Length == 0)
         {
             throw new DeliveryRefusedException(
-                HttpStatusCode.Unauthorized, realm.Name, "no_secret",
+                HttpStatusCode.Unauthorized, realm.Name, RefusalReasons.NoSecret,
                 $"Realm '{realm.Name}' has no webhook secret configured, so no sender can be authenticated.");
         }
 
@@ -63,15 +63,15 @@ internal sealed class WebhookAuthenticator(RealmTokens tokens, IOptions<IntakeOp
         {
             // Not a 401: the token may be right, and the plugin shall send it again.
             throw new DeliveryRefusedException(
-                HttpStatusCode.ServiceUnavailable, realm.Name, "keys_unknown", "The realm's keys are not known now: send it again.",
-                exception);
+                HttpStatusCode.ServiceUnavailable, realm.Name, RefusalReasons.KeysUnknown,
+                "The realm's keys are not known now: send it again.", exception);
         }
     }
 
     private static DeliveryRefusedException Refusal(AuthenticationOutcome verdict, RealmOptions realm, string? problem = null) => new(
         HttpStatusCode.Unauthorized,
         realm.Name,
-        $"signature_{verdict}".ToLowerInvariant(),
+        RefusalReasons.OfSignature(verdict),
         problem is null ? DeliveryAuthentication.Explain(verdict, realm) : $"The bearer token is refused: {problem}.");
 }
 

@@ -70,12 +70,12 @@ internal sealed partial class WebhookEndpoint(
             return realms.Count == 1
                 ? realms[0]
                 : throw new DeliveryRefusedException(
-                    HttpStatusCode.NotFound, null, "realm_not_named",
+                    HttpStatusCode.NotFound, null, RefusalReasons.RealmNotNamed,
                     "Several realms are configured: send to /webhooks/keycloak/{realm} and name one.");
         }
 
         return realms.Find(realm => realm.Name == name) ?? throw new DeliveryRefusedException(
-            HttpStatusCode.NotFound, null, "unknown_realm", "This realm is not configured here.");
+            HttpStatusCode.NotFound, null, RefusalReasons.UnknownRealm, "This realm is not configured here.");
     }
 
     private static void CheckMediaType(HttpRequest request, RealmOptions realm)
@@ -85,12 +85,12 @@ internal sealed partial class WebhookEndpoint(
             || (type.CharSet is { } charset && !"utf-8".Equals(charset.Trim('"'), StringComparison.OrdinalIgnoreCase)))
         {
             throw new DeliveryRefusedException(
-                HttpStatusCode.UnsupportedMediaType, realm.Name, "media_type", "Send application/json in UTF-8.");
+                HttpStatusCode.UnsupportedMediaType, realm.Name, RefusalReasons.MediaType, "Send application/json in UTF-8.");
         }
 
         if (!ContentEncoding.IsNone(request))
             throw new DeliveryRefusedException(
-                HttpStatusCode.UnsupportedMediaType, realm.Name, "content_encoding", ContentEncoding.Refusal);
+                HttpStatusCode.UnsupportedMediaType, realm.Name, RefusalReasons.ContentEncoding, ContentEncoding.Refusal);
     }
 
     private async Task<Delivery> ReadAsync(HttpContext context, RealmOptions realm, Arrival? arrival)
@@ -118,12 +118,12 @@ internal sealed partial class WebhookEndpoint(
         {
             throw new MalformedDeliveryException($"The body's 'realmName' is another realm than '{realm.Name}', which it was sent to.")
             {
-                Reason = "wrong_realm",
+                Reason = RefusalReasons.WrongRealm,
             };
         }
 
         return delivery.HintFor(realm.Name) is { } hint && UserIds.ProblemWith(hint.UserId) is { } problem
-            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = "user_id" }
+            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = RefusalReasons.UserId }
             : delivery;
     }
 
@@ -134,12 +134,12 @@ internal sealed partial class WebhookEndpoint(
         {
             return await RequestBody.ReadAsync(context.Request, limit, context.RequestAborted, _unproven)
                 ?? throw new DeliveryRefusedException(
-                    HttpStatusCode.RequestEntityTooLarge, realm.Name, "too_long", $"The body is longer than {limit} bytes.");
+                    HttpStatusCode.RequestEntityTooLarge, realm.Name, RefusalReasons.TooLong, $"The body is longer than {limit} bytes.");
         }
         catch (BadHttpRequestException exception)
         {
             throw new DeliveryRefusedException(
-                (HttpStatusCode)exception.StatusCode, realm.Name, "not_received", exception.Message);
+                (HttpStatusCode)exception.StatusCode, realm.Name, RefusalReasons.NotReceived, exception.Message);
         }
     }
 

@@ -53,5 +53,5 @@ internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admi
 internal sealed class MalformedDeliveryException(string message) : Exception(message)
 {
     /// <summary>A word for metrics and logs.</summary>
-    public string Reason { get; init; } = "malformed";
+    public string Reason { get; init; } = RefusalReasons.Malformed;
 }
