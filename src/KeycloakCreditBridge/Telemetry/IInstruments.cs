@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace KeycloakCreditBridge.Telemetry;
 
 /// <summary>The instruments of one room.</summary>
@@ -10,4 +12,7 @@ internal interface IInstruments
     void StartAtZero()
     {
     }
+
+    /// <summary>Histograms that are shown without values from the start, for the same reason, each with its tags.</summary>
+    IEnumerable<(Instrument Histogram, KeyValuePair<string, object?>[] Tags)> EmptyHistograms => [];
 }

@@ -74,22 +74,39 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
     private void StartAtZero()
     {
         foreach (var instruments in _services.GetServices<IInstruments>())
+        {
             instruments.StartAtZero();
+            foreach (var (histogram, tags) in instruments.EmptyHistograms)
+                Find(histogram, tags);
+        }
     }
 
     private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-        _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument)).Record(value);
+        Find(instrument, tags).Record(value);
 
-    private sealed class Series(Instrument instrument)
+    private Series Find(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+        _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument));
+
+    private sealed class Series
     {
         private readonly Lock _gate = new();
-        private readonly bool _adds = IsAnyOf(instrument, typeof(Counter<>), typeof(UpDownCounter<>), typeof(Histogram<>));
-        private readonly double[] _bounds =
-            instrument is Histogram<double> histogram ? [.. histogram.Advice?.HistogramBucketBoundaries ?? BridgeMeter.MomentBounds] : [];
+        private readonly Instrument _instrument;
+        private readonly bool _adds;
+        private readonly double[] _bounds;
+        private readonly long[] _buckets;
 
-        private long[] _buckets = [];
         private double _value;
         private long _count;
+
+        public Series(Instrument instrument)
+        {
+            _instrument = instrument;
+            _adds = IsAnyOf(instrument, typeof(Counter<>), typeof(UpDownCounter<>), typeof(Histogram<>));
+            _bounds = instrument is Histogram<double> histogram
+                ? [.. histogram.Advice?.HistogramBucketBoundaries ?? BridgeMeter.MomentBounds]
+                : [];
+            _buckets = new long[_bounds.Length + 1];
+        }
 
         public void Record(double measured)
         {
@@ -99,8 +116,6 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
                 _count++;
                 if (_bounds.Length == 0)
                     return;
-                if (_buckets.Length == 0)
-                    _buckets = new long[_bounds.Length + 1];
                 var found = Array.BinarySearch(_bounds, measured);
                 _buckets[found < 0 ? ~found : found]++;
             }
@@ -112,7 +127,7 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
             {
                 var notAbove = 0L;
                 return new SeriesSnapshot(
-                    instrument, labels, _value, _count, [.. _bounds.Zip(_buckets, (bound, count) => (bound, notAbove += count))]);
+                    _instrument, labels, _value, _count, [.. _bounds.Zip(_buckets, (bound, count) => (bound, notAbove += count))]);
             }
         }
     }

@@ -10,7 +10,7 @@ namespace KeycloakCreditBridge.Tests.Telemetry;
 /// </summary>
 public sealed partial class AlertTests(PostgresFixture postgres)
 {
-    private static readonly string Rules = Path.Combine(Repository.Top, "docs", "prometheus", "alerts.yaml");
+    private static readonly string Rules = RuleTimeline.Rules;
 
     private static readonly string Examples =
         Path.Combine(Repository.Top, "tests", "KeycloakCreditBridge.Tests", "Telemetry", "alerts.test.yaml");
@@ -51,6 +51,18 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public void Every_alert_is_fired_by_its_fault_or_by_an_example()
+    {
+        var faults = string.Concat(
+            Directory.GetFiles(Path.GetDirectoryName(Examples)!, "*AlertTests.cs")
+                .Append(Path.Combine(Path.GetDirectoryName(Examples)!, "AlertFaultTests.cs")).Append(Examples).Select(File.ReadAllText));
+
+        var alerts = Alert().Matches(File.ReadAllText(Rules)).Select(alert => alert.Groups[1].Value).ToList();
+
+        Findings.None(alerts.Where(alert => !faults.Contains(alert, StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void Every_rule_names_a_section_of_the_runbook()
     {
         var runbook = File.ReadAllText(Path.Combine(Repository.Top, "docs", "runbook.md"));
@@ -81,6 +93,6 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     [GeneratedRegex(@"runbook: docs/runbook\.md#(\S+)")]
     private static partial Regex Section();
 
-    [GeneratedRegex(@"- alert: ")]
+    [GeneratedRegex(@"- alert: (\w+)")]
     private static partial Regex Alert();
 }

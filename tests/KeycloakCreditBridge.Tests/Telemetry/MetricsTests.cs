@@ -41,6 +41,10 @@ public sealed class MetricsTests(PostgresFixture postgres)
             "bridge_webhook_accepted_total{realm=\"demo\"} 0", "bridge_webhook_not_stored_total{realm=\"demo\"} 0",
             "bridge_poll_failed_total{realm=\"demo\"} 0", "bridge_poll_losses_total{realm=\"demo\",stream=\"admin-events\"} 0",
             "bridge_reconciliation_runs_total{realm=\"demo\",status=\"Failed\"} 0", "bridge_hints_dead_lettered_total 0",
+            "bridge_accounts_credits_total{tier=\"trial\"} 0", "bridge_registrations_delay_seconds_bucket{realm=\"demo\",le=\"5\"} 0",
+            "bridge_registrations_delay_seconds_count{realm=\"demo\"} 0",
+            "bridge_webhook_refused_total{realm=\"demo\",reason=\"wrong_realm\"} 0",
+            "bridge_webhook_refused_total{realm=\"demo\",reason=\"signature_doubled\"} 0",
             "bridge_accounts_opened_total{tier=\"trial\"} 0", "bridge_registrations_late_total{realm=\"demo\"} 0",
             "bridge_credits_changes_total{type=\"usage\"} 0", "bridge_periods_refused_total 0", "bridge_meter_refused_total 0",
         ];

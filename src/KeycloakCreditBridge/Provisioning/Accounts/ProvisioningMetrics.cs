@@ -15,6 +15,7 @@ internal sealed class ProvisioningMetrics : IInstruments
     private readonly string[] _realms;
     private readonly Hot<ProvisioningOptions> _provisioning;
     private readonly Counter<long> _opened;
+    private readonly Counter<double> _credits;
     private readonly Counter<long> _statusChanged;
     private readonly Counter<long> _switched;
     private readonly Counter<long> _welcomed;
@@ -29,6 +30,8 @@ internal sealed class ProvisioningMetrics : IInstruments
         _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
         _provisioning = provisioning;
         _opened = meter.CreateCounter<long>("bridge.accounts.opened", "{account}", "Accounts that were opened, by tier.");
+        _credits = meter.CreateCounter<double>(
+            "bridge.accounts.credits", "{credit}", "Credits with which accounts were opened or welcomed, by tier.");
         _statusChanged = meter.CreateCounter<long>(
             "bridge.accounts.status_changed", "{account}", "Accounts that were held, closed or made active again, by status.");
         _switched = meter.CreateCounter<long>(
@@ -54,6 +57,8 @@ internal sealed class ProvisioningMetrics : IInstruments
     {
         foreach (var change in result.Changes)
         {
+            if ((change.Opened || change.Welcomed) && change.Balance is > 0 and { } balance)
+                _credits.Add((double)balance, new KeyValuePair<string, object?>("tier", change.Tier));
             if (change.Opened)
                 _opened.Add(1, new KeyValuePair<string, object?>("tier", change.Tier));
             else if (change.SwitchedFrom is not null)
@@ -81,11 +86,16 @@ internal sealed class ProvisioningMetrics : IInstruments
         string[] tiers = [.. settings.Tiers.Keys.Append(settings.Tier).Distinct()];
         foreach (var counter in new[] { _opened, _switched, _welcomed })
             counter.StartAtZero("tier", tiers);
+        foreach (var tier in tiers)
+            _credits.Add(0, new KeyValuePair<string, object?>("tier", tier));
         _late.StartAtZero("realm", _realms);
         _statusChanged.StartAtZero("status", ["active", "held", "closed"]);
         _refused.Add(0);
         _deadLettered.Add(0);
     }
+
+    public IEnumerable<(Instrument Histogram, KeyValuePair<string, object?>[] Tags)> EmptyHistograms =>
+        _realms.Select(realm => ((Instrument)_registrationDelay, new KeyValuePair<string, object?>[] { new("realm", realm) }));
 
     public void HintCompleted(TimeSpan delay) => _delay.Record(delay.TotalSeconds);
 
