@@ -3,7 +3,6 @@ using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Provisioning.Policy;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;

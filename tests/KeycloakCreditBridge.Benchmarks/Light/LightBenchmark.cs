@@ -50,7 +50,7 @@ internal sealed class LightBenchmark(PrivatePostgres server, PublishedPrograms p
         ];
     }
 
-    private async Task<(ProcessMemory Peak, BurstOutcome Outcome)> BurstAsync(
+    private static async Task<(ProcessMemory Peak, BurstOutcome Outcome)> BurstAsync(
         BridgeProcess bridge, BenchmarkDatabase database, LargeRealmFixture realm)
     {
         using var burst = new Burst([bridge], database, await ProcessorTime.OfServerAsync(database));

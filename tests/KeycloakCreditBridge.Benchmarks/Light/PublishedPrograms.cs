@@ -64,7 +64,7 @@ internal sealed class PublishedPrograms : IDisposable
     public void Dispose() => _folder.Dispose();
 
     // As the image is made: for its processor, from native code, with the shared framework.
-    private static Task PublishAsync(string project, string output, params IReadOnlyList<string> more) => Command.RunAsync(
+    private static Task<string> PublishAsync(string project, string output, params IReadOnlyList<string> more) => Command.RunAsync(
         [
             "dotnet", "publish", project, "--nologo", "-v", "quiet", "-c", "Release", "--use-current-runtime", "--self-contained", "false",
             "-o", output, .. more,

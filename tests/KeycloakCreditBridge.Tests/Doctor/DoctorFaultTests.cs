@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;

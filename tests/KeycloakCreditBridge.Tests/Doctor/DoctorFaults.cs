@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Sandbox.Processes;
 
 namespace KeycloakCreditBridge.Tests.Doctor;

@@ -5,7 +5,6 @@ using System.Text;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Tests.Intake;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
-using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Telemetry;
 

@@ -96,8 +96,8 @@ internal sealed class RollUpStore(
         await transaction.CommitAsync(cancellationToken);
         return new RollUpResult(isWhole, rows, recounted);
 
-        Task<int> ExecuteAsync(string sql) =>
-            connection.ExecuteAsync(new CommandDefinition(sql, parameters, transaction, cancellationToken: cancellationToken));
+        async Task<int> ExecuteAsync(string sql) =>
+            await connection.ExecuteAsync(new CommandDefinition(sql, parameters, transaction, cancellationToken: cancellationToken));
     }
 }
 

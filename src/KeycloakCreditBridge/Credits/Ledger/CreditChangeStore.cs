@@ -62,8 +62,8 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
         await ends.EnsureAsync(change.Stamp?.ExpiresAt is not null, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var account = (await connection.QueryPreparedAsync<string>(AccountSql, change.Selector.Parameters(), cancellationToken))
-            .FirstOrDefault();
+        var found = await connection.QueryPreparedAsync<string>(AccountSql, change.Selector.Parameters(), cancellationToken);
+        var account = found is [var only, ..] ? only : null;
         var hasLots = account is not null
             && await ends.OpenAsync(connection, account, fromStart: false, cancellationToken) is not null
             && (change.Stamp is not null || (await connection.QueryPreparedAsync<bool>(

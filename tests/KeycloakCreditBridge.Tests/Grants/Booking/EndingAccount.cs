@@ -22,11 +22,11 @@ public abstract class EndingAccount(PostgresFixture postgres) : IAsyncLifetime
 
     protected string Admin => Fixture.TokenOf("admin", CreditsFixture.Admin);
 
-    protected virtual (string Key, string? Value)[] Settings => [("Grants:Opening:ExpiresAfter", "30.00:00:00")];
+    protected virtual IReadOnlyList<(string Key, string? Value)> Settings => [("Grants:Opening:ExpiresAfter", "30.00:00:00")];
 
     public async ValueTask InitializeAsync()
     {
-        Fixture = await CreditsFixture.StartAsync(postgres, Settings);
+        Fixture = await CreditsFixture.StartAsync(postgres, [.. Settings]);
         Id = await Fixture.AddUserAsync();
     }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Lots;
-using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
