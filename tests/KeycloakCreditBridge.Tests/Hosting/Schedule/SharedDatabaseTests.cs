@@ -33,8 +33,9 @@ public sealed class SharedDatabaseTests(PostgresFixture postgres)
         await RunsAsync(database, $"one.reconcile_runs where realm = 'demo' and {Done}", 2);
         await RunsAsync(database, $"\"Tenant-2\".reconcile_runs where realm = 'store' and {Done}", 2);
 
-        Assert.Equal(["demo"], await database.QueryAsync<string>("select job_name from one.qrtz_job_details"));
-        Assert.Equal(["store"], await database.QueryAsync<string>("select job_name from \"Tenant-2\".qrtz_job_details"));
+        const string Jobs = "qrtz_job_details where job_group = 'reconcile'";
+        Assert.Equal(["demo"], await database.QueryAsync<string>($"select job_name from one.{Jobs}"));
+        Assert.Equal(["store"], await database.QueryAsync<string>($"select job_name from \"Tenant-2\".{Jobs}"));
         await Task.WhenAll(one.StopAsync(), two.StopAsync());
         Assert.DoesNotContain(one.Log.All.Concat(two.Log.All), line => line.StartsWith("Error", StringComparison.Ordinal));
     }
