@@ -35,7 +35,10 @@ internal sealed partial class PositionalSql
     /// <param name="named">The statement with parameters as `@Name`: a constant, as it is kept for as long as the program has it.</param>
     public static PositionalSql Of(string named) => Known.GetValue(named, static text => new PositionalSql(text));
 
-    /// <summary>Adds the values in the order of the statement. Those that it does not name are left out.</summary>
+    /// <summary>
+    /// Adds the values in the order of the statement. Those that it does not name are left out. A parameter serves one call, as it loses
+    /// its name.
+    /// </summary>
     /// <exception cref="ArgumentException">The statement names a parameter that is not among them.</exception>
     public void Add(IEnumerable<NpgsqlParameter> named, NpgsqlParameterCollection parameters)
     {

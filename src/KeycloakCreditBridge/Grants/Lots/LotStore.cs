@@ -59,12 +59,11 @@ internal static class LotStore
         NpgsqlConnection connection, IReadOnlyCollection<LockedAccount> accounts, bool fromStart, CancellationToken cancellationToken)
     {
         string[] names = [.. accounts.Select(account => account.AccountId)];
-        var ids = new NpgsqlParameter("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = names };
         var checkpoints = fromStart
             ? []
-            : (await connection.QueryPreparedAsync<CheckpointRow>(CheckpointsSql, [ids], cancellationToken))
+            : (await connection.QueryPreparedAsync<CheckpointRow>(CheckpointsSql, [Ids(names)], cancellationToken))
                 .ToDictionary(row => row.AccountId, StringComparer.Ordinal);
-        var stamps = (await connection.QueryPreparedAsync<StampRow>(GrantsSql, [ids.Clone()], cancellationToken))
+        var stamps = (await connection.QueryPreparedAsync<StampRow>(GrantsSql, [Ids(names)], cancellationToken))
             .ToLookup(row => row.AccountId, StringComparer.Ordinal);
         var rows = await RowsAsync(connection, names, checkpoints, cancellationToken);
 
@@ -110,7 +109,7 @@ internal static class LotStore
             string[] name = [checkpoint.AccountId];
             LedgerRow[] rows = [.. (await RowsAsync(connection, name, [], cancellationToken))[checkpoint.AccountId]];
             var stamps = await connection.QueryPreparedAsync<StampRow>(
-                GrantsSql, [new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = name }], cancellationToken);
+                GrantsSql, [Ids(name)], cancellationToken);
             var ledger = new LotLedger();
             Apply(ledger, rows, rows.AsSpan()[..(Array.FindIndex(rows, row => row.Id == checkpoint.EntryId) + 1)],
                 stamps.ToDictionary(row => row.GrantKey, StringComparer.Ordinal));
@@ -154,6 +153,8 @@ internal static class LotStore
         foreach (var row in rows)
             ledger.Apply(row.ToEntry(given.GetValueOrDefault(row.LotKey), extended.GetValueOrDefault(row.LotKey)));
     }
+
+    private static NpgsqlParameter Ids(string[] accounts) => new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = accounts };
 
     private sealed record CheckpointRow(string AccountId, DateTimeOffset BookedAt, Guid EntryId, string State);
 }
