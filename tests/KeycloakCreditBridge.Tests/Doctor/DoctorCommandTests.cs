@@ -14,7 +14,7 @@ public sealed class DoctorCommandTests(PostgresFixture postgres)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     // No bridge runs here, and no webhook leads to one.
-    private static readonly string[] NeedABridge = ["webhook", "webhook delivery"];
+    private static readonly string[] NeedABridge = ["deliveries", "webhook", "webhook delivery"];
 
     [Fact]
     public async Task Without_a_running_bridge_only_its_delivery_is_reported()

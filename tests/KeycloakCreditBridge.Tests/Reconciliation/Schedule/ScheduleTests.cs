@@ -222,5 +222,9 @@ public sealed class ScheduleTests(PostgresFixture postgres)
         $"{atLeast} runs are {condition}");
 
     private static Task<IReadOnlyList<string>> StoredAsync(ReconciliationFixture fixture) => fixture.Database.QueryAsync<string>(
-        "select trigger_name || ' ' || trigger_group || ' ' || cron_expression from quartz.qrtz_cron_triggers order by 1");
+        """
+        select trigger_name || ' ' || trigger_group || ' ' || cron_expression
+        from quartz.qrtz_cron_triggers join quartz.qrtz_triggers using (sched_name, trigger_name, trigger_group)
+        where job_group = 'reconcile' order by 1
+        """);
 }
