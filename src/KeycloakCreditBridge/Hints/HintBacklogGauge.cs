@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hosting;
-using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Hints;
 
@@ -28,18 +27,7 @@ internal sealed partial class HintBacklogGauge : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await _gate.WaitAsync(stoppingToken);
-        await new BackgroundLoop(_clock, Every, Failed).RunAsync(
-            async token => _newest = await _hints.BacklogAsync(token), Every, stoppingToken);
-
-        void Failed(Exception exception, bool isNew)
-        {
-            // A gap in the series is better than an old value.
-            _newest = null;
-            if (!isNew)
-                return;
-            var reason = PrivilegeErrors.Describe(exception);
-            LogUnknown(reason);
-        }
+        await BackgroundLoop.ShowAsync(_clock, Every, _hints.BacklogAsync, backlog => _newest = backlog, LogUnknown, stoppingToken);
     }
 
     private double Age(HintBacklog backlog) => backlog.Oldest is { } oldest ? Math.Max(0, (_clock.GetUtcNow() - oldest).TotalSeconds) : 0;

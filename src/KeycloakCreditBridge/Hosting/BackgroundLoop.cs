@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Storage.Sessions;
+
 namespace KeycloakCreditBridge.Hosting;
 
 /// <summary>
@@ -37,6 +39,31 @@ internal sealed class BackgroundLoop(TimeProvider clock, TimeSpan longestPause, 
         {
             await RetryAsync(work, stoppingToken);
             await Task.Delay(pause, clock, stoppingToken);
+        }
+    }
+
+    /// <summary>
+    /// Reads what a gauge shows, now and then and not for every scrape. While it cannot be read nothing is shown: a gap in the series is
+    /// better than an old value.
+    /// </summary>
+    /// <param name="clock">The pauses' clock.</param>
+    /// <param name="every">The pause between readings.</param>
+    /// <param name="read">Reads the values.</param>
+    /// <param name="show">Takes them, or null where they are not known.</param>
+    /// <param name="unknown">Takes the reason, once for each kind of error.</param>
+    /// <param name="stoppingToken">Ends the loop.</param>
+    public static Task ShowAsync<T>(
+        TimeProvider clock, TimeSpan every, Func<CancellationToken, Task<T>> read, Action<T?> show, Action<string> unknown,
+        CancellationToken stoppingToken)
+        where T : class
+    {
+        return new BackgroundLoop(clock, every, Failed).RunAsync(async token => show(await read(token)), every, stoppingToken);
+
+        void Failed(Exception exception, bool isNew)
+        {
+            show(null);
+            if (isNew)
+                unknown(PrivilegeErrors.Describe(exception));
         }
     }
 

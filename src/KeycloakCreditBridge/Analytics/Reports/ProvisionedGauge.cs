@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
-using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Analytics.Reports;
@@ -37,18 +36,9 @@ internal sealed partial class ProvisionedGauge : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await _gate.WaitAsync(stoppingToken);
-        await new BackgroundLoop(_clock, Every, Failed).RunAsync(
-            async token => _newest = await _store.ProvisionedAsync(_writer.Today.AddDays(-Days), token), Every, stoppingToken);
-
-        void Failed(Exception exception, bool isNew)
-        {
-            // A gap in the series is better than an old value.
-            _newest = null;
-            if (!isNew)
-                return;
-            var reason = PrivilegeErrors.Describe(exception);
-            LogUnknown(reason);
-        }
+        await BackgroundLoop.ShowAsync(
+            _clock, Every, token => _store.ProvisionedAsync(_writer.Today.AddDays(-Days), token), shares => _newest = shares, LogUnknown,
+            stoppingToken);
     }
 
     // A realm without users shows 0.

@@ -19,7 +19,12 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
 
     internal static readonly string ChangeSql = SqlText.Without("refund", RefundSql);
 
-    private const string AccountSql = $"select c.user_id from ({BalanceStore.SelectedAccount}) c";
+    private const string LockSql =
+        $"""
+        select u.user_id from user_credits u
+        where u.user_id = (select c.user_id from ({BalanceStore.SelectedAccount}) c)
+        for no key update
+        """;
 
     // Without such rows a refund is a lot without end in an account where no lot ever ended: one row says the same.
     private const string HasEndsSql =
@@ -62,12 +67,13 @@ internal sealed class CreditChangeStore(NpgsqlDataSource dataSource, GrantEnds e
         await ends.EnsureAsync(change.Stamp?.ExpiresAt is not null, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var found = await connection.QueryPreparedAsync<string>(AccountSql, change.Selector.Parameters(), cancellationToken);
+        // The lock comes first: no end is given between the question and the change. Where none is, no ledger is read.
+        var found = await connection.QueryPreparedAsync<string>(LockSql, change.Selector.Parameters(), cancellationToken);
         var account = found is [var only, ..] ? only : null;
         var hasLots = account is not null
-            && await ends.OpenAsync(connection, account, fromStart: false, cancellationToken) is not null
             && (change.Stamp is not null || (await connection.QueryPreparedAsync<bool>(
-                HasEndsSql, [Value("Account", NpgsqlDbType.Text, account)], cancellationToken))[0]);
+                HasEndsSql, [Value("Account", NpgsqlDbType.Text, account)], cancellationToken))[0])
+            && await ends.OpenAsync(connection, account, fromStart: false, cancellationToken) is not null;
         var result = await TryWriteAsync(connection, change, now, cancellationToken);
         if (hasLots && result is { EarlierHash: null, Answer: not null })
         {

@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Hosting;
-using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Grants.Sweep;
 
@@ -13,21 +12,7 @@ internal sealed partial class SweepBacklogGauge(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        using var timer = new PeriodicTimer(Every, clock);
-        do
-        {
-            try
-            {
-                metrics.SetBacklog(await store.ReadAsync(stoppingToken));
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                metrics.SetBacklog(null);
-                var reason = PrivilegeErrors.Describe(exception);
-                LogUnknown(reason);
-            }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        await BackgroundLoop.ShowAsync(clock, Every, store.ReadAsync, metrics.SetBacklog, LogUnknown, stoppingToken);
     }
 
     [LoggerMessage(EventId = 1031, Level = LogLevel.Debug,

@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Hosting;
-using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Metering.Reports;
 
@@ -13,21 +12,7 @@ internal sealed partial class UsageBacklogGauge(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        using var timer = new PeriodicTimer(Every, clock);
-        do
-        {
-            try
-            {
-                metrics.SetBacklog(await store.BacklogAsync(stoppingToken));
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                metrics.SetBacklog(null);
-                var reason = PrivilegeErrors.Describe(exception);
-                LogUnknown(reason);
-            }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        await BackgroundLoop.ShowAsync(clock, Every, store.BacklogAsync, metrics.SetBacklog, LogUnknown, stoppingToken);
     }
 
     [LoggerMessage(EventId = 857, Level = LogLevel.Debug, Message = "The number of waiting reports could not be read: {Reason}")]
