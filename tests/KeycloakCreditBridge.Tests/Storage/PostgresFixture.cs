@@ -11,6 +11,9 @@ namespace KeycloakCreditBridge.Tests.Storage;
 /// <summary>One real PostgreSQL for all tests, and in it a migrated database that every test gets a copy of.</summary>
 public sealed class PostgresFixture : IAsyncDisposable
 {
+    // Twice as many tests at once as there are cores, each with up to three processes and a pool of 40 in each.
+    private const int MostConnections = 800;
+
     private const string Template = "migrated";
     private const string Memory = "/dev/shm";
     private const long NeededMemory = 2L << 30;
@@ -46,7 +49,7 @@ public sealed class PostgresFixture : IAsyncDisposable
     internal static Task<PrivatePostgres> StartOwnAsync(bool durable = true)
     {
         TestNeeds.Demand(TestNeeds.PostgreSql);
-        return PrivatePostgres.StartAsync(new PrivatePostgresOptions(Folder, durable), CancellationToken.None);
+        return PrivatePostgres.StartAsync(new PrivatePostgresOptions(Folder, durable, MostConnections), CancellationToken.None);
     }
 
     private static async Task<PrivatePostgres> StartAsync()
