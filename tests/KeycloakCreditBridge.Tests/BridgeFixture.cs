@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
@@ -51,7 +52,7 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
     public static BridgeFixture Build(Dictionary<string, string?> settings, params (string Key, string? Value)[] more) =>
         Build(settings, TimeProvider.System, more);
 
-    /// <summary>Composes the bridge with a clock of the test's own.</summary>
+    /// <summary>Composes the bridge with a clock of the test's own, by which credits end too.</summary>
     public static BridgeFixture Build(Dictionary<string, string?> settings, TimeProvider clock, params (string Key, string? Value)[] more)
     {
         foreach (var (key, value) in more)
@@ -61,6 +62,8 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         {
             builder.Logging.ClearProviders();
             builder.Services.AddSingleton(clock);
+            if (clock != TimeProvider.System)
+                builder.Services.AddSingleton(new GrantClock(clock.GetUtcNow));
             builder.Services.AddSingleton<ILoggerProvider>(log);
         });
         return new BridgeFixture(host, log);

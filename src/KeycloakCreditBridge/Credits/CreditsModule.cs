@@ -41,6 +41,7 @@ internal static class CreditsModule
         services.AddSingleton<CreditChangeStore>();
         services.AddSingleton<LedgerWriter>();
         services.AddSingleton<GrantEnd>();
+        services.AddSingleton<ExpiringReader>();
         services.AddSingleton<GrantEndpoints>();
         services.AddSingleton<CreditChangeEndpoints>();
         services.AddSingleton<IdempotencyKeyStore>();

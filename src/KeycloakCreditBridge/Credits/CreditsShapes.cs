@@ -8,12 +8,13 @@ namespace KeycloakCreditBridge.Credits;
 
 /// <summary>A balance under both sets of names that callers use; amounts have six decimals.</summary>
 /// <param name="ProRated">What a pro-rated switch of the tier added or took; only in its answer.</param>
+/// <param name="Expiring">What ends within seven days; only where something does, and only in the answer to a read.</param>
 internal sealed record BalanceShape(
     string UserId, string Balance, string CreditsRemaining, string AllocatedMonthly, string CreditsAllocated, string BonusCredits,
     string FreeTierUsed,
     DateTimeOffset? ResetDate, DateTimeOffset? LastReset, DateTimeOffset? LastUpdated, DateTimeOffset? UpdatedAt, DateTimeOffset? CreatedAt,
     string Tier,
-    string? MonthlyCap, bool Unlimited, string Status, string? ProRated = null);
+    string? MonthlyCap, bool Unlimited, string Status, string? ProRated = null, ExpiringShape[]? Expiring = null);
 
 internal sealed record LlmBalanceShape(string UserId, string CreditsRemaining, string Tier, string? MonthlyCap);
 
@@ -25,9 +26,14 @@ internal sealed record TransactionShape(
 
 internal sealed record HistoryShape(TransactionShape[] Transactions, long Total, int Limit, int Offset);
 
+/// <param name="ExpiresAt">The credits can be spent before this instant; ever without one.</param>
+/// <param name="Priority">Credits of a lower one are spent first; 50 without one.</param>
+/// <param name="Category">Whether they count as bought; without one a purchase does, and a bonus does not.</param>
 internal sealed record AllocateShape(
     [property: Length(1, 255)] string UserId, decimal Amount, [property: Length(1, 500)] string Source,
-    [property: RegularExpression("^(purchase|bonus)$")] string? Type = null, JsonObject? Metadata = null);
+    [property: RegularExpression("^(purchase|bonus)$")] string? Type = null, DateTimeOffset? ExpiresAt = null,
+    [property: Range(0, 100)] int? Priority = null,
+    [property: RegularExpression("^(paid|promotional)$")] string? Category = null, JsonObject? Metadata = null);
 
 internal sealed record RefundShape(
     [property: Length(1, 255)] string UserId, decimal Amount, [property: Length(1, 500)] string Reason, Guid? Refunds = null,

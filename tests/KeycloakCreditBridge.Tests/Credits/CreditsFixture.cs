@@ -44,11 +44,16 @@ internal sealed class CreditsFixture : IAsyncDisposable
     public static Task<CreditsFixture> StartAsync(PostgresFixture postgres, params (string Key, string? Value)[] more) =>
         StartAsync(postgres, prepare: null, more);
 
+    public static Task<CreditsFixture> StartAsync(
+        PostgresFixture postgres, string? prepare, params (string Key, string? Value)[] more) =>
+        StartAsync(postgres, prepare, TimeProvider.System, more);
+
     /// <param name="postgres">The server.</param>
     /// <param name="prepare">A statement that the database gets before the bridge starts.</param>
+    /// <param name="clock">The clock of the bridge.</param>
     /// <param name="more">Settings.</param>
     public static async Task<CreditsFixture> StartAsync(
-        PostgresFixture postgres, string? prepare, params (string Key, string? Value)[] more)
+        PostgresFixture postgres, string? prepare, TimeProvider clock, params (string Key, string? Value)[] more)
     {
         var keycloak = await EmulatedKeycloak.StartAsync(new EmulatorOptions(), Token);
         using var admin = KeycloakAdmin.Of(keycloak);
@@ -59,7 +64,7 @@ internal sealed class CreditsFixture : IAsyncDisposable
             await database.ExecuteAsync(prepare);
         var settings = BridgeFixture.Settings(database.ConnectionString, keycloak.Url);
         settings["Keycloak:Realms:1:Name"] = Other;
-        var bridge = await BridgeFixture.Build(settings, more).StartAsync();
+        var bridge = await BridgeFixture.Build(settings, clock, more).StartAsync();
         await bridge.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
         return new CreditsFixture(keycloak, database, bridge);
     }

@@ -1,12 +1,15 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
+using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Lookup;
+using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.Lots;
 
 namespace KeycloakCreditBridge.Credits.Ledger;
 
 /// <summary>Requests that add to a balance or take from it.</summary>
-internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter writer)
+internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter writer, GrantEnd end)
 {
     private const int LongestReason = 500;
     private const int LongestService = 100;
@@ -17,9 +20,11 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
         var fields = await BodyFields.ReadAsync(context.Request);
         var (user, amount, source) = (fields.UserId("user_id"), fields.Amount("amount"), fields.Text("source", LongestReason));
         var type = fields.Choice("type", "purchase", "bonus");
+        var stamp = StampOf(fields, type);
         var metadata = MetadataOf(fields, context, ("source", source));
         fields.Check();
-        return await WriteAsync(context, user, fields, amount, type, metadata, change => change with { Action = "credit.allocate" });
+        return await GrantEnd.RespectedAsync(() => WriteAsync(
+            context, user, fields, amount, type, metadata, change => change with { Action = "credit.allocate", Stamp = stamp }));
     }
 
     public async Task<IResult> RefundAsync(HttpContext context)
@@ -73,6 +78,17 @@ internal sealed class CreditChangeEndpoints(AccountLookup accounts, LedgerWriter
         return await WriteAsync(
             context, user, fields, isFree ? 0m : -(cost ?? 0m), "usage", metadata,
             change => change with { Service = service, Model = model, Tokens = tokens, Cost = cost ?? 0m, AnswersEntry = true });
+    }
+
+    // Without any of these fields nothing is stamped: the ledger row alone is a grant without end.
+    private GrantStamp? StampOf(BodyFields fields, string type)
+    {
+        var (expiresAt, priority) = (end.Of(fields), GrantEnd.PriorityOf(fields));
+        string[] usual = type == "purchase" ? ["paid", "promotional"] : ["promotional", "paid"];
+        var category = fields.Choice("category", usual);
+        return expiresAt is null && priority is null && category == usual[0]
+            ? null
+            : new GrantStamp(category, priority ?? Lot.DefaultPriority, expiresAt);
     }
 
     private async Task<IResult> WriteAsync(

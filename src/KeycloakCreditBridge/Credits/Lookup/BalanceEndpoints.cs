@@ -5,7 +5,8 @@ using KeycloakCreditBridge.Credits.Milestones;
 namespace KeycloakCreditBridge.Credits.Lookup;
 
 /// <summary>Answers balances.</summary>
-internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore store, BalanceCache cache, FirstReadRecorder reads)
+internal sealed class BalanceEndpoints(
+    AccountLookup accounts, BalanceStore store, BalanceCache cache, ExpiringReader expiring, FirstReadRecorder reads)
 {
     public async Task<IResult> BalanceAsync(HttpContext context, string? user) => Json((await FindAsync(context, user)).Answer);
 
@@ -22,11 +23,16 @@ internal sealed class BalanceEndpoints(AccountLookup accounts, BalanceStore stor
         var caller = Caller.Of(context);
         var selector = accounts.Select(caller, user);
         var balance = await accounts.FindOrOpenAsync(
-            caller, selector, () => cache.ReadAsync(selector, () => store.FindAsync(selector, context.RequestAborted)).AsTask(),
+            caller, selector, () => cache.ReadAsync(selector, () => ReadAsync(selector, context.RequestAborted)).AsTask(),
             context.RequestAborted);
         // An administrator who looks after a user is no reader of the user's.
         if (balance.NeverRead && (selector.IsOwn || caller.IsService))
             reads.Add(balance.AccountId);
         return balance;
     }
+
+    private async Task<AccountBalance?> ReadAsync(AccountSelector selector, CancellationToken cancellationToken) =>
+        await store.FindAsync(selector, cancellationToken) is { } balance
+            ? await expiring.AddAsync(balance, cancellationToken)
+            : null;
 }
