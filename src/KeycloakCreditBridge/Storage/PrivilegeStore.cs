@@ -53,7 +53,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['adoption', 'schema_migrations']) as t (relation)
             union all
             select 'function ' || f.name, 'execute', has_function_privilege(to_regprocedure(f.name), 'execute')
-            from unnest(array['credit_make_delivery_days(timestamptz)', 'credit_drop_delivery_days(date)']) as f (name)
+            from unnest(array['credit_make_delivery_days(timestamptz)', 'credit_drop_delivery_days(date)',
+                'credit_require_lots(boolean)']) as f (name)
             union all
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all

@@ -146,7 +146,7 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
         Assert.False(await database.ScalarAsync<bool>(
             """
             select bool_or(a.grantee = 0) from pg_proc p, aclexplode(p.proacl) a
-            where p.proname in ('credit_make_delivery_days', 'credit_drop_delivery_days')
+            where p.proname in ('credit_make_delivery_days', 'credit_drop_delivery_days', 'credit_require_lots')
             """));
     }
 
