@@ -6,7 +6,8 @@
 -- - an account whose address is not verified opens with nothing and `grant_pending`; the grant under the key `welcome` ends that;
 -- - an account whose row was removed by hand while its ledger stayed is opened with what the ledger says, not granted again;
 -- - an older reading of Keycloak (`current` is false) changes no account and no known user, and completes no hint;
--- - the bridge ends only a hold or a closing of its own.
+-- - the bridge ends only a hold or a closing of its own;
+-- - an account that opens again, or loses its balance, has nothing left that ended: it ends this statement until that is booked out.
 -- What stands between the words lots and end is for batches whose grants get an end or priority, or whose accounts lose their balance.
 -- It runs by one kept plan for one user and for thousands, so whatever it reads it finds by an index, row by row of `decision`; what it
 -- inserted it takes from `returning`, and never joins it back.
@@ -68,7 +69,9 @@ locked as (
         w.email_hash, w.period_end, case when c.tier = w.tier then w.amount else coalesce((
             select e.credits from unnest(@TierNames::text[], @TierCredits::numeric[]) as e (tier, credits) where e.tier = c.tier),
             c.credits_allocated) end as amount,
-        case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited
+        case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited,
+        c.next_expiry <= coalesce(@At::timestamptz, now())
+            and (w.forfeits and w.status_wanted = 'closed' or c.status = 'closed' and w.status_wanted <> 'closed') as books_first
     from decision w
     join user_credits c on c.user_id = w.account_id
     where w.changes
@@ -102,7 +105,7 @@ changed as (
             else {granted_amount} end as welcome
         from locked t
         offset 0) t
-    where c.user_id = t.account_id
+    where c.user_id = t.account_id and (t.books_first is not true or credit_overtaken())
     returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source,
         t.status_changes, t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
 ),

@@ -13,6 +13,17 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// </summary>
 internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends = null)
 {
+    private const string DueSql =
+        $"""
+        select c.user_id
+        from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[]) as u (realm, keycloak_id, account_id)
+        cross join lateral (
+            select o.user_id, o.next_expiry from user_credits o where o.realm = u.realm and o.keycloak_id = u.keycloak_id
+            union
+            select o.user_id, o.next_expiry from user_credits o where o.user_id = u.account_id) c
+        where {GrantEnds.IsDue}
+        """;
+
     /// <summary>Common table expressions that turn `desired` into `decision`.</summary>
     internal static readonly string Decision = SqlText.Of(
         typeof(AccountStore), "AccountStore.Decision.sql", ("own_reasons", StatusReasons.Own));
@@ -64,6 +75,25 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return [.. before, .. changes, .. switches];
+    }
+
+    /// <summary>Books what has ended in the accounts of these users: none that is about to open again or lose its balance is converged
+    /// before.</summary>
+    public async Task SettleAsync(IReadOnlyList<DesiredState> batch, CancellationToken cancellationToken)
+    {
+        if (ends is null)
+            return;
+        var due = await dataSource.QueryPreparedAsync<string>(
+            DueSql,
+            [
+                batch.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
+                batch.Column("KeycloakIds", NpgsqlDbType.Text, item => item.KeycloakId),
+                batch.Column("AccountIds", NpgsqlDbType.Text, item => item.AccountId),
+                GrantEnds.AtOf(ends),
+            ],
+            cancellationToken);
+        if (due.Count > 0)
+            await ends.SettleAsync(due, cancellationToken);
     }
 
     private string SqlFor(IReadOnlyList<DesiredState> batch)

@@ -102,7 +102,7 @@ internal sealed partial class Provisioner(
     }
 
     // Where account ids or tiers can change, new users in several batches at once can deadlock. PostgreSQL undoes one of the batches. The
-    // statement itself ends where another one overtook it, and its repetition sees what that stored.
+    // statement itself ends where another one overtook it, so that its repetition sees what that stored, or where ended credits come first.
     private async Task<IReadOnlyList<AccountChange>> TryAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
@@ -117,6 +117,8 @@ internal sealed partial class Provisioner(
                 && attempt < MaxConflictAttempts)
             {
                 LogConflict(attempt);
+                if (exception.SqlState == PostgresErrorCodes.SerializationFailure)
+                    await store.SettleAsync(batch, cancellationToken);
             }
         }
     }
@@ -156,12 +158,7 @@ internal sealed partial class Provisioner(
         }
     }
 
-    private enum Part
-    {
-        Deleted,
-        Other,
-        Rival,
-    }
+    private enum Part { Deleted, Other, Rival }
 
     // A line for each of a million accounts would bury all other lines. The ledger has every account.
     private void Log(List<AccountChange> changes, DesiredState[] batch)
