@@ -28,6 +28,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<LedgerCheckStore>();
         builder.Services.AddSingleton<SweepBacklogStore>();
         builder.Services.AddHostedService<SweepBacklogGauge>();
-        builder.Services.AddSingleton<IScheduledJobs, LotSweepSchedule>();
+        builder.Services.AddSingleton<LotSweepSchedule>();
+        builder.Services.AddSingleton<IScheduledJobs>(services => services.GetRequiredService<LotSweepSchedule>());
     }
 }

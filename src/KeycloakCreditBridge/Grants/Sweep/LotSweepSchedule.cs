@@ -4,9 +4,11 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Grants.Sweep;
 
-/// <summary>Brings the stored schedule of the sweep into line with the configuration.</summary>
-internal sealed class LotSweepSchedule(IOptions<GrantsOptions> options) : IScheduledJobs
+/// <summary>Brings the stored schedule of the sweep into line with the configuration. Nothing is scheduled where no credits have an end.</summary>
+internal sealed class LotSweepSchedule(SweepBacklogStore backlog, IOptions<GrantsOptions> options) : IScheduledJobs
 {
+    private static readonly TriggerKey Key = new(LotSweepJob.Key.Name, LotSweepJob.Key.Group);
+
     public string Name => "the sweep of ended credits";
 
     public IEnumerable<string> Groups => [LotSweepJob.Key.Group];
@@ -15,15 +17,26 @@ internal sealed class LotSweepSchedule(IOptions<GrantsOptions> options) : ISched
     {
         var job = JobBuilder.Create<LotSweepJob>().WithIdentity(LotSweepJob.Key).StoreDurably().Build();
         await scheduler.AddJob(job, AddJobOptions.Replacing, cancellationToken);
-        var key = new TriggerKey(LotSweepJob.Key.Name, LotSweepJob.Key.Group);
-        if (await scheduler.GetTrigger(key, cancellationToken) is ISimpleTrigger stored
-            && stored.RepeatInterval == options.Value.SweepEvery)
-            return;
-        await scheduler.ScheduleTrigger(Trigger(key), TriggerConflict.Replace, cancellationToken);
+        await ApplyAsync(scheduler, (await backlog.ReadAsync(cancellationToken)).HasEnds, cancellationToken);
     }
 
-    private ITrigger Trigger(TriggerKey key) => TriggerBuilder.Create()
-        .WithIdentity(key)
+    /// <summary>Has the sweep run while credits have an end.</summary>
+    public async Task ApplyAsync(IScheduler scheduler, bool hasEnds, CancellationToken cancellationToken)
+    {
+        var stored = await scheduler.GetTrigger(Key, cancellationToken);
+        if (!hasEnds)
+        {
+            if (stored is not null)
+                await scheduler.UnscheduleJob(Key, cancellationToken);
+            return;
+        }
+
+        if (stored is not ISimpleTrigger same || same.RepeatInterval != options.Value.SweepEvery)
+            await scheduler.ScheduleTrigger(Trigger(), TriggerConflict.Replace, cancellationToken);
+    }
+
+    private ITrigger Trigger() => TriggerBuilder.Create()
+        .WithIdentity(Key)
         .ForJob(LotSweepJob.Key)
         .WithExecutionGroup(LotSweepJob.Key.Group)
         .StartNow()

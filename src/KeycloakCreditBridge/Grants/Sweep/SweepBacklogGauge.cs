@@ -2,17 +2,34 @@ using KeycloakCreditBridge.Hosting;
 
 namespace KeycloakCreditBridge.Grants.Sweep;
 
-/// <summary>Feeds the metrics of ended credits that wait for the sweep. The database is read now and then, not for every scrape.</summary>
+/// <summary>
+/// Feeds the metrics of ended credits that wait for the sweep. The database is read now and then, not for every scrape. The first end has
+/// the sweep scheduled, and the last one ends it.
+/// </summary>
 internal sealed partial class SweepBacklogGauge(
-    SweepBacklogStore store, SchemaGate gate, GrantsMetrics metrics, TimeProvider clock, ILogger<SweepBacklogGauge> logger)
-    : BackgroundService
+    SweepBacklogStore store, LotSweepSchedule schedule, QuartzHost quartz, SchemaGate gate, GrantsMetrics metrics, TimeProvider clock,
+    ILogger<SweepBacklogGauge> logger) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(30);
+
+    private bool? _isScheduled;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await gate.WaitAsync(stoppingToken);
-        await BackgroundLoop.ShowAsync(clock, Every, store.ReadAsync, metrics.SetBacklog, LogUnknown, stoppingToken);
+        await BackgroundLoop.ShowAsync(clock, Every, ReadAsync, metrics.SetBacklog, LogUnknown, stoppingToken);
+    }
+
+    private async Task<SweepBacklog> ReadAsync(CancellationToken cancellationToken)
+    {
+        var backlog = await store.ReadAsync(cancellationToken);
+        if (_isScheduled != backlog.HasEnds && quartz.Running is { } scheduler)
+        {
+            await schedule.ApplyAsync(scheduler, backlog.HasEnds, cancellationToken);
+            _isScheduled = backlog.HasEnds;
+        }
+
+        return backlog;
     }
 
     [LoggerMessage(EventId = 1031, Level = LogLevel.Debug,
