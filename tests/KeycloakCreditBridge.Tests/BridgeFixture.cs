@@ -53,7 +53,13 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         Build(settings, TimeProvider.System, more);
 
     /// <summary>Composes the bridge with a clock of the test's own, by which credits end too.</summary>
-    public static BridgeFixture Build(Dictionary<string, string?> settings, TimeProvider clock, params (string Key, string? Value)[] more)
+    public static BridgeFixture Build(
+        Dictionary<string, string?> settings, TimeProvider clock, params (string Key, string? Value)[] more) =>
+        Build(settings, clock, clock == TimeProvider.System ? new GrantClock() : new GrantClock(() => clock.GetUtcNow()), more);
+
+    /// <summary>The same with another clock by which credits end.</summary>
+    public static BridgeFixture Build(
+        Dictionary<string, string?> settings, TimeProvider clock, GrantClock ends, params (string Key, string? Value)[] more)
     {
         foreach (var (key, value) in more)
             settings[key] = value;
@@ -62,8 +68,7 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         {
             builder.Logging.ClearProviders();
             builder.Services.AddSingleton(clock);
-            if (clock != TimeProvider.System)
-                builder.Services.AddSingleton(new GrantClock(clock.GetUtcNow));
+            builder.Services.AddSingleton(ends);
             builder.Services.AddSingleton<ILoggerProvider>(log);
         });
         return new BridgeFixture(host, log);

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
@@ -8,6 +9,7 @@ using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Reconciliation.Scans;
 using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Storage;
+using KeycloakCreditBridge.Storage.Migrations;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -24,6 +26,8 @@ internal sealed class Adopter(
     AdoptionMarkStore mark,
     IOptions<KeycloakOptions> keycloak,
     IOptions<StorageOptions> storage,
+    IOptions<AdoptedCreditsOptions> credits,
+    GrantEnds ends,
     TimeProvider clock)
 {
     private const int MaxAttempts = 5;
@@ -43,12 +47,14 @@ internal sealed class Adopter(
     /// <summary>Adopts batch by batch, each in a transaction of its own.</summary>
     /// <exception cref="KeycloakException">A realm could not be read to the end; nothing was changed.</exception>
     /// <exception cref="AdoptionBusyException">Another process adopts now.</exception>
+    /// <exception cref="OlderReplicasException">Credits would get an end that a live replica does not know.</exception>
     public async Task<AdoptionReport> ApplyAsync(AdoptionOptions options, IProgress<long> progress, CancellationToken cancellationToken)
     {
+        await ends.EnsureAsync(credits.Value.ExpiresAfter is not null, cancellationToken);
         await using var connection = await OpenAsync(cancellationToken);
         var plan = await PlanAsync(connection, options, cancellationToken);
         var totals = new AdoptionTotalsStore(connection);
-        var store = new AdoptionStore(connection, totals);
+        var store = new AdoptionStore(connection, totals, new AdoptedEnds(ends, credits.Value.ExpiresAfter));
         var (done, left) = (0L, 0L);
         var due = await totals.DueAsync(cancellationToken);
         await store.BeginAsync(cancellationToken);

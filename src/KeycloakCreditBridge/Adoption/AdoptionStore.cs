@@ -5,7 +5,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Adoption;
 
 /// <summary>Joins the accounts of a batch of users in one transaction.</summary>
-internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsStore totals)
+internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsStore totals, AdoptedEnds adoptedEnds)
 {
     // A batch is read by index, while the totals before it needed sequential scans.
     private const string SettingsSql =
@@ -231,9 +231,11 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
             new CommandDefinition(UnchangedSql, wanted, cancellationToken: cancellationToken))];
         await totals.ComputeAsync(unchanged, cancellationToken);
         var due = await totals.DueAsync(cancellationToken);
+        var fresh = await adoptedEnds.FreshAsync(connection, cancellationToken);
         foreach (var sql in Steps)
             await connection.ExecuteAsync(
                 new CommandDefinition(sql, new { Now = now.UtcDateTime }, commandTimeout: 0, cancellationToken: cancellationToken));
+        await adoptedEnds.GiveAsync(connection, fresh, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return (due.Length, groups.Length - unchanged.Length);
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Requests;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
@@ -46,14 +47,14 @@ internal sealed class CreditsFixture : IAsyncDisposable
 
     public static Task<CreditsFixture> StartAsync(
         PostgresFixture postgres, string? prepare, params (string Key, string? Value)[] more) =>
-        StartAsync(postgres, prepare, TimeProvider.System, more);
+        StartAsync(postgres, prepare, new GrantClock(), more);
 
     /// <param name="postgres">The server.</param>
     /// <param name="prepare">A statement that the database gets before the bridge starts.</param>
-    /// <param name="clock">The clock of the bridge.</param>
+    /// <param name="ends">The clock by which credits end.</param>
     /// <param name="more">Settings.</param>
     public static async Task<CreditsFixture> StartAsync(
-        PostgresFixture postgres, string? prepare, TimeProvider clock, params (string Key, string? Value)[] more)
+        PostgresFixture postgres, string? prepare, GrantClock ends, params (string Key, string? Value)[] more)
     {
         var keycloak = await EmulatedKeycloak.StartAsync(new EmulatorOptions(), Token);
         using var admin = KeycloakAdmin.Of(keycloak);
@@ -64,7 +65,7 @@ internal sealed class CreditsFixture : IAsyncDisposable
             await database.ExecuteAsync(prepare);
         var settings = BridgeFixture.Settings(database.ConnectionString, keycloak.Url);
         settings["Keycloak:Realms:1:Name"] = Other;
-        var bridge = await BridgeFixture.Build(settings, clock, more).StartAsync();
+        var bridge = await BridgeFixture.Build(settings, TimeProvider.System, ends, more).StartAsync();
         await bridge.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
         return new CreditsFixture(keycloak, database, bridge);
     }

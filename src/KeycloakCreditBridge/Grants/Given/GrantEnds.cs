@@ -48,6 +48,33 @@ internal sealed class GrantEnds(IOptions<GrantsOptions> options, GrantClock cloc
         NpgsqlConnection connection, string account, bool fromStart, CancellationToken cancellationToken) =>
         booking.OpenAsync(connection, account, fromStart, cancellationToken);
 
+    /// <summary>
+    /// Gives what is left of promotional grants without an end one that follows after some time; bought credits have none unasked.
+    /// </summary>
+    /// <param name="connection">In a transaction.</param>
+    /// <param name="accounts">The accounts.</param>
+    /// <param name="after">Counted from this moment.</param>
+    /// <param name="by">The caller, for the ledger and the audit log.</param>
+    /// <param name="now">The time of what is written.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task GiveAsync(
+        NpgsqlConnection connection, IReadOnlyCollection<string> accounts, TimeSpan after, string by, DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        var locked = await BookingStore.LockAsync(connection, accounts, all: true, At, cancellationToken);
+        if (locked.Count == 0)
+            return;
+        var lots = await Lots.LotStore.LoadAsync(connection, locked, fromStart: true, cancellationToken);
+        await EndStore.EndAsync(
+            connection,
+            [
+                .. locked.SelectMany(account => lots[account.AccountId].Ledger.Lots
+                    .Where(lot => lot is { IsPaid: false, IsClosed: false, ExpiresAt: null, Left: > 0m })
+                    .OrderBy(lot => lot.Key, StringComparer.Ordinal).Select(lot => (account.AccountId, lot))),
+            ],
+            locked[0].At + after, by, now, cancellationToken);
+    }
+
     /// <summary>To be called before a grant with these terms is written.</summary>
     public Task EnsureAsync(bool hasEnd, CancellationToken cancellationToken) =>
         hasEnd ? inUse.EnsureAsync(cancellationToken) : Task.CompletedTask;

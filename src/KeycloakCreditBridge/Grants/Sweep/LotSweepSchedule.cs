@@ -4,7 +4,9 @@ using Quartz;
 
 namespace KeycloakCreditBridge.Grants.Sweep;
 
-/// <summary>Brings the stored schedule of the sweep into line with the configuration. Nothing is scheduled where no credits have an end.</summary>
+/// <summary>
+/// Brings the stored schedule of the sweep into line with the configuration. Nothing is scheduled where no credits have an end.
+/// </summary>
 internal sealed class LotSweepSchedule(SweepBacklogStore backlog, IOptions<GrantsOptions> options) : IScheduledJobs
 {
     private static readonly TriggerKey Key = new(LotSweepJob.Key.Name, LotSweepJob.Key.Group);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Grants.Lots;
@@ -26,9 +27,10 @@ public sealed class ExpiryVectorRouteTests(PostgresFixture postgres)
     public async Task Every_recorded_case_has_its_outcome_over_HTTP(string bought)
     {
         var clock = new ManualTimeProvider(DateTimeOffset.UtcNow);
+        var ends = new GrantClock(() => clock.GetUtcNow());
         await using var fixture = await CreditsFixture.StartAsync(
-            postgres, null, clock, ("Periods:Bought", bought), ("Periods:Cron", BridgeFixture.Never), ("Provisioning:Amount", "0"),
-            ("Provisioning:Tiers:trial:Credits", "0"));
+            postgres, null, ends, ("Periods:Bought", bought), ("Periods:Cron", BridgeFixture.Never),
+            ("Provisioning:Period", "3650.00:00:00"), ("Provisioning:Tiers:trial:Credits", "0"));
         foreach (var vector in ExpiryVector.All.Where(vector => vector.Rows.Any(row => row is ModelRow.Forfeit { KeepPaid: false })
             == (bought == "Forfeit")))
         {
@@ -66,7 +68,10 @@ public sealed class ExpiryVectorRouteTests(PostgresFixture postgres)
                     .Select(item => string.Create(CultureInfo.InvariantCulture, $"{vector.Name}: expire {item.Lot} {item.Amount}")),
                 (await fixture.Database.QueryAsync<string>(BookedSql, new { Account = _account })).Select(row =>
                     row.Split(' ') is [var kind, var lot, var amount] ? $"{vector.Name}: {kind} {KeyOf(lot)} {amount}" : row));
-            Assert.Equal(vector.Balance, Number((await AskAsync(HttpMethod.Get, CreditsFixture.Balance, null)).Json["balance"]));
+            // What is remembered of a balance ends by the bridge's own clock, and by what the database tells.
+            await Eventually.TrueAsync(
+                async () => Number((await AskAsync(HttpMethod.Get, CreditsFixture.Balance, null)).Json["balance"]) == vector.Balance,
+                $"{vector.Name}: the balance is {vector.Balance}");
         }
 
         private async Task TellAsync(ModelRow row)
@@ -99,9 +104,11 @@ public sealed class ExpiryVectorRouteTests(PostgresFixture postgres)
                     });
                     break;
                 case ModelRow.Forfeit:
+                    // Years ago by the bridge's clock, so that no other period ends, and each on a day of its own.
                     await fixture.Database.ExecuteAsync(
-                        "update user_credits set last_reset = @End where user_id = @_account",
-                        new { End = clock.GetUtcNow().UtcDateTime, _account });
+                        "update user_credits set created_at = now() - interval '3001 days', "
+                            + "last_reset = now() - interval '3000 days' + make_interval(days => @At) where user_id = @_account",
+                        new { At = (int)row.At, _account });
                     await fixture.Bridge.Services.GetRequiredService<PeriodReset>().RunAsync(Token);
                     break;
             }

@@ -20,11 +20,13 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
         """
         with entry as (
             insert into credit_transactions (user_id, amount, transaction_type, grant_key, created_at)
-            select user_id, 3, 'bonus', 'promo', updated_at + interval '1 second' from user_credits where user_id = 'ana'),
+            select user_id, 3, 'bonus', 'promo', updated_at + interval '1 microsecond' from user_credits where user_id = 'ana'),
         given as (
             insert into credit_grants (user_id, grant_key, amount, granted_at, expires_at)
-            select user_id, 'promo', 3, updated_at + interval '1 second', now() + @After from user_credits where user_id = 'ana')
-        update user_credits set credits_remaining = credits_remaining + 3, next_expiry = now() + @After where user_id = 'ana'
+            select user_id, 'promo', 3, updated_at + interval '1 microsecond', now() + @After from user_credits where user_id = 'ana')
+        update user_credits set credits_remaining = credits_remaining + 3, next_expiry = now() + @After,
+            updated_at = updated_at + interval '1 microsecond'
+        where user_id = 'ana'
         """;
 
     private const string EndSql =
