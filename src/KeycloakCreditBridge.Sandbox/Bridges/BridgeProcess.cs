@@ -7,6 +7,8 @@ namespace KeycloakCreditBridge.Sandbox.Bridges;
 /// <summary>The real executable in a process of its own, which can be killed and suspended.</summary>
 internal sealed class BridgeProcess : IAsyncDisposable
 {
+    private const string LogName = "bridge.log";
+
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(1);
@@ -25,10 +27,13 @@ internal sealed class BridgeProcess : IAsyncDisposable
         environment["ASPNETCORE_URLS"] = url.ToString();
         _process = GuardedProcess.Start(
             [.. program, "run"],
-            Path.Combine(_folder.Path, "bridge.log"), [], environment);
+            LogFile, [], environment);
     }
 
     public Uri Url { get; }
+
+    /// <summary>The file that takes its log, until it is disposed.</summary>
+    public string LogFile => Path.Combine(_folder.Path, LogName);
 
     /// <summary>The last lines of its log.</summary>
     public string Log => _process.LastLines(200);

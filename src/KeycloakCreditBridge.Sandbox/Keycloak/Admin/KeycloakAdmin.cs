@@ -50,6 +50,10 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
 
     public Task DeleteUserAsync(string realm, string id, CancellationToken token) => DeleteAsync(Path(realm, "users", id), token);
 
+    /// <summary>A page of the realm's users, in brief.</summary>
+    public Task<JsonArray> ListUsersAsync(string realm, int first, int max, CancellationToken token) =>
+        ListAsync($"{Path(realm)}/users?briefRepresentation=true&first={first}&max={max}", token);
+
     public async Task<int> CountUsersAsync(string realm, CancellationToken token) =>
         (await _client.SendAsync(HttpMethod.Get, $"{Path(realm)}/users/count", null, token)).Body!.GetValue<int>();
 

@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
-using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
+using KeycloakCreditBridge.Sandbox.Proxies;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.AspNetCore.Http;
 
@@ -18,7 +18,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private ReconciliationFixture _fixture = null!;
-    private KeycloakProxy _front = null!;
+    private HttpProxy _front = null!;
     private BridgeFixture _bridge = null!;
     private int _counts;
 
@@ -29,7 +29,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
     public async ValueTask InitializeAsync()
     {
         _fixture = await ReconciliationFixture.StartAsync(postgres, Users);
-        _front = await KeycloakProxy.StartAsync(_fixture.Keycloak.Server.Url, MeetAsync);
+        _front = await HttpProxy.StartAsync(_fixture.Keycloak.Server.Url, MeetAsync, TestContext.Current.CancellationToken);
         _bridge = BridgeFixture.Build(BridgeFixture.Settings(_fixture.Database.ConnectionString, _front.Url));
         Assert.Equal(ReconcileMode.Windows, (await RunAsync(ReconcileMode.Auto)).Mode);
         _counts = 0;
@@ -83,7 +83,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
             _bridge, ReconciliationFixture.By(mode) with { AllowClosing = Users }, null, patience.Token);
     }
 
-    private Task<bool> MeetAsync(HttpContext context)
+    private Task MeetAsync(HttpContext context, RequestDelegate passOn)
     {
         if (context.Request.Path.Value!.EndsWith("/users/count", StringComparison.Ordinal))
             Interlocked.Increment(ref _counts);
@@ -96,6 +96,6 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
                         value.Key is not ("createdAfter" or "createdBefore")).Select(value => KeyValuePair.Create(value.Key, value.Value)));
         }
 
-        return Task.FromResult(false);
+        return passOn(context);
     }
 }

@@ -1,0 +1,52 @@
+using KeycloakCreditBridge.Chaos.Evidence;
+
+namespace KeycloakCreditBridge.Chaos.Checks;
+
+/// <summary>Each user that should has one account with one opening, and its status is as Keycloak says.</summary>
+internal static class AccountChecks
+{
+    private const string Opening = "signup";
+
+    public static IEnumerable<Finding> Accounts(CaseFile file)
+    {
+        foreach (var user in file.Users)
+        {
+            var known = file.Known.GetValueOrDefault(user.Id);
+            var account = known?.AccountId is { } id ? file.Accounts.GetValueOrDefault(id) : null;
+            if (account is null)
+                yield return new("accounts", $"{user.Username} ({user.Id}) has no account; on record: {known?.UserState ?? "nothing"}");
+            else if (user.Enabled ? account.Status != "active" : account.Status != "held")
+                yield return new(
+                    "status", $"{user.Username} ({user.Id}) is {(user.Enabled ? "enabled" : "disabled")} in Keycloak, and its account is "
+                    + $"{account.Status} ({account.StatusReason})");
+        }
+
+        var listed = file.Users.Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var account in file.Accounts.Values)
+        {
+            if (account.KeycloakId is null || (!listed.Contains(account.KeycloakId) && account.Status != "closed"))
+                yield return new(
+                    "status",
+                    $"account {account.AccountId} is {account.Status}, and Keycloak has no user {account.KeycloakId ?? "for it"}");
+        }
+
+        var owners = file.Accounts.Values.Where(account => account.KeycloakId is not null).CountBy(account => account.KeycloakId!);
+        foreach (var twice in owners.Where(owner => owner.Value > 1))
+            yield return new("accounts", $"user {twice.Key} has {twice.Value} accounts");
+    }
+
+    public static IEnumerable<Finding> Openings(CaseFile file)
+    {
+        foreach (var account in file.Accounts.Values)
+        {
+            var openings = file.Ledger[account.AccountId].Count(entry => entry.GrantKey == Opening);
+            if (openings != 1 || account.Openings != 1)
+                yield return new(
+                    "openings", $"account {account.AccountId} ({account.Status}) has {openings} opening grants and {account.Openings} "
+                    + "audit rows of one");
+        }
+
+        foreach (var orphan in file.Ledger.Where(group => !file.Accounts.ContainsKey(group.Key)))
+            yield return new("openings", $"{orphan.Key} has {orphan.Count()} ledger rows and no account");
+    }
+}

@@ -1,0 +1,80 @@
+using Dapper;
+using KeycloakCreditBridge.Grants.Lots;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Chaos.Evidence;
+
+/// <summary>Reads what the bridge has written, over one connection, so that all of it can be read in one transaction.</summary>
+internal sealed class EvidenceStore(NpgsqlConnection connection)
+{
+    private const int LotBatch = 500;
+
+    private const string AccountsSql =
+        """
+        select c.user_id as account_id, c.keycloak_id, c.status, c.status_reason, c.credits_remaining as balance, c.tier,
+            coalesce(o.openings, 0) as openings
+        from user_credits c
+        left join (
+            select a.user_id, count(*)::integer as openings from audit_logs a where a.action = 'credit.create' group by a.user_id) o
+            on o.user_id = c.user_id
+        """;
+
+    private const string KnownSql = "select keycloak_id, account_id, user_state from keycloak_users";
+
+    private const string LedgerSql =
+        """
+        select t.id, t.user_id as account_id, t.amount, t.balance_after, t.transaction_type as type, t.grant_key,
+            coalesce(t.metadata ->> 'chaos', t.metadata ->> 'litellm_call_id') as name,
+            case when t.transaction_type = 'refund' then t.metadata ->> 'refunds' end as refunds, t.created_at as booked_at
+        from credit_transactions t
+        order by t.user_id, t.created_at, t.id
+        """;
+
+    private const string RefusedReportsSql =
+        "select (convert_from(record, 'UTF8')::jsonb) ->> 'litellm_call_id' from usage_refusals";
+
+    private const string BacklogSql =
+        """
+        select 'hints that wait' as kind, count(*) as count from user_hints where state = 'waiting'
+        union all select 'dead hints', count(*) from user_hints where state = 'dead'
+        union all select 'reports of usage that wait', count(*) from usage_batches
+        union all
+        select 'grants that ended a minute ago and are not booked out', count(*) from credit_grants g
+        join user_credits c on c.user_id = g.user_id
+        where g.expires_at < now() - interval '1 minute' and g.closed_at is null and c.status <> 'closed'
+        union all select 'runs that began and did not end', count(*) from reconcile_runs
+        where status = 'running' and started_at < now() - interval '2 minutes'
+        """;
+
+    static EvidenceStore() => DapperConventions.Apply();
+
+    public async Task<IReadOnlyList<AccountState>> AccountsAsync() => [.. await connection.QueryAsync<AccountState>(AccountsSql)];
+
+    public async Task<IReadOnlyList<KnownUser>> KnownUsersAsync() => [.. await connection.QueryAsync<KnownUser>(KnownSql)];
+
+    /// <summary>The whole ledger, by account in the order of booking.</summary>
+    public async Task<IReadOnlyList<LedgerEntryRow>> LedgerAsync() => [.. await connection.QueryAsync<LedgerEntryRow>(LedgerSql)];
+
+    /// <summary>The names of reports that were refused.</summary>
+    public async Task<IReadOnlyList<string>> RefusedReportsAsync() => [.. await connection.QueryAsync<string>(RefusedReportsSql)];
+
+    public async Task<IReadOnlyList<Backlog>> BacklogAsync() => [.. await connection.QueryAsync<Backlog>(BacklogSql)];
+
+    /// <summary>The lots of all accounts, replayed.</summary>
+    public async Task<IReadOnlyList<LotSum>> LotsAsync(IEnumerable<AccountState> accounts)
+    {
+        List<LotSum> sums = [];
+        var now = DateTimeOffset.UtcNow;
+        foreach (var batch in accounts.Select(account => new LockedAccount(account.AccountId, account.Balance, now)).Chunk(LotBatch))
+        {
+            var resumed = await LotStore.LoadAsync(connection, batch, fromStart: false, CancellationToken.None);
+            var replayed = await LotStore.LoadAsync(connection, batch, fromStart: true, CancellationToken.None);
+            sums.AddRange(batch.Select(account => new LotSum(
+                account.AccountId, account.Balance, resumed[account.AccountId].Ledger.Balance, replayed[account.AccountId].Ledger.Balance,
+                replayed[account.AccountId].Ledger.Lots.Any(lot => lot.Left < 0))));
+        }
+
+        return sums;
+    }
+}

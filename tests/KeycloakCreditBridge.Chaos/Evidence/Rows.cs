@@ -1,0 +1,63 @@
+namespace KeycloakCreditBridge.Chaos.Evidence;
+
+/// <summary>A row of `user_credits`, with how often it was opened and audited.</summary>
+internal sealed record AccountState
+{
+    public string AccountId { get; init; } = "";
+
+    public string? KeycloakId { get; init; }
+
+    public string Status { get; init; } = "";
+
+    public string? StatusReason { get; init; }
+
+    public decimal Balance { get; init; }
+
+    public string Tier { get; init; } = "";
+
+    /// <summary>How many audit rows say that it was opened.</summary>
+    public int Openings { get; init; }
+}
+
+/// <summary>A row of `keycloak_users`.</summary>
+internal sealed record KnownUser
+{
+    public string KeycloakId { get; init; } = "";
+
+    public string? AccountId { get; init; }
+
+    public string UserState { get; init; } = "";
+}
+
+/// <summary>A row of the ledger.</summary>
+internal sealed record LedgerEntryRow
+{
+    public Guid Id { get; init; }
+
+    public string AccountId { get; init; } = "";
+
+    public decimal Amount { get; init; }
+
+    public decimal? BalanceAfter { get; init; }
+
+    public string Type { get; init; } = "";
+
+    public string? GrantKey { get; init; }
+
+    /// <summary>The request of the workload that it is of.</summary>
+    public string? Name { get; init; }
+
+    public string? Refunds { get; init; }
+
+    public DateTimeOffset BookedAt { get; init; }
+}
+
+/// <summary>What waits or has failed after the calm.</summary>
+/// <param name="Kind">Such as `hints`.</param>
+internal sealed record Backlog(string Kind, long Count);
+
+/// <summary>What the lots of an account come to, with and without its checkpoint.</summary>
+internal sealed record LotSum(string AccountId, decimal Balance, decimal FromCheckpoint, decimal FromStart, bool HasNegativeLot);
+
+/// <summary>A user as Keycloak lists it.</summary>
+internal sealed record ListedUser(string Id, string Username, bool Enabled);
