@@ -16,6 +16,7 @@ using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Management;
 using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Page;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
 using KeycloakCreditBridge.Reconciliation;
@@ -67,6 +68,7 @@ internal static class Program
         builder.AddAdoption();
         builder.AddAnalytics();
         builder.AddHealth();
+        builder.AddPageOptions();
         return builder;
     }
 
@@ -75,6 +77,7 @@ internal static class Program
     internal static WebApplication Build(WebApplicationBuilder builder)
     {
         builder.AddManagementAddress();
+        builder.AddPage();
         var app = builder.Build();
         ConfigurationCheck.Run(app.Services);
         app.UseListenAddresses();
@@ -90,6 +93,7 @@ internal static class Program
         app.MapAnalytics();
         app.MapHealth();
         app.MapTelemetry();
+        app.MapPage();
         return app;
     }
 }

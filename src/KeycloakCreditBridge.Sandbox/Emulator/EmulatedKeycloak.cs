@@ -30,6 +30,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
     private readonly WebhookSender _webhooks;
     private readonly TransactionFactory _transactions;
     private readonly ServerModel _model;
+    private LogoutPages? _logouts;
     private bool _isDisposed;
 
     private EmulatedKeycloak(EmulatorOptions options)
@@ -93,6 +94,7 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         await _app.StopAsync(atOnce.Token);
         await _app.DisposeAsync();
         _socket.Dispose();
+        _logouts?.Dispose();
     }
 
     /// <summary>Reads no configuration and takes no signals: both belong to the process around it.</summary>
@@ -140,6 +142,8 @@ internal sealed class EmulatedKeycloak : IKeycloakServer
         new RegistrationPages(sessions, _clock).Map(routes);
         new LoginPages(sessions, lockouts).Map(routes);
         new BrokerPages(sessions, _realms, _clock, Url).Map(routes);
+        _logouts = new LogoutPages(sessions, access, _tokens);
+        _logouts.Map(routes);
     }
 
     private sealed class Unattended : IHostLifetime

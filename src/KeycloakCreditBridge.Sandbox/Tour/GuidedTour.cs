@@ -24,6 +24,12 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
             await CheckEveryAccountAsync(system, cancellationToken);
             Say("");
             Say(_failures.Count == 0 ? "Everything was as promised." : "Not as promised: " + string.Join("; ", _failures));
+            if (choices.Users > 0)
+            {
+                Say($"Adding {choices.Users} users to Keycloak.");
+                await system.AddUsersAsync(choices.Users, cancellationToken);
+            }
+
             if (!choices.Once)
                 await RunUntilStoppedAsync(system, cancellationToken);
         }
@@ -125,9 +131,15 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
                count missing users    dotnet run --project src/KeycloakCreditBridge -- reconcile --dry-run {system.CommandSettings}
                read the accounts      psql '{system.PsqlAddress}' -c 'select * from user_credits'
                health and metrics     {system.BridgeUrl}health/ready {system.BridgeUrl}metrics
+               operate the bridge     {system.BridgeUrl}page
+                                      {PageUsers}
             """);
         await Task.Delay(Timeout.InfiniteTimeSpan, clock, cancellationToken);
     }
+
+    private static string PageUsers =>
+        $"sign in as {SandboxSystem.OperatorUser.Username} / {SandboxSystem.OperatorUser.Password}, "
+        + $"or as {SandboxSystem.ViewerUser.Username}";
 
     // The emulator has the forms, and neither account nor administration console.
     private static string PagesOf(IKeycloakServer keycloak)

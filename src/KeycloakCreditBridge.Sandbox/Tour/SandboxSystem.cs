@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Sandbox.Postgres;
@@ -15,10 +16,17 @@ internal sealed class SandboxSystem : IAsyncDisposable
 {
     public const string Realm = "demo";
 
+    /// <summary>May do everything on the operator page.</summary>
+    public static readonly SandboxUser OperatorUser = new("operator", "operator@example.com");
+
+    /// <summary>Sees everything there and changes nothing.</summary>
+    public static readonly SandboxUser ViewerUser = new("viewer", "viewer@example.com");
+
     private const string Database = "credits";
 
     private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
     private readonly string _clientSecret = Guid.NewGuid().ToString("N");
+    private readonly string _keysSecret = Guid.NewGuid().ToString("N");
     private readonly SandboxOptions _choices;
     private PrivatePostgres? _postgres;
     private IKeycloakServer? _keycloak;
@@ -75,6 +83,20 @@ internal sealed class SandboxSystem : IAsyncDisposable
         _bridge = null;
     }
 
+    /// <summary>Adds users without an event: reconciliation finds them.</summary>
+    public async Task AddUsersAsync(int count, CancellationToken cancellationToken)
+    {
+        if (Keycloak is EmulatedKeycloak emulator)
+        {
+            emulator.Realm(Realm).AddUsers(count);
+            return;
+        }
+
+        foreach (var part in Enumerable.Range(0, count).Chunk(500))
+            await Admin.PartialImportAsync(
+                Realm, part.Select(number => new SandboxUser($"user{number:D7}", $"user{number:D7}@example.com")), cancellationToken);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopBridgeAsync();
@@ -100,7 +122,11 @@ internal sealed class SandboxSystem : IAsyncDisposable
         _keycloak = await StartServerAsync(report, cancellationToken);
         report($"Keycloak    {_keycloak.Url} {_keycloak.Description}");
         _admin = KeycloakAdmin.Of(_keycloak);
-        await _admin.ImportRealmAsync(Realm, DemoRealm.Json(_clientSecret, _keycloak.SendsWebhooks), cancellationToken);
+        await _admin.ImportRealmAsync(
+            Realm,
+            DemoRealm.JsonWithPage(
+                _clientSecret, _keycloak.SendsWebhooks, BridgeUrl, (OperatorUser, ["credits-admin"]), (ViewerUser, ["credits-viewer"])),
+            cancellationToken);
         if (_keycloak.SendsWebhooks)
             await _admin.CreateWebhookAsync(
                 Realm, new Uri(BridgeUrl, $"webhooks/keycloak/{Realm}"), _webhookSecret, ["*"], cancellationToken);
@@ -128,6 +154,10 @@ internal sealed class SandboxSystem : IAsyncDisposable
         ["Keycloak:ClientSecret"] = _clientSecret,
         ["Keycloak:Realms:0:Name"] = Realm,
         ["Keycloak:Realms:0:WebhookSecrets:0"] = _webhookSecret,
+        ["Page:Enabled"] = "true",
+        ["Page:Url"] = BridgeUrl.ToString(),
+        ["Page:ClientSecret"] = _clientSecret,
+        ["Page:KeysSecret"] = _keysSecret,
         ["Reconciliation:Cron"] = "0/10 * * * * ?",
         ["Serilog:MinimumLevel:Default"] = _choices.Verbose ? "Information" : "Error",
         ["Serilog:MinimumLevel:Override:Microsoft.Hosting.Lifetime"] = _choices.Verbose ? "Information" : "Error",

@@ -49,6 +49,39 @@ internal sealed class AccountFinder(KeycloakClient keycloak, AccountViewStore ac
         return new AccountSearch(views, [.. lookups.Select(lookup => lookup.Problem).OfType<string>()]);
     }
 
+    /// <summary>One user by Keycloak's id; null when neither the records nor Keycloak know it.</summary>
+    /// <param name="patience">How long Keycloak is waited for; without its answer the records alone are shown.</param>
+    public async Task<AccountView?> ShowAsync(string realm, string id, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (id.Contains('\0', StringComparison.Ordinal))
+            return null;
+        var lookup = LookUpByIdAsync(realm, id, patience, cancellationToken);
+        var known = (await accounts.KnownAsync([realm], [id], cancellationToken)).SingleOrDefault();
+        var hint = (await hints.FindAsync([realm], [id], cancellationToken)).SingleOrDefault();
+        var view = new AccountView(realm, id, null, known, hint, await lookup, [], [], []);
+        return known is null && hint is null && view.Keycloak is { User: null, Problem: null }
+            ? null
+            : await WithAccountAsync(view, cancellationToken);
+    }
+
+    private async Task<KeycloakLookup> LookUpByIdAsync(string realm, string id, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(patience);
+        try
+        {
+            return new KeycloakLookup(await keycloak.FindUserAsync(realm, id, timeout.Token), null);
+        }
+        catch (KeycloakException exception)
+        {
+            return new KeycloakLookup(null, exception.Message);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new KeycloakLookup(null, $"Keycloak did not answer within {patience.TotalSeconds:0} s.");
+        }
+    }
+
     private async Task<AccountView> WithAccountAsync(AccountView view, CancellationToken cancellationToken)
     {
         // The account of that id belongs to another user.

@@ -51,6 +51,7 @@ internal static class CreditsModule
         services.AddSingleton<UsageSummaryStore>();
         services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<TierStore>();
+        services.AddSingleton<TierSwitcher>();
         services.AddSingleton<TierEndpoints>();
     }
 

@@ -9,6 +9,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Setup.Operators;
 using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
@@ -50,6 +51,13 @@ internal static class DoctorRun
                 KeycloakDatabase(ActivatorUtilities.CreateInstance<KeycloakDatabaseChecks>(services), realms), report, cancellationToken);
         }
 
+        if (realms.Count > 0 && CanUse<PageOptions>(services)
+            && services.GetRequiredService<IOptions<PageOptions>>().Value is { Enabled: true } page)
+            await RunAsync(
+                OfPage(
+                    ActivatorUtilities.CreateInstance<SignInCheck>(services),
+                    page.RealmOf(services.GetRequiredService<IOptions<KeycloakOptions>>().Value)),
+                report, cancellationToken);
         foreach (var realm in realms)
             await RunAsync(OfRealm(services, realm, SessionOf(services, administrator, realm)), report, cancellationToken);
     }
@@ -105,6 +113,15 @@ internal static class DoctorRun
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>
         [new("Keycloak's database", null, token => checks.UseAsync(realms, token))];
+
+    private static IEnumerable<DoctorCheck> OfPage(SignInCheck check, string realm)
+    {
+        yield return new("page client", realm, async token => Found(await check.ClientAsync(token)), IsGate: true);
+        yield return new("page redirect", realm, async token => Found(await check.RedirectAsync(token)));
+
+        static Finding Found(SignInFinding found) =>
+            found.Cure is null ? Finding.Ok(found.Says) : Finding.Fail(found.Says, found.Cure);
+    }
 
     private static AdminSession? SessionOf(IServiceProvider services, Administrator? administrator, string realm)
     {

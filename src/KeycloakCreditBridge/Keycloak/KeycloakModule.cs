@@ -32,6 +32,7 @@ internal static class KeycloakModule
         services.AddSingleton<PossessionProofs>();
         services.AddSingleton<TokenEndpoint>();
         services.AddSingleton<TokenSource>();
+        services.AddSingleton<LoginTokens>();
         services.AddSingleton<RealmKeys>();
         services.AddSingleton<RealmTokens>();
         services.AddSingleton<AdminTransport>();

@@ -35,6 +35,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<RunSteps>();
         builder.Services.AddSingleton<Reconciler>();
         builder.AddSchedule();
+        builder.Services.AddSingleton<RunStarter>();
         builder.Services.AddSingleton<RunEndpoints>();
         builder.Services.AddSingleton<FailedReplay>();
         builder.Services.AddSingleton<ReplayEndpoints>();

@@ -46,7 +46,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'analytics_latency', 'analytics_expiries']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
-            from unnest(array['replicas', 'unproven_deliveries']) as t (relation)
+            from unnest(array['replicas', 'page_sessions', 'unproven_deliveries']) as t (relation)
             cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')

@@ -26,6 +26,8 @@ internal sealed class ClientEndpoints(
         routes.Map("GET", $"{Clients}/{{client}}/service-account-user", ServiceAccountUser);
         routes.Map("GET", $"{Clients}/{{client}}/roles", Roles);
         routes.Map("GET", $"{Clients}/{{client}}/roles/{{role}}", Role);
+        routes.Map("POST", $"{Clients}/{{client}}/roles", AddRoleAsync);
+        routes.Map("DELETE", $"{Clients}/{{client}}/roles/{{role}}", DeleteRole);
         routes.Map("GET", Mappings, context => Mapped(context, has: true));
         routes.Map("GET", $"{Mappings}/available", context => Mapped(context, has: false));
         routes.Map("POST", Mappings, context => ChangeMappingAsync(context, "CREATE", (had, given) => had.Union(given)));
@@ -120,16 +122,36 @@ internal sealed class ClientEndpoints(
     private Answer Roles(HttpContext context)
     {
         var (realm, _) = access.Require(context, "view-clients", "manage-clients");
-        return RoleList(Client(realm, context), Caller.ManagementRoles);
+        var client = Client(realm, context);
+        return client.ClientId == RealmState.Management
+            ? RoleList(client, Caller.ManagementRoles)
+            : Answer.Json(new JsonArray([.. client.Roles.Select(role => RoleJson(client, role))]));
     }
 
     private Answer Role(HttpContext context)
     {
         var (realm, _) = access.Require(context, "view-clients", "manage-clients");
         var (client, role) = (Client(realm, context), context.Route("role"));
-        return client.ClientId == RealmState.Management && Caller.ManagementRoles.Contains(role)
+        return (client.ClientId == RealmState.Management && Caller.ManagementRoles.Contains(role)) || client.Roles.Contains(role)
             ? Answer.Json(RoleJson(client, role))
             : throw RefusalException.Error(StatusCodes.Status404NotFound, "Could not find role");
+    }
+
+    private async Task<Answer> AddRoleAsync(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "manage-clients");
+        var (client, body) = (Client(realm, context), await EmulatorJson.ReadAsync<JsonObject>(context));
+        realm.Clients[client.ClientId] = client with { Roles = client.Roles.Add(body.Text("name")!) };
+        return Answer.Created(
+            $"{server}admin/realms/{Uri.EscapeDataString(realm.Name)}/clients/{client.Uuid}/roles/{body.Text("name")}");
+    }
+
+    private Answer DeleteRole(HttpContext context)
+    {
+        var (realm, _) = access.Require(context, "manage-clients");
+        var client = Client(realm, context);
+        realm.Clients[client.ClientId] = client with { Roles = client.Roles.Remove(context.Route("role")) };
+        return Answer.NoContent;
     }
 
     private Answer Mapped(HttpContext context, bool has)

@@ -34,6 +34,8 @@ internal sealed record EmulatedClient(
         RedirectUris = body.Texts("redirectUris") ?? RedirectUris,
         Authenticator = body.Text("clientAuthenticatorType") ?? Authenticator,
         HasFullScope = body.Flag("fullScopeAllowed") ?? HasFullScope,
+        HasStandardFlow = body.Flag("standardFlowEnabled") ?? HasStandardFlow,
+        HasDirectGrants = body.Flag("directAccessGrantsEnabled") ?? HasDirectGrants,
         Attributes = Merged(body["attributes"] as JsonObject ?? []),
         Audiences = body.ContainsKey("protocolMappers") ? [.. AudiencesIn(body)] : Audiences,
     };
@@ -47,12 +49,25 @@ internal sealed record EmulatedClient(
     /// <summary>Whether tokens hold all roles of their user, and not those alone that are in the client's scope.</summary>
     public bool HasFullScope { get; init; } = true;
 
+    /// <summary>Whether users sign in to it with a browser.</summary>
+    public bool HasStandardFlow { get; init; } = true;
+
+    /// <summary>Whether it may take passwords itself.</summary>
+    public bool HasDirectGrants { get; init; }
+
     /// <summary>Roles of realm-management in the client's scope.</summary>
     public ImmutableHashSet<string> Scope { get; init; } = [];
 
     public bool Allows(string redirectUri) => RedirectUris.Any(pattern => pattern.EndsWith('*')
         ? redirectUri.StartsWith(pattern[..^1], StringComparison.Ordinal)
         : redirectUri == pattern);
+
+    /// <summary>Whether a browser may be sent there after a logout.</summary>
+    public bool AllowsAfterLogout(string address) => Attributes["post.logout.redirect.uris"] is { } allowed
+        && ((string)allowed!).Split("##").Contains(address, StringComparer.Ordinal);
+
+    /// <summary>Names of the client's own roles.</summary>
+    public ImmutableHashSet<string> Roles { get; init; } = [];
 
     public JsonObject ToJson(bool masksSecret)
     {
@@ -67,6 +82,8 @@ internal sealed record EmulatedClient(
             ["protocol"] = "openid-connect",
             ["clientAuthenticatorType"] = Authenticator,
             ["fullScopeAllowed"] = HasFullScope,
+            ["standardFlowEnabled"] = HasStandardFlow,
+            ["directAccessGrantsEnabled"] = HasDirectGrants,
             ["attributes"] = Attributes.DeepClone(),
         };
         if (!IsPublic)

@@ -58,16 +58,17 @@ internal sealed class BrokerPages(LoginSessions sessions, RealmRegistry realms, 
     private async Task<BrokeredIdentity> RedeemAsync(HttpContext context, IdentityProvider provider)
     {
         var code = context.Request.Query["code"].ToString();
-        if (realms.Find(provider.RealmName) is not { } other || !other.AuthorizationCodes.TryRemove(code, out var userId))
+        if (realms.Find(provider.RealmName) is not { } other || !other.AuthorizationCodes.TryRemove(code, out var issued))
             throw new PageException("Unexpected error when authenticating with identity provider");
-        var user = other.User(userId);
+        var user = other.User(issued.UserId);
         var transaction = sessions.Begin(context, other);
-        transaction.Raise("CODE_TO_TOKEN", provider.ClientId, userId, new Dictionary<string, string>
+        transaction.Raise("CODE_TO_TOKEN", provider.ClientId, issued.UserId, new Dictionary<string, string>
         {
             ["grant_type"] = "authorization_code", ["code_id"] = code.Split('.')[1], ["username"] = user.Username,
         }, code.Split('.')[1]);
         await transaction.CommitAsync(context.RequestAborted);
-        return new BrokeredIdentity(provider.Alias, userId, user.Username, user.Email, user.FirstName, user.LastName, code.Split('.')[1]);
+        return new BrokeredIdentity(
+            provider.Alias, issued.UserId, user.Username, user.Email, user.FirstName, user.LastName, code.Split('.')[1]);
     }
 
     private async Task<Answer> ReviewAsync(HttpContext context)

@@ -6,13 +6,19 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 namespace KeycloakCreditBridge.Sandbox.Emulator.Pages;
 
 /// <summary>One browser tab on its way from an application to its code.</summary>
-internal sealed class LoginSession(EmulatedClient client, Uri redirectUri, string? state)
+internal sealed class LoginSession(EmulatedClient client, Uri redirectUri, string? state, string? nonce = null, string? challenge = null)
 {
     public EmulatedClient Client => client;
 
     public Uri RedirectUri => redirectUri;
 
     public string? State => state;
+
+    /// <summary>What the ID token is to hold.</summary>
+    public string? Nonce => nonce;
+
+    /// <summary>The S256 challenge that the redemption of the code has to meet (PKCE).</summary>
+    public string? Challenge => challenge;
 
     /// <summary>In the cookie of the browser and, as <c>code_id</c>, in every event of this login.</summary>
     public string SessionId { get; } = NewSessionId();

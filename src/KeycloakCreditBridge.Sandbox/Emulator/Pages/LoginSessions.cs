@@ -22,7 +22,11 @@ internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory tra
             throw new PageException("Invalid parameter: redirect_uri");
         if (query.Value("response_type") is not "code")
             throw new PageException("Invalid parameter: response_type");
-        var session = new LoginSession(client, new Uri(redirect), query.Value("state"));
+        if (client.Attributes["pkce.code.challenge.method"] is { } method
+            && (query.Value("code_challenge_method") != (string?)method || query.Value("code_challenge") is null))
+            throw new PageException("Missing parameter: code_challenge_method");
+        var session = new LoginSession(
+            client, new Uri(redirect), query.Value("state"), query.Value("nonce"), query.Value("code_challenge"));
         realm.Sessions[session.TabId] = session;
         context.Response.Headers.Append(
             "Set-Cookie", $"{Cookie}={session.SessionId};Version=1;Path=/realms/{realm.Name}/;Secure;HttpOnly;SameSite=None");
@@ -48,7 +52,8 @@ internal sealed class LoginSessions(RealmRegistry realms, TransactionFactory tra
         await transaction.CommitAsync(change, context.RequestAborted);
         realm.Sessions.TryRemove(session.TabId, out _);
         var code = $"{Guid.NewGuid()}.{session.SessionId}.{session.Client.Uuid}";
-        realm.AuthorizationCodes[code] = user.Id;
+        realm.AuthorizationCodes[code] = new IssuedCode(
+            user.Id, session.Client.ClientId, session.RedirectUri.OriginalString, session.Nonce, session.Challenge, session.SessionId);
         var separator = session.RedirectUri.Query.Length > 0 ? '&' : '?';
         var state = session.State is { } given ? $"state={Uri.EscapeDataString(given)}&" : "";
         var issuer = Uri.EscapeDataString($"{server}realms/{realm.Name}");

@@ -44,7 +44,7 @@ internal sealed class RealmRegistry
         foreach (var clientId in new[] { RealmState.Management, "account", "account-console", AdminClient })
             realm.Clients[clientId] = EmulatedClient.Public(clientId, $"{_server}realms/{name}/account/*");
         foreach (var client in file.Objects("clients").Select(EmulatedClient.From))
-            realm.Clients[client.ClientId] = client;
+            realm.Clients[client.ClientId] = client with { Roles = RolesOf(file, client.ClientId) };
         foreach (var provider in file.Objects("identityProviders").Select(IdentityProvider.From))
             realm.IdentityProviders[provider.Alias] = provider;
         foreach (var user in file.Objects("users"))
@@ -55,6 +55,9 @@ internal sealed class RealmRegistry
             throw RefusalException.Conflict($"Realm {name} already exists");
         return realm;
     }
+
+    private static ImmutableHashSet<string> RolesOf(JsonObject file, string clientId) =>
+        [.. ((file["roles"]?["client"] as JsonObject) ?? []).Objects(clientId).Select(role => role.Text("name")!)];
 
     /// <summary>When an imported user without a creation time was created: older servers do not say.</summary>
     public long? CreatedOfImport => _model is ServerModel.V26_0 ? null : _clock.Milliseconds;

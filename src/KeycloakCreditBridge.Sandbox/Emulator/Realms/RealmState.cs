@@ -75,8 +75,11 @@ internal sealed class RealmState(string id, string name)
 
     public ConcurrentDictionary<string, LoginSession> Sessions { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Authorization codes that were handed out and not redeemed, with the user they stand for.</summary>
-    public ConcurrentDictionary<string, string> AuthorizationCodes { get; } = new(StringComparer.Ordinal);
+    /// <summary>Authorization codes that were handed out and not redeemed.</summary>
+    public ConcurrentDictionary<string, IssuedCode> AuthorizationCodes { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Sessions of users by their refresh tokens.</summary>
+    public ConcurrentDictionary<string, IssuedCode> RefreshTokens { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The realm's own fields as they were last written, without users, clients and identity providers.</summary>
     public JsonObject Settings { get; private set; } = [];

@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Clients;
 using KeycloakCreditBridge.Sandbox.Emulator.Http;
+using KeycloakCreditBridge.Sandbox.Emulator.Pages;
 using KeycloakCreditBridge.Sandbox.Emulator.Realms;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 
@@ -19,13 +20,17 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
 
     /// <summary>A token of a session of the user; with an actor, of one that an administrator impersonates.</summary>
     public string Issue(
-        RealmState realm, EmulatedUser user, EmulatedClient client, EmulatedUser? actor = null, string? boundTo = null)
+        RealmState realm, EmulatedUser user, EmulatedClient client, EmulatedUser? actor = null, string? boundTo = null,
+        string? sessionId = null)
     {
         var now = clock.Now;
         var access = new JsonObject();
         var given = Caller.Expand(user.ClientRoles);
         if (!client.HasFullScope)
-            given = given.Intersect(Caller.Expand(client.Scope));
+            given = [
+                .. given.Where(role => role.StartsWith($"{client.ClientId}/", StringComparison.Ordinal)),
+                .. given.Intersect(Caller.Expand(client.Scope)),
+            ];
         foreach (var roles in given.Select(role => role.Split('/')).GroupBy(role => role[0], role => role[1]))
             access[roles.Key] = new JsonObject { ["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]) };
         var claims = new JsonObject
@@ -42,11 +47,56 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             ["scope"] = "profile email",
             ["preferred_username"] = user.Username,
         };
+        string[] realmRoles;
+        lock (realm.Gate)
+            realmRoles = [.. realm.Memberships.RolesOf(user).Select(role => role.Name)];
+        if (realmRoles.Length > 0)
+            claims["realm_access"] = new JsonObject { ["roles"] = new JsonArray([.. realmRoles.Select(role => JsonValue.Create(role))]) };
+        if (sessionId is not null)
+            claims["sid"] = sessionId;
         if (actor is not null)
             claims["act"] = new JsonObject { ["sub"] = actor.Id, ["preferred_username"] = actor.Username };
         if (boundTo is not null)
             claims["cnf"] = new JsonObject { ["jkt"] = boundTo };
         return Sign(realm, claims.ToJsonString(EmulatorJson.Readable));
+    }
+
+    /// <summary>Says who signed in, to the client alone.</summary>
+    public string IssueId(RealmState realm, EmulatedUser user, IssuedCode login)
+    {
+        var now = clock.Now;
+        return Sign(realm, new JsonObject
+        {
+            ["exp"] = (now + Lifetime).ToUnixTimeSeconds(),
+            ["iat"] = now.ToUnixTimeSeconds(),
+            ["jti"] = Guid.NewGuid().ToString(),
+            ["iss"] = $"{server}realms/{realm.Name}",
+            ["aud"] = login.ClientId,
+            ["sub"] = user.Id,
+            ["typ"] = "ID",
+            ["azp"] = login.ClientId,
+            ["nonce"] = login.Nonce,
+            ["sid"] = login.SessionId,
+            ["preferred_username"] = user.Username,
+        }.ToJsonString(EmulatorJson.Readable));
+    }
+
+    /// <summary>Tells a client that a session ended.</summary>
+    public string IssueLogout(RealmState realm, IssuedCode login)
+    {
+        var now = clock.Now;
+        return Sign(realm, new JsonObject
+        {
+            ["exp"] = now.AddMinutes(2).ToUnixTimeSeconds(),
+            ["iat"] = now.ToUnixTimeSeconds(),
+            ["jti"] = Guid.NewGuid().ToString(),
+            ["iss"] = $"{server}realms/{realm.Name}",
+            ["aud"] = login.ClientId,
+            ["sub"] = login.UserId,
+            ["typ"] = "Logout",
+            ["sid"] = login.SessionId,
+            ["events"] = new JsonObject { ["http://schemas.openid.net/event/backchannel-logout"] = new JsonObject() },
+        }.ToJsonString(EmulatorJson.Readable));
     }
 
     /// <summary>A token of the realm with these claims.</summary>
@@ -79,6 +129,12 @@ internal sealed class AccessTokens(RealmRegistry realms, EmulatorClock clock, Ur
             }),
         };
     }
+
+    /// <summary>The session that a token of the realm names; null when the realm did not sign it.</summary>
+    public static string? ReadSession(RealmState realm, string token) =>
+        token.Split('.') is [var header, var payload, var signature] && IsSigned(realm, $"{header}.{payload}", signature)
+            ? Parse(payload)?.Text("sid")
+            : null;
 
     /// <summary>The caller, or null when the token is foreign, was changed, or has expired.</summary>
     public Caller? Read(string token)

@@ -16,6 +16,7 @@ internal sealed class TokenEndpoints(
     private const string Scope = "profile email";
 
     private readonly ClientAssertions _assertions = new(clock, server);
+    private readonly LoginGrants _logins = new(tokens);
 
     public void Map(Routes routes)
     {
@@ -54,6 +55,8 @@ internal sealed class TokenEndpoints(
         {
             "client_credentials" => await ClientCredentialsAsync(context, realm, clientId, secret, form),
             "password" => await PasswordAsync(context, realm, clientId, form),
+            "authorization_code" => _logins.RedeemCode(realm, clientId, secret, form),
+            "refresh_token" => _logins.Refresh(realm, clientId, secret, form),
             "" => throw Refused(400, "invalid_request", "Missing form parameter: grant_type"),
             _ => throw Refused(400, "unsupported_grant_type", "Unsupported grant_type"),
         };

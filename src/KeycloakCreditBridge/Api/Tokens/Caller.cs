@@ -31,9 +31,7 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
     /// <param name="now">Stands in for a missing or future time of issue.</param>
     public static Caller From(string realm, JsonElement claims, string audience, DateTimeOffset now)
     {
-        var roles = RolesIn(claims, "realm_access").ToHashSet(StringComparer.Ordinal);
-        if (claims.TryGetProperty("resource_access", out var clients) && clients.ValueKind == JsonValueKind.Object)
-            roles.UnionWith(RolesIn(clients, audience));
+        var roles = RolesOf(claims, audience);
         var issued = claims.TryGetProperty("iat", out var iat) && iat.TryGetInt64(out var seconds) && seconds < now.ToUnixTimeSeconds()
             ? DateTimeOffset.FromUnixTimeSeconds(Math.Max(seconds, 0))
             : now;
@@ -44,6 +42,15 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
             IsFromLogin = IsLogin(Text(claims, "jti")),
             IsViewer = roles.Contains(CallerRoles.Viewer),
         };
+    }
+
+    /// <summary>Roles of the realm, and of the client that <paramref name="audience"/> names.</summary>
+    public static HashSet<string> RolesOf(JsonElement claims, string audience)
+    {
+        var roles = RolesIn(claims, "realm_access").ToHashSet(StringComparer.Ordinal);
+        if (claims.TryGetProperty("resource_access", out var clients) && clients.ValueKind == JsonValueKind.Object)
+            roles.UnionWith(RolesIn(clients, audience));
+        return roles;
     }
 
     // Since 26.2 the token's id begins with the kind of session, token and grant, as in `onrtac:`. No mapper can set it, unlike all names.

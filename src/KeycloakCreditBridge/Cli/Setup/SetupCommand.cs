@@ -9,6 +9,7 @@ using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Setup;
 using KeycloakCreditBridge.Setup.Clients;
+using KeycloakCreditBridge.Setup.Operators;
 using KeycloakCreditBridge.Setup.Realms;
 using Microsoft.Extensions.Options;
 
@@ -26,7 +27,7 @@ internal static class SetupCommand
     public static async Task<int> RunAsync(CommandHost host, SetupArguments arguments)
     {
         await using var app = host.BuildCommand(arguments.Settings);
-        ConfigurationCheck.Run(app.Services, [KeycloakOptions.Section, IntakeOptions.Section]);
+        ConfigurationCheck.Run(app.Services, [KeycloakOptions.Section, IntakeOptions.Section, PageOptions.Section]);
         using var stop = new StopSignal(() => { });
         var options = app.Services.GetRequiredService<IOptions<KeycloakOptions>>().Value;
         using var key = options.ClientAuthentication == ClientAuthentication.PrivateKeyJwt ? ClientKey.Read(options.PrivateKeyFile) : null;
@@ -94,11 +95,13 @@ internal static class SetupCommand
         {
             Listening = ListenAddresses.Of(services.GetRequiredService<IConfiguration>()),
         };
+        var page = services.GetRequiredService<IOptions<PageOptions>>().Value;
         List<RealmPlan> planned = [];
         List<string> problems = [];
         foreach (var realm in options.Realms)
         {
-            var setup = new RealmSetup(new AdminSession(transport, realm.Name, account), options, key);
+            var session = new AdminSession(transport, realm.Name, account);
+            var setup = new RealmSetup(session, options, key, PageClientOf(session, options, page));
             try
             {
                 planned.Add(
@@ -116,6 +119,11 @@ internal static class SetupCommand
 
         return problems.Count == 0 ? planned : throw new ConfigurationException(problems);
     }
+
+    private static PageClient? PageClientOf(AdminSession session, KeycloakOptions options, PageOptions page) =>
+        page.Enabled && session.Realm == page.RealmOf(options)
+            ? new PageClient(session, page, [.. options.Realms.Select(realm => realm.Name).Where(name => name != session.Realm)])
+            : null;
 
     private static bool Confirm(bool yes)
     {

@@ -4,17 +4,13 @@ using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Provisioning.Policy;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Credits.Tiers;
 
 /// <summary>The configured tiers, and the tier of an account.</summary>
 internal sealed class TierEndpoints(
-    AccountLookup accounts, TierStore store, Hot<GrantPolicy> policies, TimeProvider clock)
+    AccountLookup accounts, TierStore store, TierSwitcher switcher, Hot<GrantPolicy> policies)
 {
-    private const string Closed = "The account is closed: its tier cannot be switched.";
-    private const int MostTries = 20;
-
     public IResult List() => TypedResults.Ok(Tiers());
 
     public async Task<IResult> CompareAsync(HttpContext context, string? user_id)
@@ -48,36 +44,7 @@ internal sealed class TierEndpoints(
             selector, terms, caller.Subject, context.Connection.RemoteIpAddress?.ToString(), caller.Key, IdempotencyKey.Of(context.Request),
             fields.Hash);
         return BalanceEndpoints.Json(await accounts.FindOrOpenAsync(
-            caller, selector, () => SwitchAsync(order, tiers.ProRating), context.RequestAborted));
-    }
-
-    private async Task<string?> SwitchAsync(TierSwitchRequest order, ProRating proRating)
-    {
-        for (var tries = 1; ; tries++)
-        {
-            if (await TrySwitchAsync(order, proRating, tries) is not { } result)
-                continue;
-            if (result.EarlierHash is { } hash)
-                return hash.AsSpan().SequenceEqual(order.Hash) ? result.Answer : throw IdempotencyKey.UsedBefore();
-            if (result.Answer is not null || result.Status is null)
-                return result.Answer;
-            // An open account that was not switched was renamed or closed meanwhile: the next try finds out.
-            if (result.Status == "closed" || tries == MostTries)
-                throw new RequestRefusedException(StatusCodes.Status409Conflict, Closed);
-        }
-    }
-
-    // A concurrent request under the same key was faster: the next try finds its answer.
-    private async Task<TierSwitchResult?> TrySwitchAsync(TierSwitchRequest order, ProRating proRating, int tries)
-    {
-        try
-        {
-            return await store.SwitchAsync(order, proRating, clock.GetUtcNow(), CancellationToken.None);
-        }
-        catch (PostgresException exception) when (IdempotencyKey.IsTaken(exception) && tries < MostTries)
-        {
-            return null;
-        }
+            caller, selector, () => switcher.SwitchAsync(order, tiers.ProRating), context.RequestAborted));
     }
 
     private TierAnswer[] Tiers()

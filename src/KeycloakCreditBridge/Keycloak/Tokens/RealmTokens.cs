@@ -22,10 +22,10 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
 
     /// <param name="realm">The configured realm that must have signed it.</param>
     /// <param name="token">Compact form, as it stands behind `Bearer `.</param>
-    /// <param name="audience">What `aud` must hold.</param>
+    /// <param name="audience">What `aud` must hold; null where the caller knows by other means which client the token is for.</param>
     /// <param name="cancellationToken">Ends the wait for keys.</param>
     /// <exception cref="KeycloakException">The realm's keys are not known: it may pass.</exception>
-    public async Task<TokenVerification> VerifyAsync(string realm, string token, string audience, CancellationToken cancellationToken)
+    public async Task<TokenVerification> VerifyAsync(string realm, string token, string? audience, CancellationToken cancellationToken)
     {
         if (Read(token) is not { } unverified)
             return new TokenVerification(null, "it is no signed JSON Web Token");
@@ -44,6 +44,7 @@ internal sealed class RealmTokens(RealmKeys keys, TimeProvider clock)
             ValidAlgorithms = Algorithms,
             ValidIssuers = published.Issuers,
             ValidAudience = audience,
+            ValidateAudience = audience is not null,
             RequireExpirationTime = true,
             LifetimeValidator = (notBefore, expires, _, _) => IsCurrent(notBefore, expires),
         });

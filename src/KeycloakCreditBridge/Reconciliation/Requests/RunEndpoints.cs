@@ -3,15 +3,12 @@ using System.Globalization;
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
-using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Reconciliation.Runs;
-using KeycloakCreditBridge.Reconciliation.Schedule;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Reconciliation.Requests;
 
 /// <summary>Lets an administrator of a realm start, follow and cancel its reconciliations.</summary>
-internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, IOptions<ReconciliationOptions> options, TimeProvider clock)
+internal sealed class RunEndpoints(RequestedRunStore store, RunStarter starter, TimeProvider clock)
 {
     private const string Path = "/api/v1/admin/reconciliations";
 
@@ -28,17 +25,7 @@ internal sealed class RunEndpoints(RequestedRunStore store, QuartzHost quartz, I
             fields.Flag("dry_run"), fields.Flag("re_evaluate"), AllowClosing: fields.OptionalCount("allow_closing"));
         fields.Check();
         request = request with { Mode = Enum.Parse<ReconcileMode>(mode, ignoreCase: true) };
-        if (!options.Value.Enabled)
-        {
-            throw new RequestRefusedException(
-                StatusCodes.Status409Conflict,
-                "Reconciliation:Enabled is false on this replica: ask a replica that reconciles, or use the command `reconcile`.");
-        }
-
-        var id = await store.EnqueueAsync(request, clock.GetUtcNow(), context.RequestAborted);
-        // Without it the run waits: a replica whose schedule runs, or this one later, finds it.
-        if (quartz.Running is { } scheduler)
-            await ReconciliationSchedule.RunWaitingAsync(scheduler, realm, id, context.RequestAborted);
+        var id = await starter.StartAsync(request, context.RequestAborted);
         return TypedResults.Accepted(string.Create(CultureInfo.InvariantCulture, $"{Path}/{id}"), await FindAsync(realm, id, context));
     }
 

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.ClientKeys;
 using KeycloakCreditBridge.Setup.Clients;
+using KeycloakCreditBridge.Setup.Operators;
 using KeycloakCreditBridge.Setup.Webhooks;
 
 namespace KeycloakCreditBridge.Setup.Realms;
@@ -18,12 +19,15 @@ internal sealed class RealmSetup
     private readonly BridgeClient _client;
     private readonly ServiceAccount _account;
     private readonly PhaseTwoWebhooks _webhooks;
+    private readonly PageClient? _page;
 
     /// <param name="session">The realm, as an administrator.</param>
     /// <param name="options">Which client and which secrets.</param>
     /// <param name="key">The key that the client signs in with; null when it signs in with its secret.</param>
-    public RealmSetup(AdminSession session, KeycloakOptions options, ClientKey? key = null)
+    /// <param name="page">The client of the operator page; null where this realm is to have none.</param>
+    public RealmSetup(AdminSession session, KeycloakOptions options, ClientKey? key = null, PageClient? page = null)
     {
+        _page = page;
         (_session, _options, _webhooks) = (session, options, new PhaseTwoWebhooks(session));
         _client = new BridgeClient(session, options, key);
         _account = new ServiceAccount(session, _client, options.ClientIdOf(session.Realm));
@@ -87,6 +91,8 @@ internal sealed class RealmSetup
             changes.Add(new SetupStep(lines, token => new RealmWriter(_session).WriteAsync(settings, token)));
         if (webhook is not null)
             changes.Add(webhook);
+        if (_page is not null)
+            changes.AddRange(await _page.PlanAsync(cancellationToken));
         return new RealmPlan(changes, notes);
     }
 
@@ -95,11 +101,14 @@ internal sealed class RealmSetup
     /// <exception cref="KeycloakException">Keycloak did not answer as asked.</exception>
     public async Task<RealmPlan> PlanUndoAsync(CancellationToken cancellationToken)
     {
+        List<SetupStep> changes = [];
+        if (_page is not null)
+            changes.AddRange(await _page.PlanUndoAsync(cancellationToken));
         var client = await _client.FindAsync(cancellationToken);
         if (SetupRecord.Of(client) is not { } record)
-            return new RealmPlan([], [$"realm {_session.Realm} has no client with a record of setup (attribute {SetupRecord.Attribute})"]);
+            return new RealmPlan(
+                changes, [$"realm {_session.Realm} has no client with a record of setup (attribute {SetupRecord.Attribute})"]);
 
-        List<SetupStep> changes = [];
         List<string> notes = [];
         if (record.Webhook is { } url && await ListAsync(notes, cancellationToken) is { } webhooks)
             changes.AddRange(webhooks.Where(webhook => webhook.Url == url).Select(webhook => new SetupStep(

@@ -1,0 +1,45 @@
+using System.Security.Cryptography;
+using System.Text;
+using Credit = KeycloakCreditBridge.Api.Requests.Amount;
+
+namespace KeycloakCreditBridge.Page.Accounts;
+
+/// <summary>What an operator fills in to change an account.</summary>
+/// <param name="Act">`allocate`, `refund` or `switch`.</param>
+/// <param name="Usage">The ledger row that a refund gives back.</param>
+/// <param name="Key">Made with the form: sent twice, it counts once.</param>
+internal sealed record ActForm(string Act, string Amount, string Reason, string Type, string Tier, string Usage, string Key)
+{
+    private const int ShortestReason = 3;
+    private const int LongestReason = 500;
+
+    public decimal Credits { get; private init; }
+
+    /// <summary>What is wrong, by field.</summary>
+    public IReadOnlyDictionary<string, string> Problems { get; private init; } = new Dictionary<string, string>();
+
+    public bool IsRight => Problems.Count == 0;
+
+    /// <summary>Differs between changes under the same key.</summary>
+    public byte[] Hash => SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', Act, Amount, Type, Tier, Usage, Reason)));
+
+    public static ActForm Of(string act, IFormCollection form, IReadOnlyCollection<string> tiers)
+    {
+        var read = new ActForm(
+            act, form["amount"].ToString().Trim(), form["reason"].ToString().Trim(), form["type"] == "purchase" ? "purchase" : "bonus",
+            form["tier"].ToString(), form["usage"].ToString(), form["key"].ToString());
+        Dictionary<string, string> problems = new(StringComparer.Ordinal);
+        var (credits, problem) = act == "switch" ? (0m, null) : Credit.Parse(read.Amount);
+        if (problem is not null || (act != "switch" && credits <= 0))
+            problems["amount"] = problem ?? "is not above zero";
+        if (read.Reason.Length is < ShortestReason or > LongestReason || read.Reason.Contains('\0', StringComparison.Ordinal))
+            problems["reason"] = $"has {read.Reason.Length} characters: give {ShortestReason} to {LongestReason}";
+        if (act == "switch" && !tiers.Contains(read.Tier, StringComparer.Ordinal))
+            problems["tier"] = $"is none of {string.Join(", ", tiers)}";
+        if (act == "refund" && !Guid.TryParse(read.Usage, out _))
+            problems["usage"] = "is no row of the ledger: choose one";
+        if (read.Key.Length is < 16 or > 100)
+            problems["key"] = "is missing: open the account again";
+        return read with { Credits = credits, Problems = problems };
+    }
+}
