@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace KeycloakCreditBridge.Chaos.Plans;
 
 /// <summary>Makes a plan from a seed.</summary>
+[SuppressMessage("Security", "CA5394", Justification = "A seed has to make the same plan each time.")]
 internal sealed class PlanBuilder(int seed, TimeSpan duration, int registrations, int faults, bool isEmulated)
 {
     private const int StepsPerUser = 5;
