@@ -10,7 +10,8 @@ internal static class AccountReason
     public static string Of(AccountView view)
     {
         string[] sentences = [
-            view.Account is null ? NoAccountText(view) : AccountText(view), PendingGrantText(view), HintText(view), DifferenceText(view)];
+            view.Account is null ? NoAccountText(view) : AccountText(view), PendingGrantText(view), WithheldText(view), HintText(view),
+            DifferenceText(view)];
         return string.Join(' ', sentences.Where(sentence => sentence.Length > 0));
     }
 
@@ -60,6 +61,11 @@ internal static class AccountReason
             + $"rules of eligibility. {Backfill(view)}",
         _ => "Its opening grant waits until Keycloak says that the address is verified.",
     };
+
+    private static string WithheldText(AccountView view) => view.Account is { Withheld: { } withheld, Status: not "closed" }
+        ? string.Create(
+            CultureInfo.InvariantCulture, $"A policy withholds {withheld:0.######} welcome credits until all that it requires is met.")
+        : "";
 
     private static string ExclusionText(string? reason) => reason switch
     {

@@ -19,7 +19,7 @@ internal sealed class AccountViewStore(NpgsqlDataSource dataSource, IOptions<Pro
         """
         select user_id as id, credits_remaining as balance, credits_allocated as allocated, tier, monthly_cap, unlimited,
             credit_period_end(last_reset, created_at, @PeriodSeconds) as period_end, created_at, updated_at, status, status_reason, source,
-            grant_pending
+            grant_pending, withheld_credits as withheld
         from user_credits
         where user_id = @AccountId
         """;
@@ -81,6 +81,7 @@ internal sealed record KnownUserRow(
 
 /// <summary>An account.</summary>
 /// <param name="Source">What led to its opening; null for one that is older than the bridge.</param>
+/// <param name="Withheld">Welcome credits that a policy withholds; null for none.</param>
 /// <param name="GrantPending">The opening grant waits until Keycloak says that the address is verified.</param>
 internal sealed record AccountRow(
     string Id,
@@ -95,7 +96,8 @@ internal sealed record AccountRow(
     string Status,
     string? StatusReason,
     string? Source,
-    bool GrantPending);
+    bool GrantPending,
+    decimal? Withheld = null);
 
 /// <summary>A row of the ledger.</summary>
 /// <param name="GrantKey">Set on rows that the ledger has only once.</param>

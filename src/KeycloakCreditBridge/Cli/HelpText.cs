@@ -30,6 +30,7 @@ internal static class HelpText
           KeycloakCreditBridge deliveries list --outcome failed
           KeycloakCreditBridge account show ana@example.com
           KeycloakCreditBridge grants list ana@example.com
+          KeycloakCreditBridge grants explain ana         why this balance
           KeycloakCreditBridge usage refusals list        usage that was not charged
           KeycloakCreditBridge analytics funnel --by way  who has come how far
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name

@@ -8,6 +8,7 @@ using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Milestones;
+using KeycloakCreditBridge.Credits.Tasks;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
 using KeycloakCreditBridge.Telemetry;
@@ -53,6 +54,7 @@ internal static class CreditsModule
         services.AddSingleton<TierStore>();
         services.AddSingleton<TierSwitcher>();
         services.AddSingleton<TierEndpoints>();
+        services.AddSingleton<TaskEndpoints>();
     }
 
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
@@ -62,6 +64,7 @@ internal static class CreditsModule
         MapReads(api.MapGroup("/credits"), api.MapGroup("/llm"));
         MapChanges(api.MapGroup("/credits"));
         MapGrants(api.MapGroup("/credits/grants"));
+        MapTasks(api.MapGroup("/credits"));
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost(
                 "/admin/users/{id}/initialize",
@@ -120,7 +123,8 @@ internal static class CreditsModule
     private static void MapGrants(RouteGroupBuilder grants)
     {
         grants.MapGet("", (HttpContext http, string? user_id, GrantEndpoints endpoints) => endpoints.ListAsync(http, user_id))
-            .Answers<GrantsShape>("listGrants", "The grants of an account, with what is left of each and when it ends.");
+            .Answers<GrantsShape>(
+                "listGrants", "The grants of an account, with what is left of each and when it ends, and those that it can still earn.");
         grants.MapPatch("/{key}", (HttpContext http, string key, GrantEndpoints endpoints) => endpoints.ExtendAsync(http, key))
             .RequireToken(CallerRoles.Admin)
             .Answers<GrantShape>("extendGrant", "Moves the end of a grant, or changes its priority.")
@@ -130,6 +134,15 @@ internal static class CreditsModule
             .Answers<VoidedShape>("voidGrant", "Takes back what is left of a grant, and more only where `beyond` asks for it.")
             .TakesJson<VoidShape>().AnswersProblems(StatusCodes.Status409Conflict);
     }
+
+    private static void MapTasks(RouteGroupBuilder credits) => credits
+        .MapPost(
+            "/tasks/{name}/completions",
+            (HttpContext context, string name, TaskEndpoints endpoints) => endpoints.CompleteAsync(context, name))
+        .RequireToken(CallerRoles.Service)
+        .Answers<TaskCompletionShape>("completeTask", "Reports that a user has done a task. 200: it was paid before.")
+        .Produces<TaskCompletionShape>(StatusCodes.Status201Created).Produces<TaskCompletionShape>(StatusCodes.Status202Accepted)
+        .TakesJson<CompleteTaskShape>().AnswersProblems(StatusCodes.Status409Conflict);
 
     private static void MapTiers(RouteGroupBuilder tiers)
     {

@@ -57,6 +57,11 @@ internal sealed record TrackedShape(
     JsonObject Metadata,
     DateTimeOffset CreatedAt);
 
+internal sealed record CompleteTaskShape([property: Length(1, 255)] string UserId, JsonObject? Evidence = null);
+
+/// <param name="Granted">Whether the task is paid; otherwise the report is kept until all that it requires is met.</param>
+internal sealed record TaskCompletionShape(string UserId, string Task, bool Granted, string? Amount);
+
 internal sealed record SummaryShape(
     string UserId, long TotalEvents, long TotalTokens, string TotalCost, long FreeTierEvents, long PaidTierEvents,
     Dictionary<string, UsedShape> Services, PeriodShape Period);

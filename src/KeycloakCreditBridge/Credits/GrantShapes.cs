@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using static KeycloakCreditBridge.Api.Requests.Amount;
 
 namespace KeycloakCreditBridge.Credits;
@@ -7,11 +8,26 @@ namespace KeycloakCreditBridge.Credits;
 /// <summary>The grants of an account, the latest first.</summary>
 /// <param name="Debt">What was used beyond all grants; the next grant pays it first.</param>
 /// <param name="Expiring">What ends within seven days unless it is spent before, the soonest end first.</param>
-internal sealed record GrantsShape(string UserId, string Balance, string Debt, ExpiringShape[] Expiring, GrantShape[] Grants)
+/// <param name="Offers">What the account can still earn, or came too late for.</param>
+internal sealed record GrantsShape(
+    string UserId, string Balance, string Debt, ExpiringShape[] Expiring, GrantShape[] Grants, OfferShape[] Offers)
 {
-    public static GrantsShape Of(AccountGrants account) => new(
+    public static GrantsShape Of(AccountGrants account, IEnumerable<GrantOffer> offers) => new(
         account.AccountId, Text(account.Balance), Text(account.Debt), ExpiringShape.Of(account),
-        [.. account.Grants.OrderByDescending(grant => grant.GrantedAt).Select(GrantShape.Of)]);
+        [.. account.Grants.OrderByDescending(grant => grant.GrantedAt).Select(GrantShape.Of)],
+        [.. offers.Select(OfferShape.Of)]);
+}
+
+/// <param name="GrantKey">The key that the grant will have.</param>
+/// <param name="State">`open`, or `lapsed` where it came too late.</param>
+/// <param name="Missing">What is required and not met. With nothing missing the grant follows, at `settles_at` or within moments.</param>
+/// <param name="Until">When it lapses; null for never.</param>
+/// <param name="SettlesAt">Until then what was done must stand; null where it need not.</param>
+internal sealed record OfferShape(
+    string GrantKey, string Amount, string State, string[] Missing, DateTimeOffset? Until, DateTimeOffset? SettlesAt, string Policy)
+{
+    public static OfferShape Of(GrantOffer offer) => new(
+        offer.Key, Text(offer.Credits), offer.State, [.. offer.Missing], offer.Until, offer.SettlesAt, offer.Policy);
 }
 
 /// <param name="GrantKey">Names it within the account.</param>

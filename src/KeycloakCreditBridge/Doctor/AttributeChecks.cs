@@ -22,6 +22,12 @@ internal sealed class AttributeChecks(AdminTransport transport, TokenSource toke
             ? CheckAsync(realm, attributes, "choose the account that they spend from", cancellationToken)
             : Task.FromResult(Finding.Ok("account ids hold no attribute"));
 
+    public Task<Finding> WelcomeAttributesAsync(string realm, CancellationToken cancellationToken) =>
+        policy.Current.WelcomeOf(realm)?.Rules.Select(rule => rule.TrustedAttribute).OfType<string>().Distinct().ToList()
+            is { Count: > 0 } attributes
+            ? CheckAsync(realm, attributes, "choose their welcome credits", cancellationToken)
+            : Task.FromResult(Finding.Ok("no rule of the welcome trusts an attribute"));
+
     /// <summary>What the realm's login settings let users choose. Only an administrator sees them.</summary>
     public async Task<Finding> AccountIdSettingsAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)
     {

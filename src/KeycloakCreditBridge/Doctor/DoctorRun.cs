@@ -161,6 +161,7 @@ internal static class DoctorRun
         var attributes = ActivatorUtilities.CreateInstance<AttributeChecks>(services);
         yield return new("tier attribute", realm, token => attributes.TierAttributeAsync(realm, token));
         yield return new("account id attribute", realm, token => attributes.AccountIdAttributeAsync(realm, token));
+        yield return new("welcome attributes", realm, token => attributes.WelcomeAttributesAsync(realm, token));
         yield return new("account id settings", realm, token => attributes.AccountIdSettingsAsync(realm, administrator, token));
     }
 

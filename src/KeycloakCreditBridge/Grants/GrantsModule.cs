@@ -1,9 +1,11 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Grants.Notices;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Telemetry;
@@ -16,13 +18,20 @@ internal static class GrantsModule
     public static void AddGrants(this IHostApplicationBuilder builder)
     {
         builder.AddSection<GrantsOptions, GrantsOptionsValidator>(GrantsOptions.Section);
+        builder.AddRule<GrantsOptions, PolicyOptionsValidator>();
         builder.Services.TryAddSingleton(new GrantClock());
         builder.Services.AddInstruments<GrantsMetrics>();
+        builder.Services.AddInstruments<PolicyMetrics>();
         builder.Services.AddSingleton<LotBooking>();
         builder.Services.AddSingleton<GrantBook>();
         builder.Services.AddSingleton<GrantEnds>();
         builder.Services.AddSingleton<LotsInUse>();
         builder.Services.AddSingleton<ISchemaCondition>(services => services.GetRequiredService<LotsInUse>());
+        builder.Services.AddSingleton<AccountFactsStore>();
+        builder.Services.AddSingleton<PolicyStore>();
+        builder.Services.AddSingleton<PolicyApplicationStore>();
+        builder.Services.AddSingleton<TaskCompletionStore>();
+        builder.Services.AddSingleton<PolicyActivation>();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();
         builder.Services.AddSingleton<LedgerCheckStore>();

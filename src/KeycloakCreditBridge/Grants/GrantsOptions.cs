@@ -1,8 +1,13 @@
 using System.Globalization;
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants.Policy.Settings;
 
 namespace KeycloakCreditBridge.Grants;
 
-/// <summary>When granted credits end, and in which order they are spent. With none of it set, credits never end.</summary>
+/// <summary>
+/// Which grants users get, when granted credits end, and in which order they are spent. With none of it set, an account opens with its
+/// tier's credits, which never end.
+/// </summary>
 internal sealed class GrantsOptions
 {
     public const string Section = "Grants";
@@ -26,8 +31,22 @@ internal sealed class GrantsOptions
     public IReadOnlyList<short> NoticeSteps =>
         [.. NoticeDays.Split(',', Separators).Where(day => day.Length > 0).Select(day => short.Parse(day, CultureInfo.InvariantCulture))];
 
+    /// <summary>The welcome credits; null where the opening grant is as `Provisioning` says.</summary>
+    [Hot]
+    public WelcomeOptions? Welcome { get; set; }
+
+    /// <summary>Credits that users earn once by doing something, by the task's name.</summary>
+    [Hot]
+    public Dictionary<string, TaskOptions> Tasks { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>What is different in single realms, by the realm's name.</summary>
+    [Hot]
+    public Dictionary<string, RealmGrantsOptions> Realms { get; set; } = new(StringComparer.Ordinal);
+
     /// <summary>Whether a grant gets an end by configuration.</summary>
-    public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null;
+    public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null
+        || Realms.Values.Select(realm => realm.Welcome).Append(Welcome).Any(welcome => welcome?.HasEnds == true)
+        || Realms.Values.SelectMany(realm => realm.Tasks ?? []).Concat(Tasks).Any(task => task.Value.ExpiresAfter is not null);
 }
 
 /// <summary>What is stamped on a grant.</summary>

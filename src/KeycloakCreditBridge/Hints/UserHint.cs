@@ -36,6 +36,9 @@ internal static class HintSources
     /// <summary>A gateway asked for, or reported usage of, a user without account.</summary>
     public const string Gateway = "gateway";
 
+    /// <summary>A time came that a grant waits for.</summary>
+    public const string Schedule = "schedule";
+
     /// <summary>The user's balance was read before any event of the user came.</summary>
     public const string FirstRead = "first-read";
 }
@@ -47,6 +50,12 @@ internal static class HintCauses
     /// An account was opened at a first read. The user was seen or bears a token, so that a 404 means deleted, not yet to come.
     /// </summary>
     public const string FirstRead = "FIRST_READ";
+
+    /// <summary>The grants of a user were read, and one of them is due.</summary>
+    public const string GrantsRead = "GRANTS_READ";
+
+    /// <summary>A time came at which grants of the user are evaluated again.</summary>
+    public const string Scheduled = "SCHEDULED";
 
     /// <summary>A change was reported after a deletion: a 404 means deleted, and a user that Keycloak has is evaluated at once.</summary>
     public const string ReportedDeleted = "REPORTED_DELETED";

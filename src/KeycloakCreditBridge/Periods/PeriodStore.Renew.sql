@@ -2,6 +2,7 @@
 -- Accounts are locked in the order of every writer, and `due` has them as they are then: a concurrent charge is waited for, and an
 -- account that another run renewed is no longer due. An account renamed meanwhile is left to the next run. The grant key of the period
 -- makes it once: the balance changes by the rows really written, and credits are forfeited only where the period's row was written.
+-- While a policy withholds the welcome of the account's tier, a period pays no more of it than the account opened with.
 -- The date advances in any case, so that an existing key is not tried for ever.
 -- The transaction holds the locks of the accounts that are due. `@LotAccounts` are those whose balance does not say what they may lose.
 -- What stands between the words lots and end is for accounts whose grants have ends or priorities.
@@ -11,6 +12,7 @@ with {account_range},
 -- due: the accounts whose period ended, locked. The first period of an account begins with its opening grant.
 due as (
     select c.user_id, c.tier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited, {period_end} as ended,
+        c.withheld_tier, c.withheld_before,
         credit_booking_time(@Now, c.updated_at) as booked_at
     from unnest(@Locked::text[]) as w (user_id)
     join user_credits c on c.user_id = w.user_id

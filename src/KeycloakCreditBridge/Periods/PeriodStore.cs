@@ -26,7 +26,8 @@ internal sealed class PeriodStore(NpgsqlDataSource dataSource, GrantEnds? ends =
         """
         select d.user_id, d.tier, d.balance, d.booked_at, d.begins, d.begins + make_interval(secs => @Seconds) as ends,
             to_char(d.begins at time zone 'UTC', 'YYYY-MM-DD') as period, d.unlimited or coalesce(t.unlimited, false) as unlimited,
-            coalesce(t.amount, d.allocated)::numeric(20, 6) as amount,
+            case when d.withheld_tier = d.tier then least(coalesce(t.amount, d.allocated), d.withheld_before)
+                else coalesce(t.amount, d.allocated) end::numeric(20, 6) as amount,
             t.grant_metadata, t.forfeit_metadata,
             case when @Rollover::boolean
                 then least(

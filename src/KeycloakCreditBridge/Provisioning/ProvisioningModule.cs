@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
@@ -14,6 +16,12 @@ internal static class ProvisioningModule
     {
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
         builder.AddHot<GrantPolicy>();
+        builder.AddRule<GrantsOptions, GrantTierValidator>();
+        builder.Services.AddSingleton<EvidenceNeeds>();
+        builder.Services.AddSingleton<ScheduledEvaluationStore>();
+        builder.Services.AddSingleton<GrantPlanner>();
+        builder.Services.AddHostedService<ScheduledEvaluations>();
+        builder.Services.AddSingleton<OfferReader>();
         builder.Services.AddSingleton<SubjectReader>();
         builder.Services.AddSingleton<AccountStore>();
         builder.Services.AddSingleton<AccountReviewStore>();

@@ -30,20 +30,20 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
                 'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
-                'credit_grants', 'lot_checkpoints', 'grant_budgets',
+                'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'deliveries', 'analytics_funnel', 'analytics_latency', 'analytics_expiries', 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches',
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
-                'lot_checkpoints', 'grant_budgets',
+                'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations',
                 'analytics_state']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
-                'analytics_latency', 'analytics_expiries']) as t (relation)
+                'analytics_latency', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries']) as t (relation)
@@ -59,7 +59,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails']) as t (relation)
+            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence']) as t (relation)
             where @Renames::boolean
             union all
             select 'schema ' || quote_ident(p.schema), 'usage', has_schema_privilege(n.oid, 'usage')

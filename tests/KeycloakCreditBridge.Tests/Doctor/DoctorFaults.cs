@@ -49,6 +49,11 @@ internal static class DoctorFaults
         ["no bridge runs"] = new("webhook delivery", "warn", "start it", Set("Intake:Webhook:Url", $"http://127.0.0.1:{FreePort.Next()}")),
         ["users choose their tier themselves"] = new(
             "tier attribute", "FAIL", "only admins edit", Set("Provisioning:TierFrom:Attribute", "firstName")),
+        ["users choose their welcome credits themselves"] = new(
+            "welcome attributes", "FAIL", "only admins edit",
+            Set(
+                ("Grants:Welcome:Rules:0:When:Attribute", "firstName=Ana"), ("Grants:Welcome:Rules:0:When:AdministratorsOnly", "true"),
+                ("Grants:Welcome:Rules:0:Credits", "20"))),
         ["users choose their account themselves"] = new(
             "account id attribute", "FAIL", "only admins edit", Set("Provisioning:AccountId", "{attribute:firstName}")),
         ["users rename themselves where account ids are names"] = new(
@@ -74,9 +79,12 @@ internal static class DoctorFaults
             "reconciliation", "warn", "KeycloakCreditBridge reconcile", fixture => fixture.ForgetRunsAsync()),
     };
 
-    private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => fixture =>
+    private static Func<DoctorFixture, Task<Func<Task>?>> Set(string key, string value) => Set((key, value));
+
+    private static Func<DoctorFixture, Task<Func<Task>?>> Set(params (string Key, string Value)[] settings) => fixture =>
     {
-        fixture.Settings[key] = value;
+        foreach (var (key, value) in settings)
+            fixture.Settings[key] = value;
         return Task.FromResult<Func<Task>?>(null);
     };
 

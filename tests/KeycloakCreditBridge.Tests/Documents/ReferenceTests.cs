@@ -78,7 +78,7 @@ public sealed partial class ReferenceTests
             else if (of == typeof(Dictionary<string, decimal>))
                 yield return ($"{key}:<name>", null);
             else if (of.IsGenericType && of.GetGenericTypeDefinition() == typeof(Dictionary<,>))
-                foreach (var inner in Settings($"{key}:{(property.Name == "Realms" ? "shop" : "trial")}", of.GenericTypeArguments[1], null))
+                foreach (var inner in Settings($"{key}:{NameIn(property.Name)}", of.GenericTypeArguments[1], null))
                     yield return inner;
             else if (of.IsClass && of != typeof(string))
                 foreach (var inner in Settings(key, of, held))
@@ -87,6 +87,8 @@ public sealed partial class ReferenceTests
                 yield return (key, held is null or "" ? null : $"`{(held is bool flag ? (flag ? "true" : "false") : held)}`");
         }
     }
+
+    private static string NameIn(string dictionary) => dictionary switch { "Realms" => "shop", "Tasks" => "mfa", _ => "trial" };
 
     // `a.b.c`, `.d` stands for a.b.c and a.b.d.
     private static IEnumerable<string> Names(string cell)

@@ -31,7 +31,8 @@ public sealed partial class WordTests
     [GeneratedRegex(
         """
         [Nn]obody|[Ss]omebody|[Ww]hoever|\b[Ww]hom\b|\bWho\b|(?<!--)[Pp]eople|[Ee]verybody|\b[Jj]udg|[a-z]Judg|[Rr]ejudg|
-        [Dd]isposition|\bturned\b|\b[Bb]uried\b|\b[Ss]ettl(e|es|ed|ing)\b|\b[Ss]trangers?\b|\b[Dd]esk\b|[Uu]ndated|[Aa]bsentee|
+        [Dd]isposition|\bturned\b|\b[Bb]uried\b|\b[Ss]ettl(e|es|ed|ing)[ ](a[ ]|the[ ])?hint|
+        \b[Ss]trangers?\b|\b[Dd]esk\b|[Uu]ndated|[Aa]bsentee|
         [Gg]limpse|[Ll]eftover|[Cc]arry[ ]?[Cc]ap|\bgone\b|\b[Ll]ook(s|ed|ing)?[ ](at|again)\b
         """,
         RegexOptions.IgnorePatternWhitespace)]

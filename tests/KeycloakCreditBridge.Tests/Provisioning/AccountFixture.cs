@@ -2,10 +2,13 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Tiers;
+using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -21,15 +24,19 @@ internal sealed class AccountFixture : IAsyncDisposable
     private readonly GrantPolicy _policy;
     private readonly TierCatalogue _tiers;
     private readonly IOptions<ProvisioningOptions> _options;
+    private readonly PolicyActivation _activation;
     private int _seconds;
 
-    private AccountFixture(TestDatabase database, ProvisioningOptions options, string[] realms)
+    private AccountFixture(TestDatabase database, ProvisioningOptions options, GrantsOptions grants, string[] realms)
     {
         (Database, _options) = (database, Options.Create(options));
+        _activation = new PolicyActivation(
+            new PolicyStore(database.DataSource), TimeProvider.System, NullLogger<PolicyActivation>.Instance);
         _tiers = new TierCatalogue(Options.Create(options));
         _policy = new GrantPolicy(
             Options.Create(options),
-            Options.Create(new KeycloakOptions { Realms = [.. realms.Select(realm => new RealmOptions { Name = realm })] }));
+            Options.Create(new KeycloakOptions { Realms = [.. realms.Select(realm => new RealmOptions { Name = realm })] }),
+            Options.Create(grants));
         Renames = new RenameStore(database.DataSource);
     }
 
@@ -43,7 +50,16 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     public static async Task<AccountFixture> StartAsync(
         PostgresFixture postgres, ProvisioningOptions? options = null, params string[] realms) =>
-        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), realms);
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), new GrantsOptions(), realms);
+
+    /// <summary>The same with policies of grants.</summary>
+    public static async Task<AccountFixture> StartAsync(
+        PostgresFixture postgres, GrantsOptions grants, ProvisioningOptions? options = null) =>
+        new(await postgres.CreateDatabaseAsync(), options ?? new ProvisioningOptions(), grants, []);
+
+    /// <summary>One more replica on the same database, configured anew.</summary>
+    public AccountFixture Restart(GrantsOptions grants, ProvisioningOptions? options = null) =>
+        new(Database, options ?? _options.Value, grants, []) { _seconds = _seconds + 1 };
 
     /// <summary>Instruments that belong to no host.</summary>
     public static ProvisioningMetrics NewMetrics() =>
@@ -77,7 +93,8 @@ internal sealed class AccountFixture : IAsyncDisposable
     public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
         new Provisioner(
             new AccountStore(Database.DataSource), new RenameStore(Database.DataSource), NewMetrics(), TimeProvider.System,
-            NullLogger<Provisioner>.Instance).ConvergeAsync(states, Token);
+            NullLogger<Provisioner>.Instance, new GrantPlanner(new AccountFactsStore(Database.DataSource), _activation))
+            .ConvergeAsync(states, Token);
 
     /// <summary>The same under other rules, as after a restart.</summary>
     public Task<ConvergeResult> ReadAsync(ProvisioningOptions options, Subject user) => ConvergeAsync(
@@ -104,7 +121,7 @@ internal sealed class AccountFixture : IAsyncDisposable
     /// <summary>Ids of users whose records agree with a listing that shows them so.</summary>
     public async Task<string[]> UnchangedAsync(params Subject[] users) =>
         [.. (await new AccountReviewStore(Database.DataSource)
-            .UnchangedAsync(Realm, [.. users.Select(user => (user, (string?)null, (short)0))], Token))
+            .UnchangedAsync(Realm, [.. users.Select(user => (user, (string?)null, (short)0, _policy.DoneOf(user)))], Token))
             .Select(user => user.KeycloakId)];
 
     /// <summary>`id status balance`, and the owner.</summary>

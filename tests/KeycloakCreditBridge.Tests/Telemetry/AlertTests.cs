@@ -32,7 +32,10 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     {
         await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 1);
         await using var bridge = await BridgeFixture
-            .Build(fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true")).StartAsync();
+            .Build(
+                fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true"), ("Grants:Welcome:Rules:0:Credits", "6"),
+                ("Grants:Welcome:Rules:0:When:EmailDomain", "example.com"), ("Grants:Welcome:Rules:0:Budget:Credits", "60"))
+            .StartAsync();
         await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
         var asked = Directory.GetFiles(Path.Combine(Repository.Top, "docs", "grafana")).Append(Rules)
             .SelectMany(file => Metric().Matches(File.ReadAllText(file)).Select(match => match.Value))

@@ -40,7 +40,10 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
             // The same form again means that the answers were refused.
             if (form is null || form.FieldNames == asked)
                 throw new InvalidOperationException($"Keycloak's page {address.AbsolutePath} did not go on: {HtmlForm.MessageOf(html)}");
-            (address, fields, asked) = (form.Action, form.FilledWith(passkey ?? answers), form.FieldNames);
+            var filled = form.FilledWith(passkey ?? answers);
+            if (form.Fields.TryGetValue("totpSecret", out var secret))
+                filled["totp"] = OneTimeCode.Of(secret, DateTimeOffset.UtcNow);
+            (address, fields, asked) = (form.Action, filled, form.FieldNames);
         }
         throw new InvalidOperationException($"Keycloak asked for more than {MaxSteps} steps, the last at {address}");
     }

@@ -15,6 +15,9 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
     /// <summary>Whether it may see what concerns the whole realm.</summary>
     public bool IsViewer { get; init; }
 
+    /// <summary>The client that the token was issued to; null where it does not say so.</summary>
+    public string? ClientId { get; init; }
+
     /// <summary>Whether the operator trusts it with more than its own account.</summary>
     public bool HasRole => IsAdmin || IsService;
 
@@ -41,6 +44,7 @@ internal sealed record Caller(string Realm, string Subject, string? Username, bo
         {
             IsFromLogin = IsLogin(Text(claims, "jti")),
             IsViewer = roles.Contains(CallerRoles.Viewer),
+            ClientId = Text(claims, "azp") ?? Text(claims, "client_id"),
         };
     }
 

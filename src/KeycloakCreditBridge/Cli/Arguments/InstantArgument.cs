@@ -13,15 +13,32 @@ internal static class InstantArgument
     public static DateTimeOffset? Parse(ArgumentResult result)
     {
         var text = result.Tokens.Single().Value;
-        if (DateTimeOffset.TryParseExact(
-            text, Formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
-            out var instant))
-        {
+        if (Read(text) is { } instant)
             return instant;
-        }
-
-        var option = ((OptionResult)result.Parent!).Option.Name;
-        result.AddError($"{option} {text} is not a date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
+        Refuse(result, text);
         return null;
     }
+
+    /// <summary>Two of them, of which the second is later.</summary>
+    public static DateTimeOffset[]? ParseRange(ArgumentResult result)
+    {
+        DateTimeOffset[] range = [.. result.Tokens.Select(token => Read(token.Value)).OfType<DateTimeOffset>()];
+        if (range.Length < result.Tokens.Count)
+            Refuse(result, result.Tokens.First(token => Read(token.Value) is null).Value);
+        else if (range is [var from, var until] && from >= until)
+            result.AddError($"{Name(result)} ends before it begins: give the earlier time first.");
+        return range;
+    }
+
+    private static DateTimeOffset? Read(string text) =>
+        DateTimeOffset.TryParseExact(
+            text, Formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out var instant)
+            ? instant
+            : null;
+
+    private static void Refuse(ArgumentResult result, string text) =>
+        result.AddError($"{Name(result)} {text} is not a date or instant: write it as 2026-01-31 or 2026-01-31T08:00:00Z.");
+
+    private static string Name(ArgumentResult result) => ((OptionResult)result.Parent!).Option.Name;
 }

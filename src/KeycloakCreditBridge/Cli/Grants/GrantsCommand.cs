@@ -12,7 +12,7 @@ namespace KeycloakCreditBridge.Cli.Grants;
 internal static class GrantsCommand
 {
     // What the audit log names as the author.
-    private const string Author = "command";
+    public const string Author = "command";
 
     private static readonly string[] ColumnHeads = ["GRANTED", "LEFT", "OF", "ENDS", "KEY", "WHY"];
 
@@ -66,13 +66,19 @@ internal static class GrantsCommand
 
     private static Task<int> RunAsync(
         CommandHost host, string[] settings, NamedUser user, Func<string, GrantBook, CancellationToken, Task<int>> work) =>
+        RunAsync(host, settings, user, (services, account, cancellationToken) =>
+            work(account, services.GetRequiredService<GrantBook>(), cancellationToken));
+
+    /// <summary>Runs a command on the account of a user.</summary>
+    public static Task<int> RunAsync(
+        CommandHost host, string[] settings, NamedUser user, Func<IServiceProvider, string, CancellationToken, Task<int>> work) =>
         DatabaseSession.RunAsync(host, settings, [], async (services, cancellationToken) =>
         {
             var search = await services.GetRequiredService<AccountFinder>().FindAsync(
                 ConfiguredRealms.Of(services, user.Realm), user.User, cancellationToken);
             string[] found = [.. search.Views.Select(view => view.Account?.Id).OfType<string>().Distinct(StringComparer.Ordinal)];
             if (found is [var account])
-                return await work(account, services.GetRequiredService<GrantBook>(), cancellationToken);
+                return await work(services, account, cancellationToken);
             foreach (var problem in search.Problems)
                 await Console.Error.WriteLineAsync(problem);
             await Console.Error.WriteLineAsync(found.Length == 0

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using KeycloakCreditBridge.Cli.Arguments;
+using KeycloakCreditBridge.Cli.Grants.Policies;
+using KeycloakCreditBridge.Grants.Lots;
 
 namespace KeycloakCreditBridge.Cli.Grants;
 
@@ -15,6 +17,35 @@ internal static class GrantsSyntax
     private static readonly Argument<string> User = new("USER") { Description = "Keycloak id, user name or e-mail address." };
 
     private static readonly Argument<string> Key = new("KEY") { Description = "The grant's key, as the list shows it." };
+
+    private static readonly Argument<string?> VoidedUser = new("USER")
+    {
+        Description = "Keycloak id, user name or e-mail address.", Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Argument<string?> VoidedKey = new("KEY")
+    {
+        Description = "The grant's key, as the list shows it.", Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<string?> Policy = new("--policy")
+    {
+        Description = "Instead of one grant, all that this policy gave: welcome, or task: and a task's name.", HelpName = "NAME",
+    };
+
+    private static readonly Option<DateTimeOffset[]?> Between = new("--between")
+    {
+        Description = "With --policy: given since the first of two times and before the second one, UTC without an offset.",
+        HelpName = "FROM UNTIL",
+        Arity = new ArgumentArity(2, 2),
+        AllowMultipleArgumentsPerToken = true,
+        CustomParser = InstantArgument.ParseRange,
+    };
+
+    private static readonly Option<long?> Confirm = new("--confirm")
+    {
+        Description = "With --policy: how many grants these are. Without it they are counted only.", HelpName = "GRANTS",
+    };
 
     private static readonly Option<string?> Realm = new("--realm")
     {
@@ -71,7 +102,11 @@ internal static class GrantsSyntax
     };
 
     public static Command Command(CommandHost host) =>
-        new("grants", "Review the grants of an account, take one back, or move the end of one.") { List(host), Void(host), Extend(host) };
+        new("grants", "Review the grants of an account, take grants back, move the end of one, and look after policies.")
+        {
+            List(host), Explain(host), Void(host), Extend(host), PolicySyntax.Apply(host), PolicySyntax.Disable(host),
+            PolicySyntax.Enable(host),
+        };
 
     private static Command List(CommandHost host)
     {
@@ -83,15 +118,48 @@ internal static class GrantsSyntax
         return command;
     }
 
+    private static Command Explain(CommandHost host)
+    {
+        var command = new Command("explain", "Show what policies gave an account, what it can still earn, and what each of these lacks.")
+        {
+            User, Realm, Json,
+        };
+        command.SetAction((parsed, _) => ExplainCommand.RunAsync(host, host.Settings(parsed), Named(parsed), parsed.GetValue(Json)));
+        return command;
+    }
+
     private static Command Void(CommandHost host)
     {
-        var command = new Command("void", "Take back what is left of a grant. A grant is voided once, and its key is never granted again.")
+        var command = new Command(
+            "void",
+            "Take back what is left of a grant, or of all that a policy gave within a time. A grant is voided once, and its key is never "
+            + "granted again.")
         {
-            User, Key, Reason, Beyond, Realm, Json,
+            VoidedUser, VoidedKey, Reason, Beyond, Policy, Between, Confirm, Realm, Json,
         };
-        command.SetAction((parsed, _) => GrantsCommand.VoidAsync(
-            host, host.Settings(parsed), Named(parsed), parsed.GetRequiredValue(Key), Array.IndexOf(Reaches, parsed.GetValue(Beyond)),
-            parsed.GetRequiredValue(Reason), parsed.GetValue(Json)));
+        command.Validators.Add(result =>
+        {
+            var (key, policy) = (result.GetValue(VoidedKey), result.GetValue(Policy));
+            if (policy is null ? key is null : result.GetValue(VoidedUser) is not null)
+                result.AddError("Name the grant: USER and KEY, or --policy NAME with --between FROM UNTIL.");
+            else if ((policy is null) != (result.GetResult(Between) is null))
+                result.AddError("--policy and --between belong together.");
+            else if (policy is null && result.GetResult(Confirm) is not null)
+                result.AddError("--confirm belongs to --policy.");
+        });
+        command.SetAction((parsed, _) =>
+        {
+            var (reach, reason) = (Array.IndexOf(Reaches, parsed.GetValue(Beyond)), parsed.GetRequiredValue(Reason));
+            return parsed.GetValue(Policy) is { } policy
+                ? PolicyCommand.VoidAsync(
+                    host, host.Settings(parsed), new NamedPolicy(policy, parsed.GetValue(Realm)),
+                    new PolicyVoidWish(
+                        parsed.GetValue(Between)![0], parsed.GetValue(Between)![1], (VoidReach)reach, reason, parsed.GetValue(Confirm)),
+                    parsed.GetValue(Json))
+                : GrantsCommand.VoidAsync(
+                    host, host.Settings(parsed), new NamedUser(parsed.GetValue(VoidedUser)!, parsed.GetValue(Realm)),
+                    parsed.GetValue(VoidedKey)!, reach, reason, parsed.GetValue(Json));
+        });
         return command;
     }
 

@@ -5,12 +5,13 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Lots;
+using KeycloakCreditBridge.Provisioning.Awards;
 
 namespace KeycloakCreditBridge.Credits.Grants;
 
 /// <summary>Shows the grants of an account, takes one back, and moves the end of one.</summary>
 internal sealed class GrantEndpoints(
-    AccountLookup accounts, BalanceStore balances, BalanceCache cache, GrantBook book, GrantEnd end)
+    AccountLookup accounts, BalanceStore balances, BalanceCache cache, GrantBook book, GrantEnd end, OfferReader offers)
 {
     private const int LongestReason = 500;
     private const int LongestKey = 300;
@@ -20,8 +21,8 @@ internal sealed class GrantEndpoints(
     public async Task<IResult> ListAsync(HttpContext context, string? user)
     {
         var account = await AccountAsync(context, user);
-        return TypedResults.Ok(GrantsShape.Of(
-            await book.ListAsync(account, context.RequestAborted) ?? throw RequestRefusedException.NoAccount(account)));
+        var grants = await book.ListAsync(account, context.RequestAborted) ?? throw RequestRefusedException.NoAccount(account);
+        return TypedResults.Ok(GrantsShape.Of(grants, await offers.ReadAsync(account, context.RequestAborted)));
     }
 
     public async Task<IResult> VoidAsync(HttpContext context, string key)

@@ -50,7 +50,7 @@ internal sealed class LotsInUse(NpgsqlDataSource dataSource, IOptions<GrantsOpti
     public async Task<string?> ReleaseAsync(CancellationToken cancellationToken)
     {
         if (options.Value.HasEnds)
-            return "Settings give credits an end: remove Grants:Opening:ExpiresAfter and Grants:Period:ExpiresAfter first.";
+            return "Settings give credits an end: remove each ExpiresAfter of section Grants first.";
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (await LotsInUseStore.ReleaseAsync(connection, cancellationToken) is { } obstacle)

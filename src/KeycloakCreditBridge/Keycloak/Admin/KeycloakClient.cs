@@ -130,6 +130,16 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
                 response.IsUserNotFound ? null : [.. response.Read(KeycloakJson.Default.IReadOnlyListRealmRole).Select(role => role.Name)],
             cancellationToken);
 
+    /// <summary>Types of a user's credentials; null when Keycloak says that there is no such user.</summary>
+    public Task<IReadOnlyList<string>?> ListCredentialsAsync(string realm, string userId, CancellationToken cancellationToken) =>
+        transport.AskAsync<IReadOnlyList<string>?>(
+            realm,
+            Users($"/{Uri.EscapeDataString(userId)}/credentials"),
+            response => response.IsUserNotFound
+                ? null
+                : [.. response.Read(KeycloakJson.Default.IReadOnlyListStoredCredential).Select(stored => stored.Type).OfType<string>()],
+            cancellationToken);
+
     /// <summary>What the server can do; asked at most once an hour, and again after an answer that did not fit.</summary>
     public Task<ServerCapabilities> GetCapabilitiesAsync(string realm, CancellationToken cancellationToken) =>
         capabilities.FindAsync(realm, cancellationToken);

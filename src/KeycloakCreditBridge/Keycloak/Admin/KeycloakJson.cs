@@ -10,6 +10,7 @@ namespace KeycloakCreditBridge.Keycloak.Admin;
 [JsonSerializable(typeof(IReadOnlyList<FederatedIdentity>))]
 [JsonSerializable(typeof(IReadOnlyList<UserGroup>))]
 [JsonSerializable(typeof(IReadOnlyList<RealmRole>))]
+[JsonSerializable(typeof(IReadOnlyList<StoredCredential>))]
 [JsonSerializable(typeof(IReadOnlyList<JsonElement>))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(long))]

@@ -17,7 +17,9 @@ internal sealed record KeycloakUser(
     bool EmailVerified = false,
     long? CreatedTimestamp = null,
     string? FederationLink = null,
-    IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes = null);
+    IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes = null,
+    string? FirstName = null,
+    string? LastName = null);
 
 /// <summary>A user's link to an identity provider.</summary>
 /// <param name="IdentityProvider">The provider's alias.</param>
@@ -26,6 +28,10 @@ internal sealed record FederatedIdentity(string IdentityProvider);
 /// <summary>A group that a user is a member of.</summary>
 /// <param name="Path">Names of the groups above it and its own, each behind a slash.</param>
 internal sealed record UserGroup(string Path);
+
+/// <summary>A credential of a user.</summary>
+/// <param name="Type">Such as `password`, `otp` or `webauthn`.</param>
+internal sealed record StoredCredential(string? Type);
 
 /// <summary>A role of the realm that a user has.</summary>
 internal sealed record RealmRole(string Name);

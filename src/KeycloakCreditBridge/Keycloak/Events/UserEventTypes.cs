@@ -46,6 +46,11 @@ internal static class UserEventTypes
     public static IReadOnlyList<string> Required { get; } =
         [.. All.Where(type => type.Effect is UserEffect.Created or UserEffect.Deleted).Select(type => type.Name)];
 
+    // They change nothing that an account depends on, but a task may be done with them. A realm need not store them for anything else.
+    private static readonly FrozenSet<string> OfCredentials = FrozenSet.Create(
+        StringComparer.Ordinal, "UPDATE_CREDENTIAL", "UPDATE_TOTP", "CONFIGURE_TOTP", "REMOVE_CREDENTIAL", "REMOVE_TOTP");
+
     /// <summary>What an event of any type says happened to its user.</summary>
-    public static UserEffect EffectOf(string type) => Effects.GetValueOrDefault(type, UserEffect.Seen);
+    public static UserEffect EffectOf(string type) =>
+        Effects.GetValueOrDefault(type, OfCredentials.Contains(type) ? UserEffect.Changed : UserEffect.Seen);
 }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
@@ -18,12 +19,17 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         $"""
         select u.keycloak_id
         from unnest(@KeycloakIds::text[], @AccountIds::text[], @Enabled::boolean[], @BriefFingerprints::smallint[],
-                @CreatedAts::timestamptz[], @Verified::boolean[])
-            as u (keycloak_id, named_account, enabled, brief_fingerprint, created_at, verified)
+                @CreatedAts::timestamptz[], @Verified::boolean[], @Meets::boolean[], @DoneTasks::text[])
+            as u (keycloak_id, named_account, enabled, brief_fingerprint, created_at, verified, meets, done_task)
         join keycloak_users k on k.realm = @Realm::text and k.keycloak_id = u.keycloak_id
         left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
         where (u.created_at is null or u.created_at = k.created_at or u.keycloak_id like 'f:%')
             and (c.grant_pending is not true or not u.verified)
+            and (c.withheld_credits is null or not u.meets)
+            and (u.done_task is null or (
+                select p.activated_at <= c.created_at from grant_policies p
+                where p.realm = k.realm and p.policy = u.done_task and p.disabled_at is null) is not true or (
+                select t.user_id from credit_transactions t where t.user_id = c.user_id and t.grant_key = u.done_task) is not null)
             and k.reason is distinct from 'account_id_taken' and (k.user_state = 'excluded' or c.user_id is not null) and case k.user_state
             when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
                 and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})
@@ -51,15 +57,19 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
             [
                 .. DesiredStateColumns.Of(batch), .. DesiredStateColumns.TiersOf(batch),
                 batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
+                batch.Column("MeetsGate", NpgsqlDbType.Boolean, item => item.Done.MeetsWelcome),
+                batch.Column("DoneTasks", NpgsqlDbType.Text, item => item.Done.Task),
             ],
             cancellationToken);
 
     /// <summary>Those of a realm's users of which nothing that a listing shows has changed since they were evaluated.</summary>
     /// <param name="realm">The realm's name.</param>
-    /// <param name="users">As listed, each with its account id, null where a listing is not enough for it, and its fingerprint.</param>
+    /// <param name="users">As listed, each with its account id, null where a listing is not enough for it, its fingerprint, and
+    /// what the listing shows to be due.</param>
     /// <param name="cancellationToken">Ends the query.</param>
     public Task<IReadOnlyList<UserOnRecord>> UnchangedAsync(
-        string realm, IReadOnlyList<(Subject User, string? AccountId, short Fingerprint)> users, CancellationToken cancellationToken) =>
+        string realm, IReadOnlyList<(Subject User, string? AccountId, short Fingerprint, DoneByListing Done)> users,
+        CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<UserOnRecord>(
             UnchangedSql,
             [
@@ -70,6 +80,8 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
                 users.Column("BriefFingerprints", NpgsqlDbType.Smallint, item => item.Fingerprint),
                 users.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.User.CreatedAt?.UtcDateTime),
                 users.Column("Verified", NpgsqlDbType.Boolean, item => item.User.EmailVerified),
+                users.Column("Meets", NpgsqlDbType.Boolean, item => item.Done.MeetsWelcome),
+                users.Column("DoneTasks", NpgsqlDbType.Text, item => item.Done.Task),
             ],
             cancellationToken);
 }

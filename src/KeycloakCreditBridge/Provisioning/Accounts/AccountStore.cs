@@ -1,5 +1,8 @@
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -11,7 +14,7 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// Converges a batch of users in one statement, which is one transaction. Only renames of accounts and switches of their tiers are written
 /// elsewhere, the latter in the same transaction.
 /// </summary>
-internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends = null)
+internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends = null, PolicyMetrics? policyMetrics = null)
 {
     private const string DueSql =
         $"""
@@ -53,28 +56,44 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
     /// <summary>
     /// Converges users to their desired states. Each user at most once in a batch, and all decided by the same tiers.
     /// </summary>
+    /// <param name="planned">The states, and the grants of their accounts, which are given in the same transaction.</param>
+    /// <param name="now">The time of what is written.</param>
+    /// <param name="cancellationToken">Ends it before it is committed.</param>
     public async Task<IReadOnlyList<AccountChange>> ConvergeAsync(
-        IReadOnlyList<DesiredState> batch, DateTimeOffset now, CancellationToken cancellationToken)
+        PlannedBatch planned, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        var (batch, awards) = (planned.States, planned.Awards);
         var tiers = batch[0].Tiers;
         var needsLock = batch.Any(BatchLockStore.NeedsLock);
         var sql = SqlFor(batch);
         if (ends is not null)
-            await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null, cancellationToken);
-        if (!needsLock && !batch.Any(item => item.LeavesHint))
+            await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null || awards.Any(award => award.HasEnd), cancellationToken);
+        if (!needsLock && !planned.HasGrants && !batch.Any(item => item.LeavesHint))
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (awards.Count > 0)
+            await AwardStore.LockAsync(connection, awards, cancellationToken);
         var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, ends, cancellationToken);
         // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
         var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
             ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken)
             : [];
         var changes = await connection.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
+        IReadOnlyList<AwardedGrant> given = awards.Count == 0
+            ? []
+            : await AwardStore.GiveAsync(connection, awards, now, ends?.At, cancellationToken);
+        if (planned.Evidence.Count > 0)
+            await TaskEvidenceStore.KeepAsync(connection, planned.Evidence, cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken);
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return [.. before, .. changes, .. switches];
+        policyMetrics?.Given(given);
+        return [
+            .. before, .. changes, .. switches,
+            .. given.Where(grant => grant.Key == WelcomeTerms.Policy).Select(grant => new AccountChange(
+                grant.AccountId, grant.Tier, grant.Balance, Opened: false, Status: null, Welcomed: true, grant.Realm, grant.KeycloakId)),
+        ];
     }
 
     /// <summary>Books what has ended in the accounts of these users: none that is about to open again or lose its balance is converged
@@ -96,15 +115,15 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
             await ends.SettleAsync(due, cancellationToken);
     }
 
-    private string SqlFor(IReadOnlyList<DesiredState> batch)
+    private string SqlFor(DesiredState[] batch)
     {
-        var hasAddresses = batch.Any(item => item.EmailHash is not null);
-        return ends?.Opening.IsStamped == true || batch.Any(item => item.Forfeits)
+        var hasAddresses = Array.Exists(batch, item => item.EmailHash is not null);
+        return ends?.Opening.IsStamped == true || Array.Exists(batch, item => item.Forfeits)
             ? hasAddresses ? ConvergeAddressesLotsSql : ConvergeLotsSql
             : hasAddresses ? ConvergeAddressesSql : ConvergeSql;
     }
 
-    private NpgsqlParameter[] Parameters(IReadOnlyList<DesiredState> batch, DateTimeOffset now) =>
+    private NpgsqlParameter[] Parameters(DesiredState[] batch, DateTimeOffset now) =>
     [
         new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
         .. DesiredStateColumns.Of(batch), .. DesiredStateColumns.OpeningOf(batch),

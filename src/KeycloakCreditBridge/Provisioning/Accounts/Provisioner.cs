@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -11,11 +12,11 @@ using Npgsql;
 namespace KeycloakCreditBridge.Provisioning.Accounts;
 
 /// <summary>
-/// Converges accounts to their desired states. Webhook, poller, scan and operator all end here. A user that the database refuses is
-/// reported, and the rest of its batch is converged.
+/// Converges accounts: webhook, poller, scan and operator all end here. A refused user is reported, and the rest of its batch converged.
 /// </summary>
 internal sealed partial class Provisioner(
-    AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger)
+    AccountStore store, RenameStore renames, ProvisioningMetrics metrics, TimeProvider clock, ILogger<Provisioner> logger,
+    GrantPlanner? planner = null)
 {
     private const int MaxLogLines = 20;
     private const int MaxConflictAttempts = 5;
@@ -110,7 +111,8 @@ internal sealed partial class Provisioner(
             try
             {
                 await RenameAsync(batch, cancellationToken);
-                return await store.ConvergeAsync(batch, clock.GetUtcNow(), cancellationToken);
+                var planned = planner is null ? new(batch, [], []) : await planner.PlanAsync(batch, cancellationToken);
+                return await store.ConvergeAsync(planned, clock.GetUtcNow(), cancellationToken);
             }
             catch (PostgresException exception) when (
                 exception.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure

@@ -3,13 +3,15 @@
 -- Within a period the steps add up: what a step down could not take (`debt`) is deducted from later steps up, an unlimited tier in between
 -- changes nothing, and a period that began in an unlimited tier is not pro-rated. Rounding is never in the user's favour.
 -- An account in which something is due is left out: that is booked out first.
+-- While a policy withholds a part of the welcome, a switch neither adds nor takes that part: between what the account opened with and the
+-- whole welcome a tier is worth the former, and above it less by what is withheld.
 -- Nothing is added or taken while the opening grant waits for a verified address.
 -- @ProRatedSeconds is the length of a period, or null where nothing is pro-rated.
 
 -- held: the accounts once their locks are held, so that no concurrent charge is lost and what is taken is still there.
 held as (
     select t.*, c.tier as earlier, c.credits_remaining as balance, c.credits_allocated as allocated, c.unlimited as was_unlimited,
-        c.grant_pending,
+        c.grant_pending, c.withheld_credits as withheld, c.withheld_before as opened_with, c.withheld_tier,
         credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at,
         case when @ProRatedSeconds::double precision is not null
             then credit_period_end(c.last_reset, c.created_at, @ProRatedSeconds) end as ends,
@@ -24,7 +26,9 @@ held as (
 rated as (
     select h.*, least(greatest(extract(epoch from h.ends - h.booked_at) / @ProRatedSeconds, 0), 1)::numeric as rest,
         case when h.pro_rated_until = h.ends then h.pro_rated_credits
+            when h.withheld_tier = h.earlier then h.opened_with + h.withheld
             when not h.was_unlimited then coalesce(e.amount, h.allocated) end as paid,
+        case when h.withheld_tier = h.to_tier then h.opened_with + h.withheld else h.credits end as worth,
         case when h.pro_rated_until = h.ends then h.pro_rated_debt else 0 end as debt,
         not h.to_unlimited and not h.grant_pending and h.earlier <> h.to_tier as steps
     from held h
@@ -32,7 +36,10 @@ rated as (
 ),
 -- due_difference: the difference of the two tiers for the rest of the period.
 due_difference as (
-    select r.*, case when r.steps then coalesce(floor((r.credits - r.paid) * r.rest * 1000000) / 1000000, 0) else 0 end as difference
+    select r.*, case when r.steps then coalesce(floor((
+            greatest(least(r.worth, r.opened_with), r.worth - coalesce(r.withheld, 0))
+            - greatest(least(r.paid, r.opened_with), r.paid - coalesce(r.withheld, 0))) * r.rest * 1000000) / 1000000, 0) else 0 end
+            as difference
     from rated r
 ),
 -- priced: what the switch really adds or takes, and the debt that an unlimited tier leaves behind, which no later grant shall pay.
@@ -50,7 +57,7 @@ switched as (
         updated_at = p.booked_at + case when p.forgiven > 0 then interval '1 microsecond' else interval '0' end,
         pro_rated_until = coalesce(p.ends, c.pro_rated_until),
         pro_rated_credits = case when p.ends is null then c.pro_rated_credits
-            when p.steps and p.paid is not null then p.credits else p.paid end,
+            when p.steps and p.paid is not null then p.worth else p.paid end,
         pro_rated_debt = case when p.ends is null then c.pro_rated_debt else p.debt + p.pro_rated - p.difference end
     from priced p
     where c.user_id = p.user_id

@@ -1,3 +1,6 @@
+using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Policy.Facts;
+
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
 /// <summary>What a Keycloak user is to the credit system. Stored in `keycloak_users.user_state`.</summary>
@@ -100,4 +103,13 @@ internal sealed record DesiredState(
 
     /// <summary>The tiers by which this was decided.</summary>
     public required TierCatalogue Tiers { get; init; }
+
+    /// <summary>The user as policies of grants see it; null where no policy is configured.</summary>
+    public GrantUser? Grants { get; init; }
+
+    /// <summary>The policies of the user's realm; null without any.</summary>
+    public RealmPolicies? Policies { get; init; }
+
+    /// <summary>What a listing shows to be due, if it was not given: a complete run finds it without a request for each user.</summary>
+    public DoneByListing Done { get; init; } = DoneByListing.Nothing;
 }

@@ -1,11 +1,17 @@
+using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
 /// <summary>Decides the desired state of a user's account. Pure: the same user, settings and time give the same state.</summary>
-internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOptions<KeycloakOptions>? keycloak = null)
+internal sealed class GrantPolicy(
+    IOptions<ProvisioningOptions> options, IOptions<KeycloakOptions>? keycloak = null, IOptions<GrantsOptions>? grants = null)
 {
+    private readonly GrantRules? _grants = grants is null ? null : new GrantRules(grants);
+
     private readonly RealmRules _defaults = new(options.Value, null);
 
     private readonly Dictionary<string, RealmRules> _realms = options.Value.Realms.ToDictionary(
@@ -63,6 +69,47 @@ internal sealed class GrantPolicy(IOptions<ProvisioningOptions> options, IOption
             FollowsTiers = rules.TierMap.IsFollowed,
             TierFromKeycloak = mapped,
             TierTerms = mapped is null ? null : rules.TermsOf(mapped.Tier),
+            Grants = GrantUserOf(subject),
+            Policies = _grants?.Of(subject.Realm),
+            Done = DoneOf(subject),
+        };
+    }
+
+    /// <summary>The policies of a realm; null without any.</summary>
+    public RealmPolicies? PoliciesOf(string realm) => _grants?.Of(realm);
+
+    /// <summary>The welcome of a realm; null without one.</summary>
+    public WelcomeTerms? WelcomeOf(string realm) => PoliciesOf(realm)?.Welcome;
+
+    /// <summary>What a listing of the user shows to be due, if it was not given before.</summary>
+    public DoneByListing DoneOf(Subject subject) =>
+        GrantUserOf(subject) is { } user ? DoneByListing.Of(user, PoliciesOf(subject.Realm)!) : DoneByListing.Nothing;
+
+    /// <summary>Whether grants of the realm wait for what changes in Keycloak: then a complete run compares each user.</summary>
+    public bool WithholdsGrants(string realm) =>
+        (WelcomeOf(realm) is { } welcome
+            && (welcome.Requires.Count > 0 || welcome.Rules.Count > 0 || RulesOf(realm).CountsAddresses))
+        || PoliciesOf(realm)?.Tasks.Any(task => task.IsShownByListing) == true;
+
+    private GrantUser? GrantUserOf(Subject subject)
+    {
+        if (subject.IsServiceAccount || PoliciesOf(subject.Realm) is null)
+            return null;
+        var rules = RulesOf(subject.Realm);
+        return new(subject.Realm, subject.KeycloakId, subject.CreatedAt)
+        {
+            Email = subject.Email,
+            EmailVerified = subject.EmailVerified,
+            EmailHash = subject.EmailVerified ? rules.HashOf(subject.Email) : null,
+            CountsAddresses = rules.CountsAddresses,
+            HasMappedTier = rules.TierMap.Of(subject)?.Tier is not null,
+            Groups = subject.Groups,
+            RealmRoles = subject.RealmRoles,
+            IdentityProviders = subject.IdentityProviders,
+            Attributes = subject.Attributes,
+            Credentials = subject.Credentials,
+            FirstName = subject.FirstName,
+            LastName = subject.LastName,
         };
     }
 

@@ -14,6 +14,10 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
 
     public bool EmailVerified { get; init; }
 
+    public string? FirstName { get; init; }
+
+    public string? LastName { get; init; }
+
     /// <summary>Null where a listing left them out.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes { get; init; }
 
@@ -26,6 +30,9 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
     /// <summary>Realm roles that the user has, also through groups and other roles; null where it was not read.</summary>
     public IReadOnlyList<string>? RealmRoles { get; init; }
 
+    /// <summary>Types of the user's credentials; null where they were not read.</summary>
+    public IReadOnlyList<string>? Credentials { get; init; }
+
     /// <param name="realm">Name of the user's realm.</param>
     /// <param name="user">The user as read.</param>
     /// <param name="isRegularUser">False for a service account. The user itself does not say it, see
@@ -36,6 +43,8 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
             Username = user.Username,
             Email = user.Email,
             EmailVerified = user.EmailVerified,
+            FirstName = user.FirstName,
+            LastName = user.LastName,
             Attributes = user.Attributes,
         };
 

@@ -24,7 +24,7 @@ internal sealed partial class DatabaseSubjectReader(
         if (!database.IsConfigured || clock.GetUtcNow() < _pausedUntil)
             return batch;
         var realms = hints.Where(CanBeStored).GroupBy(hint => hint.Realm, StringComparer.Ordinal);
-        foreach (var realm in realms.Where(realm => !policy.RulesOf(realm.Key).NeedsMoreThanBrief))
+        foreach (var realm in realms.Where(realm => HasAllThatIsNeeded(policy, realm.Key)))
         {
             string[] ids = [.. realm.Select(hint => hint.KeycloakId).Distinct(StringComparer.Ordinal)];
             try
@@ -56,6 +56,9 @@ internal sealed partial class DatabaseSubjectReader(
 
         return batch;
     }
+
+    private static bool HasAllThatIsNeeded(GrantPolicy policy, string realm) =>
+        !policy.RulesOf(realm).NeedsMoreThanBrief && policy.PoliciesOf(realm)?.NeededFor(null).IsAny is not true;
 
     // Federated users without import are in no table, and PostgreSQL stores no zero character.
     private static bool CanBeStored(ClaimedHint hint) =>

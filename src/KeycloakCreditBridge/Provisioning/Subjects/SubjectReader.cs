@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -14,9 +15,10 @@ internal sealed class SubjectReader(KeycloakClient keycloak)
     /// <param name="realm">The user's realm.</param>
     /// <param name="userId">The user's id.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="evidence">What undecided grants of the user need; null for what they may need of a user without an account.</param>
     /// <exception cref="KeycloakException">Keycloak did not answer, or knows the user under another id.</exception>
     public async Task<Subject?> ReadAsync(
-        GrantPolicy policy, string realm, string userId, CancellationToken cancellationToken)
+        GrantPolicy policy, string realm, string userId, CancellationToken cancellationToken, NeededEvidence? evidence = null)
     {
         if (await keycloak.FindUserAsync(realm, userId, cancellationToken) is not { } user)
             return null;
@@ -26,18 +28,28 @@ internal sealed class SubjectReader(KeycloakClient keycloak)
         var isRegularUser = user.Username is null || await keycloak.IsRegularUserAsync(realm, user.Username, cancellationToken);
         // Keycloak omits empty attributes, as a listing omits all.
         var subject = Subject.From(realm, user, isRegularUser) with { Attributes = user.Attributes ?? NoAttributes };
-        return isRegularUser ? await WithMembershipsAsync(subject, policy.RulesOf(realm), cancellationToken) : subject;
+        return isRegularUser
+            ? await WithMembershipsAsync(
+                subject, policy.RulesOf(realm), evidence ?? policy.PoliciesOf(realm)?.NeededFor(null) ?? NeededEvidence.Nothing,
+                cancellationToken)
+            : subject;
     }
 
     // A user deleted between two of these requests counts as deleted, not as one without groups.
-    private async Task<Subject?> WithMembershipsAsync(Subject user, RealmRules rules, CancellationToken cancellationToken)
+    private async Task<Subject?> WithMembershipsAsync(
+        Subject user, RealmRules rules, NeededEvidence evidence, CancellationToken cancellationToken)
     {
         var (realm, id) = (user.Realm, user.KeycloakId);
-        var providers = rules.NeedsIdentities ? await keycloak.ListIdentityProvidersAsync(realm, id, cancellationToken) : null;
-        var groups = rules.TierMap.NeedsGroups ? await keycloak.ListGroupsAsync(realm, id, cancellationToken) : null;
-        var roles = rules.TierMap.NeedsRealmRoles ? await keycloak.ListRealmRolesAsync(realm, id, cancellationToken) : null;
-        return (rules.TierMap.NeedsGroups && groups is null) || (rules.TierMap.NeedsRealmRoles && roles is null)
+        var (needsGroups, needsRoles) =
+            (rules.TierMap.NeedsGroups || evidence.Groups, rules.TierMap.NeedsRealmRoles || evidence.RealmRoles);
+        var providers = rules.NeedsIdentities || evidence.IdentityProviders
+            ? await keycloak.ListIdentityProvidersAsync(realm, id, cancellationToken)
+            : null;
+        var groups = needsGroups ? await keycloak.ListGroupsAsync(realm, id, cancellationToken) : null;
+        var roles = needsRoles ? await keycloak.ListRealmRolesAsync(realm, id, cancellationToken) : null;
+        var credentials = evidence.Credentials ? await keycloak.ListCredentialsAsync(realm, id, cancellationToken) : null;
+        return (needsGroups && groups is null) || (needsRoles && roles is null) || (evidence.Credentials && credentials is null)
             ? null
-            : user with { IdentityProviders = providers, Groups = groups, RealmRoles = roles };
+            : user with { IdentityProviders = providers, Groups = groups, RealmRoles = roles, Credentials = credentials };
     }
 }

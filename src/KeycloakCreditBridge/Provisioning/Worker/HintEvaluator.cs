@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Telemetry;
@@ -12,7 +14,8 @@ namespace KeycloakCreditBridge.Provisioning.Worker;
 
 /// <summary>Turns claimed hints into desired states by reading each user from Keycloak as it is now.</summary>
 internal sealed class HintEvaluator(
-    SubjectReader reader, DatabaseSubjectReader stored, Hot<GrantPolicy> policies, IOptions<HintOptions> options, TimeProvider clock)
+    SubjectReader reader, DatabaseSubjectReader stored, Hot<GrantPolicy> policies, IOptions<HintOptions> options, TimeProvider clock,
+    EvidenceNeeds? needs = null)
 {
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan MaxConsistencyDelay = TimeSpan.FromSeconds(30);
@@ -32,6 +35,7 @@ internal sealed class HintEvaluator(
         var lastStart = clock.GetUtcNow() + ReadTimeout;
         var policy = policies.Current;
         var batch = await stored.ReadAsync(policy, hints, cancellationToken);
+        var needed = needs is null ? null : await needs.OfAsync(policy, hints, cancellationToken);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
         {
@@ -52,7 +56,8 @@ internal sealed class HintEvaluator(
                 hint.Traceparent, "evaluate user", ("credits.realm", hint.Realm), ("enduser.id", hint.KeycloakId));
             try
             {
-                if (await EvaluateAsync(policy, hint, batch, token) is { } state)
+                var evidence = needed?.GetValueOrDefault((hint.Realm, hint.KeycloakId));
+                if (await EvaluateAsync(policy, hint, batch, evidence, token) is { } state)
                     desired.Add(state with { Traceparent = hint.Traceparent });
                 else
                     postponed.Add(RetryUntilConsistent(hint));
@@ -112,13 +117,13 @@ internal sealed class HintEvaluator(
     private TimeSpan ReadTimeout => options.Value.Lease / 2;
 
     private async Task<Subject?> ReadAsync(
-        GrantPolicy policy, string realm, string userId, CancellationToken cancellationToken)
+        GrantPolicy policy, string realm, string userId, NeededEvidence? evidence, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(ReadTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await reader.ReadAsync(policy, realm, userId, either.Token);
+            return await reader.ReadAsync(policy, realm, userId, either.Token, evidence);
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -135,7 +140,7 @@ internal sealed class HintEvaluator(
     {
         try
         {
-            await ReadAsync(policy, realm, $"{Guid.NewGuid()}", cancellationToken);
+            await ReadAsync(policy, realm, $"{Guid.NewGuid()}", NeededEvidence.Nothing, cancellationToken);
             return true;
         }
         catch (KeycloakException)
@@ -151,14 +156,14 @@ internal sealed class HintEvaluator(
     }
 
     private async Task<DesiredState?> EvaluateAsync(
-        GrantPolicy policy, ClaimedHint hint, SubjectBatch batch, CancellationToken cancellationToken)
+        GrantPolicy policy, ClaimedHint hint, SubjectBatch batch, NeededEvidence? evidence, CancellationToken cancellationToken)
     {
         var isRead = batch.TryGet(hint.Realm, hint.KeycloakId, out var found);
         var readAt = isRead ? batch.ReadAt : clock.GetUtcNow();
         var isLate = readAt - hint.HintedAt >= options.Value.MissingGrace;
         // Reported as deleted and still there: some senders report before the transaction that deletes commits.
-        if ((isRead ? found : await ReadAsync(policy, hint.Realm, hint.KeycloakId, cancellationToken)) is { } subject)
-            return hint.Kind != HintKind.Deleted || isLate ? policy.Evaluate(subject, readAt, hint.Source, hint.Version) : null;
+        if ((isRead ? found : await ReadAsync(policy, hint.Realm, hint.KeycloakId, evidence, cancellationToken)) is { } subject)
+            return hint.Kind != HintKind.Deleted || isLate ? Evaluate(policy, hint, subject, readAt) : null;
         var isReported = hint.Kind == HintKind.Deleted || hint.Cause == HintCauses.ReportedDeleted;
         // A first read saw the user, or a token of the user: a missing one is deleted and not yet to come.
         return isReported || isLate || hint.Cause == HintCauses.FirstRead
@@ -168,6 +173,12 @@ internal sealed class HintEvaluator(
                 LeavesRecord = isReported,
             }
             : null;
+    }
+
+    private static DesiredState Evaluate(GrantPolicy policy, ClaimedHint hint, Subject subject, DateTimeOffset readAt)
+    {
+        var state = policy.Evaluate(subject, readAt, hint.Source, hint.Version);
+        return state.Grants is { } grants ? state with { Grants = grants with { SeenAt = hint.HintedAt } } : state;
     }
 
     // An unreachable Keycloak says nothing about the user: such an attempt is not counted.

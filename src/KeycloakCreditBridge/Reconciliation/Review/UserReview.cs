@@ -86,7 +86,11 @@ internal sealed class UserReview(
             ? []
             : await accounts.UnchangedAsync(
                 request.Realm,
-                [.. listed.Select(user => (user, template.NeedsAttributes ? null : template.Of(user), rules.BriefFingerprintOf(user)))],
+                [
+                    .. listed.Select(user => (
+                        user, template.NeedsAttributes ? null : template.Of(user), rules.BriefFingerprintOf(user),
+                        policy.DoneOf(user))),
+                ],
                 cancellationToken);
         var skipped = unchanged.Select(user => user.KeycloakId).ToHashSet(StringComparer.Ordinal);
         // A user that was deleted since the page was read needs no review.

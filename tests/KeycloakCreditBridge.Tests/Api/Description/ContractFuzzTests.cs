@@ -84,6 +84,7 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
             {
                 var segment = name == "realm" && isValid ? DescribedBridgeFixture.Realm
                     : name == "key" && isValid ? "signup"
+                    : name == "name" && isValid ? "webinar"
                     : fuzzer.Below(3) > 0 ? fuzzer.Pick(known) : value;
                 path = path.Replace($"{{{name}}}", Uri.EscapeDataString(segment.Length == 0 ? "x" : segment), StringComparison.Ordinal);
             }

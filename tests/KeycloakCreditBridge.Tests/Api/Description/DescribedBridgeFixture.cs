@@ -51,6 +51,9 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
         settings["Reconciliation:Enabled"] = "true";
         settings["Metering:ApiKeys:0"] = GatewayKey;
         settings["Metering:Gate:Budget"] = "00:00:30";
+        settings["Grants:Tasks:webinar:Evidence:Reported"] = "true";
+        settings["Grants:Tasks:webinar:Clients:0"] = "crm";
+        settings["Grants:Tasks:webinar:Credits"] = "1";
         settings["Keycloak:Realms:0:WebhookSecrets:0"] = WebhookSecret;
         settings["Keycloak:Realms:0:WebhookAuthentication"] = "SharedHeader";
         foreach (var limit in (string[])["PerUser", "PerAddress", "Machines"])
@@ -78,6 +81,7 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
         ["sub"] = id,
         ["jti"] = $"onrtac:{Guid.NewGuid()}",
         ["preferred_username"] = id,
+        ["azp"] = "crm",
         ["realm_access"] = new JsonObject { ["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]) },
     });
 }

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning.Accounts;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Tests.Provisioning.Accounts;
 using KeycloakCreditBridge.Tests.Storage;
@@ -144,7 +145,7 @@ public sealed class ProRateSequenceTests(PostgresFixture postgres) : IAsyncLifet
         if (byKeycloak)
         {
             var state = new GrantPolicy(_options).Evaluate(TierFollowTests.User(id, tier), now, "test");
-            await new AccountStore(_database.DataSource).ConvergeAsync([state], now, Token);
+            await new AccountStore(_database.DataSource).ConvergeAsync(new PlannedBatch([state], [], []), now, Token);
             return;
         }
 

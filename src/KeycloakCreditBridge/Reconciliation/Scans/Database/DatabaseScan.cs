@@ -105,7 +105,11 @@ internal sealed class DatabaseScan(
     }
 
     // Rules on addresses or names may evaluate a user differently although its record is consistent.
-    private bool NeedsAll(RunRequest request) => request.ReEvaluate || !policies.Current.RulesOf(request.Realm).NeedsIdAlone;
+    private bool NeedsAll(RunRequest request)
+    {
+        var policy = policies.Current;
+        return request.ReEvaluate || !policy.RulesOf(request.Realm).NeedsIdAlone || policy.WithholdsGrants(request.Realm);
+    }
 
     private async Task AddMissingAsync(
         Part part, KnownUser record, ReconcileRun run, DateTimeOffset readAt, CancellationToken cancellationToken)

@@ -1,0 +1,90 @@
+using System.Globalization;
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Grants.Awards;
+
+/// <summary>What the bridge holds about accounts, as far as grants depend on it.</summary>
+internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
+{
+    // While a policy is disabled nothing of it is owed, so that no evaluation asks Keycloak for more.
+    private const string Facts =
+        """
+        c.created_at as opened_at, case when p.disabled_at is null then c.withheld_credits end as withheld,
+            case when c.withheld_credits is not null then coalesce(c.withheld_before, (
+                select t.amount from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'signup'), 0)
+            else 0 end as opened_with,
+            (select string_agg(g.grant_key, ' ') from (
+                select t.grant_key from credit_transactions t
+                where t.user_id = c.user_id and t.grant_key >= 'task:' and t.grant_key < 'task;'
+                union all
+                select t.grant_key from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'welcome') g) as given,
+            (select string_agg(e.kind || ' ' || e.task || ' ' || (extract(epoch from e.seen_at) * 1000000)::bigint, ',')
+                from task_evidence e where e.user_id = c.user_id) as evidence
+        """;
+
+    private const string FactsSql =
+        $"""
+        select w.realm, w.keycloak_id, {Facts}, coalesce(g.account_id <> c.user_id, false) as is_address_taken
+        from unnest(@Realms::text[], @KeycloakIds::text[], @EmailHashes::bytea[]) as w (realm, keycloak_id, email_hash)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+        left join grant_policies p on p.realm = w.realm and p.policy = 'welcome'
+        left join granted_emails g on g.email_hash = w.email_hash and c.withheld_credits is not null
+        """;
+
+    private const string OfAccountSql =
+        $"""
+        select c.realm, c.keycloak_id, {Facts}, false as is_address_taken
+        from user_credits c
+        left join grant_policies p on p.realm = c.realm and p.policy = 'welcome'
+        where c.user_id = @AccountId::text and c.keycloak_id is not null and c.status <> 'closed'
+        """;
+
+    /// <summary>The facts of users that have an account.</summary>
+    public async Task<IReadOnlyDictionary<(string Realm, string KeycloakId), AccountFacts>> ReadAsync(
+        IReadOnlyCollection<GrantUser> users, CancellationToken cancellationToken)
+    {
+        var rows = await dataSource.QueryPreparedAsync<FactsRow>(
+            FactsSql,
+            [
+                users.Column("Realms", NpgsqlDbType.Text, user => user.Realm),
+                users.Column("KeycloakIds", NpgsqlDbType.Text, user => user.KeycloakId),
+                users.Column("EmailHashes", NpgsqlDbType.Bytea, user => user.EmailHash),
+            ],
+            cancellationToken);
+        return rows.ToDictionary(row => (row.Realm, row.KeycloakId), FactsOf);
+    }
+
+    /// <summary>The user and the facts of an account; null where it has no user, or is closed.</summary>
+    public async Task<(string Realm, string KeycloakId, AccountFacts Facts)?> OfAccountAsync(
+        string accountId, CancellationToken cancellationToken)
+    {
+        var rows = await dataSource.QueryPreparedAsync<FactsRow>(
+            OfAccountSql, [new NpgsqlParameter("AccountId", NpgsqlDbType.Text) { Value = accountId }], cancellationToken);
+        return rows is [var row] ? (row.Realm, row.KeycloakId, FactsOf(row)) : null;
+    }
+
+    private static AccountFacts FactsOf(FactsRow row)
+    {
+        var evidence = (row.Evidence ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(item => item.Split(' '))
+            .ToLookup(
+                parts => parts[0], parts => (Task: parts[1], At: Instant(long.Parse(parts[2], CultureInfo.InvariantCulture))),
+                StringComparer.Ordinal);
+        return new AccountFacts(row.OpenedAt, row.Withheld, row.OpenedWith)
+        {
+            IsAddressTaken = row.IsAddressTaken,
+            Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
+            Reported = evidence["reported"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
+            Settling = evidence["settling"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
+        };
+    }
+
+    private static DateTimeOffset Instant(long microseconds) => DateTimeOffset.UnixEpoch.AddMicroseconds(microseconds);
+
+    private sealed record FactsRow(
+        string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
+        string? Evidence, bool IsAddressTaken);
+}

@@ -1,0 +1,119 @@
+-- Gives what is due to users that the same transaction converged. It is safe to repeat: the ledger's key makes each grant once, and the
+-- balance moves by rows really written. Where another statement gave the same grant meanwhile, this one ends and is repeated.
+-- The welcome is due only while the account has it withheld, or where this transaction opened the account: `xmin` tells its own rows.
+
+-- asked: the grants, one row each.
+with asked as (
+    select * from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Sources::text[], @Keys::text[], @Policies::text[],
+            @Versions::text[], @Amounts::numeric[], @Withheld::numeric[], @Rules::text[], @Exhausted::text[], @ToTiers::text[],
+            @Caps::numeric[], @ToUnlimited::boolean[], @Due::boolean[], @Seconds::double precision[], @Evidence::text[],
+            @EmailHashes::bytea[])
+        as a (realm, keycloak_id, read_at, source, grant_key, policy, version, amount, withheld, rule, exhausted, to_tier, cap,
+            to_unlimited, is_due, seconds, evidence, email_hash)
+),
+-- locked: the accounts, each with the grants asked for it. An older reading gives nothing.
+locked as (
+    select a.*, c.user_id, c.status, c.tier, c.credits_remaining as balance, c.withheld_credits,
+        credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at, p.activated_at, p.disabled_at, c.created_at as opened_at,
+        (select t.amount from credit_transactions t
+            where t.user_id = c.user_id and t.grant_key = 'signup' and t.xmin = pg_current_xact_id()::xid) as opened_with,
+        coalesce(@EndsFrom::timestamptz, now()) + make_interval(secs => a.seconds) as expires_at
+    from asked a
+    join keycloak_users k on k.realm = a.realm and k.keycloak_id = a.keycloak_id
+    join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+    join grant_policies p on p.realm = a.realm and p.policy = a.policy
+    where k.checked_at <= a.read_at and k.user_state in ('account', 'held')
+    order by c.user_id collate "C"
+    for no key update of c
+),
+-- payable: those that are due and were not given.
+payable as (
+    select l.* from locked l
+    where l.is_due and l.status = 'active' and l.disabled_at is null
+        and case when l.grant_key = 'welcome' then l.opened_with is not null or l.withheld_credits is not null
+            else l.opened_at >= l.activated_at end
+        and (select t.user_id from credit_transactions t where t.user_id = l.user_id and t.grant_key = l.grant_key) is null
+    offset 0
+),
+-- claimed: the addresses that welcomes are given for, each for one account.
+claimed as (
+    insert into granted_emails (email_hash, account_id, granted_at)
+    select distinct on (p.email_hash) p.email_hash, p.user_id, @Now
+    from payable p
+    where p.email_hash is not null
+    order by p.email_hash, p.user_id collate "C"
+    on conflict (email_hash) do nothing
+    returning email_hash, account_id
+),
+-- paid: what is really given, with the balance after each.
+paid as (
+    select p.*, p.balance + sum(p.amount) over earlier as balance_after,
+        p.booked_at + interval '1 microsecond' * (row_number() over earlier - 1) as at
+    from payable p
+    where p.email_hash is null
+        or (p.email_hash, p.user_id) in (select c.email_hash, c.account_id from claimed c)
+        or (select g.account_id from granted_emails g where g.email_hash = p.email_hash) = p.user_id
+    window earlier as (partition by p.user_id order by p.grant_key collate "C" rows unbounded preceding)
+),
+-- booked: the ledger rows.
+booked as (
+    insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+    select p.user_id, p.amount, p.balance_after, case when p.grant_key = 'welcome' then 'purchase' else 'bonus' end,
+        jsonb_strip_nulls(jsonb_build_object('tier', coalesce(p.to_tier, p.tier), 'reason',
+            case when p.grant_key = 'welcome' then 'initial_allocation' else 'policy' end, 'policy', p.policy, 'version', p.version,
+            'rule', p.rule, 'source', p.source)), p.at, p.grant_key
+    from paid p
+    order by p.user_id collate "C", p.grant_key collate "C"
+    on conflict (user_id, grant_key) do nothing
+    returning user_id
+),
+-- stamped: what decided, with each grant; the opening grant of a new account too.
+stamped as (
+    insert into credit_grants as g (user_id, grant_key, amount, category, priority, granted_at, expires_at, policy, policy_version, evidence)
+    select s.user_id, s.grant_key, s.amount, 'promotional', 50, s.at, s.expires_at, s.policy, s.version, s.evidence::jsonb
+    from (
+        select p.user_id, p.grant_key, p.amount, p.at, p.expires_at, p.policy, p.version, p.evidence from paid p
+        union all
+        select l.user_id, 'signup', l.opened_with, l.booked_at, l.expires_at, l.policy, l.version, null
+        from locked l
+        where l.grant_key = 'welcome' and l.opened_with > 0) s
+    order by s.user_id collate "C", s.grant_key collate "C"
+    on conflict (user_id, grant_key) do update set policy = excluded.policy, policy_version = excluded.policy_version,
+        expires_at = coalesce(excluded.expires_at, g.expires_at)
+),
+-- updated: the accounts with their new balances, and with what is withheld from now on.
+updated as (
+    update user_credits c
+    set tier = coalesce(t.to_tier, c.tier), monthly_cap = case when t.to_tier is null then c.monthly_cap else t.cap end,
+        unlimited = coalesce(t.to_unlimited, c.unlimited), credits_remaining = c.credits_remaining + t.given, credits_allocated = c.credits_allocated + t.welcome,
+        withheld_credits = case when t.is_welcomed then null when t.opened_with is not null then t.withheld else c.withheld_credits end,
+        withheld_before = case when t.is_welcomed then null else coalesce(t.opened_with, c.withheld_before) end,
+        withheld_tier = case when t.is_welcomed then null when t.opened_with is not null then c.tier else c.withheld_tier end,
+        next_expiry = least(c.next_expiry, t.next_expiry), updated_at = coalesce(t.last_at, c.updated_at)
+    from (
+        select l.user_id, coalesce(sum(p.amount), 0) as given, coalesce(sum(p.amount) filter (where p.grant_key = 'welcome'), 0) as welcome,
+            coalesce(bool_or(p.grant_key = 'welcome'), false) as is_welcomed, max(p.at) as last_at,
+            max(l.opened_with) filter (where l.grant_key = 'welcome' and l.withheld > 0) as opened_with,
+            max(l.withheld) filter (where l.grant_key = 'welcome') as withheld,
+            max(p.to_tier) as to_tier, max(p.cap) as cap, bool_or(p.to_unlimited) as to_unlimited,
+            min(case when p.user_id is not null or l.opened_with > 0 then l.expires_at end) as next_expiry
+        from locked l
+        left join paid p on p.user_id = l.user_id and p.grant_key = l.grant_key
+        group by l.user_id
+        having count(p.user_id) > 0 or max(l.opened_with) is not null) t
+    where c.user_id = t.user_id
+),
+-- audited: an audit row for each grant.
+audited as (
+    insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
+    select @Now, p.user_id, case when p.grant_key = 'welcome' then 'credit.welcome' else 'credit.grant' end, 'success', 'user_credits',
+        p.user_id, jsonb_strip_nulls(jsonb_build_object('source', p.source, 'grant', p.grant_key,
+            'amount', p.amount::numeric(20, 6)::text, 'policy', p.policy, 'version', p.version, 'rule', p.rule,
+            'budget_exhausted', p.exhausted, 'tier', p.to_tier))
+    from paid p
+)
+select p.realm, p.keycloak_id, p.user_id as account_id, p.grant_key as key, p.policy, p.amount as credits,
+    coalesce(p.to_tier, p.tier) as tier, p.balance_after as balance, p.exhausted
+from paid p
+where (select count(*) from booked) = (select count(*) from paid) or credit_overtaken()
+order by p.user_id collate "C", p.grant_key collate "C"

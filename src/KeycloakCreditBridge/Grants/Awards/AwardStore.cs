@@ -1,0 +1,111 @@
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Storage;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KeycloakCreditBridge.Grants.Awards;
+
+/// <summary>Gives what a plan says is due, in the transaction that converged the same users.</summary>
+internal static class AwardStore
+{
+    private static readonly string PaySql = SqlText.Of(typeof(AwardStore), "AwardStore.Pay.sql");
+
+    // Converging and giving lock a user's record first, so that two batches with the same users wait for each other here, in order.
+    private const string LockSql =
+        """
+        select 1 as locked
+        from unnest(@Realms::text[], @KeycloakIds::text[]) as w (realm, keycloak_id)
+        join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
+        order by k.realm collate "C", k.keycloak_id collate "C"
+        for no key update of k
+        """;
+
+    /// <summary>Locks the records of users whose accounts may be given something.</summary>
+    public static Task LockAsync(NpgsqlConnection connection, IReadOnlyCollection<Award> awards, CancellationToken cancellationToken) =>
+        connection.QueryPreparedAsync<int>(
+            LockSql,
+            [
+                awards.Column("Realms", NpgsqlDbType.Text, award => award.Realm),
+                awards.Column("KeycloakIds", NpgsqlDbType.Text, award => award.KeycloakId),
+            ],
+            cancellationToken);
+
+    /// <summary>Gives each award once, and records what was withheld from the accounts that this transaction opened.</summary>
+    /// <param name="connection">In the transaction that converged the users.</param>
+    /// <param name="awards">What is due, and what is withheld.</param>
+    /// <param name="now">The time of the ledger rows.</param>
+    /// <param name="endsFrom">From when ends count; null for the database's time.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public static async Task<IReadOnlyList<AwardedGrant>> GiveAsync(
+        NpgsqlConnection connection, IReadOnlyList<Award> awards, DateTimeOffset now, DateTimeOffset? endsFrom,
+        CancellationToken cancellationToken)
+    {
+        var affordable = await BudgetedAwards.TakeAsync(connection, awards, endsFrom, cancellationToken);
+        var given = await PayAsync(connection, affordable, now, endsFrom, cancellationToken);
+        await BudgetedAwards.GiveBackAsync(connection, affordable, given, now, endsFrom, cancellationToken);
+        return given;
+    }
+
+    private static Task<IReadOnlyList<AwardedGrant>> PayAsync(
+        NpgsqlConnection connection, IReadOnlyCollection<Award> awards, DateTimeOffset now, DateTimeOffset? endsFrom,
+        CancellationToken cancellationToken) =>
+        connection.QueryPreparedAsync<AwardedGrant>(
+            PaySql,
+            [
+                awards.Column("Realms", NpgsqlDbType.Text, award => award.Realm),
+                awards.Column("KeycloakIds", NpgsqlDbType.Text, award => award.KeycloakId),
+                awards.Column("ReadAts", NpgsqlDbType.TimestampTz, award => award.ReadAt.UtcDateTime),
+                awards.Column("Sources", NpgsqlDbType.Text, award => award.Source),
+                awards.Column("Keys", NpgsqlDbType.Text, award => award.Key),
+                awards.Column("Policies", NpgsqlDbType.Text, award => award.Policy),
+                awards.Column("Versions", NpgsqlDbType.Text, award => award.Version),
+                awards.Column("Amounts", NpgsqlDbType.Numeric, award => award.Choice.Credits),
+                awards.Column("Withheld", NpgsqlDbType.Numeric, award => award.Withheld),
+                awards.Column("Rules", NpgsqlDbType.Text, award => award.Choice.Rule),
+                awards.Column("Exhausted", NpgsqlDbType.Text, award => award.Exhausted),
+                awards.Column("ToTiers", NpgsqlDbType.Text, award => award.Choice.Terms?.Name),
+                awards.Column("Caps", NpgsqlDbType.Numeric, award => award.Choice.Terms?.MonthlyCap),
+                awards.Column("ToUnlimited", NpgsqlDbType.Boolean, award => award.Choice.Terms?.Unlimited),
+                awards.Column("Due", NpgsqlDbType.Boolean, award => award.IsDue),
+                awards.Column("Seconds", NpgsqlDbType.Double, award => award.Choice.ExpiresAfter?.TotalSeconds),
+                awards.Column("Evidence", NpgsqlDbType.Text, award => award.Evidence),
+                awards.Column("EmailHashes", NpgsqlDbType.Bytea, award => award.EmailHash),
+                new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
+                new NpgsqlParameter("EndsFrom", NpgsqlDbType.TimestampTz) { Value = endsFrom?.UtcDateTime ?? (object)DBNull.Value },
+            ],
+            cancellationToken);
+}
+
+/// <summary>A grant for one user.</summary>
+/// <param name="ReadAt">When Keycloak was asked: a newer reading on record withholds it.</param>
+/// <param name="Source">What led to the user.</param>
+/// <param name="Key">The ledger's `grant_key`.</param>
+/// <param name="Policy">The policy that gives it.</param>
+/// <param name="Version">Stands for the policy's configuration.</param>
+/// <param name="Choice">What it comes to.</param>
+/// <param name="Withheld">What a new account records as withheld until it is given.</param>
+/// <param name="IsDue">Whether it is given now; otherwise a new account only records that it waits.</param>
+internal sealed record Award(
+    string Realm, string KeycloakId, DateTimeOffset ReadAt, string Source, string Key, string Policy, string Version,
+    GrantChoice Choice, decimal Withheld, bool IsDue)
+{
+    /// <summary>What it comes to where the budget of <see cref="Choice"/> is used up, in this order.</summary>
+    public IReadOnlyList<GrantChoice> Others { get; init; } = [];
+
+    /// <summary>Whether it has an end, or has one where a budget is used up.</summary>
+    public bool HasEnd => Others.Prepend(Choice).Any(choice => choice.ExpiresAfter is not null);
+
+    /// <summary>Rules whose budgets are used up, by comma; null when none is.</summary>
+    public string? Exhausted { get; init; }
+
+    /// <summary>What was true when it was given, as JSON without secrets and addresses; null where nothing is to be said.</summary>
+    public string? Evidence { get; init; }
+
+    /// <summary>The address that it is given for, once for all accounts; null where addresses are not counted.</summary>
+    public byte[]? EmailHash { get; init; }
+}
+
+/// <summary>A grant that was given.</summary>
+internal sealed record AwardedGrant(
+    string Realm, string KeycloakId, string AccountId, string Key, string Policy, decimal Credits, string Tier, decimal Balance,
+    string? Exhausted);

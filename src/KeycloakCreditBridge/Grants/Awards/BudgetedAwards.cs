@@ -1,0 +1,81 @@
+using System.Collections.Immutable;
+using KeycloakCreditBridge.Grants.Budgets;
+using Npgsql;
+
+namespace KeycloakCreditBridge.Grants.Awards;
+
+/// <summary>Takes what awards come to from the budgets of their rules, in the transaction that gives them.</summary>
+internal static class BudgetedAwards
+{
+    /// <summary>The awards, each with the first choice whose budget has enough left.</summary>
+    public static async Task<IReadOnlyList<Award>> TakeAsync(
+        NpgsqlConnection connection, IReadOnlyList<Award> awards, DateTimeOffset? at, CancellationToken cancellationToken)
+    {
+        List<Award> done = [.. awards.Where(award => !IsLimited(award))];
+        // In the order of names, so that two batches take from the same budgets in one order.
+        var open = awards.Where(IsLimited).ToImmutableSortedDictionary(Key, award => award);
+        while (open.Count > 0)
+        {
+            var name = open.Values.Select(BudgetOf).Min(StringComparer.Ordinal)!;
+            Award[] asking = [.. open.Values.Where(award => BudgetOf(award) == name)];
+            open = open.RemoveRange(asking.Select(Key));
+            var taken = await TakeAsync(connection, name, asking, at, cancellationToken);
+            done.AddRange(asking.Where(taken.Contains));
+            foreach (var other in asking.Where(award => !taken.Contains(award)).Select(Next))
+            {
+                if (IsLimited(other))
+                    open = open.Add(Key(other), other);
+                else
+                    done.Add(other);
+            }
+        }
+
+        return done;
+    }
+
+    /// <summary>Gives back what was taken for awards that were not given after all.</summary>
+    public static async Task GiveBackAsync(
+        NpgsqlConnection connection, IReadOnlyList<Award> awards, IReadOnlyList<AwardedGrant> given, DateTimeOffset now, DateTimeOffset? at,
+        CancellationToken cancellationToken)
+    {
+        var paid = given.Select(grant => (grant.Realm, grant.KeycloakId, grant.Key)).ToHashSet();
+        var unpaid = awards.Where(award => IsLimited(award) && !paid.Contains((award.Realm, award.KeycloakId, award.Key)));
+        foreach (var group in unpaid.GroupBy(BudgetOf, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal))
+        {
+            await BudgetStore.GiveBackAsync(
+                connection, group.Key, group.First().Choice.Budget!.Per, group.Sum(award => award.Choice.Credits), at ?? now, at,
+                cancellationToken);
+        }
+    }
+
+    // All at once where all fit, so that a batch of thousands costs one statement.
+    private static async Task<HashSet<Award>> TakeAsync(
+        NpgsqlConnection connection, string name, Award[] asking, DateTimeOffset? at, CancellationToken cancellationToken)
+    {
+        var budget = asking[0].Choice.Budget!;
+        if (await BudgetStore.TakeAsync(connection, name, budget, asking.Sum(award => award.Choice.Credits), at, cancellationToken))
+            return [.. asking];
+        HashSet<Award> taken = [];
+        foreach (var award in asking)
+        {
+            if (!await BudgetStore.TakeAsync(connection, name, budget, award.Choice.Credits, at, cancellationToken))
+                break;
+            taken.Add(award);
+        }
+
+        return taken;
+    }
+
+    private static Award Next(Award award) => award with
+    {
+        Choice = award.Others[0],
+        Others = [.. award.Others.Skip(1)],
+        Exhausted = award.Exhausted is null ? award.Choice.Rule : $"{award.Exhausted},{award.Choice.Rule}",
+    };
+
+    private static bool IsLimited(Award award) => award.IsDue && award.Choice.Budget is not null;
+
+    private static string BudgetOf(Award award) => $"{award.Realm}:{award.Policy}:{award.Choice.Rule}";
+
+    private static string Key(Award award) => $"{award.Realm}\n{award.KeycloakId}\n{award.Key}";
+}

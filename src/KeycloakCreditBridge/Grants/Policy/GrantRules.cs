@@ -1,0 +1,56 @@
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Grants.Policy.Settings;
+using KeycloakCreditBridge.Grants.Policy.Tasks;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Grants.Policy;
+
+/// <summary>The policies of each realm.</summary>
+internal sealed class GrantRules(IOptions<GrantsOptions> options)
+{
+    private readonly RealmPolicies _common = new(options.Value.Welcome, options.Value.Tasks);
+
+    private readonly Dictionary<string, RealmPolicies> _realms = options.Value.Realms.ToDictionary(
+        realm => realm.Key,
+        realm => new RealmPolicies(realm.Value.Welcome ?? options.Value.Welcome, realm.Value.Tasks ?? options.Value.Tasks),
+        StringComparer.Ordinal);
+
+    /// <summary>The policies of a realm; null where none is configured.</summary>
+    public RealmPolicies? Of(string realm) => _realms.GetValueOrDefault(realm, _common) is { IsEmpty: false } policies ? policies : null;
+}
+
+/// <summary>What a realm's users can be given.</summary>
+internal sealed class RealmPolicies(WelcomeOptions? welcome, IReadOnlyDictionary<string, TaskOptions> tasks)
+{
+    /// <summary>Null where the opening grant is as `Provisioning` says.</summary>
+    public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(welcome);
+
+    public IReadOnlyList<TaskTerms> Tasks { get; } = [.. tasks.Select(task => new TaskTerms(task.Key, task.Value))];
+
+    public bool IsEmpty => Welcome is null && Tasks.Count == 0;
+
+    /// <summary>Names of all policies.</summary>
+    public IEnumerable<string> Names => [.. Welcome is null ? [] : new[] { WelcomeTerms.Policy }, .. Tasks.Select(task => task.Key)];
+
+    /// <summary>What has to be read of a user to decide what the bridge does not know to be decided.</summary>
+    /// <param name="facts">The facts of the account; null where there is none.</param>
+    public NeededEvidence NeededFor(AccountFacts? facts)
+    {
+        var rules = Welcome is not null && (facts is null || facts.Withheld is not null) ? Welcome.Rules : [];
+        var open = Tasks.Where(task => facts is null || TaskPlan.IsOpen(task, facts)).ToList();
+        return new(
+            rules.Any(rule => rule.NeedsIdentityProviders) || open.Exists(task => task.NeedsIdentityProviders),
+            rules.Any(rule => rule.NeedsGroups) || open.Exists(task => task.NeedsGroups),
+            rules.Any(rule => rule.NeedsRoles) || open.Exists(task => task.NeedsRoles),
+            open.Exists(task => task.NeedsCredentials),
+            rules.Any(rule => rule.NeedsAttributes) || open.Exists(task => task.NeedsAttributes));
+    }
+}
+
+/// <summary>What has to be read of a user beside what a listing shows.</summary>
+internal sealed record NeededEvidence(bool IdentityProviders, bool Groups, bool RealmRoles, bool Credentials, bool Attributes)
+{
+    public static readonly NeededEvidence Nothing = new(false, false, false, false, false);
+
+    public bool IsAny => this != Nothing;
+}

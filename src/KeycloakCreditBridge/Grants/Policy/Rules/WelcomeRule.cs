@@ -1,0 +1,69 @@
+using KeycloakCreditBridge.Grants.Budgets;
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Grants.Policy.Settings;
+
+namespace KeycloakCreditBridge.Grants.Policy.Rules;
+
+/// <summary>A rule of the welcome, ready to be asked.</summary>
+internal sealed class WelcomeRule
+{
+    private readonly RuleWhenOptions? _when;
+    private readonly DomainSet? _domains;
+    private readonly string[] _attribute;
+
+    /// <param name="options">As configured.</param>
+    /// <param name="number">Its place in the list.</param>
+    public WelcomeRule(WelcomeRuleOptions options, int number)
+    {
+        _when = options.When;
+        Name = options.Name.Length > 0 ? options.Name : FormattableString.Invariant($"rule-{number}");
+        Credits = options.Credits ?? 0m;
+        Tier = options.Tier.Length > 0 ? options.Tier : null;
+        ExpiresAfter = options.ExpiresAfter;
+        Budget = options.Budget is { } budget ? new Budget(budget.Credits, budget.Per) : null;
+        _attribute = (_when?.Attribute ?? "").Split('=', 2);
+        _domains = _when is { EmailDomain.Length: > 0 } or { EmailDomainFile.Length: > 0 }
+            ? new DomainSet([
+                .. _when.EmailDomain.Length > 0 ? [_when.EmailDomain] : Array.Empty<string>(),
+                .. _when.EmailDomainFile.Length > 0 ? DomainSet.Lines(_when.EmailDomainFile) : [],
+            ])
+            : null;
+    }
+
+    public string Name { get; }
+
+    /// <summary>All welcome credits of a user that it applies to.</summary>
+    public decimal Credits { get; }
+
+    /// <summary>The account's tier then; null where it stays.</summary>
+    public string? Tier { get; }
+
+    public TimeSpan? ExpiresAfter { get; }
+
+    /// <summary>Null without a limit.</summary>
+    public Budget? Budget { get; }
+
+    public bool NeedsGroups => _when is { Group.Length: > 0 };
+
+    public bool NeedsRoles => _when is { Role.Length: > 0 };
+
+    public bool NeedsIdentityProviders => _when is { IdentityProvider.Length: > 0 };
+
+    public bool NeedsAttributes => _when is { Attribute.Length: > 0 };
+
+    /// <summary>The attribute that decides, where only administrators may edit it; null otherwise.</summary>
+    public string? TrustedAttribute => _when is { Attribute.Length: > 0, AdministratorsOnly: true } ? _attribute[0] : null;
+
+    /// <summary>Whether all conditions hold for a user that was read as fully as they need.</summary>
+    public bool Matches(GrantUser user) =>
+        (!NeedsGroups || user.Groups!.Any(path => IsIn(path, _when!.Group)))
+        && (!NeedsRoles || user.RealmRoles!.Contains(_when!.Role, StringComparer.Ordinal))
+        && (!NeedsIdentityProviders || user.IdentityProviders!.Contains(_when!.IdentityProvider, StringComparer.Ordinal))
+        && (!NeedsAttributes
+            || user.Attributes!.GetValueOrDefault(_attribute[0])?.Contains(_attribute[1], StringComparer.Ordinal) == true)
+        && (_domains is null || (user is { EmailVerified: true, Email: { } email } && _domains.Has(email)));
+
+    private static bool IsIn(string path, string group) => group.EndsWith("/*", StringComparison.Ordinal)
+        ? path.StartsWith(group.AsSpan(0, group.Length - 1), StringComparison.Ordinal)
+        : path == group;
+}

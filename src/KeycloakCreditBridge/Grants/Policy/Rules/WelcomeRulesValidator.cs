@@ -1,0 +1,60 @@
+using System.Globalization;
+using KeycloakCreditBridge.Grants.Policy.Settings;
+
+namespace KeycloakCreditBridge.Grants.Policy.Rules;
+
+/// <summary>What is wrong with the rules of a welcome.</summary>
+internal static class WelcomeRulesValidator
+{
+    private const int MostRules = 200;
+
+    public static IEnumerable<string> Problems(string key, IReadOnlyList<WelcomeRuleOptions> rules)
+    {
+        if (rules.Count > MostRules)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{key} has {rules.Count} rules: give at most {MostRules}.");
+        for (var index = 0; index < rules.Count; index++)
+        {
+            var rule = rules[index];
+            var at = string.Create(CultureInfo.InvariantCulture, $"{key}:{index}");
+            if (rule.When is null && index < rules.Count - 1)
+                yield return $"{at} has no When and applies to everyone, so the rules behind it are never reached: move it to the end.";
+            if (rule.Name.Length > 0 && rules.Take(index).Any(other => other.Name == rule.Name))
+                yield return $"{at}:Name is '{rule.Name}' a second time: choose another name.";
+            foreach (var problem in RuleProblems(at, rule).Concat(rule.When is { } when ? WhenProblems($"{at}:When", when) : []))
+                yield return problem;
+            if (rule is { When: { Attribute.Length: > 0, AdministratorsOnly: false } claimed, Budget: null })
+            {
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{at} pays {rule.Credits} credits for a claim that any user can make (attribute {claimed.Attribute}): give it a "
+                    + $"Budget, or set When:AdministratorsOnly where only administrators can edit the attribute.");
+            }
+        }
+    }
+
+    private static IEnumerable<string> RuleProblems(string at, WelcomeRuleOptions rule)
+    {
+        if (rule.Credits is not { } credits)
+            yield return $"{at}:Credits is missing: give the welcome credits of such a user.";
+        else if (GrantAmount.ProblemWith(credits) is { } problem)
+            yield return $"{at}:Credits {problem}";
+        if (GrantsOptionsValidator.ProblemWith(rule.ExpiresAfter) is { } end)
+            yield return $"{at}:ExpiresAfter {end}";
+        if (rule.Budget is { } budget && GrantAmount.ProblemWith(budget.Credits) is { } limit)
+            yield return $"{at}:Budget:Credits {limit}";
+    }
+
+    private static IEnumerable<string> WhenProblems(string at, RuleWhenOptions when)
+    {
+        if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "" })
+            yield return $"{at} names no condition: name one, or remove When from the last rule.";
+        if (when.Group.Length > 0 && (when.Group.Length < 2 || !when.Group.StartsWith('/') || when.Group.EndsWith('/')))
+            yield return $"{at}:Group is '{when.Group}': give the group's whole path, such as /partners or /partners/*.";
+        if (when.EmailDomain.Length > 0 && DomainSet.ProblemWith(when.EmailDomain) is { } domain)
+            yield return $"{at}:EmailDomain {domain}.";
+        if (when.EmailDomainFile.Length > 0 && DomainSet.ProblemWithFile(when.EmailDomainFile) is { } file)
+            yield return $"{at}:EmailDomainFile is '{when.EmailDomainFile}', which {file}.";
+        if (when.Attribute.Length > 0 && when.Attribute.IndexOf('=', StringComparison.Ordinal) < 1)
+            yield return $"{at}:Attribute is '{when.Attribute}': give name=value.";
+    }
+}

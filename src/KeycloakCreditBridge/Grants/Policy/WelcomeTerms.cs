@@ -1,0 +1,70 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Grants.Policy.Rules;
+using KeycloakCreditBridge.Grants.Policy.Settings;
+
+namespace KeycloakCreditBridge.Grants.Policy;
+
+/// <summary>The welcome of a realm as it is configured.</summary>
+internal sealed class WelcomeTerms(WelcomeOptions options)
+{
+    /// <summary>Name of the policy, and key of the grant that pays what was withheld.</summary>
+    public const string Policy = Requirements.Welcome;
+
+    /// <summary>Stands for the configuration on the grants that it gave.</summary>
+    public string Version { get; } =
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(options)))[..6]);
+
+    /// <summary>Null for those of the opening tier.</summary>
+    public decimal? Credits { get; } = options.Credits;
+
+    public IReadOnlyList<WelcomeRule> Rules { get; } = [.. options.Rules.Select((rule, index) => new WelcomeRule(rule, index))];
+
+    public IReadOnlyList<string> Requires { get; } = [.. options.Requires];
+
+    public TimeSpan? VerifyWithin { get; } = options.VerifyWithin;
+
+    public TimeSpan? ExpiresAfter { get; } = options.ExpiresAfter;
+
+    /// <summary>What a new account opens with, and what waits.</summary>
+    /// <param name="user">The user.</param>
+    /// <param name="tierCredits">What the account would open with if there were no policy.</param>
+    public Share ShareOf(GrantUser user, decimal tierCredits)
+    {
+        var all = user.HasMappedTier ? tierCredits : options.Credits ?? tierCredits;
+        var atOnce = Rules.Count > 0 || RequiresOf(user).Any() ? Math.Min(options.Before, all) : all;
+        return new Share(atOnce, all - atOnce);
+    }
+
+    /// <summary>Whether the user was read as fully as the rules need.</summary>
+    public bool CanDecide(GrantUser user) => Rules.All(rule =>
+        (!rule.NeedsGroups || user.Groups is not null) && (!rule.NeedsRoles || user.RealmRoles is not null)
+        && (!rule.NeedsIdentityProviders || user.IdentityProviders is not null)
+        && (!rule.NeedsAttributes || user.Attributes is not null));
+
+    /// <summary>What the welcome comes to, in the order in which budgets are asked; the last choice has none.</summary>
+    public IEnumerable<GrantChoice> ChoicesOf(GrantUser user, AccountFacts facts)
+    {
+        foreach (var rule in Rules.Where(rule => rule.Matches(user)))
+        {
+            yield return new GrantChoice(
+                rule.Name, Math.Max(rule.Credits - facts.OpenedWith, 0m), rule.Budget, rule.ExpiresAfter ?? ExpiresAfter,
+                user.HasMappedTier ? null : rule.Tier);
+            if (rule.Budget is null)
+                yield break;
+        }
+
+        yield return new GrantChoice(null, facts.Withheld ?? 0m, null, ExpiresAfter, null);
+    }
+
+    /// <summary>What the user must meet. An address can count once only where it is verified.</summary>
+    public IEnumerable<string> RequiresOf(GrantUser user) =>
+        user.CountsAddresses ? Requires.Union([Requirements.EmailVerified], StringComparer.Ordinal) : Requires;
+}
+
+/// <summary>How welcome credits are divided.</summary>
+/// <param name="AtOnce">The opening grant.</param>
+/// <param name="Withheld">What waits for the requirements.</param>
+internal sealed record Share(decimal AtOnce, decimal Withheld);

@@ -1,0 +1,120 @@
+using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Provisioning.Policy;
+
+namespace KeycloakCreditBridge.Provisioning.Awards;
+
+/// <summary>Asks the plan for each user of a batch what is due, before the batch is converged.</summary>
+internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation activation)
+{
+    /// <summary>
+    /// The batch with what its accounts open with under the policies, and the awards that follow. Where no policy concerns a user of the
+    /// batch, it stays as it is and nothing is read.
+    /// </summary>
+    public async Task<PlannedBatch> PlanAsync(DesiredState[] batch, CancellationToken cancellationToken)
+    {
+        var users = batch.Where(Concerns).Select(state => state.Grants!).ToList();
+        if (users.Count == 0)
+            return new PlannedBatch(batch, [], []);
+        var known = await facts.ReadAsync(users, cancellationToken);
+        List<DesiredState> states = new(batch.Length);
+        List<Award> awards = [];
+        List<TaskEvidence> evidence = [];
+        foreach (var state in batch)
+        {
+            if (!Concerns(state))
+            {
+                states.Add(state);
+                continue;
+            }
+
+            var active = await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken);
+            var (planned, plan) = known.TryGetValue((state.Realm, state.KeycloakId), out var account)
+                ? Planned(state, account with { Activated = active }, awards)
+                : await OpenedAsync(state, active, awards, cancellationToken);
+            states.Add(planned);
+            evidence.AddRange(EvidenceOf(state, plan));
+        }
+
+        return new PlannedBatch([.. states], awards, evidence);
+    }
+
+    private static bool Concerns(DesiredState state) =>
+        state is { Grants: not null, Policies: not null, State: UserState.Account or UserState.Held };
+
+    private static (DesiredState State, PlannedGrants Plan) Planned(DesiredState state, AccountFacts account, List<Award> awards)
+    {
+        var plan = GrantPlan.Of(state.Grants!, account, state.Policies!, state.ReadAt);
+        if (state.State == UserState.Account)
+            awards.AddRange(plan.Due.Select(due => AwardOf(state, due)));
+        return (WithHint(state, plan), plan);
+    }
+
+    // Under a policy the plan decides what waits for an address, and claims it: the converging statement opens with what is given at once.
+    private async Task<(DesiredState State, PlannedGrants Plan)> OpenedAsync(
+        DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, List<Award> awards, CancellationToken cancellationToken)
+    {
+        var isWelcomed = state.Policies!.Welcome is not null && state.Opening is { Unlimited: false }
+            && await activation.IsActiveAsync(state.Realm, WelcomeTerms.Policy, cancellationToken);
+        var share = isWelcomed ? state.Policies.Welcome!.ShareOf(state.Grants!, state.Opening!.Amount) : null;
+        // The account is opened after the policies were activated, whatever the clock said when Keycloak was asked.
+        var account = new AccountFacts(DateTimeOffset.MaxValue, share?.Withheld, share?.AtOnce ?? 0m) { Activated = active };
+        var plan = GrantPlan.Of(state.Grants!, account with { OpenedAt = OpenedAt(state, active) }, state.Policies, state.ReadAt);
+        awards.AddRange(plan.Due.Select(due => AwardOf(state, due) with { Withheld = WithheldOf(due, share) }));
+        awards.AddRange(plan.Offers.Where(offer => offer.Key == WelcomeTerms.Policy)
+            .Select(offer => AwardOf(state, offer) with { Withheld = WithheldOf(offer, share) }));
+        return (WithHint(state, plan) with
+        {
+            Opening = share is null ? state.Opening : state.Opening! with { Amount = share.AtOnce },
+            EmailHash = share is null ? state.EmailHash : null,
+            AwaitsVerification = share is null && state.AwaitsVerification,
+        }, plan);
+    }
+
+    private static DateTimeOffset OpenedAt(DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active) =>
+        active.Values.Append(state.ReadAt).Max();
+
+    private static decimal WithheldOf(GrantOffer offer, Share? share) => offer.Key == WelcomeTerms.Policy ? share!.Withheld : 0m;
+
+    // The worker reads in full what a listing or a token does not show.
+    private static DesiredState WithHint(DesiredState state, PlannedGrants plan) =>
+        state.State == UserState.Account && plan.Offers.Any(offer => offer.IsUndecided) ? state with { LeavesHint = true } : state;
+
+    private static IEnumerable<TaskEvidence> EvidenceOf(DesiredState state, PlannedGrants plan) =>
+    [
+        .. plan.Settling.Select(task => new TaskEvidence(state.Realm, state.KeycloakId, task.Task, task.SeenAt, task.DueAt)),
+        .. plan.Undone.Select(task => new TaskEvidence(state.Realm, state.KeycloakId, task, state.ReadAt, null)),
+    ];
+
+    private static Award AwardOf(DesiredState state, GrantOffer offer)
+    {
+        GrantChoice[] choices = offer.Choices.Count > 0
+            ? [.. offer.Choices.Select(choice => WithTerms(choice, state.Tiers))]
+            : [new GrantChoice(null, offer.Credits, null, state.Policies!.Welcome?.ExpiresAfter, null)];
+        var isDue = offer.Choices.Count > 0 && state.State == UserState.Account && (offer.Credits > 0 || choices[0].Rule is not null);
+        return new(
+            state.Realm, state.KeycloakId, state.ReadAt, state.Source, offer.Key, offer.Policy, offer.Version, choices[0], 0m, isDue)
+        {
+            Others = choices[1..],
+            Evidence = EvidenceOf(state.Grants!),
+            EmailHash = offer.Key == WelcomeTerms.Policy ? state.Grants!.EmailHash : null,
+        };
+    }
+
+    private static GrantChoice WithTerms(GrantChoice choice, TierCatalogue tiers) =>
+        choice.Tier is { } tier && tiers.Find(tier) is { } terms
+            ? choice with { Terms = new AwardedTier(terms.Tier, terms.MonthlyCap, terms.Unlimited) }
+            : choice;
+
+    // What a person may want to know later, without the address.
+    private static string EvidenceOf(GrantUser user) => $"{{\"email_verified\":{(user.EmailVerified ? "true" : "false")}}}";
+}
+
+/// <param name="States">The batch as it is to be converged.</param>
+/// <param name="Awards">What follows in the same transaction.</param>
+/// <param name="Evidence">What is kept about tasks that are not paid yet.</param>
+internal sealed record PlannedBatch(DesiredState[] States, IReadOnlyList<Award> Awards, IReadOnlyList<TaskEvidence> Evidence)
+{
+    public bool HasGrants => Awards.Count + Evidence.Count > 0;
+}

@@ -1,0 +1,50 @@
+-- What the bridge holds about tasks that are not paid: since when their evidence stands, or that an application reported them.
+create table task_evidence (
+    user_id text collate "C" not null,
+    task text collate "C" not null,
+    kind text not null check (kind in ('settling', 'reported')),
+    seen_at timestamptz not null,
+    client text,
+    detail jsonb,
+    primary key (user_id, task)
+);
+
+-- Times at which grants of a user are evaluated again, each once.
+create table scheduled_evaluations (
+    realm text collate "C" not null,
+    keycloak_id text collate "C" not null,
+    what text collate "C" not null,
+    due_at timestamptz not null,
+    primary key (realm, keycloak_id, what)
+);
+
+create index scheduled_evaluations_due on scheduled_evaluations (due_at);
+
+-- Gives every row of a realm the realm's new name, in the bridge's own tables alone: others may stand in the same schema, and a column
+-- `realm` of theirs means something else. A migration that makes a table with a column `realm` replaces this function. With `dry` it
+-- counts only.
+create or replace function credit_rename_realm(old_name text, new_name text, dry boolean) returns table (relation text, moved bigint)
+    language plpgsql as $$
+declare
+    found record;
+begin
+    for found in
+        select c.oid::regclass as name, c.relname::text as label
+        from pg_class c
+        where c.relnamespace = (select o.relnamespace from pg_class o where o.oid = to_regclass('user_credits'))
+            and c.relname in
+                ('analytics_expiries', 'analytics_funnel', 'analytics_latency', 'deliveries', 'grant_policies', 'keycloak_users',
+                'overwritten_users', 'poll_cursors', 'reconcile_runs', 'scheduled_evaluations', 'unproven_deliveries', 'user_credits',
+                'user_hints')
+        order by c.relname
+    loop
+        if dry then
+            execute format('select count(*) from %s where realm = $1', found.name) into moved using old_name;
+        else
+            execute format('update %s set realm = $2 where realm = $1', found.name) using old_name, new_name;
+            get diagnostics moved = row_count;
+        end if;
+        relation := found.label;
+        return next;
+    end loop;
+end $$;
