@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Tests.Grants;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
@@ -44,6 +45,32 @@ public sealed class RenameTests(PostgresFixture postgres)
             [$"{A} r-1", $"{A} r-2", $"{B} r-1", $"{B} r-2"],
                 await fixture.Database.QueryAsync<string>("select user_id || ' ' || record_id from usage_records order by 1"));
         Assert.Empty(await fixture.DifferencesAsync(User("ana", B)));
+    }
+
+    [Fact]
+    public async Task Grants_with_their_ends_and_checkpoints_follow_the_account()
+    {
+        await using var fixture = await StartAsync(postgres, ByEmail);
+        await fixture.ReadAsync(User("ana", A));
+        await fixture.Database.ExecuteAsync(
+            """
+            insert into credit_grants (user_id, grant_key, amount, granted_at, expires_at)
+            select user_id, 'signup', 5, updated_at, now() - interval '1 second' from user_credits;
+            update user_credits set next_expiry = now() - interval '1 second';
+            insert into lot_checkpoints (user_id, booked_at, entry_id, state)
+            select user_id, created_at, id, '{"Debt": 0, "Lots": []}' from credit_transactions
+            """);
+        await fixture.ReadAsync(User("ana", B));
+        Assert.Equal(
+            [$"{B} checkpoint", $"{B} signup"],
+            await fixture.Database.QueryAsync<string>(
+                "select user_id || ' ' || grant_key from credit_grants union all "
+                    + "select user_id || ' checkpoint' from lot_checkpoints order by 1"));
+
+        await using var grants = new GrantFixture(new TestDatabase(fixture.Database.ConnectionString), DateTimeOffset.UtcNow);
+        await fixture.Database.ExecuteAsync("delete from lot_checkpoints");
+        Assert.True(await grants.Book.SettleAsync(B, TestContext.Current.CancellationToken));
+        Assert.Equal([$"{B} active 0.00 of ana"], await fixture.AccountsAsync());
     }
 
     [Fact]
