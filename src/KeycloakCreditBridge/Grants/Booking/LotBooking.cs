@@ -48,7 +48,13 @@ internal sealed class LotBooking(NpgsqlDataSource dataSource, GrantClock ends, G
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var due = await BookingStore.LockNextAsync(connection, limit, ends.At, cancellationToken);
-        await SettleLockedAsync(connection, due, fromStart: false, cancellationToken);
+        if (due.Count == 0)
+            return 0;
+        var simple = (await BookingStore.BookSimpleAsync(connection, due, clock.GetUtcNow(), cancellationToken))
+            .ToDictionary(account => account.AccountId, account => account.Remainder, StringComparer.Ordinal);
+        metrics.Expired(simple.Count(account => account.Value > 0m), simple.Values.Sum());
+        await SettleLockedAsync(
+            connection, [.. due.Where(account => !simple.ContainsKey(account.AccountId))], fromStart: false, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return due.Count;
     }
