@@ -25,8 +25,24 @@ internal static class KillPoint
         [Saved] = Save,
         // Everything was read; no account was closed.
         ["scanned"] = "as not_shown from reconcile_absent",
-        // Accounts with ended credits are locked and their lots known; nothing is booked out.
+        // The sweep, statement by statement: accounts are locked, simple ones booked, the others replayed and booked.
+        ["due"] = "from user_credits c cross join transaction",
+        ["simple"] = "greatest(c.credits_remaining, 0) as remainder",
+        ["checkpoints"] = "from lot_checkpoints k where k.user_id = any",
+        ["stamps"] = "g.evidence::text as evidence from credit_grants g",
+        ["rows"] = "t.metadata ->> 'takes' end as takes",
         ["lots"] = "as earlier from credit_transactions t where t.user_id = b.user_id",
+        // A void: the account is locked, and its lots are known when it is asked whether it was done before.
+        ["locked"] = "now()) as at from user_credits c where c.user_id = any",
+        ["void_before"] = "select 1 as found from credit_transactions t",
+        ["void"] = "'reason', 'void', 'grant',",
+        // A refund: it is asked whether anything in the account ends, then written.
+        ["has_ends"] = "starts_with(t.grant_key, 'void:') or t.metadata ?",
+        ["refund"] = "insert into usage_refunds",
+        // The end of a period: accounts are locked, those with lots found, and all renewed.
+        ["period_locks"] = "as is_due from walked w join user_credits c",
+        ["period_lots"] = "from credit_grants g where g.user_id = c.user_id limit 1) is not null",
+        ["period"] = "renewed, granted, credits, forfeited from summed",
         // A batch of accounts is closed; the run does not know yet.
         ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
     };

@@ -22,11 +22,20 @@ public sealed class SweepKillTests
             insert into credit_transactions (user_id, amount, balance_after, transaction_type, grant_key, created_at)
             select user_id, 5, 5, 'bonus', 'trial', now() - interval '40 days' from accounts)
         insert into credit_grants (user_id, grant_key, amount, granted_at, expires_at)
-        select user_id, 'trial', 5, now() - interval '40 days', now() - interval '10 days' from accounts
+        select user_id, 'trial', 5, now() - interval '40 days', now() - interval '10 days' from accounts;
+        -- Every second account needs a replay.
+        insert into credit_transactions (user_id, amount, balance_after, transaction_type, created_at)
+        select 'user-' || n, 0, 5, 'adjustment', now() - interval '39 days' from generate_series(2, @Accounts, 2) n
         """;
 
     [Theory]
+    [InlineData("due", 0)]
+    [InlineData("simple", 0)]
+    [InlineData("checkpoints", 0)]
+    [InlineData("stamps", 0)]
+    [InlineData("rows", 0)]
     [InlineData("lots", 0)]
+    [InlineData("due:2", 1_000)]
     [InlineData("lots:2", 1_000)]
     public async Task A_killed_sweep_leaves_each_account_done_or_not_and_the_next_one_does_the_rest(string step, int done)
     {
