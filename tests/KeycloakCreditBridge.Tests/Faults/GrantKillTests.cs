@@ -2,7 +2,6 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Grants;
-using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
@@ -10,7 +9,6 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// <summary>
 /// The real executable is killed at each statement of a void and of a period's end. Nothing is done, and the repetition does it once.
 /// </summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
 public sealed partial class GrantKillTests(PostgresFixture postgres)
 {
     private const string SumsSql =

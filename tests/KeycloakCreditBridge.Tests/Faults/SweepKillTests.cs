@@ -1,13 +1,11 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Grants;
-using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed while it sweeps ended credits.</summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
-public sealed class SweepKillTests
+public sealed class SweepKillTests(PostgresFixture postgres)
 {
     private const int Accounts = 1_500;
 
@@ -39,27 +37,26 @@ public sealed class SweepKillTests
     [InlineData("lots:2", 1_000)]
     public async Task A_killed_sweep_leaves_each_account_done_or_not_and_the_next_one_does_the_rest(string step, int done)
     {
-        await using var fixture = await FaultFixture.CreateAsync();
-        await using (var first = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.HintsOnly))
-            await first.TerminateAsync(TimeSpan.FromSeconds(10));
-        await fixture.Database.ExecuteAsync(DueSql, new { Accounts });
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(DueSql, new { Accounts });
 
-        var settings = fixture.Settings;
-        settings["Grants:SweepEvery"] = "00:00:01";
+        var settings = BridgeFixture.Settings(database.ConnectionString, new Uri("http://127.0.0.1:9/"))
+            .ToDictionary(setting => setting.Key, setting => setting.Value ?? "", StringComparer.OrdinalIgnoreCase);
+        (settings["Reconciliation:Enabled"], settings["Grants:SweepEvery"]) = ("true", "00:00:01");
         KillPoint.Plant(settings, step);
-        await using (var killed = BridgeProcess.Launch(fixture.BridgeUrl, settings))
+        await using (var killed = BridgeProcess.Launch(FaultFixture.NewUrl(), settings))
         {
             await Eventually.TrueAsync(
                 () => Task.FromResult(killed.HasExited), $"the sweep reaches the step: {killed.Log}", TimeSpan.FromMinutes(2));
         }
 
-        Assert.Equal((done, 0), await CountsAsync(fixture.Database));
-        await using var rest = new GrantFixture(new TestDatabase(fixture.Database.ConnectionString), DateTimeOffset.UtcNow);
+        Assert.Equal((done, 0), await CountsAsync(database));
+        await using var rest = new GrantFixture(new TestDatabase(database.ConnectionString), DateTimeOffset.UtcNow);
         while (await rest.Booking.SettleNextAsync(1_000, TestContext.Current.CancellationToken) > 0)
             continue;
-        Assert.Equal((Accounts, 0), await CountsAsync(fixture.Database));
+        Assert.Equal((Accounts, 0), await CountsAsync(database));
         Assert.Equal(
-            Accounts, await fixture.Database.ScalarAsync<int>("select count(*)::int from audit_logs where action = 'credit.expired'"));
+            Accounts, await database.ScalarAsync<int>("select count(*)::int from audit_logs where action = 'credit.expired'"));
     }
 
     // Accounts that are done, and those of which ledger and balance differ.

@@ -113,6 +113,13 @@ internal sealed class ReplicaPairFixture : IAsyncDisposable
     /// <summary>Every balance is the sum of its ledger.</summary>
     public async Task CheckSumsAsync() => Assert.Empty(await Database.QueryAsync<string>(UnbalancedSql));
 
+    /// <summary>The same at every moment at which a reader can look while the work goes on.</summary>
+    public async Task WatchSumsAsync(Task work)
+    {
+        while (!work.IsCompleted)
+            await CheckSumsAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var replica in _replicas)

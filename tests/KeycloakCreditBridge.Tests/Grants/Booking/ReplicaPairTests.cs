@@ -29,7 +29,8 @@ public sealed class ReplicaPairTests(PostgresFixture postgres)
         await fixture.AddAsync(accounts.Select(account => account.Name));
         for (var day = 0L; day <= accounts.Max(account => account.LastDay) + 13; day++)
         {
-            await Task.WhenAll([.. accounts.Select(account => account.RunDayAsync(day)), fixture.SweepAsync()]);
+            var today = Task.WhenAll([.. accounts.Select(account => account.RunDayAsync(day)), fixture.SweepAsync()]);
+            await Task.WhenAll(today, fixture.WatchSumsAsync(today));
             await fixture.CheckSumsAsync();
             fixture.Clock.SetUtcNow(start.AddDays(day + 1));
         }

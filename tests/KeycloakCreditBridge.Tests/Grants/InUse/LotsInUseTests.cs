@@ -34,6 +34,28 @@ public sealed class LotsInUseTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Only_roles_that_write_grants_require_lots_and_those_from_before_keep_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var (writer, reader) = ($"writer_{database.Name}", $"reader_{database.Name}");
+        await database.ExecuteAsync(
+            $"create role {writer}; create role {reader}; grant insert on credit_grants to {writer};"
+            + $"grant select on credit_grants to {reader}; grant execute on function credit_require_lots(boolean) to public");
+        try
+        {
+            await database.ExecuteAsync(Migration.Embedded.Single(migration => migration.Version == 60).Sql);
+            Assert.Equal((true, false), (await MayAsync(writer), await MayAsync(reader)));
+        }
+        finally
+        {
+            await database.ExecuteAsync($"drop owned by {writer}; drop owned by {reader}; drop role {writer}; drop role {reader}");
+        }
+
+        Task<bool> MayAsync(string role) => database.ScalarAsync<bool>(
+            "select has_function_privilege(@role, 'credit_require_lots(boolean)', 'execute')", new { role });
+    }
+
+    [Fact]
     public async Task Without_ends_an_older_program_works_on_the_schema()
     {
         await using var database = await postgres.CreateDatabaseAsync();
