@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
+using KeycloakCreditBridge.Reconciliation.Trials;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 
@@ -26,6 +27,7 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<CompleteRunStore>();
         builder.Services.AddSingleton<RequestedRunStore>();
         builder.AddScans();
+        builder.Services.AddSingleton<PolicyTrial>();
         builder.Services.AddSingleton<UserReview>();
         builder.Services.AddSingleton<SingleUserReview>();
         builder.Services.AddSingleton<AccountCloser>();

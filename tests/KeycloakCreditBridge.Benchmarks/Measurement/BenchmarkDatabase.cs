@@ -3,12 +3,14 @@ using System.Diagnostics.Metrics;
 using Dapper;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
+using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using KeycloakCreditBridge.Storage;
@@ -60,14 +62,17 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     public LotBooking NewBooking() =>
         new(DataSource, new GrantClock(), new GrantsMetrics(new Meter("benchmarks")), TimeProvider.System);
 
-    /// <summary>The bridge's own writer of accounts, with default settings but for ends.</summary>
-    public Provisioner NewProvisioner(GrantsOptions? grants = null)
+    /// <summary>The bridge's own writer of accounts, with default settings but for grants.</summary>
+    public Provisioner NewProvisioner(GrantsOptions? grants = null, bool asksPlan = false)
     {
         var metrics = new ProvisioningMetrics(
             new Meter("benchmarks"), Options.Create(new KeycloakOptions()), Hot.Of(new ProvisioningOptions()));
+        var planner = new GrantPlanner(
+            new AccountFactsStore(DataSource),
+            new PolicyActivation(new PolicyStore(DataSource), TimeProvider.System, NullLogger<PolicyActivation>.Instance));
         return new Provisioner(
             new AccountStore(DataSource, NewEnds(grants)), new RenameStore(DataSource), metrics, TimeProvider.System,
-            NullLogger<Provisioner>.Instance);
+            NullLogger<Provisioner>.Instance, asksPlan ? planner : null);
     }
 
     public async Task ExecuteAsync(string sql)

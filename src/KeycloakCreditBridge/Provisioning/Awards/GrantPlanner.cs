@@ -57,10 +57,7 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
     {
         var isWelcomed = state.Policies!.Welcome is not null && state.Opening is { Unlimited: false }
             && await activation.IsActiveAsync(state.Realm, WelcomeTerms.Policy, cancellationToken);
-        var share = isWelcomed ? state.Policies.Welcome!.ShareOf(state.Grants!, state.Opening!.Amount) : null;
-        // The account is opened after the policies were activated, whatever the clock said when Keycloak was asked.
-        var account = new AccountFacts(DateTimeOffset.MaxValue, share?.Withheld, share?.AtOnce ?? 0m) { Activated = active };
-        var plan = GrantPlan.Of(state.Grants!, account with { OpenedAt = OpenedAt(state, active) }, state.Policies, state.ReadAt);
+        var (share, plan) = OpeningPlan.Of(state, active, isWelcomed);
         awards.AddRange(plan.Due.Select(due => AwardOf(state, due) with { Withheld = WithheldOf(due, share) }));
         awards.AddRange(plan.Offers.Where(offer => offer.Key == WelcomeTerms.Policy)
             .Select(offer => AwardOf(state, offer) with { Withheld = WithheldOf(offer, share) }));
@@ -71,9 +68,6 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
             AwaitsVerification = share is null && state.AwaitsVerification,
         }, plan);
     }
-
-    private static DateTimeOffset OpenedAt(DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active) =>
-        active.Values.Append(state.ReadAt).Max();
 
     private static decimal WithheldOf(GrantOffer offer, Share? share) => offer.Key == WelcomeTerms.Policy ? share!.Withheld : 0m;
 

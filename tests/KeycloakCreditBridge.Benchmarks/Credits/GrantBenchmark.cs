@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Budgets;
+using KeycloakCreditBridge.Grants.Policy.Settings;
+using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Sandbox.Postgres;
+using Microsoft.Extensions.Options;
+
+namespace KeycloakCreditBridge.Benchmarks.Credits;
+
+/// <summary>Accounts opened in bulk under policies, against the same by a bridge that asks no plan.</summary>
+internal static class GrantBenchmark
+{
+    private const int Batch = 1_000;
+
+    public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, int rounds)
+    {
+        var gate = new GrantsOptions
+        {
+            Welcome = new WelcomeOptions { Credits = 5m, Before = 1m, Requires = [Requirements.EmailVerified] },
+        };
+        var rules = new GrantsOptions
+        {
+            Welcome = new WelcomeOptions
+            {
+                Credits = 5m, ExpiresAfter = TimeSpan.FromDays(30),
+                Rules = [
+                    new WelcomeRuleOptions
+                    {
+                        Name = "example", Credits = 6m, When = new RuleWhenOptions { EmailDomain = "example.com" },
+                        Budget = new RuleBudgetOptions { Credits = 900_000_000m, Per = BudgetPeriod.Day },
+                    },
+                ],
+            },
+        };
+        var (before, empty, gated, ruled) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
+        for (var round = 0; round < rounds; round++)
+        {
+            before.Add(await TimeAsync(server, new GrantsOptions(), users, asksPlan: false));
+            empty.Add(await TimeAsync(server, new GrantsOptions(), users, asksPlan: true));
+            gated.Add(await TimeAsync(server, gate, users, asksPlan: true));
+            ruled.Add(await TimeAsync(server, rules, users, asksPlan: true));
+        }
+
+        var reference = $"by a bridge that asks no plan: {before}";
+        return [
+            new Result($"{users:N0} users opened without policies", empty.ToString(), reference, empty.Best / before.Best),
+            new Result(
+                $"{users:N0} users with unverified addresses opened, a part of the welcome withheld", gated.ToString(), reference,
+                gated.Best / before.Best),
+            new Result(
+                $"{users:N0} users opened by a rule with an end and a budget", ruled.ToString(), reference, ruled.Best / before.Best),
+        ];
+    }
+
+    private static async Task<double> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
+    {
+        await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
+        var provisioner = database.NewProvisioner(grants, asksPlan);
+        string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
+        var isVerified = grants.Welcome is { Rules.Count: > 0 };
+        var now = TimeProvider.System.GetUtcNow();
+        var started = Stopwatch.GetTimestamp();
+        await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
+            await provisioner.ConvergeAsync(
+                chunk.Select(id => policy.Evaluate(
+                    new Subject("demo", id, true, false, now) { Email = $"{id}@example.com", EmailVerified = isVerified }, now,
+                    HintSources.Reconciliation)),
+                token));
+        var rate = users / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        var expected = users * (isVerified ? 6m : grants.Welcome is null ? 5m : 1m);
+        var given = await database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits");
+        return given == expected ? rate : throw new InvalidOperationException($"{given} credits were given instead of {expected}.");
+    }
+}
