@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Api;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Credits.Attributions;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Browsers;
 using KeycloakCreditBridge.Credits.Grants;
@@ -55,6 +56,7 @@ internal static class CreditsModule
         services.AddSingleton<TierSwitcher>();
         services.AddSingleton<TierEndpoints>();
         services.AddSingleton<TaskEndpoints>();
+        services.AddSingleton<AttributionEndpoint>();
     }
 
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
@@ -65,6 +67,10 @@ internal static class CreditsModule
         MapChanges(api.MapGroup("/credits"));
         MapGrants(api.MapGroup("/credits/grants"));
         MapTasks(api.MapGroup("/credits"));
+        api.MapPost("/credits/attribution", (HttpContext http, AttributionEndpoint endpoint) => endpoint.AttributeAsync(http))
+            .Answers<AttributedShape>("attribute", "Says where the caller came from, once. 200: the same was kept before.")
+            .Produces<AttributedShape>(StatusCodes.Status201Created)
+            .TakesJson<AttributionShape>().AnswersProblems(StatusCodes.Status409Conflict, StatusCodes.Status410Gone);
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost(
                 "/admin/users/{id}/initialize",

@@ -57,6 +57,15 @@ internal sealed record TrackedShape(
     JsonObject Metadata,
     DateTimeOffset CreatedAt);
 
+/// <summary>Where the caller came from; at least one of them.</summary>
+internal sealed record AttributionShape(
+    [property: Length(1, 128)] string? Source = null, [property: Length(1, 128)] string? Medium = null,
+    [property: Length(1, 128)] string? Campaign = null, [property: Length(1, 128)] string? Content = null,
+    [property: Length(1, 128)] string? Term = null, [property: Length(1, 128)] string? Ref = null);
+
+/// <param name="Kept">Whether it was kept now; false where the same was kept before.</param>
+internal sealed record AttributedShape(string UserId, bool Kept);
+
 internal sealed record CompleteTaskShape([property: Length(1, 255)] string UserId, JsonObject? Evidence = null);
 
 /// <param name="Granted">Whether the task is paid; otherwise the report is kept until all that it requires is met.</param>

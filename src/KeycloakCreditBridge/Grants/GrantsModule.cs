@@ -31,6 +31,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<PolicyStore>();
         builder.Services.AddSingleton<PolicyApplicationStore>();
         builder.Services.AddSingleton<TaskCompletionStore>();
+        builder.Services.AddSingleton<AttributionStore>();
         builder.Services.AddSingleton<PolicyActivation>();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();

@@ -31,6 +31,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
+                'attributions',
                 'deliveries', 'analytics_funnel', 'analytics_latency', 'analytics_expiries', 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
@@ -59,7 +60,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence']) as t (relation)
+            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence', 'attributions']) as t (relation)
             where @Renames::boolean
             union all
             select 'schema ' || quote_ident(p.schema), 'usage', has_schema_privilege(n.oid, 'usage')

@@ -45,6 +45,13 @@ internal sealed class BodyFields
     /// <summary>Whether the body has this field, be it null.</summary>
     public bool Has(string name) => _body.TryGetProperty(name, out _);
 
+    /// <summary>Refuses fields of other names, where one that is misspelled would be lost.</summary>
+    public void Only(IReadOnlyCollection<string> names)
+    {
+        foreach (var field in _body.EnumerateObject().Where(field => !names.Contains(field.Name)))
+            _problems.TryAdd(field.Name, $"is not a field: choose {string.Join(", ", names)}");
+    }
+
     /// <summary>Adds what is wrong with a field beyond its form.</summary>
     public void Refuse(string name, string problem) => Wrong(name, problem);
 

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -22,7 +24,9 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 union all
                 select t.grant_key from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'welcome') g) as given,
             (select string_agg(e.kind || ' ' || e.task || ' ' || (extract(epoch from e.seen_at) * 1000000)::bigint, ',')
-                from task_evidence e where e.user_id = c.user_id) as evidence
+                from task_evidence e where e.user_id = c.user_id) as evidence,
+            case when c.withheld_credits is not null then (
+                select to_jsonb(a)::text from attributions a where a.user_id = c.user_id) end as attribution
         """;
 
     private const string FactsSql =
@@ -76,6 +80,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
         return new AccountFacts(row.OpenedAt, row.Withheld, row.OpenedWith)
         {
             IsAddressTaken = row.IsAddressTaken,
+            Attribution = row.Attribution is { } claim ? JsonSerializer.Deserialize(claim, AttributionJson.Default.Attribution) : null,
             Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
             Reported = evidence["reported"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
             Settling = evidence["settling"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
@@ -86,5 +91,9 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
 
     private sealed record FactsRow(
         string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
-        string? Evidence, bool IsAddressTaken);
+        string? Evidence, string? Attribution, bool IsAddressTaken);
 }
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(Attribution))]
+internal sealed partial class AttributionJson : JsonSerializerContext;

@@ -70,7 +70,8 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
     }
 
     private static IEnumerable<string> AllWelcomeProblems(string key, WelcomeOptions? welcome) =>
-        welcome is null ? [] : WelcomeProblems(key, welcome).Concat(WelcomeRulesValidator.Problems($"{key}:Rules", welcome.Rules));
+        welcome is null ? [] : WelcomeProblems(key, welcome).Concat(WelcomeRulesValidator.Problems(
+            $"{key}:Rules", welcome.Rules, waits: welcome.Requires.Count > 0));
 
     private static string Meant(string name) =>
         NearestKey.Of(name, Requirements.Known) is { } meant ? $", did you mean {meant}" : "";

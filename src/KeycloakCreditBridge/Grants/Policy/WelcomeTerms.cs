@@ -47,7 +47,7 @@ internal sealed class WelcomeTerms(WelcomeOptions options)
     /// <summary>What the welcome comes to, in the order in which budgets are asked; the last choice has none.</summary>
     public IEnumerable<GrantChoice> ChoicesOf(GrantUser user, AccountFacts facts)
     {
-        foreach (var rule in Rules.Where(rule => rule.Matches(user)))
+        foreach (var rule in Rules.Where(rule => rule.Matches(user, facts.Attribution)))
         {
             yield return new GrantChoice(
                 rule.Name, Math.Max(rule.Credits - facts.OpenedWith, 0m), rule.Budget, rule.ExpiresAfter ?? ExpiresAfter,

@@ -63,6 +63,9 @@ internal sealed record AccountFacts(DateTimeOffset OpenedAt, decimal? Withheld, 
     /// <summary>Since when the evidence of tasks stands, by the task's name.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Settling { get; init; } = NoTimes;
 
+    /// <summary>Where the user came from; null where the user's browser did not say.</summary>
+    public Attribution? Attribution { get; init; }
+
     /// <summary>Whether the address counts once, and did for another account.</summary>
     public bool IsAddressTaken { get; init; }
 }

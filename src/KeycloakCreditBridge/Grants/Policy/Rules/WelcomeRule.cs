@@ -10,6 +10,7 @@ internal sealed class WelcomeRule
     private readonly RuleWhenOptions? _when;
     private readonly DomainSet? _domains;
     private readonly string[] _attribute;
+    private readonly string[] _utm;
 
     /// <param name="options">As configured.</param>
     /// <param name="number">Its place in the list.</param>
@@ -22,6 +23,7 @@ internal sealed class WelcomeRule
         ExpiresAfter = options.ExpiresAfter;
         Budget = options.Budget is { } budget ? new Budget(budget.Credits, budget.Per) : null;
         _attribute = (_when?.Attribute ?? "").Split('=', 2);
+        _utm = (_when?.Utm ?? "").Split('=', 2);
         _domains = _when is { EmailDomain.Length: > 0 } or { EmailDomainFile.Length: > 0 }
             ? new DomainSet([
                 .. _when.EmailDomain.Length > 0 ? [_when.EmailDomain] : Array.Empty<string>(),
@@ -55,12 +57,14 @@ internal sealed class WelcomeRule
     public string? TrustedAttribute => _when is { Attribute.Length: > 0, AdministratorsOnly: true } ? _attribute[0] : null;
 
     /// <summary>Whether all conditions hold for a user that was read as fully as they need.</summary>
-    public bool Matches(GrantUser user) =>
+    public bool Matches(GrantUser user, Attribution? attribution = null) =>
         (!NeedsGroups || user.Groups!.Any(path => IsIn(path, _when!.Group)))
         && (!NeedsRoles || user.RealmRoles!.Contains(_when!.Role, StringComparer.Ordinal))
         && (!NeedsIdentityProviders || user.IdentityProviders!.Contains(_when!.IdentityProvider, StringComparer.Ordinal))
         && (!NeedsAttributes
             || user.Attributes!.GetValueOrDefault(_attribute[0])?.Contains(_attribute[1], StringComparer.Ordinal) == true)
+        && (_when is not { Source.Length: > 0 } || attribution?.Source == _when.Source)
+        && (_when is not { Utm.Length: > 0 } || attribution?.Of(_utm[0]) == _utm[1])
         && (_domains is null || (user is { EmailVerified: true, Email: { } email } && _domains.Has(email)));
 
     private static bool IsIn(string path, string group) => group.EndsWith("/*", StringComparison.Ordinal)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 
 namespace KeycloakCreditBridge.Grants.Policy.Rules;
@@ -8,7 +9,7 @@ internal static class WelcomeRulesValidator
 {
     private const int MostRules = 200;
 
-    public static IEnumerable<string> Problems(string key, IReadOnlyList<WelcomeRuleOptions> rules)
+    public static IEnumerable<string> Problems(string key, IReadOnlyList<WelcomeRuleOptions> rules, bool waits)
     {
         if (rules.Count > MostRules)
             yield return string.Create(CultureInfo.InvariantCulture, $"{key} has {rules.Count} rules: give at most {MostRules}.");
@@ -22,6 +23,19 @@ internal static class WelcomeRulesValidator
                 yield return $"{at}:Name is '{rule.Name}' a second time: choose another name.";
             foreach (var problem in RuleProblems(at, rule).Concat(rule.When is { } when ? WhenProblems($"{at}:When", when) : []))
                 yield return problem;
+            if (rule is { When: { Source.Length: > 0 } or { Utm.Length: > 0 }, Budget: null })
+            {
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{at} pays {rule.Credits} credits for a claim that any user can make (attribution): give it a Budget.");
+            }
+
+            if (rule.When is { Source.Length: > 0 } or { Utm.Length: > 0 } && !waits)
+            {
+                yield return $"{at} could never match: an attribution comes after the account is opened. Let the welcome wait for "
+                    + "something, such as Requires email_verified.";
+            }
+
             if (rule is { When: { Attribute.Length: > 0, AdministratorsOnly: false } claimed, Budget: null })
             {
                 yield return string.Create(
@@ -46,7 +60,7 @@ internal static class WelcomeRulesValidator
 
     private static IEnumerable<string> WhenProblems(string at, RuleWhenOptions when)
     {
-        if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "" })
+        if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "", Source: "", Utm: "" })
             yield return $"{at} names no condition: name one, or remove When from the last rule.";
         if (when.Group.Length > 0 && (when.Group.Length < 2 || !when.Group.StartsWith('/') || when.Group.EndsWith('/')))
             yield return $"{at}:Group is '{when.Group}': give the group's whole path, such as /partners or /partners/*.";
@@ -56,5 +70,11 @@ internal static class WelcomeRulesValidator
             yield return $"{at}:EmailDomainFile is '{when.EmailDomainFile}', which {file}.";
         if (when.Attribute.Length > 0 && when.Attribute.IndexOf('=', StringComparison.Ordinal) < 1)
             yield return $"{at}:Attribute is '{when.Attribute}': give name=value.";
+        if (when.Utm.Length > 0
+            && (!when.Utm.Contains('=', StringComparison.Ordinal)
+                || !Attribution.Names.Contains(when.Utm.Split('=')[0], StringComparer.Ordinal)))
+        {
+            yield return $"{at}:Utm is '{when.Utm}': give name=value with one of the names {string.Join(", ", Attribution.Names)}.";
+        }
     }
 }

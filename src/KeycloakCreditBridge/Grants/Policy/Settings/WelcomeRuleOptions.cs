@@ -45,6 +45,12 @@ internal sealed class RuleWhenOptions
     /// <summary>`name=value`: one of the attribute's values.</summary>
     public string Attribute { get; set; } = "";
 
+    /// <summary>What the user's browser gave as `source` of its attribution. The rule needs a budget.</summary>
+    public string Source { get; set; } = "";
+
+    /// <summary>`name=value` of that attribution, such as `campaign=autumn`. The rule needs a budget.</summary>
+    public string Utm { get; set; } = "";
+
     /// <summary>Whether only administrators can edit the attribute. A rule on any other needs a budget.</summary>
     public bool AdministratorsOnly { get; set; }
 }

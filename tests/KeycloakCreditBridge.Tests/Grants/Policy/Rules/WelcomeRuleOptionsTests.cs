@@ -18,6 +18,8 @@ public sealed class WelcomeRuleOptionsTests : IDisposable
     [InlineData("When:EmailDomain", "localhost", $"{Key}:When:EmailDomain 'localhost' is no domain")]
     [InlineData("When:EmailDomain", "ana@example.com", $"{Key}:When:EmailDomain 'ana@example.com' is no domain")]
     [InlineData("When:EmailDomainFile", "/nowhere/at/all", $"{Key}:When:EmailDomainFile is '/nowhere/at/all', which cannot be read")]
+    [InlineData("When:Utm", "autumn", $"{Key}:When:Utm is 'autumn': give name=value with one of the names source, medium")]
+    [InlineData("When:Utm", "colour=red", $"{Key}:When:Utm is 'colour=red': give name=value with one of the names source, medium")]
     [InlineData("When:Attribute", "plan", $"{Key}:When:Attribute is 'plan': give name=value.")]
     public void A_rule_that_cannot_hold_stops_the_start_with_its_key(string key, string value, string said) =>
         Assert.Contains(
@@ -35,6 +37,22 @@ public sealed class WelcomeRuleOptionsTests : IDisposable
             Assert.Single(Problems(rule)));
         Assert.Empty(Problems([.. rule, ($"{Key}:Budget:Credits", "1000")]));
         Assert.Empty(Problems([.. rule, ($"{Key}:When:AdministratorsOnly", "true")]));
+    }
+
+    [Theory]
+    [InlineData("Source", "letter")]
+    [InlineData("Utm", "campaign=autumn")]
+    public void A_rule_on_an_attribution_needs_a_budget_and_a_welcome_that_waits(string condition, string value)
+    {
+        (string, string)[] rule = [($"{Key}:Credits", "20"), ($"{Key}:When:{condition}", value)];
+        Assert.Collection(
+            Problems(rule),
+            problem => Assert.Equal(
+                $"{Key} pays 20 credits for a claim that any user can make (attribution): give it a Budget.", problem),
+            problem => Assert.StartsWith($"{Key} could never match", problem, StringComparison.Ordinal));
+        Assert.Empty(Problems(
+            [.. rule, ($"{Key}:Budget:Credits", "1000"), ("Grants:Welcome:Credits", "5"),
+                ("Grants:Welcome:Requires:0", "email_verified")]));
     }
 
     [Fact]
