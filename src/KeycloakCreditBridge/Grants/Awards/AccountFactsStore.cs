@@ -25,6 +25,10 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 select t.grant_key from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'welcome') g) as given,
             (select string_agg(e.kind || ' ' || e.task || ' ' || (extract(epoch from e.seen_at) * 1000000)::bigint, ',')
                 from task_evidence e where e.user_id = c.user_id) as evidence,
+            case when exists (
+                select from credit_transactions t
+                where c.first_spend_at is not null and t.user_id = c.user_id and t.transaction_type = 'usage' and t.amount < 0
+                    and t.metadata ->> 'by' is distinct from c.keycloak_id) then c.first_spend_at end as first_usage_at,
             case when c.withheld_credits is not null then (
                 select to_jsonb(a)::text from attributions a where a.user_id = c.user_id) end as attribution
         """;
@@ -80,6 +84,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
         return new AccountFacts(row.OpenedAt, row.Withheld, row.OpenedWith)
         {
             IsAddressTaken = row.IsAddressTaken,
+            FirstUsageAt = row.FirstUsageAt,
             Attribution = row.Attribution is { } claim ? JsonSerializer.Deserialize(claim, AttributionJson.Default.Attribution) : null,
             Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
             Reported = evidence["reported"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
@@ -91,7 +96,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
 
     private sealed record FactsRow(
         string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
-        string? Evidence, string? Attribution, bool IsAddressTaken);
+        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, bool IsAddressTaken);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

@@ -60,6 +60,9 @@ internal sealed record AccountFacts(DateTimeOffset OpenedAt, decimal? Withheld, 
     /// <summary>When applications reported tasks, by the task's name.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Reported { get; init; } = NoTimes;
 
+    /// <summary>When usage was first charged, if a gateway or a service did that; null otherwise.</summary>
+    public DateTimeOffset? FirstUsageAt { get; init; }
+
     /// <summary>Since when the evidence of tasks stands, by the task's name.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Settling { get; init; } = NoTimes;
 

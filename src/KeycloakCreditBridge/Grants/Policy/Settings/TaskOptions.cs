@@ -48,6 +48,9 @@ internal sealed class TaskEvidenceOptions
     /// <summary>A realm role, assigned directly or inherited.</summary>
     public string Role { get; set; } = "";
 
+    /// <summary>Usage was charged by a gateway or a service, not by the user's own token.</summary>
+    public bool FirstUsage { get; set; }
+
     /// <summary>An application reports it.</summary>
     public bool Reported { get; set; }
 }

@@ -47,7 +47,8 @@ internal static partial class TaskOptionsValidator
         if (KindsOf(task.Evidence).ToList() is not [_] and var kinds)
         {
             yield return kinds.Count == 0
-                ? $"{key}:Evidence names nothing: give one of EmailVerified, Profile, Credential, IdentityProvider, Group, Role, Reported."
+                ? $"{key}:Evidence names nothing: give one of EmailVerified, Profile, Credential, IdentityProvider, Group, Role, "
+                    + "FirstUsage, Reported."
                 : $"{key}:Evidence names {string.Join(" and ", kinds)}: give one, and make the others tasks of their own.";
         }
 
@@ -82,6 +83,8 @@ internal static partial class TaskOptionsValidator
             yield return nameof(evidence.Group);
         if (evidence.Role.Length > 0)
             yield return nameof(evidence.Role);
+        if (evidence.FirstUsage)
+            yield return nameof(evidence.FirstUsage);
         if (evidence.Reported)
             yield return nameof(evidence.Reported);
     }

@@ -44,6 +44,7 @@ internal static class TaskPlan
         var isDone = task.IsDone(user, facts);
         var seenAt = facts.Reported.TryGetValue(task.Name, out var reportedAt) ? reportedAt
             : facts.Settling.TryGetValue(task.Name, out var since) ? since
+            : task.IsFirstUsage && facts.FirstUsageAt is { } usedAt ? usedAt
             : user.SeenAt ?? now;
         var until = task.Within is { } within ? (user.CreatedAt ?? facts.OpenedAt) + within : (DateTimeOffset?)null;
         var isLapsed = until <= (isDone == true ? seenAt : now);

@@ -32,6 +32,8 @@ internal sealed class TaskTerms(string name, TaskOptions options)
 
     public bool IsReported => options.Evidence.Reported;
 
+    public bool IsFirstUsage => options.Evidence.FirstUsage;
+
     /// <summary>Whether a listing of users shows its evidence.</summary>
     public bool IsShownByListing => options.Evidence.EmailVerified;
 
@@ -54,6 +56,7 @@ internal sealed class TaskTerms(string name, TaskOptions options)
         { IdentityProvider.Count: > 0 } => "identity_provider",
         { Group.Length: > 0 } => "group",
         { Role.Length: > 0 } => "role",
+        { FirstUsage: true } => "first_usage",
         _ => "reported",
     };
 
@@ -68,6 +71,7 @@ internal sealed class TaskTerms(string name, TaskOptions options)
         { IdentityProvider: { Count: > 0 } aliases } => user.IdentityProviders?.Any(aliases.Contains),
         { Group: { Length: > 0 } group } => user.Groups?.Contains(group, StringComparer.Ordinal),
         { Role: { Length: > 0 } role } => user.RealmRoles?.Contains(role, StringComparer.Ordinal),
+        { FirstUsage: true } => facts.FirstUsageAt is not null,
         _ => facts.Reported.ContainsKey(name),
     };
 
