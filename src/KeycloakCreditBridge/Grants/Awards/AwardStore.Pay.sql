@@ -11,20 +11,30 @@ with asked as (
         as a (realm, keycloak_id, read_at, source, grant_key, policy, version, amount, withheld, rule, exhausted, to_tier, cap,
             to_unlimited, is_due, seconds, evidence, email_hash)
 ),
--- locked: the accounts, each with the grants asked for it. An older reading gives nothing.
+-- found: the grants of users on record, with their accounts and policies. An older reading gives nothing. The fences (offset 0) keep each
+-- look-up one by the whole key: without statistics, as in a new installation, a whole realm would be searched for each user.
+found as materialized (
+    select a.*, k.account_id, p.activated_at, p.disabled_at
+    from asked a
+    cross join lateral (
+        select u.account_id from keycloak_users u
+        where u.realm = a.realm and u.keycloak_id = a.keycloak_id and u.checked_at <= a.read_at and u.user_state in ('account', 'held')
+        offset 0) k
+    cross join lateral (
+        select g.activated_at, g.disabled_at from grant_policies g where g.realm = a.realm and g.policy = a.policy offset 0) p
+    order by k.account_id collate "C"
+),
+-- locked: the same with the accounts as they are once their locks are held, in the order of all writers.
 locked as (
-    select a.*, c.user_id, c.status, c.tier, c.credits_remaining as balance, c.withheld_credits,
-        credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at, p.activated_at, p.disabled_at, c.created_at as opened_at,
+    select f.*, c.user_id, c.status, c.tier, c.credits_remaining as balance, c.withheld_credits,
+        credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at, c.created_at as opened_at,
         (select t.amount from credit_transactions t
             where t.user_id = c.user_id and t.grant_key = 'signup' and t.xmin = pg_current_xact_id()::xid) as opened_with,
-        coalesce(@EndsFrom::timestamptz, now()) + make_interval(secs => a.seconds) as expires_at
-    from asked a
-    join keycloak_users k on k.realm = a.realm and k.keycloak_id = a.keycloak_id
-    join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
-    join grant_policies p on p.realm = a.realm and p.policy = a.policy
-    where k.checked_at <= a.read_at and k.user_state in ('account', 'held')
-    order by c.user_id collate "C"
-    for no key update of c
+        coalesce(@EndsFrom::timestamptz, now()) + make_interval(secs => f.seconds) as expires_at
+    from found f
+    cross join lateral (
+        select * from user_credits u where u.user_id = f.account_id and u.realm = f.realm and u.keycloak_id = f.keycloak_id
+        for no key update) c
 ),
 -- payable: those that are due and were not given.
 payable as (
@@ -85,22 +95,27 @@ stamped as (
 updated as (
     update user_credits c
     set tier = coalesce(t.to_tier, c.tier), monthly_cap = case when t.to_tier is null then c.monthly_cap else t.cap end,
-        unlimited = coalesce(t.to_unlimited, c.unlimited), credits_remaining = c.credits_remaining + t.given, credits_allocated = c.credits_allocated + t.welcome,
+        unlimited = coalesce(t.to_unlimited, c.unlimited), credits_remaining = c.credits_remaining + t.given,
+        credits_allocated = c.credits_allocated + t.welcome,
         withheld_credits = case when t.is_welcomed then null when t.opened_with is not null then t.withheld else c.withheld_credits end,
         withheld_before = case when t.is_welcomed then null else coalesce(t.opened_with, c.withheld_before) end,
         withheld_tier = case when t.is_welcomed then null when t.opened_with is not null then c.tier else c.withheld_tier end,
         next_expiry = least(c.next_expiry, t.next_expiry), updated_at = coalesce(t.last_at, c.updated_at)
     from (
-        select l.user_id, coalesce(sum(p.amount), 0) as given, coalesce(sum(p.amount) filter (where p.grant_key = 'welcome'), 0) as welcome,
-            coalesce(bool_or(p.grant_key = 'welcome'), false) as is_welcomed, max(p.at) as last_at,
-            max(l.opened_with) filter (where l.grant_key = 'welcome' and l.withheld > 0) as opened_with,
-            max(l.withheld) filter (where l.grant_key = 'welcome') as withheld,
-            max(p.to_tier) as to_tier, max(p.cap) as cap, bool_or(p.to_unlimited) as to_unlimited,
-            min(case when p.user_id is not null or l.opened_with > 0 then l.expires_at end) as next_expiry
-        from locked l
-        left join paid p on p.user_id = l.user_id and p.grant_key = l.grant_key
-        group by l.user_id
-        having count(p.user_id) > 0 or max(l.opened_with) is not null) t
+        select s.user_id, coalesce(sum(s.amount), 0) as given, coalesce(sum(s.amount) filter (where s.grant_key = 'welcome'), 0) as welcome,
+            coalesce(bool_or(s.grant_key = 'welcome'), false) as is_welcomed, max(s.at) as last_at, max(s.opened_with) as opened_with,
+            max(s.withheld) as withheld, max(s.to_tier) as to_tier, max(s.cap) as cap, bool_or(s.to_unlimited) as to_unlimited,
+            min(s.expires_at) as next_expiry
+        from (
+            select p.user_id, p.grant_key, p.amount, p.at, p.to_tier, p.cap, p.to_unlimited, p.expires_at, null::numeric as opened_with,
+                null::numeric as withheld
+            from paid p
+            union all
+            select l.user_id, null, null, null, null, null, null, case when l.opened_with > 0 then l.expires_at end,
+                case when l.withheld > 0 then l.opened_with end, l.withheld
+            from locked l
+            where l.grant_key = 'welcome' and l.opened_with is not null and (l.withheld > 0 or l.opened_with > 0)) s
+        group by s.user_id) t
     where c.user_id = t.user_id
 ),
 -- audited: an audit row for each grant.
