@@ -31,6 +31,8 @@ internal sealed class AccountRowsStore(NpgsqlDataSource dataSource)
             or 1 <> (select count(*) from audit_logs a where a.user_id = c.user_id and a.action = 'credit.create')
         """;
 
+    private const string FoundSql = "select user_id from user_credits where source = 'reconciliation' order by user_id";
+
     public async Task<bool> ExistsAsync(string userId, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -45,6 +47,13 @@ internal sealed class AccountRowsStore(NpgsqlDataSource dataSource)
         var rows = await connection.QueryAsync<AccountRow>(
             new CommandDefinition(AccountSql, new { UserId = userId }, cancellationToken: cancellationToken));
         return [.. rows];
+    }
+
+    /// <summary>Accounts that reconciliation opened.</summary>
+    public async Task<IReadOnlyList<string>> FoundByReconciliationAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return [.. await connection.QueryAsync<string>(new CommandDefinition(FoundSql, cancellationToken: cancellationToken))];
     }
 
     /// <summary>Accounts whose ledger does not add up, or that were not opened exactly once.</summary>

@@ -26,8 +26,9 @@ internal sealed class GuidedTour(SandboxOptions choices, TextWriter output, Time
             Say(_failures.Count == 0 ? "Everything was as promised." : "Not as promised: " + string.Join("; ", _failures));
             if (choices.Users > 0)
             {
-                Say($"Adding {choices.Users} users to Keycloak.");
+                Say($"Adding {choices.Users} users to Keycloak; some of them spend credits.");
                 await system.AddUsersAsync(choices.Users, cancellationToken);
+                await new UsersAtWork(system, clock).SpendAsync(choices.Users, cancellationToken);
             }
 
             if (!choices.Once)

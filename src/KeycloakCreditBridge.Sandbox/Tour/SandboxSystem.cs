@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator;
+using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
@@ -23,6 +24,10 @@ internal sealed class SandboxSystem : IAsyncDisposable
     public static readonly SandboxUser ViewerUser = new("viewer", "viewer@example.com");
 
     private const string Database = "credits";
+
+    // What a page must show as text: markup, marks that reverse a line, and a very long name.
+    private static readonly string[] NamesOfMischief =
+        ["<script>alert(1)</script>", "\u202Enimda\u202C", $"{string.Concat(Enumerable.Repeat("😀", 100))}-the-end"];
 
     private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
     private readonly string _clientSecret = Guid.NewGuid().ToString("N");
@@ -50,6 +55,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
     public string CommandSettings =>
         $"--set 'Storage:ConnectionString={Started(_postgres).ConnectionString(Database)}' --set Keycloak:Url={Keycloak.Url} " +
         $"--set Keycloak:ClientSecret={_clientSecret} --set Keycloak:Realms:0:Name={Realm}";
+
+    /// <summary>The secret of the client `gateway`, which reads and spends for users.</summary>
+    public string GatewaySecret => _clientSecret;
 
     public Uri BridgeUrl { get; } = new($"http://127.0.0.1:{FreePort.Next()}/");
 
@@ -89,6 +97,8 @@ internal sealed class SandboxSystem : IAsyncDisposable
         if (Keycloak is EmulatedKeycloak emulator)
         {
             emulator.Realm(Realm).AddUsers(count);
+            foreach (var name in NamesOfMischief)
+                emulator.Realm(Realm).AddUser(new EmulatedUser(EmulatedUser.NewId(), name));
             return;
         }
 
@@ -159,6 +169,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
         ["Page:ClientSecret"] = _clientSecret,
         ["Page:KeysSecret"] = _keysSecret,
         ["Reconciliation:Cron"] = "0/10 * * * * ?",
+        ["Analytics:Cron"] = "5/20 * * * * ?",
+        ["Analytics:MinimumGroup"] = "1",
+        ["Grants:Opening:ExpiresAfter"] = "14.00:00:00",
         ["Serilog:MinimumLevel:Default"] = _choices.Verbose ? "Information" : "Error",
         ["Serilog:MinimumLevel:Override:Microsoft.Hosting.Lifetime"] = _choices.Verbose ? "Information" : "Error",
     };

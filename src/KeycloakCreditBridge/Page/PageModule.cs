@@ -1,7 +1,11 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Page.Accounts;
 using KeycloakCreditBridge.Page.Audit;
+using KeycloakCreditBridge.Page.Deliveries;
+using KeycloakCreditBridge.Page.Funnel;
 using KeycloakCreditBridge.Page.Gate;
+using KeycloakCreditBridge.Page.Grants;
+using KeycloakCreditBridge.Page.Hints;
 using KeycloakCreditBridge.Page.Overview;
 using KeycloakCreditBridge.Page.Runs;
 using KeycloakCreditBridge.Page.Sessions;
@@ -42,6 +46,7 @@ internal static class PageModule
         services.AddHostedService<PageSessionPurge>();
         services.AddSingleton<ChangeLimiter>();
         services.AddSingleton<PageAuditStore>();
+        services.AddSingleton<ActRunner>();
         services.AddSingleton<PageGate>();
         services.AddSingleton<SignInEndpoints>();
         services.AddSingleton<CheckBoard>();
@@ -56,6 +61,11 @@ internal static class PageModule
         services.AddSingleton<RunHistoryStore>();
         services.AddSingleton<RunsScreen>();
         services.AddSingleton<RunStream>();
+        services.AddSingleton<DeliveriesScreen>();
+        services.AddSingleton<HintsScreen>();
+        services.AddSingleton<EndsDueStore>();
+        services.AddSingleton<GrantsScreen>();
+        services.AddSingleton<FunnelScreen>();
         services.AddSingleton<AuditListStore>();
         services.AddSingleton<AuditScreen>();
         services.AddSingleton<LeaseListStore>();
@@ -84,6 +94,10 @@ internal static class PageModule
         screens.MapOverview();
         screens.MapAccounts();
         screens.MapRuns();
+        screens.MapDeliveries();
+        screens.MapHints();
+        screens.MapGrants();
+        screens.MapFunnel();
         screens.MapAudit();
         screens.MapSettings();
         screens.MapFallback((HttpContext _) => throw Operator.NotFound());

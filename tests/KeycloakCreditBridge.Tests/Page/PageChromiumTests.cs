@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Analytics.RollUps;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Keycloak;
@@ -20,7 +21,10 @@ public sealed class PageChromiumTests(KeycloakFixture servers, PostgresFixture p
     private const string MakeRolesOld = "update page_sessions set roles_at = roles_at - interval '5 minutes'";
 
     private static readonly string[] Screens =
-        ["/page", "/page/accounts", "/page/runs", "/page/audit", "/page/settings", "/page/no-such-screen"];
+        [
+            "/page", "/page/accounts", "/page/runs", "/page/deliveries", "/page/hints", "/page/grants", "/page/funnel", "/page/audit",
+            "/page/settings", "/page/no-such-screen",
+        ];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -60,6 +64,7 @@ public sealed class PageChromiumTests(KeycloakFixture servers, PostgresFixture p
         await page.WaitForFunctionAsync("() => document.querySelector('[data-live=status]')?.textContent === 'done'");
         Assert.True(await database.ScalarAsync<bool>("select exists (select from user_credits where keycloak_id = @user)", new { user }));
 
+        await bridge.Services.GetRequiredService<RollUpStore>().RebuildAsync(whole: true, Token);
         var account = $"/page/accounts/{realm}/{user}";
         var windows = (await chromium.OpenAsync(scripts: false), await chromium.OpenAsync(policy: false));
         foreach (var screen in (string[])[.. Screens, account, $"/page/runs/{realm}/2"])

@@ -3,9 +3,13 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Tiers;
+using KeycloakCreditBridge.Grants.Given;
+using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Page.Gate;
@@ -18,7 +22,7 @@ namespace KeycloakCreditBridge.Page.Accounts;
 /// <summary>What operators do with an account, by the same services as the HTTP API. Each act, done or refused, is audited.</summary>
 internal sealed class AccountActs(
     AccountLookup accounts, LedgerWriter ledger, TierSwitcher switcher, Hot<GrantPolicy> policies, HintWriter hints, HintListStore listed,
-    PageAuditStore audit, PageMetrics metrics, TimeProvider clock)
+    GrantBook book, BalanceCache cache, ActRunner acts, TimeProvider clock)
 {
     /// <summary>Has Keycloak asked for the user now.</summary>
     public async Task<IResult> AskAsync(HttpContext context, string realm, string id)
@@ -54,19 +58,45 @@ internal sealed class AccountActs(
     public Task ChangeAsync(HttpContext context, string realm, string accountId, ActForm form)
     {
         var act = new PageAct(
-            form.Act, realm, accountId, ("amount", form.Act == "switch" ? null : Texts.Credits(form.Credits)),
+            form.Act, realm, accountId, ("amount", form.Credits > 0m ? Texts.Credits(form.Credits) : null),
             ("tier", form.Act == "switch" ? form.Tier : null), ("reason", form.Reason),
-            ("usage", form.Act == "refund" ? form.Usage : null));
+            ("usage", form.Act == "refund" ? form.Usage : null), ("grant", form.IsOfGrant ? form.Grant : null),
+            ("ends", form.Act == "extend" ? form.Ends : null));
         return DoAsync(context, act, async () =>
         {
             var user = Operator.Of(context);
             var caller = new Caller(realm, user.Subject, user.Name, IsAdmin: true, IsService: false, clock.GetUtcNow());
+            if (form.IsOfGrant)
+            {
+                await ChangeGrantAsync(context, caller, accountId, form);
+                return;
+            }
+
             var answer = form.Act == "switch"
                 ? await SwitchAsync(context, caller, accountId, form)
                 : await ledger.WriteAsync(Change(context, caller, accountId, form));
             if (answer is null)
                 throw RequestRefusedException.NoAccount(accountId);
         });
+    }
+
+    // It goes on when the operator leaves, who could not know the outcome otherwise.
+    private async Task ChangeGrantAsync(HttpContext context, Caller caller, string accountId, ActForm form)
+    {
+        var outcome = form.Act == "void"
+            ? (await book.VoidAsync(
+                new GrantVoid(accountId, form.Grant, VoidReach.Stop, form.Reason, caller.Subject, AddressOf(context)),
+                CancellationToken.None)).Outcome
+            : (await GrantEnd.RespectedAsync(() => book.ExtendAsync(
+                new GrantExtension(accountId, form.Grant, form.EndsAt, ChangesEnd: true, null, caller.Subject, AddressOf(context)),
+                CancellationToken.None))).Outcome;
+        cache.Forget(accountId);
+        if (outcome == GrantChangeOutcome.NoAccount)
+            throw RequestRefusedException.NoAccount(accountId);
+        if (outcome == GrantChangeOutcome.UnknownGrant)
+            throw new RequestRefusedException(StatusCodes.Status409Conflict, "The account has no such grant.");
+        if (outcome != GrantChangeOutcome.Done)
+            throw new RequestRefusedException(StatusCodes.Status409Conflict, "The grant was closed or has ended meanwhile.");
     }
 
     private Task<string?> SwitchAsync(HttpContext context, Caller caller, string accountId, ActForm form)
@@ -94,23 +124,11 @@ internal sealed class AccountActs(
         };
     }
 
-    private async Task DoAsync(HttpContext context, PageAct act, Func<Task> work)
+    private Task DoAsync(HttpContext context, PageAct act, Func<Task> work) => acts.DoAsync(context, act, async () =>
     {
-        var user = Operator.Of(context);
-        try
-        {
-            user.Demand(act.Realm, Access.Change);
-            await work();
-        }
-        catch (RequestRefusedException refusal)
-        {
-            await audit.AddAsync(context, user, act, refusal.Message);
-            throw;
-        }
-
-        await audit.AddAsync(context, user, act);
-        metrics.Changed();
-    }
+        await work();
+        return true;
+    });
 
     private static string? AddressOf(HttpContext context) => context.Connection.RemoteIpAddress?.ToString();
 }

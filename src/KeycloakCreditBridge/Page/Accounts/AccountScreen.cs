@@ -1,5 +1,7 @@
 using KeycloakCreditBridge.Accounts;
+using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Page.Sessions;
 using KeycloakCreditBridge.Page.Shell;
@@ -11,12 +13,13 @@ namespace KeycloakCreditBridge.Page.Accounts;
 /// <summary>One user: why the account is as it is, everything that happened to it, and what an operator can do.</summary>
 internal sealed class AccountScreen(
     AccountFinder finder, TimelineStore timeline, AccountActs acts, Hot<GrantPolicy> policies,
-    IOptions<KeycloakOptions> keycloak)
+    IOptions<KeycloakOptions> keycloak, TimeProvider clock)
 {
     private const int PageSize = 100;
+    private const int LongestEndYears = 10;
 
     private static readonly TimeSpan KeycloakPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] Kinds = ["ledger", "audit", "hint"];
+    private static readonly string[] Kinds = ["ledger", "audit", "hint", "delivery"];
 
     public Task<IResult> ShowAsync(HttpContext context, string realm, string id)
     {
@@ -30,20 +33,28 @@ internal sealed class AccountScreen(
         var user = Operator.Of(context);
         user.Demand(realm, Access.View);
         var fields = context.Features.Get<IFormCollection>()!;
-        var form = ActForm.Of(act, fields, policies.Current.Tiers.Names);
+        var form = ActForm.Of(act, fields, policies.Current.Tiers.Names, clock.GetUtcNow().AddYears(LongestEndYears));
         if (!user.MayChange(realm))
             await acts.ChangeAsync(context, realm, id, form);
         if (!form.IsRight)
             return await ShowAsync(context, realm, id, form, StatusCodes.Status400BadRequest);
         if (await finder.ShowAsync(realm, id, KeycloakPatience, context.RequestAborted) is not { Account: { } account } view)
             throw Operator.NotFound();
+        var grant = form.IsOfGrant ? view.Grants.FirstOrDefault(given => given.Key == form.Grant) : null;
+        if (fields["step"] != "do" && form.IsOfGrant && grant is null)
+            throw new RequestRefusedException(StatusCodes.Status409Conflict, "The account has no such grant, or nothing of it is left.");
         if (fields["step"] != "do")
             return Screens.Show<ConfirmView, ConfirmModel>(
-                context, new ConfirmModel(realm, view.Id, account, form, policies.Current.Tiers.Find(form.Tier)));
+                context, new ConfirmModel(realm, view.Id, account, form, policies.Current.Tiers.Find(form.Tier), grant));
         await acts.ChangeAsync(context, realm, account.Id, form);
         return Screens.GoTo(
-            AccountsScreen.AddressOf(realm, id), act switch { "refund" => "refunded", "switch" => "switched", _ => "allocated" });
+            AccountsScreen.AddressOf(realm, id), Done(act));
     }
+
+    private static string Done(string act) => act switch
+    {
+        "refund" => "refunded", "switch" => "switched", "void" => "voided", "extend" => "extended", _ => "allocated",
+    };
 
     private async Task<IResult> ShowAsync(HttpContext context, string realm, string id, ActForm? form, int status)
     {
@@ -61,7 +72,8 @@ internal sealed class AccountScreen(
             context,
             new AccountModel(
                 realm, view, sum, [.. entries.Take(PageSize)], entries.Count > PageSize, kind, user.MayChange(realm),
-                policies.Current.Tiers.Names, console, form, query["usage"].ToString(), SessionCipher.NewText()),
+                policies.Current.Tiers.Names, console, form, query["usage"].ToString(), query["grant"].ToString(),
+                query["act"].ToString(), SessionCipher.NewText()),
             status);
     }
 
@@ -75,11 +87,14 @@ internal sealed class AccountScreen(
 /// <param name="Console">The user in Keycloak's console.</param>
 /// <param name="Form">A form with a mistake; null for none.</param>
 /// <param name="Usage">The ledger row that a refund was chosen for.</param>
+/// <param name="Grant">The grant that a form was chosen for.</param>
+/// <param name="Chosen">The form that is open.</param>
 /// <param name="Key">For the forms of this answer.</param>
 internal sealed record AccountModel(
     string Realm, AccountView View, LedgerSum? Sum, IReadOnlyList<TimelineEntry> Entries, bool AreMore, string? Kind, bool MayChange,
-    IReadOnlyList<string> Tiers, string Console, ActForm? Form, string Usage, string Key);
+    IReadOnlyList<string> Tiers, string Console, ActForm? Form, string Usage, string Grant, string Chosen, string Key);
 
 /// <param name="Terms">The new tier's, for a switch.</param>
+/// <param name="Grant">As it is, for a change of a grant.</param>
 internal sealed record ConfirmModel(
-    string Realm, string Id, AccountRow Account, ActForm Form, TierTerms? Terms);
+    string Realm, string Id, AccountRow Account, ActForm Form, TierTerms? Terms, GivenGrant? Grant);

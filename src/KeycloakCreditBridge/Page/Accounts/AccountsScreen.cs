@@ -19,11 +19,10 @@ internal sealed class AccountsScreen(AccountListStore store, AccountFinder finde
     public async Task<IResult> ShowAsync(HttpContext context)
     {
         var (user, asked) = (Operator.Of(context), context.Request.Query);
-        var realm = asked["realm"].ToString() is { Length: > 0 } named ? named : user.Realms[0];
-        user.Demand(realm, Access.View);
-        List<string> ignored = [];
-        var state = Filter("state", States);
-        var tier = Filter("tier", policies.Current.Tiers.Names);
+        var filters = new AskedFilters(context);
+        var realm = filters.Realm();
+        var state = filters.OneOf("state", States);
+        var tier = filters.OneOf("tier", policies.Current.Tiers.Names);
         var source = asked["source"].ToString() is { Length: > 0 and < 50 } text ? text : null;
         var byId = asked["order"] == "id" || state == "deleted";
         var after = asked["after"].ToString().Split('~', 2);
@@ -37,17 +36,7 @@ internal sealed class AccountsScreen(AccountListStore store, AccountFinder finde
             context,
             new AccountsModel(
                 realm, user.Realms, query, [.. rows.Take(PageSize)], rows.Count > PageSize, count, count == MostCounted, States,
-                policies.Current.Tiers.Names, ignored));
-
-        // What is not a value of the filter is named, and not silently left out.
-        string? Filter(string name, string[] values)
-        {
-            var given = asked[name].ToString();
-            if (given.Length == 0 || values.Contains(given, StringComparer.Ordinal))
-                return given.Length == 0 ? null : given;
-            ignored.Add($"{name} {Texts.Visible(given)}");
-            return null;
-        }
+                policies.Current.Tiers.Names, filters.Ignored));
     }
 
     /// <summary>A name or an address is of a person: it comes in a form, so that no address and no log holds it.</summary>
@@ -104,7 +93,7 @@ internal static class AccountRoutes
         one.MapGet("", (HttpContext context, AccountScreen screen, string realm, string id) => screen.ShowAsync(context, realm, id));
         one.MapPost("/ask", (HttpContext context, AccountActs acts, string realm, string id) => acts.AskAsync(context, realm, id));
         one.MapPost("/hint", (HttpContext context, AccountActs acts, string realm, string id) => acts.HintAsync(context, realm, id));
-        one.MapPost("/{act:regex(^(allocate|refund|switch)$)}",
+        one.MapPost("/{act:regex(^(allocate|refund|switch|void|extend)$)}",
             (HttpContext context, AccountScreen screen, string realm, string id, string act) => screen.ActAsync(context, realm, id, act));
     }
 }

@@ -24,6 +24,14 @@ audit_rows as (
         and (a.timestamp, 'audit', a.id::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")
     order by a.timestamp desc, a.id::text collate "C" desc
     limit @Limit
+),
+-- delivery_rows: what came in about the user.
+delivery_rows as (
+    select d.* from deliveries d
+    where d.keycloak_id = @KeycloakId::text and d.realm = @Realm::text and (@Kind is null or @Kind = 'delivery') and d.received_at <= @At
+        and (d.received_at, 'delivery', d.id::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")
+    order by d.received_at desc, d.id::text collate "C" desc
+    limit @Limit
 )
 select * from (
     select coalesce(l.created_at, timestamptz '1970-01-01 00:00:00+00') as at, 'ledger' as kind, l.id::text as id,
@@ -36,10 +44,14 @@ select * from (
         coalesce(a.metadata ->> 'user_name', a.metadata ->> 'by'), a.result, jsonb_strip_nulls(to_jsonb(a) - 'user_id')::text
     from audit_rows a
     union all
+    select d.received_at, 'delivery', d.id::text, coalesce(d.event, d.way), null, null, coalesce(replace(d.reason, '_', ' '), d.way), null,
+        d.outcome, jsonb_strip_nulls(to_jsonb(d) - 'keycloak_id' - 'body')::text
+    from delivery_rows d
+    union all
     select h.hinted_at, 'hint', h.version::text, h.cause, null, null, coalesce(h.error, h.source), null, h.state,
         jsonb_strip_nulls(to_jsonb(h) - 'keycloak_id')::text
     from user_hints h
-    where h.realm = @Realm::text and h.keycloak_id = @KeycloakId::text and (@Kind is null or @Kind = 'hint')
+    where h.realm = @Realm and h.keycloak_id = @KeycloakId and (@Kind is null or @Kind = 'hint')
         and (h.hinted_at, 'hint', h.version::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")) entries
 order by at desc, kind collate "C" desc, id collate "C" desc
 limit @Limit

@@ -35,14 +35,14 @@ internal sealed class TimelineStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <param name="Kind">Only `ledger`, `audit` or `hint`; null for all.</param>
+/// <param name="Kind">Only `ledger`, `audit`, `hint` or `delivery`; null for all.</param>
 /// <param name="Before">Where the page before ended; null for the first.</param>
 internal sealed record TimelineQuery(string Realm, string KeycloakId, string AccountId, string? Kind, TimelinePlace? Before);
 
 /// <summary>A place in the timeline. Entries of one instant are told apart by kind and id.</summary>
 internal sealed record TimelinePlace(DateTimeOffset At, string Kind, string Id);
 
-/// <param name="Title">The type of a ledger row, the action of an audit row, the cause of a hint.</param>
+/// <param name="Title">The type of a ledger row, the action of an audit row, the cause of a hint, the event of a delivery.</param>
 /// <param name="Note">Why, in the words of who did it.</param>
 /// <param name="By">The user who did it; null for the bridge itself.</param>
 /// <param name="Detail">The whole row as JSON.</param>

@@ -15,8 +15,8 @@ namespace KeycloakCreditBridge.Page.Runs;
 /// Compares a realm with the records: a dry run counts first, and only what it counted is started for good.
 /// </summary>
 internal sealed class RunsScreen(
-    RequestedRunStore store, RunStarter starter, RunHistoryStore history, Hot<GrantPolicy> policies, PageAuditStore audit,
-    PageMetrics metrics, TimeProvider clock)
+    RequestedRunStore store, RunStarter starter, RunHistoryStore history, Hot<GrantPolicy> policies, ActRunner acts,
+    TimeProvider clock)
 {
     private const int MostRuns = 50;
     private const int Days = 90;
@@ -28,8 +28,7 @@ internal sealed class RunsScreen(
     public async Task<IResult> ListAsync(HttpContext context)
     {
         var user = Operator.Of(context);
-        var realm = context.Request.Query["realm"].ToString() is { Length: > 0 } named ? named : user.Realms[0];
-        user.Demand(realm, Access.View);
+        var realm = new AskedFilters(context).Realm();
         var today = new DateTimeOffset(clock.GetUtcNow().UtcDateTime.Date, TimeSpan.Zero);
         return Screens.Show<RunsView, RunsModel>(
             context,
@@ -79,7 +78,7 @@ internal sealed class RunsScreen(
     public async Task<IResult> StopAsync(HttpContext context, string realm, long id)
     {
         var act = new PageAct("stop_run", realm, null, ("run", id.ToString(CultureInfo.InvariantCulture)));
-        return await DoAsync(context, act, async () =>
+        return await acts.DoAsync(context, act, async () =>
         {
             if (!await store.CancelAsync(realm, id, clock.GetUtcNow(), context.RequestAborted))
                 throw new RequestRefusedException(
@@ -92,28 +91,8 @@ internal sealed class RunsScreen(
     public static string AddressOf(string realm, long id) =>
         string.Create(CultureInfo.InvariantCulture, $"{Menu.Runs}/{Texts.Segment(realm)}/{id}");
 
-    private Task<IResult> StartAsync(HttpContext context, RunRequest request, PageAct act) => DoAsync(context, act, async () =>
+    private Task<IResult> StartAsync(HttpContext context, RunRequest request, PageAct act) => acts.DoAsync(context, act, async () =>
         Screens.GoTo(AddressOf(request.Realm, await starter.StartAsync(request, context.RequestAborted)), "started"));
-
-    private async Task<IResult> DoAsync(HttpContext context, PageAct act, Func<Task<IResult>> work)
-    {
-        var user = Operator.Of(context);
-        IResult answer;
-        try
-        {
-            user.Demand(act.Realm, Access.Change);
-            answer = await work();
-        }
-        catch (RequestRefusedException refusal)
-        {
-            await audit.AddAsync(context, user, act, refusal.Message);
-            throw;
-        }
-
-        await audit.AddAsync(context, user, act);
-        metrics.Changed();
-        return answer;
-    }
 
     private async Task<IResult> ShowAsync(HttpContext context, string realm, long id, string? fault, int status)
     {

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Analytics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Page.Sessions;
 using KeycloakCreditBridge.Page.Shell;
 using KeycloakCreditBridge.Periods;
@@ -15,7 +16,7 @@ namespace KeycloakCreditBridge.Page.Settings;
 internal sealed class SettingsScreen(
     IConfiguration configuration, IEnumerable<BoundSection> sections, ReplicaStore replicas, LeaseListStore leases,
     IOptions<ReconciliationOptions> reconciliation, IOptions<PeriodsOptions> periods, IOptions<AnalyticsOptions> analytics,
-    IOptions<GrantsOptions> grants, TimeProvider clock)
+    IOptions<GrantsOptions> grants, SweepBacklogStore sweep, TimeProvider clock)
 {
     public async Task<IResult> ShowAsync(HttpContext context)
     {
@@ -27,7 +28,9 @@ internal sealed class SettingsScreen(
             Job("Read each realm completely", reconciliation.Value.Enabled, reconciliation.Value.CompleteCron),
             Job("End periods and grant the next", periods.Value.Enabled, periods.Value.Cron),
             Job("Count users for analytics", analytics.Value.Enabled, analytics.Value.Cron),
-            new("Take ended credits from accounts", IsOn: true, $"every {Texts.Span(grants.Value.SweepEvery)}", []),
+            new(
+                "Take ended credits from accounts", (await sweep.ReadAsync(context.RequestAborted)).HasEnds,
+                $"every {Texts.Span(grants.Value.SweepEvery)} while credits have an end", []),
         ];
         return Screens.Show<SettingsView, SettingsModel>(
             context,

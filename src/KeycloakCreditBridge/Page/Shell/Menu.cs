@@ -10,6 +10,14 @@ internal static class Menu
 
     public const string Runs = $"{PagePaths.Root}/runs";
 
+    public const string Deliveries = $"{PagePaths.Root}/deliveries";
+
+    public const string Hints = $"{PagePaths.Root}/hints";
+
+    public const string Grants = $"{PagePaths.Root}/grants";
+
+    public const string Funnel = $"{PagePaths.Root}/funnel";
+
     public const string Audit = $"{PagePaths.Root}/audit";
 
     public const string Settings = $"{PagePaths.Root}/settings";
@@ -17,7 +25,8 @@ internal static class Menu
     /// <summary>The screens that the operator may open.</summary>
     public static IEnumerable<(string Name, string Path)> Of(Operator user) => user.Realms.Count == 0 ? [] :
     [
-        ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Runs", Runs), ("Audit", Audit),
+        ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Runs", Runs), ("Deliveries", Deliveries), ("Hints", Hints),
+        ("Grants", Grants), ("Funnel", Funnel), ("Audit", Audit),
         .. user.SeesAll ? [("Settings", Settings)] : Array.Empty<(string, string)>(),
     ];
 
@@ -31,9 +40,13 @@ internal static class Menu
         "asked" => "Keycloak is asked for this user again; the account follows within seconds.",
         "allocated" => "The credits were added.",
         "refunded" => "The usage was refunded.",
+        "voided" => "What was left of the grant was taken back.",
+        "extended" => "The end of the grant was changed.",
         "switched" => "The tier was switched.",
         "retried" => "The hint is tried again.",
         "dropped" => "The hint was deleted.",
+        "retried_all" => "All dead hints are tried again.",
+        "replayed" => "The user of the delivery is read from Keycloak again.",
         "started" => "The run begins as soon as a replica can.",
         "stopped" => "The run ends after its current part.",
         _ => null,

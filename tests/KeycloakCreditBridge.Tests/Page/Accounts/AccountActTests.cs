@@ -35,6 +35,29 @@ public sealed class AccountActTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_grant_gets_another_end_and_is_taken_back_once()
+    {
+        await using var fixture = await PageFixture.StartAsync(postgres);
+        var user = await fixture.AddUserAsync();
+        var browser = await fixture.SignedInAsync(PageFixture.Admin);
+        var path = $"/page/accounts/{PageFixture.Realm}/{user}";
+        var end = DateTimeOffset.UtcNow.UtcDateTime.Date.AddDays(20);
+        (string, string)[] form = [("grant", "signup"), ("reason", "as agreed"), ("key", Key)];
+
+        var asked = await browser.PostAsync($"{path}/extend", [.. form, ("ends", $"{end:yyyy-MM-dd}")]);
+        Assert.Contains("never", asked.Body, StringComparison.Ordinal);
+        await browser.PostAsync($"{path}/extend", [.. form, ("ends", $"{end:yyyy-MM-dd}"), ("step", "do")]);
+        Assert.Equal(end, await fixture.Database.ScalarAsync<DateTime>(
+            "select expires_at at time zone 'UTC' from credit_grants where user_id = @user and grant_key = 'signup'", new { user }));
+
+        Assert.Equal(HttpStatusCode.Redirect, (await browser.PostAsync($"{path}/void", [.. form, ("step", "do")])).Status);
+        Assert.Equal(0m, await BalanceAsync(fixture, user));
+        Assert.Equal(HttpStatusCode.Conflict, (await browser.PostAsync($"{path}/void", [.. form, ("step", "do")])).Status);
+        var far = await browser.PostAsync($"{path}/extend", [.. form, ("ends", "2126-01-01"), ("step", "do")]);
+        Assert.Equal(HttpStatusCode.BadRequest, far.Status);
+    }
+
+    [Fact]
     public async Task A_usage_is_refunded_from_the_timeline_and_no_more_than_it_took()
     {
         await using var fixture = await PageFixture.StartAsync(postgres);
