@@ -25,7 +25,8 @@ internal static class PageBenchmark
     private static readonly string[] Screens =
     [
         "/page", "/page/accounts", "/page/accounts?tier=trial&state=account", "/page/accounts/demo/user-0", "/page/runs",
-        "/page/deliveries", "/page/hints", "/page/grants", "/page/funnel", "/page/audit", "/page/audit?action=credit.create&from=2026-01-01",
+        "/page/deliveries", "/page/hints", "/page/grants", "/page/funnel", "/page/audit",
+        "/page/audit?action=credit.create&from=2026-01-01",
     ];
 
     private const string FillSql =
