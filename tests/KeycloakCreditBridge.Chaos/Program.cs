@@ -16,6 +16,10 @@ var minutes = new Option<double?>("--minutes")
 {
     Description = "How long the workload lasts; long enough for registrations and faults by default.",
 };
+var only = new Option<FaultKind[]>("--only")
+{
+    Description = "The kinds of faults; all by default.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [],
+};
 var keycloak = new Option<bool>("--keycloak") { Description = "Use a real Keycloak in place of the emulator." };
 var selfTest = new Option<bool>("--self-test")
 {
@@ -32,7 +36,7 @@ var command = new RootCommand(
     Keycloak and the database say. The exit code is 1 when a promise was not kept.
     """)
 {
-    seed, registrations, faults, minutes, keycloak, selfTest, plant,
+    seed, registrations, faults, minutes, only, keycloak, selfTest, plant,
 };
 command.SetAction(async (result, token) =>
 {
@@ -46,7 +50,7 @@ command.SetAction(async (result, token) =>
         : TimeSpan.FromSeconds(Math.Max(60, Math.Max((users ?? 0) / 20.0, (shaken ?? 0) * 0.75)));
     var plan = new PlanBuilder(
         result.GetValue(seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue), duration, users ?? (int)(duration.TotalSeconds * 8),
-        shaken ?? (int)(duration.TotalMinutes * 40), !isReal).Build();
+        shaken ?? (int)(duration.TotalMinutes * 40), result.GetValue(only)!, !isReal).Build();
     Console.WriteLine(plan);
     await using var world = await ChaosWorld.StartAsync(isReal, Console.WriteLine, token);
     var run = new ChaosRun(world, plan, Console.WriteLine);

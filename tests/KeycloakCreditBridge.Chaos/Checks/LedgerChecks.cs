@@ -41,9 +41,8 @@ internal static class LedgerChecks
         foreach (var call in file.Calls.Where(call => call.IsMove))
         {
             var count = entries[call.Name].Count();
-            // A report about a user that is deleted meanwhile is kept for the operator.
-            var isKept = call.Kind == StepKind.Meter && file.RefusedReports.Contains(call.Name)
-                && file.History.Deleted.ContainsKey(call.Account);
+            // A report about a user that was deleted before it had an account is kept.
+            var isKept = file.UnchargedReports.Any(report => report.Name == call.Name) && file.History.Deleted.ContainsKey(call.Account);
             var isRight = call.Outcome switch
             {
                 CallOutcome.Done => count == 1 || (count == 0 && isKept),
@@ -121,5 +120,8 @@ internal static class LedgerChecks
 
     public static IEnumerable<Finding> Backlog(CaseFile file) => file.Backlog
         .Where(backlog => backlog.Count > 0)
-        .Select(backlog => new Finding("backlog", $"there are {backlog.Count} {backlog.Kind}"));
+        .Select(backlog => new Finding("backlog", $"there are {backlog.Count} {backlog.Kind}"))
+        .Concat(file.UnchargedReports
+            .Where(report => file.Users.Any(user => user.Id == report.UserId))
+            .Select(report => new Finding("backlog", $"report {report.Name} of user {report.UserId} is not charged")));
 }

@@ -21,7 +21,7 @@ internal sealed record CaseFile
     /// <summary>By account, in the order of booking.</summary>
     public required ILookup<string, LedgerEntryRow> Ledger { get; init; }
 
-    public required IReadOnlySet<string> RefusedReports { get; init; }
+    public required IReadOnlyList<UnchargedReport> UnchargedReports { get; init; }
 
     public required IReadOnlyList<Backlog> Backlog { get; init; }
 
@@ -49,7 +49,7 @@ internal sealed record CaseFile
             Accounts = accounts.ToDictionary(account => account.AccountId, StringComparer.Ordinal),
             Known = (await store.KnownUsersAsync()).ToDictionary(user => user.KeycloakId, StringComparer.Ordinal),
             Ledger = (await store.LedgerAsync()).ToLookup(entry => entry.AccountId, StringComparer.Ordinal),
-            RefusedReports = (await store.RefusedReportsAsync()).ToHashSet(StringComparer.Ordinal),
+            UnchargedReports = await store.UnchargedReportsAsync(),
             Backlog = await store.BacklogAsync(),
             Lots = await store.LotsAsync(accounts),
         };

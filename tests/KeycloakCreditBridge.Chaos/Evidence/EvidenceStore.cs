@@ -31,14 +31,20 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
         order by t.user_id, t.created_at, t.id
         """;
 
-    private const string RefusedReportsSql =
-        "select (convert_from(record, 'UTF8')::jsonb) ->> 'litellm_call_id' from usage_refusals";
+    private const string ReportsSql =
+        """
+        with reports as (
+            select convert_from(record, 'UTF8')::jsonb as record from usage_refusals
+            union all
+            select e from usage_batches b cross join jsonb_array_elements(convert_from(b.body, 'UTF8')::jsonb) e
+        )
+        select record ->> 'litellm_call_id' as name, record -> 'metadata' ->> 'user_api_key_user_id' as user_id from reports
+        """;
 
     private const string BacklogSql =
         """
         select 'hints that wait' as kind, count(*) as count from user_hints where state = 'waiting'
         union all select 'dead hints', count(*) from user_hints where state = 'dead'
-        union all select 'reports of usage that wait', count(*) from usage_batches
         union all
         select 'grants that ended a minute ago and are not booked out', count(*) from credit_grants g
         join user_credits c on c.user_id = g.user_id
@@ -56,8 +62,9 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
     /// <summary>The whole ledger, by account in the order of booking.</summary>
     public async Task<IReadOnlyList<LedgerEntryRow>> LedgerAsync() => [.. await connection.QueryAsync<LedgerEntryRow>(LedgerSql)];
 
-    /// <summary>The names of reports that were refused.</summary>
-    public async Task<IReadOnlyList<string>> RefusedReportsAsync() => [.. await connection.QueryAsync<string>(RefusedReportsSql)];
+    /// <summary>Reports of usage that were not charged: they wait, or were refused.</summary>
+    public async Task<IReadOnlyList<UnchargedReport>> UnchargedReportsAsync() =>
+        [.. await connection.QueryAsync<UnchargedReport>(ReportsSql)];
 
     public async Task<IReadOnlyList<Backlog>> BacklogAsync() => [.. await connection.QueryAsync<Backlog>(BacklogSql)];
 

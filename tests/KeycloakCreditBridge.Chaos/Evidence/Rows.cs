@@ -52,6 +52,14 @@ internal sealed record LedgerEntryRow
     public DateTimeOffset BookedAt { get; init; }
 }
 
+/// <summary>A report of usage that waits, or was refused.</summary>
+internal sealed record UnchargedReport
+{
+    public string? Name { get; init; }
+
+    public string? UserId { get; init; }
+}
+
 /// <summary>What waits or has failed after the calm.</summary>
 /// <param name="Kind">Such as `hints`.</param>
 internal sealed record Backlog(string Kind, long Count);

@@ -3,8 +3,15 @@ using System.Diagnostics.CodeAnalysis;
 namespace KeycloakCreditBridge.Chaos.Plans;
 
 /// <summary>Makes a plan from a seed.</summary>
+/// <param name="seed">Decides all.</param>
+/// <param name="duration">How long the work lasts.</param>
+/// <param name="registrations">How many users register.</param>
+/// <param name="faults">How many faults are injected.</param>
+/// <param name="only">The kinds of these faults; empty for all kinds.</param>
+/// <param name="isEmulated">Whether forms and logins cost nothing.</param>
 [SuppressMessage("Security", "CA5394", Justification = "A seed has to make the same plan each time.")]
-internal sealed class PlanBuilder(int seed, TimeSpan duration, int registrations, int faults, bool isEmulated)
+internal sealed class PlanBuilder(
+    int seed, TimeSpan duration, int registrations, int faults, IReadOnlyCollection<FaultKind> only, bool isEmulated)
 {
     private const int StepsPerUser = 5;
     private const int LargestImport = 5;
@@ -77,9 +84,10 @@ internal sealed class PlanBuilder(int seed, TimeSpan duration, int registrations
 
     private IEnumerable<PlannedFault> Faults()
     {
+        var wanted = Shaken.Where(shaken => only.Count == 0 || only.Contains(shaken.Kind)).ToArray();
         for (var number = 0; number < faults; number++)
         {
-            var kind = Choose(Shaken);
+            var kind = Choose(wanted);
             yield return new PlannedFault(
                 number, duration * (0.05 + (0.95 * _random.NextDouble())), kind, _random.Next(2), TimeSpan.FromMilliseconds(kind switch
                 {

@@ -83,7 +83,12 @@ internal static class AllPlants
             insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at)
             select 'demo', 'x', nextval('user_hints_version'), 'webhook', 'x', 'changed', now(), now()
             """),
-        new("a report is left", "backlog", "insert into usage_batches (body, received_at, due_at) select '[]', now(), now()"),
+        new("a report is left", "backlog",
+            $"""
+            insert into usage_batches (body, received_at, due_at)
+            select convert_to(jsonb_build_array(jsonb_build_object(
+                'metadata', jsonb_build_object('user_api_key_user_id', {SomeAccount})))::text, 'UTF8'), now(), now()
+            """),
         new("a balance is read that never was", "reads", Change: file => file with
         {
             Calls = [.. file.Calls.Select(call => call.Kind == StepKind.Read ? call with { Balance = call.Balance + 1000 } : call)],

@@ -7,6 +7,11 @@ namespace KeycloakCreditBridge.Chaos.World;
 /// <summary>One bridge process after another at one address, with a proxy before it and one between it and PostgreSQL.</summary>
 internal sealed class Replica : IAsyncDisposable
 {
+    private const int ShownLines = 40;
+
+    // Service managers wait half as long; this machine may have other work.
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(30);
+
     private readonly IReadOnlyDictionary<string, string> _settings;
     private readonly List<LogLine> _log = [];
     private readonly Lock _reading = new();
@@ -64,9 +69,12 @@ internal sealed class Replica : IAsyncDisposable
 
     public Task TerminateAsync() => EndAsync(async process =>
     {
-        if (!await process.TerminateAsync())
+        var asked = DateTimeOffset.UtcNow;
+        if (!await process.TerminateAsync(LongestEnd))
         {
-            Ends.Add($"Replica {Number} did not end within 30 s of SIGTERM.");
+            Ends.Add(
+                $"Replica {Number} did not end within {LongestEnd.TotalSeconds:0} s of SIGTERM at {asked:HH:mm:ss.fff}:\n"
+                + LastLines(process));
             await process.KillAsync();
         }
     });
@@ -84,7 +92,7 @@ internal sealed class Replica : IAsyncDisposable
         {
             if (_process is { HasExited: true } ended)
             {
-                Ends.Add($"Replica {Number} ended by itself at {DateTimeOffset.UtcNow:HH:mm:ss}:\n{ended.Log}");
+                Ends.Add($"Replica {Number} ended by itself at {DateTimeOffset.UtcNow:HH:mm:ss}:\n{LastLines(ended)}");
                 await EndAsync(_ => Task.CompletedTask);
                 Launch();
             }
@@ -121,6 +129,8 @@ internal sealed class Replica : IAsyncDisposable
         await Database.DisposeAsync();
         Turn.Dispose();
     }
+
+    private static string LastLines(BridgeProcess process) => string.Join('\n', process.Log.Split('\n').TakeLast(ShownLines));
 
     private async Task EndAsync(Func<BridgeProcess, Task> end)
     {
