@@ -52,7 +52,7 @@ command.SetAction(async (result, token) =>
         result.GetValue(seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue), duration, users ?? (int)(duration.TotalSeconds * 8),
         shaken ?? (int)(duration.TotalMinutes * 40), result.GetValue(only)!, !isReal).Build();
     Console.WriteLine(plan);
-    await using var world = await ChaosWorld.StartAsync(isReal, Console.WriteLine, token);
+    await using var world = await ChaosWorld.StartAsync(isReal, plan.AccountId, Console.WriteLine, token);
     var run = new ChaosRun(world, plan, Console.WriteLine);
     var file = await run.RunAsync(token);
     var findings = AllChecks.Of(file);

@@ -15,7 +15,7 @@ internal static class Report
     [
         "",
         plan.ToString(),
-        Text($"{file.Users.Count:N0} users, {file.Accounts.Count:N0} accounts, {file.Ledger.Sum(ledger => ledger.Count()):N0} ledger rows"),
+        Text($"{file.Users.Count:N0} users, {file.EachAccount.Count():N0} accounts, {file.Ledger.Sum(Enumerable.Count):N0} ledger rows"),
         Text($"{file.Calls.Count:N0} requests: {Counts(file.Calls, call => call.Outcome.ToString())}"),
         .. file.Calls.GroupBy(call => call.Kind).OrderBy(calls => calls.Key)
             .Select(calls => $"   {calls.Key,-16} {Counts(calls, call => $"{call.Outcome} {call.Status}")}"),

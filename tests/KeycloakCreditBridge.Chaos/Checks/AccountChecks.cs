@@ -12,8 +12,8 @@ internal static class AccountChecks
         foreach (var user in file.Users)
         {
             var known = file.Known.GetValueOrDefault(user.Id);
-            var account = known?.AccountId is { } id ? file.Accounts.GetValueOrDefault(id) : null;
-            if (account is null)
+            var account = file.Accounts[user.Id].FirstOrDefault();
+            if (account is null || known?.AccountId != account.AccountId)
                 yield return new("accounts", $"{user.Username} ({user.Id}) has no account; on record: {known?.UserState ?? "nothing"}");
             else if (user.Enabled ? account.Status != "active" : account.Status != "held")
                 yield return new(
@@ -22,7 +22,7 @@ internal static class AccountChecks
         }
 
         var listed = file.Users.Select(user => user.Id).ToHashSet(StringComparer.Ordinal);
-        foreach (var account in file.Accounts.Values)
+        foreach (var account in file.EachAccount)
         {
             if (account.KeycloakId is null || (!listed.Contains(account.KeycloakId) && account.Status != "closed"))
                 yield return new(
@@ -30,23 +30,23 @@ internal static class AccountChecks
                     $"account {account.AccountId} is {account.Status}, and Keycloak has no user {account.KeycloakId ?? "for it"}");
         }
 
-        var owners = file.Accounts.Values.Where(account => account.KeycloakId is not null).CountBy(account => account.KeycloakId!);
+        var owners = file.EachAccount.CountBy(account => account.Owner);
         foreach (var twice in owners.Where(owner => owner.Value > 1))
             yield return new("accounts", $"user {twice.Key} has {twice.Value} accounts");
     }
 
     public static IEnumerable<Finding> Openings(CaseFile file)
     {
-        foreach (var account in file.Accounts.Values)
+        foreach (var account in file.EachAccount)
         {
-            var openings = file.Ledger[account.AccountId].Count(entry => entry.GrantKey == Opening);
+            var openings = file.Ledger[account.Owner].Count(entry => entry.GrantKey == Opening);
             if (openings != 1 || account.Openings != 1)
                 yield return new(
                     "openings", $"account {account.AccountId} ({account.Status}) has {openings} opening grants and {account.Openings} "
                     + "audit rows of one");
         }
 
-        foreach (var orphan in file.Ledger.Where(group => !file.Accounts.ContainsKey(group.Key)))
+        foreach (var orphan in file.Ledger.Where(group => !file.Accounts.Contains(group.Key)))
             yield return new("openings", $"{orphan.Key} has {orphan.Count()} ledger rows and no account");
     }
 }

@@ -8,9 +8,9 @@ internal static class LedgerChecks
 {
     public static IEnumerable<Finding> Sums(CaseFile file)
     {
-        foreach (var account in file.Accounts.Values)
+        foreach (var account in file.EachAccount)
         {
-            var sum = file.Ledger[account.AccountId].Sum(entry => entry.Amount);
+            var sum = file.Ledger[account.Owner].Sum(entry => entry.Amount);
             if (sum != account.Balance)
                 yield return new("sums", $"account {account.AccountId} has {account.Balance}, and its ledger sums to {sum}");
         }
@@ -53,18 +53,18 @@ internal static class LedgerChecks
                 yield return new(
                     "moves", $"{call.Name} of {call.Account} was {call.Outcome} (status {call.Status}, {call.Attempts} attempts) and has "
                     + $"{count} ledger rows");
-            foreach (var entry in entries[call.Name].Where(entry => entry.Amount != call.Amount || entry.AccountId != call.Account))
+            foreach (var entry in entries[call.Name].Where(entry => entry.Amount != call.Amount || entry.Owner != call.Account))
                 yield return new(
                     "moves", $"{call.Name} asked for {call.Amount} of {call.Account}, and row {entry.Id} has {entry.Amount} of "
-                    + entry.AccountId);
+                    + entry.Owner);
         }
 
         var names = file.Calls.Select(call => call.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var entry in entries.Where(group => !names.Contains(group.Key)).SelectMany(group => group))
-            yield return new("foreign", $"row {entry.Id} of {entry.AccountId} is of {entry.Name}, which no caller sent");
+            yield return new("foreign", $"row {entry.Id} of {entry.Owner} is of {entry.Name}, which no caller sent");
         foreach (var entry in file.Ledger.SelectMany(ledger => ledger).Where(entry => entry.Name is null && entry.GrantKey is null))
             yield return new(
-                "foreign", $"row {entry.Id} of {entry.AccountId} ({entry.Type} {entry.Amount}) is neither a caller's nor a grant's");
+                "foreign", $"row {entry.Id} of {entry.Owner} ({entry.Type} {entry.Amount}) is neither a caller's nor a grant's");
     }
 
     public static IEnumerable<Finding> Refunds(CaseFile file)
@@ -98,7 +98,7 @@ internal static class LedgerChecks
     {
         foreach (var calls in file.Calls.Where(call => call.Kind == StepKind.SwitchTier).GroupBy(call => call.Account))
         {
-            if (file.Accounts.GetValueOrDefault(calls.Key) is not { } account)
+            if (file.Accounts[calls.Key].FirstOrDefault() is not { } account)
                 continue;
             var done = calls.Where(call => call.Outcome == CallOutcome.Done).ToArray();
             // Another one that began when it had ended has overwritten it.

@@ -14,11 +14,15 @@ internal sealed record CaseFile
 
     public required IReadOnlyList<ListedUser> Users { get; init; }
 
-    public required IReadOnlyDictionary<string, AccountState> Accounts { get; init; }
+    /// <summary>By owner.</summary>
+    public required ILookup<string, AccountState> Accounts { get; init; }
+
+    /// <summary>All accounts.</summary>
+    public IEnumerable<AccountState> EachAccount => Accounts.SelectMany(accounts => accounts);
 
     public required IReadOnlyDictionary<string, KnownUser> Known { get; init; }
 
-    /// <summary>By account, in the order of booking.</summary>
+    /// <summary>By owner, in the order of booking.</summary>
     public required ILookup<string, LedgerEntryRow> Ledger { get; init; }
 
     public required IReadOnlyList<UnchargedReport> UnchargedReports { get; init; }
@@ -46,9 +50,9 @@ internal sealed record CaseFile
             History = history,
             Calls = history.Calls,
             Users = users,
-            Accounts = accounts.ToDictionary(account => account.AccountId, StringComparer.Ordinal),
+            Accounts = accounts.ToLookup(account => account.Owner, StringComparer.Ordinal),
             Known = (await store.KnownUsersAsync()).ToDictionary(user => user.KeycloakId, StringComparer.Ordinal),
-            Ledger = (await store.LedgerAsync()).ToLookup(entry => entry.AccountId, StringComparer.Ordinal),
+            Ledger = (await store.LedgerAsync()).ToLookup(entry => entry.Owner, StringComparer.Ordinal),
             UnchargedReports = await store.UnchargedReportsAsync(),
             Backlog = await store.BacklogAsync(),
             Lots = await store.LotsAsync(accounts),

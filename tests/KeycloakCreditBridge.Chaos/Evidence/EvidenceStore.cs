@@ -24,11 +24,12 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
 
     private const string LedgerSql =
         """
-        select t.id, t.user_id as account_id, t.amount, t.balance_after, t.transaction_type as type, t.grant_key,
+        select t.id, coalesce(c.keycloak_id, t.user_id) as owner, t.amount, t.balance_after, t.transaction_type as type, t.grant_key,
             coalesce(t.metadata ->> 'chaos', t.metadata ->> 'litellm_call_id') as name,
             case when t.transaction_type = 'refund' then t.metadata ->> 'refunds' end as refunds, t.created_at as booked_at
         from credit_transactions t
-        order by t.user_id, t.created_at, t.id
+        left join user_credits c on c.user_id = t.user_id
+        order by 2, t.created_at, t.id
         """;
 
     private const string ReportsSql =

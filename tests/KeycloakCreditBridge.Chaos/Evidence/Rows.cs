@@ -7,6 +7,9 @@ internal sealed record AccountState
 
     public string? KeycloakId { get; init; }
 
+    /// <summary>Keycloak's id of its user, by which callers name it, where it has one.</summary>
+    public string Owner => KeycloakId ?? AccountId;
+
     public string Status { get; init; } = "";
 
     public string? StatusReason { get; init; }
@@ -34,7 +37,8 @@ internal sealed record LedgerEntryRow
 {
     public Guid Id { get; init; }
 
-    public string AccountId { get; init; } = "";
+    /// <summary>As <see cref="AccountState.Owner"/>.</summary>
+    public string Owner { get; init; } = "";
 
     public decimal Amount { get; init; }
 

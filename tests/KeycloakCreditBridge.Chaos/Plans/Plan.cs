@@ -18,6 +18,11 @@ internal sealed record PlannedFault(int Number, TimeSpan At, FaultKind Kind, int
 /// <summary>What a seed makes of a size: the same steps and faults each time.</summary>
 internal sealed record Plan(int Seed, TimeSpan Duration, int Users, IReadOnlyList<Step> Steps, IReadOnlyList<PlannedFault> Faults)
 {
+    /// <summary>
+    /// Half of all plans have addresses as account ids, so that an account with its ledger is renamed when its user's address changes.
+    /// </summary>
+    public string AccountId => Seed % 2 == 0 ? "{id}" : "{email}";
+
     /// <summary>Tells two plans apart.</summary>
     public string Digest
     {
@@ -34,6 +39,6 @@ internal sealed record Plan(int Seed, TimeSpan Duration, int Users, IReadOnlyLis
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"seed {Seed}, plan {Digest}: {Users:N0} registrations, {Steps.Count:N0} steps, {Faults.Count:N0} faults in "
-        + $"{Duration.TotalSeconds:N0} s");
+        $"seed {Seed}, plan {Digest}, account ids {AccountId}: {Users:N0} registrations, {Steps.Count:N0} steps, "
+        + $"{Faults.Count:N0} faults in {Duration.TotalSeconds:N0} s");
 }

@@ -12,6 +12,8 @@ internal static class AllPlants
 
     private const string SomeAccount = "(select c.user_id from user_credits c where c.status = 'active' order by c.user_id limit 1)";
 
+    private const string SomeUser = "(select c.keycloak_id from user_credits c where c.status = 'active' order by c.user_id limit 1)";
+
     // A copy of a row with all that hangs on it, as a request that is carried out twice would leave it.
     private const string Booked =
         """
@@ -74,7 +76,7 @@ internal static class AllPlants
         }),
         new("a switched tier is lost", "tiers", Change: file => file with
         {
-            Calls = [.. file.Calls.Where(call => call.Kind != StepKind.SwitchTier), Switch(file.Accounts.Keys.First())],
+            Calls = [.. file.Calls.Where(call => call.Kind != StepKind.SwitchTier), Switch(file.EachAccount.First().Owner)],
         }),
         new("lots are not the balance", "lots",
             $"update user_credits set credits_remaining = credits_remaining + 1 where user_id = {SomeAccount}"),
@@ -87,7 +89,7 @@ internal static class AllPlants
             $"""
             insert into usage_batches (body, received_at, due_at)
             select convert_to(jsonb_build_array(jsonb_build_object(
-                'metadata', jsonb_build_object('user_api_key_user_id', {SomeAccount})))::text, 'UTF8'), now(), now()
+                'metadata', jsonb_build_object('user_api_key_user_id', {SomeUser})))::text, 'UTF8'), now(), now()
             """),
         new("a balance is read that never was", "reads", Change: file => file with
         {

@@ -22,10 +22,12 @@ internal sealed class ChaosWorld : IAsyncDisposable
     private const int MaxConnections = 400;
 
     private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
+    private readonly string _accountId;
     private HttpProxy? _keycloakProxy;
 
-    private ChaosWorld(PrivatePostgres postgres, IKeycloakServer keycloak)
+    private ChaosWorld(PrivatePostgres postgres, IKeycloakServer keycloak, string accountId)
     {
+        _accountId = accountId;
         (Postgres, Keycloak, Admin) = (postgres, keycloak, KeycloakAdmin.Of(keycloak));
         DataSource = NpgsqlDataSource.Create(postgres.ConnectionString(DatabaseName) + ";Command Timeout=120");
     }
@@ -51,12 +53,12 @@ internal sealed class ChaosWorld : IAsyncDisposable
     /// <summary>One fault of PostgreSQL at a time.</summary>
     public SemaphoreSlim DatabaseTurn { get; } = new(1, 1);
 
-    public static async Task<ChaosWorld> StartAsync(bool isReal, Action<string> report, CancellationToken token)
+    public static async Task<ChaosWorld> StartAsync(bool isReal, string accountId, Action<string> report, CancellationToken token)
     {
         var postgres = await PrivatePostgres.StartAsync(
             new PrivatePostgresOptions(CacheFolder.Of("postgres"), MaxConnections: MaxConnections, Report: report), token);
         await postgres.CreateDatabaseAsync(DatabaseName, token);
-        var world = new ChaosWorld(postgres, await StartKeycloakAsync(isReal, report, token));
+        var world = new ChaosWorld(postgres, await StartKeycloakAsync(isReal, report, token), accountId);
         try
         {
             await world.StartAsync(token);
@@ -165,6 +167,7 @@ internal sealed class ChaosWorld : IAsyncDisposable
         ["Keycloak:RequestTimeout"] = "00:00:03",
         ["Keycloak:Realms:0:Name"] = Realm,
         ["Keycloak:Realms:0:WebhookSecrets:0"] = _webhookSecret,
+        ["Provisioning:AccountId"] = _accountId,
         ["Metering:ApiKeys:0"] = GatewayKey,
         ["Api:RateLimits:PerUser"] = "100000",
         ["Api:RateLimits:PerAddress"] = "100000",
