@@ -8,6 +8,8 @@ namespace KeycloakCreditBridge.Chaos.Checks;
 /// <summary>Each fault that had an effect is seen in a metric or a line of the log.</summary>
 internal static class SightChecks
 {
+    private const int LongestMet = 60;
+
     private static readonly TimeSpan Before = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan After = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(2);
@@ -16,9 +18,12 @@ internal static class SightChecks
         .Where(fault => fault.Hits > 0 && !IsSeen(fault, file) && !IsForgotten(fault, file))
         .Select(fault => new Finding(
             "sights", $"fault {fault.Plan.Number} ({fault.Plan.Kind}, replica {fault.Plan.Replica}, {fault.From:HH:mm:ss.fff} to "
-            + $"{fault.To:HH:mm:ss.fff}) is seen in no metric and no line of the log"));
+            + $"{fault.To:HH:mm:ss.fff}) is seen in no metric and no line of the log. It met: {Shortened(fault.Met)}"));
 
     public static IEnumerable<Finding> Processes(CaseFile file) => file.Ends.Select(end => new Finding("processes", end));
+
+    private static string Shortened(string text) =>
+        string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Take(LongestMet));
 
     // What a process has counted since it was scraped last ends with it.
     private static bool IsForgotten(InjectedFault fault, CaseFile file) => !IsOfProcess(fault) && file.Faults.Any(

@@ -134,9 +134,9 @@ internal sealed class FaultRun(ChaosWorld world, Plan plan)
         while (!armed.IsUsedUp && DateTimeOffset.UtcNow - armedAt < Armed)
             await Task.Delay(TimeSpan.FromMilliseconds(50));
         armed.Disarm();
-        Record(fault, armed.Hits is [var first, ..] ? first : armedAt, armed.Hits.Count);
+        Record(fault, armed.Hits is [var first, ..] ? first : armedAt, armed.Hits.Count, armed.Met);
     }
 
-    private void Record(PlannedFault fault, DateTimeOffset from, int hits) =>
-        _injected.Enqueue(new InjectedFault(fault, from, DateTimeOffset.UtcNow, hits));
+    private void Record(PlannedFault fault, DateTimeOffset from, int hits, string met = "") =>
+        _injected.Enqueue(new InjectedFault(fault, from, DateTimeOffset.UtcNow, hits, met));
 }

@@ -18,6 +18,9 @@ internal sealed class ArmedFault(FaultKind kind, int count, TimeSpan length, str
     /// <summary>When requests met it.</summary>
     public List<DateTimeOffset> Hits { get; } = [];
 
+    /// <summary>The last request that met it.</summary>
+    public string Met { get; private set; } = "";
+
     public bool IsUsedUp
     {
         get
@@ -27,7 +30,7 @@ internal sealed class ArmedFault(FaultKind kind, int count, TimeSpan length, str
         }
     }
 
-    public bool TryTake()
+    public bool TryTake(string text)
     {
         lock (_gate)
         {
@@ -35,6 +38,7 @@ internal sealed class ArmedFault(FaultKind kind, int count, TimeSpan length, str
                 return false;
             _left--;
             Hits.Add(DateTimeOffset.UtcNow);
+            Met = text;
             return true;
         }
     }
@@ -64,7 +68,7 @@ internal sealed class ArmedFaults
         lock (_gate)
         {
             _armed.RemoveAll(fault => fault.IsUsedUp);
-            return _armed.Find(fault => text.Contains(fault.About, StringComparison.Ordinal) && fault.TryTake());
+            return _armed.Find(fault => text.Contains(fault.About, StringComparison.Ordinal) && fault.TryTake(text));
         }
     }
 }
