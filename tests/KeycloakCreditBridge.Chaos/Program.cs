@@ -49,7 +49,8 @@ command.SetAction(async (result, token) =>
         ? TimeSpan.FromMinutes(given)
         : TimeSpan.FromSeconds(Math.Max(60, Math.Max((users ?? 0) / 20.0, (shaken ?? 0) * 0.75)));
     var plan = new PlanBuilder(
-        result.GetValue(seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue), duration, users ?? (int)(duration.TotalSeconds * 8),
+        result.GetValue(seed) ?? (isSelfTest ? 1 : RandomNumberGenerator.GetInt32(int.MaxValue)), duration,
+        users ?? (int)(duration.TotalSeconds * 8),
         shaken ?? (int)(duration.TotalMinutes * 40), result.GetValue(only)!, !isReal).Build();
     Console.WriteLine(plan);
     await using var world = await ChaosWorld.StartAsync(isReal, plan.AccountId, Console.WriteLine, token);

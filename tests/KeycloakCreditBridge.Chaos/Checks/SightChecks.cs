@@ -38,7 +38,9 @@ internal static class SightChecks
             Of(fault, file).Any(scrape => scrape.Sum("bridge_started") * 1000 > fault.From.ToUnixTimeMilliseconds()),
         FaultKind.Suspend => Of(fault, file).Any(scrape => !scrape.IsUp),
         FaultKind.DatabaseCrash => Warns(fault, file, ofReplica: false),
-        FaultKind.SessionsCut or FaultKind.DatabaseHalfOpen or FaultKind.AnswerCut => Warns(fault, file, ofReplica: true),
+        // An outage is logged once when it begins; what fails in it is counted.
+        FaultKind.SessionsCut or FaultKind.DatabaseHalfOpen or FaultKind.AnswerCut =>
+            Warns(fault, file, ofReplica: true) || Rises(fault, file, "not_stored") || Rises(fault, file, "db_client", "failed"),
         // The callers' side of a connection is theirs to see.
         FaultKind.CallersCut => true,
         FaultKind.KeycloakError => Rises(fault, file, "http_client", "_count", "=\"500\""),

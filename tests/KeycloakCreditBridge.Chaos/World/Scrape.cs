@@ -6,7 +6,7 @@ namespace KeycloakCreditBridge.Chaos.World;
 internal sealed record Scrape(DateTimeOffset At, int Replica, IReadOnlyDictionary<string, double>? Series)
 {
     private static readonly string[] Kept =
-        ["bridge_", "http_client_request_duration_seconds_count", "http_client_request_duration_seconds_sum"];
+        ["bridge_", "db_client_", "http_client_request_duration_seconds_count", "http_client_request_duration_seconds_sum"];
 
     public bool IsUp => Series is not null;
 
