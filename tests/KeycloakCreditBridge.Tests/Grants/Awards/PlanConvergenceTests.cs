@@ -144,5 +144,9 @@ public sealed class PlanConvergenceTests(PostgresFixture postgres)
     private static GrantsOptions Policies() => new()
     {
         Welcome = new WelcomeOptions { Credits = 5m, Before = 1m, Requires = [Requirements.EmailVerified] },
+        Tasks =
+        {
+            ["verify"] = new TaskOptions { Evidence = new TaskEvidenceOptions { EmailVerified = true }, Credits = 0.5m },
+        },
     };
 }
