@@ -29,7 +29,7 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
     : args.Contains("--burst") ? [
         .. await BurstBenchmark.WithEmulatorAsync(server, BurstUsers(), Rounds()),
         .. await BurstBenchmark.WithKeycloakAsync(server, BurstUsers(), Rounds())]
-    : args.Contains("--page") ? [.. await PageBenchmark.RunAsync(server, 100_000, quick ? 200_000 : 5_000_000)]
+    : args.Contains("--page") ? [.. await PageBenchmark.RunAsync(server, 100_000, quick ? 200_000 : 2_000_000)]
     : args.Contains("--logs") ? [.. await LineBenchmark.RunAsync(quick ? 10_000 : 200_000)]
     : args.Contains("--deliveries") ? [
         .. await RecordsBenchmark.RunAsync(

@@ -63,9 +63,17 @@ internal static class PageBenchmark
     private static async Task<Dictionary<string, Latencies>> MeasureAsync(PrivatePostgres server, int accounts, int rows)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
-        await database.ExecuteAsync(FillSql
-            .Replace("{accounts}", $"{accounts}", StringComparison.Ordinal).Replace("{rows}", $"{rows}", StringComparison.Ordinal)
-            .Replace("{longest}", $"{Math.Min(Longest, rows / 2)}", StringComparison.Ordinal));
+        await using (var connection = await database.DataSource.OpenConnectionAsync())
+        await using (var fill = connection.CreateCommand())
+        {
+            fill.CommandText = FillSql
+                .Replace("{accounts}", $"{accounts}", StringComparison.Ordinal).Replace("{rows}", $"{rows}", StringComparison.Ordinal)
+                .Replace("{longest}", $"{Math.Min(Longest, rows / 2)}", StringComparison.Ordinal);
+            // Millions of rows take minutes.
+            fill.CommandTimeout = 0;
+            await fill.ExecuteNonQueryAsync();
+        }
+
         await database.ExecuteAsync("vacuum (analyze)");
         await using var keycloak = await EmulatedKeycloak.StartAsync(new EmulatorOptions(SendsWebhooks: false), CancellationToken.None);
         var url = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
