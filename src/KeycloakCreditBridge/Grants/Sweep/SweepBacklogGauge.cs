@@ -12,6 +12,9 @@ internal sealed partial class SweepBacklogGauge(
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(30);
 
+    // Longer than any sweep leaves an end alone: another replica may have taken the schedule away at the moment of the first end.
+    private const double LateSeconds = 300;
+
     private bool? _isScheduled;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -23,7 +26,7 @@ internal sealed partial class SweepBacklogGauge(
     private async Task<SweepBacklog> ReadAsync(CancellationToken cancellationToken)
     {
         var backlog = await store.ReadAsync(cancellationToken);
-        if (_isScheduled != backlog.HasEnds && quartz.Running is { } scheduler)
+        if ((_isScheduled != backlog.HasEnds || backlog.OldestSeconds > LateSeconds) && quartz.Running is { } scheduler)
         {
             await schedule.ApplyAsync(scheduler, backlog.HasEnds, cancellationToken);
             _isScheduled = backlog.HasEnds;

@@ -23,7 +23,7 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
         """;
 
     private static readonly string[] Histories =
-        ["unspent", "partly", "spent", "owing", "two-grants", "one-later", "bonus", "refunded", "voided"];
+        ["unspent", "partly", "spent", "owing", "two-grants", "one-later", "bonus", "bonus-and-usage", "refunded", "voided"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -75,7 +75,7 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
             case "owing": await fixture.SpendAsync(id, 7m); break;
             case "two-grants": await fixture.GiveAsync(id, "promo", 4m, days: 20); await fixture.SpendAsync(id, 6m); break;
             case "one-later": await fixture.GiveAsync(id, "promo", 4m, days: 90); await fixture.SpendAsync(id, 6m); break;
-            case "bonus":
+            case "bonus" or "bonus-and-usage":
                 await fixture.Database.ExecuteAsync(
                     """
                     insert into credit_transactions (user_id, amount, transaction_type, created_at)
@@ -83,6 +83,8 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
                     update user_credits set credits_remaining = credits_remaining + 3 where user_id = @id
                     """,
                     new { id });
+                if (history == "bonus-and-usage")
+                    await fixture.SpendAsync(id, 4m);
                 break;
             case "refunded":
                 await fixture.SpendAsync(id, 2m);
