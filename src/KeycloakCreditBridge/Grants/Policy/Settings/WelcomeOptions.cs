@@ -22,7 +22,7 @@ internal sealed class WelcomeOptions
     /// <summary>What must be true before the rest is paid, by name; see <see cref="Requirements"/>.</summary>
     public List<string> Requires { get; set; } = [];
 
-    /// <summary>How long welcome credits can be used; null for `Opening:ExpiresAfter`.</summary>
+    /// <summary>How long welcome credits can be used; null without an end, and for the opening grant as `Opening` says.</summary>
     public TimeSpan? ExpiresAfter { get; set; }
 
     /// <summary>Other welcome credits for users who came from somewhere; the first rule that matches decides.</summary>
