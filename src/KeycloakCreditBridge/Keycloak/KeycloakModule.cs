@@ -25,6 +25,7 @@ internal static class KeycloakModule
 
         services.AddHttpClient(KeycloakOptions.HttpClientName, Configure)
             .ConfigurePrimaryHttpMessageHandler(NewHandler)
+            .AddHttpMessageHandler(() => new CutConnectionHandler())
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers();
 
