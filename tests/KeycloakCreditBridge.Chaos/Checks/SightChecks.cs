@@ -10,6 +10,9 @@ internal static class SightChecks
 {
     private const int LongestMet = 60;
 
+    // The event of a request to Keycloak that is repeated.
+    private const int AskedAgain = 103;
+
     private static readonly TimeSpan Before = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan After = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(2);
@@ -46,7 +49,7 @@ internal static class SightChecks
         FaultKind.KeycloakError => Rises(fault, file, "http_client", "_count", "=\"500\""),
         FaultKind.KeycloakThrottle => Rises(fault, file, "http_client", "_count", "=\"429\""),
         FaultKind.KeycloakHang => Rises(fault, file, "http_client", "_count", "error_type"),
-        FaultKind.KeycloakTruncated => Warns(fault, file, ofReplica: false),
+        FaultKind.KeycloakTruncated => Warns(fault, file, ofReplica: false, AskedAgain),
         FaultKind.KeycloakSlow => Rises(fault, file, "http_client", "_sum"),
         FaultKind.EventsWiped or FaultKind.WebhookLost => Rises(fault, file, "bridge_poll"),
         _ => Rises(fault, file, "bridge_webhook"),
@@ -55,8 +58,8 @@ internal static class SightChecks
     private static IEnumerable<Scrape> Of(InjectedFault fault, CaseFile file) => file.Scrapes.Where(
         scrape => scrape.Replica == fault.Plan.Replica && scrape.At > fault.From - Before && scrape.At < fault.To + After);
 
-    private static bool Warns(InjectedFault fault, CaseFile file, bool ofReplica) => file.Log.Any(
-        entry => (!ofReplica || entry.Replica == fault.Plan.Replica) && entry.Line.Level != "INF"
+    private static bool Warns(InjectedFault fault, CaseFile file, bool ofReplica, int orEvent = -1) => file.Log.Any(
+        entry => (!ofReplica || entry.Replica == fault.Plan.Replica) && (entry.Line.Level != "INF" || entry.Line.Event == orEvent)
             && entry.Line.At > fault.From - Before && entry.Line.At < fault.To + After);
 
     // A process that has started meanwhile counts from zero.
