@@ -80,7 +80,8 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
                     """
                     insert into credit_transactions (user_id, amount, transaction_type, created_at)
                     select user_id, 3, 'bonus', updated_at + interval '1 microsecond' from user_credits where user_id = @id;
-                    update user_credits set credits_remaining = credits_remaining + 3 where user_id = @id
+                    update user_credits set credits_remaining = credits_remaining + 3, updated_at = updated_at + interval '1 microsecond'
+                    where user_id = @id
                     """,
                     new { id });
                 if (history == "bonus-and-usage")
@@ -92,7 +93,8 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
                     """
                     insert into credit_transactions (user_id, amount, transaction_type, created_at)
                     select user_id, 1, 'refund', updated_at + interval '1 microsecond' from user_credits where user_id = @id;
-                    update user_credits set credits_remaining = credits_remaining + 1 where user_id = @id
+                    update user_credits set credits_remaining = credits_remaining + 1, updated_at = updated_at + interval '1 microsecond'
+                    where user_id = @id
                     """,
                     new { id });
                 break;
