@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 
 namespace KeycloakCreditBridge.Sandbox.Tour;
@@ -22,7 +21,7 @@ internal sealed class UsersAtWork(SandboxSystem system, TimeProvider clock)
         for (var index = 0; index < accounts.Count; index += 2)
         {
             using var balance = await http.GetAsync(
-                $"api/v1/llm/credits?user_id={Uri.EscapeDataString(accounts[index])}", cancellationToken);
+                new Uri($"api/v1/llm/credits?user_id={Uri.EscapeDataString(accounts[index])}", UriKind.Relative), cancellationToken);
             balance.EnsureSuccessStatusCode();
             if (index % 3 != 0)
                 continue;

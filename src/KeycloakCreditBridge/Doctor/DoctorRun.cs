@@ -39,6 +39,8 @@ internal static class DoctorRun
             : [];
         if (realms.Count == 0)
             report(Skipped("keycloak"));
+        if (CanUse<IntakeOptions>(services))
+            await RunAsync(ActivatorUtilities.CreateInstance<BrokerChecks>(services).All(), report, cancellationToken);
         if (CanUse<StorageOptions>(services))
             await RunAsync([.. Database(services, realms), .. Records(services, realms)], report, cancellationToken);
         else

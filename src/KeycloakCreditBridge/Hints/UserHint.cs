@@ -30,6 +30,7 @@ internal static class HintSources
 {
     public const string Webhook = "webhook";
     public const string Poll = "poll";
+    public const string Broker = "broker";
     public const string Reconciliation = "reconciliation";
     public const string Backfill = "backfill";
 

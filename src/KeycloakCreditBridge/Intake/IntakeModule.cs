@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Api.Description;
 using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Intake.Broker;
 using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Polling;
 using KeycloakCreditBridge.Intake.Webhooks;
@@ -32,6 +33,10 @@ internal static class IntakeModule
         builder.Services.AddSingleton<LostEventsSignal>();
         builder.Services.AddSingleton<EventLossReporter>();
         builder.Services.AddHostedService<EventPoller>();
+        builder.AddRule<IntakeOptions, BrokerSettingsValidator>();
+        builder.Services.AddInstruments<BrokerMetrics>();
+        builder.Services.AddHostedService<BrokerIntake>();
+        builder.Services.AddHostedService<BrokerGauge>();
         builder.AddDeliveries();
     }
 

@@ -13,6 +13,9 @@ internal sealed class IntakeOptions
 
     /// <summary>What the bridge fetches.</summary>
     public PollOptions Poll { get; set; } = new();
+
+    /// <summary>What Keycloak's plugins publish.</summary>
+    public BrokerOptions Broker { get; set; } = new();
 }
 
 internal sealed class WebhookOptions

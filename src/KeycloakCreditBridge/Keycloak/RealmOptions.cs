@@ -27,6 +27,11 @@ internal sealed class RealmOptions
     /// <summary>The only format that webhooks of this realm may have; null when it is found by the shape of each.</summary>
     public WebhookFormat? WebhookFormat { get; set; }
 
+    /// <summary>
+    /// The part of a broker's routing keys that stands for this realm, where it is not made of the realm's name: its id, for example.
+    /// </summary>
+    public string? BrokerName { get; set; }
+
     /// <summary>When users of a federation (LDAP) get their accounts.</summary>
     public FederatedUsers FederatedUsers { get; set; }
 }

@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Processes;
 using PuppeteerSharp;
-using PuppeteerSharp.Media;
 
 namespace KeycloakCreditBridge.Tests.Page;
 

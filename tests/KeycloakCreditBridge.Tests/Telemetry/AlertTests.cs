@@ -34,7 +34,9 @@ public sealed partial class AlertTests(PostgresFixture postgres)
         await using var bridge = await BridgeFixture
             .Build(
                 fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true"), ("Grants:Welcome:Rules:0:Credits", "6"),
-                ("Grants:Welcome:Rules:0:When:EmailDomain", "example.com"), ("Grants:Welcome:Rules:0:Budget:Credits", "60"))
+                ("Grants:Welcome:Rules:0:When:EmailDomain", "example.com"), ("Grants:Welcome:Rules:0:Budget:Credits", "60"),
+                ("Intake:Broker:Url", "amqp://127.0.0.1:9"), ("Intake:Broker:UserName", "credit-bridge"),
+                ("Intake:Broker:Password", "secret"))
             .StartAsync();
         await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
         var asked = Directory.GetFiles(Path.Combine(Repository.Top, "docs", "grafana")).Append(Rules)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace KeycloakCreditBridge.Intake.Deliveries;
 
-/// <summary>A proven webhook, or a batch of a poll, and what came of it.</summary>
+/// <summary>A proven webhook, an event of the broker, or a batch of a poll, and what came of it.</summary>
 /// <param name="Id">Begins with the time, so that it leads to its day.</param>
 /// <param name="ReceivedAt">To the millisecond, as the id has it.</param>
 /// <param name="Way">See <see cref="DeliveryWays"/>.</param>
@@ -58,6 +58,7 @@ internal static class DeliveryWays
 {
     public const string Webhook = "webhook";
     public const string Poll = "poll";
+    public const string Broker = "broker";
 }
 
 /// <summary>What comes of deliveries.</summary>

@@ -124,7 +124,7 @@ internal sealed class AccountActs(
         };
     }
 
-    private Task DoAsync(HttpContext context, PageAct act, Func<Task> work) => acts.DoAsync(context, act, async () =>
+    private Task<bool> DoAsync(HttpContext context, PageAct act, Func<Task> work) => acts.DoAsync(context, act, async () =>
     {
         await work();
         return true;

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 

@@ -17,7 +17,12 @@ public sealed class WireTests
 
         Assert.Equal("/admin/realms/shop/users?briefRepresentation=true&first=20&max=10", Assert.Single(fixture.Server.Targets));
         Assert.Equal(
-            new KeycloakUser("91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db", "alice", "alice3@example.com", true, false, 1795406370177), users[0]);
+            new KeycloakUser("91dc7dff-f3aa-40fb-aeba-f7aaf4f6e4db", "alice", "alice3@example.com", true, false, 1795406370177)
+            {
+                FirstName = "Alice",
+                LastName = "Doe",
+            },
+            users[0]);
         Assert.Equal(1500000000000, users.Single(user => user.Username == "imported1").CreatedTimestamp);
         Assert.Null(users.Single(user => user.Username == "imported2").Email);
     }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using KeycloakCreditBridge.Cli.Arguments;
 
 namespace KeycloakCreditBridge.Cli.Grants.Policies;

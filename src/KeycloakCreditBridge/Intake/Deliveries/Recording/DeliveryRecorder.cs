@@ -50,7 +50,21 @@ internal sealed partial class DeliveryRecorder(
             return;
         }
 
-        Add(New(arrival.At, arrival.Realm, DeliveryWays.Webhook, outcome) with
+        AddOne(arrival, DeliveryWays.Webhook, outcome, reason);
+    }
+
+    /// <summary>An event of the broker was taken.</summary>
+    /// <param name="arrival">When it had come, and what it says.</param>
+    /// <param name="outcome">See <see cref="DeliveryOutcomes"/>.</param>
+    /// <param name="reason">Why it was ignored or refused.</param>
+    public void EndMessage(Arrival? arrival, string outcome, string? reason = null)
+    {
+        if (arrival is not null)
+            AddOne(arrival, DeliveryWays.Broker, outcome, reason);
+    }
+
+    private void AddOne(Arrival arrival, string way, string outcome, string? reason) =>
+        Add(New(arrival.At, arrival.Realm, way, outcome) with
         {
             Format = arrival.Format,
             Event = Shown(arrival.Event),
@@ -62,7 +76,6 @@ internal sealed partial class DeliveryRecorder(
             TraceId = RecordedDelivery.CurrentTrace,
             Body = outcome == DeliveryOutcomes.Refused ? arrival.Body : null,
         });
-    }
 
     /// <summary>A page of a stream was read that had new events.</summary>
     /// <param name="arrival">When the page had come.</param>

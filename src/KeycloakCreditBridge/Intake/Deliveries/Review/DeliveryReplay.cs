@@ -22,7 +22,12 @@ internal sealed class DeliveryReplay(DeliveryListStore store, HintWriter hints)
     {
         // A user that was only seen then is evaluated all the same.
         var kind = delivery.Kind == "deleted" ? HintKind.Deleted : HintKind.Changed;
-        var source = delivery.Way == DeliveryWays.Poll ? HintSources.Poll : HintSources.Webhook;
+        var source = delivery.Way switch
+        {
+            DeliveryWays.Poll => HintSources.Poll,
+            DeliveryWays.Broker => HintSources.Broker,
+            _ => HintSources.Webhook,
+        };
         await hints.WriteAsync(
             [new UserHint(delivery.Realm, delivery.KeycloakId!, kind, delivery.Event ?? "", source)], cancellationToken);
         await store.AuditAsync(delivery.Realm, delivery.KeycloakId, $"{delivery.Id}", by, 1, cancellationToken);
