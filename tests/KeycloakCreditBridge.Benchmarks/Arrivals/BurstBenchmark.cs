@@ -32,7 +32,13 @@ internal static class BurstBenchmark
     }
 
     /// <summary>Seconds from the first request to the last answer, with these settings besides the usual ones.</summary>
-    public static async Task<double> AnsweredAsync(PrivatePostgres server, int users, Dictionary<string, string?> more)
+    public static async Task<double> AnsweredAsync(PrivatePostgres server, int users, Dictionary<string, string?> more) =>
+        (await SendAsync(server, users, more)).Answered;
+
+    /// <summary>Seconds from the first request to the last account.</summary>
+    public static async Task<double> CommittedAsync(PrivatePostgres server, int users) => (await SendAsync(server, users, [])).Seconds;
+
+    private static async Task<BurstOutcome> SendAsync(PrivatePostgres server, int users, Dictionary<string, string?> more)
     {
         await using var realm = await LargeRealmFixture.StartAsync(server, users + Warmup);
         await using var database = await BenchmarkDatabase.CreateAsync(server);
@@ -42,7 +48,7 @@ internal static class BurstBenchmark
         await using var second = await BridgeProcess.StartAsync(NewUrl(), environment);
         using var burst = new Burst([first, second], database, await ProcessorTime.OfServerAsync(database));
         await burst.SendAsync([.. realm.Ids.Take(Warmup)]);
-        return (await burst.SendAsync([.. realm.Ids.Skip(Warmup)])).Answered;
+        return await burst.SendAsync([.. realm.Ids.Skip(Warmup)]);
     }
 
     public static async Task<IReadOnlyList<Result>> WithKeycloakAsync(PrivatePostgres server, int users, int rounds)

@@ -11,9 +11,9 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
     private const string Queue = "credit-bridge.events";
 
     [Fact]
-    public async Task A_broker_that_is_killed_and_comes_back_is_joined_again_and_what_it_kept_is_taken()
+    public async Task A_broker_that_goes_and_comes_back_is_joined_again_and_what_it_kept_is_taken()
     {
-        await using var rabbit = await RabbitServer.StartAsync();
+        await using var rabbit = await RabbitFixture.StartAsync();
         await using var database = await postgres.CreateDatabaseAsync();
         await using var keycloak = await EmulatorFixture.StartAsync();
         foreach (var id in new[] { "ana", "ben" })
@@ -25,12 +25,12 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
         }
 
         await rabbit.PublishAsync(BrokerEvents.Client("demo", "ana"));
-        await rabbit.KillAsync();
+        await rabbit.StopAsync();
         await using var bridge = await BridgeFixture.Build(database, keycloak, rabbit.Settings(Queue)).StartAsync();
         await Eventually.TrueAsync(() => Lines(bridge, "No events come by the broker") == 1, "it says that the broker is away");
         await rabbit.StartAgainAsync();
         await AccountsAsync(database, "ana");
-        await rabbit.KillAsync();
+        await rabbit.StopAsync();
         await Eventually.TrueAsync(() => Lines(bridge, "No events come by the broker") == 2, "it says so again");
         await rabbit.StartAgainAsync();
         await TakesAsync(bridge, 2);
@@ -44,7 +44,7 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
     [Fact]
     public async Task While_the_database_is_away_events_wait_with_the_broker_and_none_is_a_dead_letter()
     {
-        await using var rabbit = await RabbitServer.StartAsync();
+        await using var rabbit = await RabbitFixture.StartAsync();
         await using var server = await PostgresFixture.StartOwnAsync();
         var connectionString = await server.CreateDatabaseAsync("bridge", TestContext.Current.CancellationToken);
         await using var keycloak = await EmulatorFixture.StartAsync();
@@ -70,7 +70,7 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
     [Fact]
     public async Task What_the_broker_refuses_is_named_with_its_cure_by_log_and_doctor()
     {
-        await using var rabbit = await RabbitServer.StartAsync();
+        await using var rabbit = await RabbitFixture.StartAsync();
         await using var database = await postgres.CreateDatabaseAsync();
         await using var keycloak = await EmulatorFixture.StartAsync();
         (string Key, string? Value)[] good = rabbit.Settings(Queue);
@@ -79,19 +79,19 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
         await FindsAsync("check Intake:Broker:UserName and Password", ("Intake:Broker:Password", "wrong"));
         await FindsAsync("give an existing virtual host", ("Intake:Broker:Url", rabbit.Url + "x"));
         await FindsAsync("as Intake:Broker:Exchange", ("Intake:Broker:Exchange", "missing"));
-        await FindsAsync("make the queue, or set Intake:Broker:Declare to true", ("Intake:Broker:Declare", "false"));
+        await FindsAsync("make the queue, or set Intake:Broker:Declare to true", ("Intake:Broker:Declare", "false"), ("Intake:Broker:Queue", "credit-bridge.unmade"));
         await FindsAsync("check Intake:Broker:Url and the network", ("Intake:Broker:Url", "amqp://127.0.0.1:9/keycloak"));
 
-        async Task FindsAsync(string cure, (string Key, string? Value) wrong)
+        async Task FindsAsync(string cure, params (string Key, string? Value)[] wrong)
         {
             var settings = BridgeFixture.Settings(database.ConnectionString, keycloak.Server.Url);
-            foreach (var (key, value) in good.Append(wrong))
+            foreach (var (key, value) in good.Concat(wrong))
                 settings[key] = value;
             await using var bridge = await BridgeFixture.Build(settings).StartAsync();
             await Eventually.TrueAsync(() => Lines(bridge, cure) == 1, $"the log says: {cure}");
             await bridge.StopAsync();
             // The doctor makes nothing, and so does not meet a missing exchange or permission.
-            if (wrong.Key is "Intake:Broker:Exchange" or "Intake:Broker:UserName")
+            if (wrong[0].Key is "Intake:Broker:Exchange" or "Intake:Broker:UserName")
                 return;
             var doctor = await CommandProcess.RunAsync(settings, "doctor");
             Assert.Contains(cure, doctor.Output, StringComparison.Ordinal);

@@ -20,7 +20,7 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         foreach (var id in new[] { "ana", "ben", "cleo" })
             keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser(id, id));
 
-        await rabbit.Server.PublishAsync(
+        await rabbit.PublishAsync(
             BrokerEvents.Client("demo", "ana"), BrokerEvents.Admin("demo", "ben"), BrokerEvents.Vymalo("demo", "cleo"),
             BrokerEvents.Client("demo", "ana"), BrokerEvents.Client("demo", "ana", "LOGIN"));
 
@@ -52,13 +52,13 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
             keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser(id, id));
         var poison = body == "longest" ? new string(' ', 2_000_000) + "{}" : body;
 
-        await rabbit.Server.PublishAsync(
+        await rabbit.PublishAsync(
             BrokerEvents.Client("demo", "ana"), ("KK.EVENT.CLIENT.demo.SUCCESS.app.REGISTER", Encoding.UTF8.GetBytes(poison)),
             BrokerEvents.Admin("demo", "ben"));
 
         await AccountsAsync(database, "ana,ben");
         await EmptyAsync(_queue);
-        await Eventually.TrueAsync(async () => await rabbit.Server.WaitingAsync($"{_queue}.dead") == 1, "it is a dead letter");
+        await Eventually.TrueAsync(async () => await rabbit.WaitingAsync($"{_queue}.dead") == 1, "it is a dead letter");
         var reason = body == "longest" ? "too_long" : "malformed";
         Assert.Contains(
             $"bridge_broker_refused_total{{realm=\"demo\",reason=\"{reason}\"}} 1", await bridge.ReadMetricsAsync(),
@@ -73,12 +73,12 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         await using var database = await postgres.CreateDatabaseAsync();
         await using var keycloak = await EmulatorFixture.StartAsync();
         await using var bridge = await StartAsync(database, keycloak);
-        await using (var connection = await rabbit.Server.ConnectAsync())
+        await using (var connection = await rabbit.ConnectAsync())
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken))
             await channel.QueueBindAsync(_queue, "amq.topic", "KK.EVENT.#", cancellationToken: TestContext.Current.CancellationToken);
         keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser("ana", "ana"));
 
-        await rabbit.Server.PublishAsync(
+        await rabbit.PublishAsync(
             BrokerEvents.Client("other", "ana"), BrokerEvents.Client("demo", "a-client", "CLIENT_LOGIN"),
             BrokerEvents.Admin("demo", "ana/role-mappings/clients/c", "CREATE"));
 
@@ -100,7 +100,7 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         await using var bridge = await StartAsync(database, keycloak, ("Keycloak:Realms:0:BrokerName", "b7a0cd2a"));
         keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser("ana", "ana"));
 
-        await rabbit.Server.PublishAsync(BrokerEvents.Client("b7a0cd2a", "ana"));
+        await rabbit.PublishAsync(BrokerEvents.Client("b7a0cd2a", "ana"));
 
         await AccountsAsync(database, "ana");
         await bridge.StopAsync();
@@ -114,9 +114,9 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         await using var bridge = await StartAsync(database, keycloak);
         keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser("ana", "ana"));
 
-        await rabbit.Server.DeleteQueueAsync(_queue);
+        await rabbit.DeleteQueueAsync(_queue);
         await TakesAsync(bridge, times: 2);
-        await rabbit.Server.PublishAsync(BrokerEvents.Client("demo", "ana"));
+        await rabbit.PublishAsync(BrokerEvents.Client("demo", "ana"));
 
         await AccountsAsync(database, "ana");
         await bridge.StopAsync();
@@ -133,13 +133,18 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         foreach (var id in ids)
             realm.AddUser(new EmulatedUser(id, id));
         var settings = BridgeFixture.Settings(database.ConnectionString, keycloak.Server.Url)
-            .Concat(rabbit.Server.Settings(_queue).Select(pair => KeyValuePair.Create(pair.Key, pair.Value)))
+            .Concat(rabbit.Settings(_queue).Select(pair => KeyValuePair.Create(pair.Key, pair.Value)))
             .Append(new("Intake:Broker:Prefetch", "10"))
             .Where(setting => setting.Value is not null && setting.Key != "Urls")
             .ToDictionary(setting => setting.Key, setting => setting.Value!, StringComparer.Ordinal);
         await using (var first = BridgeProcess.Launch(Url(), settings))
-            await Eventually.TrueAsync(async () => await rabbit.Server.WaitingAsync(_queue) is not null, "the queue is there");
-        await rabbit.Server.PublishAsync([.. ids.Select(id => BrokerEvents.Client("demo", id))]);
+        {
+            // The bindings are made after the queue.
+            await Eventually.TrueAsync(
+                () => first.Log.Contains("Events are taken from the broker", StringComparison.Ordinal), "the queue is bound");
+        }
+
+        await rabbit.PublishAsync([.. ids.Select(id => BrokerEvents.Client("demo", id))]);
 
         for (var known = 0; known < Users;)
         {
@@ -155,7 +160,7 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
             async () => await database.ScalarAsync<int>("select count(*)::int from user_credits") == Users, "each user has an account");
         await EmptyAsync(_queue);
         Assert.Equal(Users, await database.ScalarAsync<int>("select count(*)::int from credit_transactions"));
-        Assert.Equal(0u, await rabbit.Server.WaitingAsync($"{_queue}.dead"));
+        Assert.Equal(0u, await rabbit.WaitingAsync($"{_queue}.dead"));
     }
 
     private static Uri Url() => new($"http://127.0.0.1:{FreePort.Next()}");
@@ -173,12 +178,12 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         "events are taken");
 
     private Task EmptyAsync(string queue) =>
-        Eventually.TrueAsync(async () => await rabbit.Server.WaitingAsync(queue) == 0, "the queue is empty");
+        Eventually.TrueAsync(async () => await rabbit.WaitingAsync(queue) == 0, "the queue is empty");
 
     private async Task<BridgeFixture> StartAsync(
         TestDatabase database, EmulatorFixture keycloak, params (string Key, string? Value)[] more)
     {
-        var bridge = await BridgeFixture.Build(database, keycloak, [.. rabbit.Server.Settings(_queue), .. more]).StartAsync();
+        var bridge = await BridgeFixture.Build(database, keycloak, [.. rabbit.Settings(_queue), .. more]).StartAsync();
         await TakesAsync(bridge, times: 1);
         return bridge;
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -5,8 +6,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Processes;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
-namespace KeycloakCreditBridge.Tests.Intake.Broker;
+namespace KeycloakCreditBridge.Sandbox.Brokers;
 
 /// <summary>
 /// Debian's RabbitMQ with a virtual host, a user with the permissions that docs/rabbitmq.md gives, and one that lacks them.
@@ -21,6 +23,8 @@ internal sealed class RabbitServer : IAsyncDisposable
     private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
     private const string Names = "/usr/bin/epmd";
 
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(30);
 
     private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "rabbit");
@@ -36,29 +40,29 @@ internal sealed class RabbitServer : IAsyncDisposable
 
     public string Url => $"amqp://127.0.0.1:{_port}/{VirtualHost}";
 
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
+    public static bool IsInstalled => File.Exists(Program) && File.Exists(Names);
 
-    /// <summary>Skips the test, with a line that says so, where RabbitMQ is not installed.</summary>
-    public static async Task<RabbitServer> StartAsync()
+    /// <summary>Starts it and returns when it answers.</summary>
+    /// <exception cref="TimeoutException">It did not answer in time; its last lines are in the message.</exception>
+    public static async Task<RabbitServer> StartAsync(CancellationToken token)
     {
-        Assert.SkipUnless(File.Exists(Program) && File.Exists(Names), "Needs RabbitMQ: install rabbitmq-server.");
         var server = new RabbitServer();
-        await server.WriteSettingsAsync();
+        await server.WriteSettingsAsync(token);
         server._namesProcess = GuardedProcess.Start(
             [Names, "-address", "127.0.0.1", "-port", $"{server._names}"], server.PathOf("epmd.log"), [],
             new Dictionary<string, string>());
-        await server.StartAgainAsync();
+        await server.StartAgainAsync(token);
         return server;
     }
 
     /// <summary>Settings of a bridge that takes its events from here.</summary>
-    /// <param name="queue">A queue of the test's own.</param>
+    /// <param name="queue">A queue of its own.</param>
     public (string Key, string? Value)[] Settings(string queue) =>
     [
         ("Intake:Broker:Url", Url), ("Intake:Broker:UserName", User), ("Intake:Broker:Password", Password), ("Intake:Broker:Queue", queue),
     ];
 
-    public async Task StartAgainAsync()
+    public async Task StartAgainAsync(CancellationToken token)
     {
         _process = GuardedProcess.Start([Program], PathOf("server.log"), [], new Dictionary<string, string>
         {
@@ -70,53 +74,59 @@ internal sealed class RabbitServer : IAsyncDisposable
             ["RUNNING_UNDER_SYSTEMD"] = "true",
             ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "+S 1:1 +sbwt none",
         });
-        await Eventually.TrueAsync(AnswersAsync, "RabbitMQ answers", TimeSpan.FromMinutes(2));
+        var started = Stopwatch.GetTimestamp();
+        while (!await AnswersAsync(token))
+        {
+            if (_process.HasExited || Stopwatch.GetElapsedTime(started) > StartTimeout)
+                throw new TimeoutException($"RabbitMQ does not answer: {_process.LastLines()}");
+            await Task.Delay(Interval, token);
+        }
     }
 
-    /// <summary>Ends it like a power failure.</summary>
-    public Task KillAsync() => _process!.EndAsync("KILL", EndTimeout);
+    /// <summary>Ends it in order: it closes all connections and keeps its queues.</summary>
+    public Task StopAsync() => _process!.EndAsync("TERM", EndTimeout);
 
     /// <summary>A connection that may do everything.</summary>
-    public Task<IConnection> ConnectAsync() => new ConnectionFactory
+    public Task<IConnection> ConnectAsync(CancellationToken token) => new ConnectionFactory
     {
         Uri = new Uri(Url), UserName = "admin", Password = Password, AutomaticRecoveryEnabled = false,
-    }.CreateConnectionAsync(Token);
+    }.CreateConnectionAsync(token);
 
     /// <summary>Publishes messages that are not persistent, as the plugins do, by a connection of their own.</summary>
-    public async Task PublishAsync(params IReadOnlyList<(string Key, byte[] Body)> messages)
+    public async Task PublishAsync(IReadOnlyList<(string Key, byte[] Body)> messages, CancellationToken token)
     {
-        await using var connection = await ConnectAsync();
+        await using var connection = await ConnectAsync(token);
         await using var channel = await connection.CreateChannelAsync(
-            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Token);
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), token);
         foreach (var part in messages.Chunk(200))
         {
             await Task.WhenAll(part.Select(message => channel.BasicPublishAsync(
                 "amq.topic", message.Key, mandatory: false,
                 new BasicProperties { ContentType = "application/json", ContentEncoding = "UTF-8", AppId = "Keycloak" }, message.Body,
-                Token).AsTask()));
+                token).AsTask()));
         }
     }
 
     /// <summary>How many messages a queue holds; null where it is missing.</summary>
-    public async Task<uint?> WaitingAsync(string queue)
+    public async Task<uint?> WaitingAsync(string queue, CancellationToken token)
     {
-        await using var connection = await ConnectAsync();
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
+        await using var connection = await ConnectAsync(token);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: token);
         try
         {
-            return (await channel.QueueDeclarePassiveAsync(queue, Token)).MessageCount;
+            return (await channel.QueueDeclarePassiveAsync(queue, token)).MessageCount;
         }
-        catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
+        catch (OperationInterruptedException)
         {
             return null;
         }
     }
 
-    public async Task DeleteQueueAsync(string queue)
+    public async Task DeleteQueueAsync(string queue, CancellationToken token)
     {
-        await using var connection = await ConnectAsync();
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
-        await channel.QueueDeleteAsync(queue, false, false, cancellationToken: Token);
+        await using var connection = await ConnectAsync(token);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: token);
+        await channel.QueueDeleteAsync(queue, false, false, cancellationToken: token);
     }
 
     public async ValueTask DisposeAsync()
@@ -130,7 +140,7 @@ internal sealed class RabbitServer : IAsyncDisposable
 
     private string PathOf(string name) => Path.Combine(_folder.Path, name);
 
-    private async Task WriteSettingsAsync()
+    private async Task WriteSettingsAsync(CancellationToken token)
     {
         var definitions = new JsonObject
         {
@@ -141,8 +151,8 @@ internal sealed class RabbitServer : IAsyncDisposable
                 Permission(User, @"^credit-bridge\.", @"^credit-bridge\.", @"^(credit-bridge\.|amq\.topic$|missing$)"),
                 Permission(UserWithoutPermission, "", "", "")),
         };
-        await File.WriteAllTextAsync(PathOf("definitions.json"), definitions.ToJsonString(), Token);
-        await File.WriteAllTextAsync(PathOf("plugins"), "", Token);
+        await File.WriteAllTextAsync(PathOf("definitions.json"), definitions.ToJsonString(), token);
+        await File.WriteAllTextAsync(PathOf("plugins"), "", token);
         await File.WriteAllTextAsync(
             PathOf("rabbitmq.conf"),
             string.Create(
@@ -152,7 +162,7 @@ internal sealed class RabbitServer : IAsyncDisposable
                 load_definitions = {PathOf("definitions.json")}
 
                 """),
-            Token);
+            token);
     }
 
     private static JsonObject UserNamed(string name)
@@ -171,31 +181,16 @@ internal sealed class RabbitServer : IAsyncDisposable
         ["user"] = user, ["vhost"] = VirtualHost, ["configure"] = configure, ["write"] = write, ["read"] = read,
     };
 
-    private async Task<bool> AnswersAsync()
+    private async Task<bool> AnswersAsync(CancellationToken token)
     {
-        Assert.False(_process!.HasExited, $"RabbitMQ ended: {_process.LastLines()}");
         try
         {
-            await using var connection = await ConnectAsync();
+            await using var connection = await ConnectAsync(token);
             return true;
         }
-        catch (Exception exception) when (exception is RabbitMQ.Client.Exceptions.BrokerUnreachableException or SocketException)
+        catch (Exception exception) when (exception is BrokerUnreachableException or SocketException)
         {
             return false;
         }
-    }
-}
-
-/// <summary>One server for all tests of a class.</summary>
-public sealed class RabbitFixture : IAsyncLifetime
-{
-    internal RabbitServer Server { get; private set; } = null!;
-
-    public async ValueTask InitializeAsync() => Server = await RabbitServer.StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        if (Server is not null)
-            await Server.DisposeAsync();
     }
 }
