@@ -79,7 +79,9 @@ public sealed class BrokerFaultTests(PostgresFixture postgres)
         await FindsAsync("check Intake:Broker:UserName and Password", ("Intake:Broker:Password", "wrong"));
         await FindsAsync("give an existing virtual host", ("Intake:Broker:Url", rabbit.Url + "x"));
         await FindsAsync("as Intake:Broker:Exchange", ("Intake:Broker:Exchange", "missing"));
-        await FindsAsync("make the queue, or set Intake:Broker:Declare to true", ("Intake:Broker:Declare", "false"), ("Intake:Broker:Queue", "credit-bridge.unmade"));
+        await FindsAsync(
+            "make the queue, or set Intake:Broker:Declare to true", ("Intake:Broker:Declare", "false"),
+            ("Intake:Broker:Queue", "credit-bridge.unmade"));
         await FindsAsync("check Intake:Broker:Url and the network", ("Intake:Broker:Url", "amqp://127.0.0.1:9/keycloak"));
 
         async Task FindsAsync(string cure, params (string Key, string? Value)[] wrong)
