@@ -46,6 +46,9 @@ internal static class SingleUserBenchmark
         ["HintVersions"] = "array[null]",
         ["TierNames"] = "array[]::text[]",
         ["TierCredits"] = "array[]::numeric[]",
+        ["At"] = "null::timestamptz",
+        ["EndsAfter"] = "null::interval",
+        ["Priority"] = "null",
     };
 
     /// <summary>Converges new users of its own until the time is over, and says how many.</summary>
