@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
@@ -16,6 +17,7 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
     public const string Never = "0 0 5 1 1 ?";
 
     private readonly BridgeHost _host;
+    private bool _runs;
 
     private BridgeFixture(BridgeHost host, LogLines log) => (_host, Log) = (host, log);
 
@@ -76,11 +78,12 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
 
     public async Task<BridgeFixture> StartAsync()
     {
+        _runs = true;
         await _host.StartAsync(Token);
         return this;
     }
 
-    public Task StopAsync() => _host.StopAsync(Token);
+    public Task StopAsync() => EndAsync(Token);
 
     /// <summary>Asks the bridge over HTTP.</summary>
     public async Task<HttpResponseMessage> GetAsync(string path)
@@ -96,7 +99,20 @@ internal sealed class BridgeFixture : IAsyncDisposable, IDisposable
         return await answer.Content.ReadAsStringAsync(Token);
     }
 
-    public ValueTask DisposeAsync() => _host.DisposeAsync();
+    // The threads of a schedule that goes on keep the test run from its end.
+    public async ValueTask DisposeAsync()
+    {
+        if (_runs && Services.GetRequiredService<QuartzHost>().Running is not null)
+            await EndAsync(CancellationToken.None);
+        _runs = false;
+        await _host.DisposeAsync();
+    }
 
     public void Dispose() => _host.Dispose();
+
+    private Task EndAsync(CancellationToken cancellationToken)
+    {
+        _runs = false;
+        return _host.StopAsync(cancellationToken);
+    }
 }

@@ -51,7 +51,6 @@ public sealed class SweepScheduleTests(PostgresFixture postgres)
             """);
         await database.ExecuteAsync(GiveSql, new { Id = "ben", At = clock.GetUtcNow().UtcDateTime.AddDays(-1) });
         await ReadAgainUntilAsync(BookedSql, 2, "a schedule that was taken away is stored again");
-        await bridge.StopAsync();
 
         Task ReadAgainUntilAsync(string sql, int expected, string what) => Eventually.TrueAsync(
             async () =>
