@@ -11,13 +11,14 @@ using RabbitMQ.Client.Exceptions;
 namespace KeycloakCreditBridge.Sandbox.Brokers;
 
 /// <summary>
-/// Debian's RabbitMQ with a virtual host, a user with the permissions that docs/rabbitmq.md gives, and one that lacks them.
+/// Debian's RabbitMQ with a virtual host, users with the permissions that docs/rabbitmq.md gives, and one that lacks them.
 /// </summary>
 internal sealed class RabbitServer : IAsyncDisposable
 {
     public const string VirtualHost = "keycloak";
     public const string User = "credit-bridge";
     public const string UserWithoutPermission = "visitor";
+    public const string UserWhoReads = "reader";
     public const string Password = "secret";
 
     private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -144,12 +145,13 @@ internal sealed class RabbitServer : IAsyncDisposable
     {
         var definitions = new JsonObject
         {
-            ["users"] = new JsonArray(UserNamed("admin"), UserNamed(User), UserNamed(UserWithoutPermission)),
+            ["users"] = new JsonArray(UserNamed("admin"), UserNamed(User), UserNamed(UserWithoutPermission), UserNamed(UserWhoReads)),
             ["vhosts"] = new JsonArray(new JsonObject { ["name"] = VirtualHost }),
             ["permissions"] = new JsonArray(
                 Permission("admin", ".*", ".*", ".*"),
                 Permission(User, @"^credit-bridge\.", @"^credit-bridge\.", @"^(credit-bridge\.|amq\.topic$|missing$)"),
-                Permission(UserWithoutPermission, "", "", "")),
+                Permission(UserWithoutPermission, "", "", ""),
+                Permission(UserWhoReads, "", "", @"^credit-bridge\.")),
         };
         await File.WriteAllTextAsync(PathOf("definitions.json"), definitions.ToJsonString(), token);
         await File.WriteAllTextAsync(PathOf("plugins"), "", token);

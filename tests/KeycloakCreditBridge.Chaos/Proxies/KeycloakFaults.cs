@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Chaos.Plans;
+using KeycloakCreditBridge.Sandbox.Emulator.Http;
 
 namespace KeycloakCreditBridge.Chaos.Proxies;
 
@@ -27,7 +28,7 @@ internal sealed class KeycloakFaults
                 context.Abort();
                 break;
             case FaultKind.KeycloakTruncated:
-                await TruncateAsync(context, passOn);
+                await AnswerBody.TruncateAsync(context, passOn);
                 break;
             case FaultKind.KeycloakSlow:
                 await Task.Delay(fault.Length, context.RequestAborted);
@@ -37,16 +38,5 @@ internal sealed class KeycloakFaults
                 await passOn(context);
                 break;
         }
-    }
-
-    private static async Task TruncateAsync(HttpContext context, RequestDelegate passOn)
-    {
-        var body = context.Response.Body;
-        using var whole = new MemoryStream();
-        context.Response.Body = whole;
-        await passOn(context);
-        context.Response.Body = body;
-        context.Response.ContentLength = null;
-        await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length / 2), context.RequestAborted);
     }
 }

@@ -28,16 +28,7 @@ internal sealed class FaultInjector
     });
 
     /// <summary>Cuts the next bodies in half, with status 200.</summary>
-    public void Truncate(string path, int count) => Add(path, count, async (context, next, _) =>
-    {
-        var body = context.Response.Body;
-        using var whole = new MemoryStream();
-        context.Response.Body = whole;
-        await next(context);
-        context.Response.Body = body;
-        context.Response.ContentLength = null;
-        await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length / 2), context.RequestAborted);
-    });
+    public void Truncate(string path, int count) => Add(path, count, (context, next, _) => AnswerBody.TruncateAsync(context, next));
 
     /// <summary>Never answers the next requests; they end when the caller gives up or the server stops.</summary>
     public void Hang(string path, int count) =>
@@ -51,32 +42,19 @@ internal sealed class FaultInjector
     });
 
     /// <summary>Answers with a status, always, where the body would contain this text.</summary>
-    public void FailWhenBodyContains(string path, string text, int status) => Add(path, int.MaxValue, async (context, next, _) =>
-    {
-        var body = context.Response.Body;
-        using var whole = new MemoryStream();
-        context.Response.Body = whole;
-        await next(context);
-        context.Response.Body = body;
-        context.Response.ContentLength = null;
-        if (Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).Contains(text, StringComparison.Ordinal))
+    public void FailWhenBodyContains(string path, string text, int status) => Add(path, int.MaxValue, (context, next, _) =>
+        AnswerBody.ChangeAsync(context, next, body =>
+        {
+            if (!Encoding.UTF8.GetString(body.Span).Contains(text, StringComparison.Ordinal))
+                return body;
             context.Response.StatusCode = status;
-        else
-            await body.WriteAsync(whole.GetBuffer().AsMemory(0, (int)whole.Length), context.RequestAborted);
-    });
+            return default;
+        }));
 
     /// <summary>Replaces a text in all bodies, as another configuration of the server would.</summary>
-    public void Replace(string path, string text, string by) => Add(path, int.MaxValue, async (context, next, _) =>
-    {
-        var body = context.Response.Body;
-        using var whole = new MemoryStream();
-        context.Response.Body = whole;
-        await next(context);
-        context.Response.Body = body;
-        context.Response.ContentLength = null;
-        var replaced = Encoding.UTF8.GetString(whole.GetBuffer(), 0, (int)whole.Length).Replace(text, by, StringComparison.Ordinal);
-        await body.WriteAsync(Encoding.UTF8.GetBytes(replaced), context.RequestAborted);
-    });
+    public void Replace(string path, string text, string by) => Add(path, int.MaxValue, (context, next, _) =>
+        AnswerBody.ChangeAsync(
+            context, next, body => Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(body.Span).Replace(text, by, StringComparison.Ordinal))));
 
     /// <summary>Runs an action just before the next requests are answered.</summary>
     public void RunBefore(string path, int count, Action act) => Add(path, count, (context, next, _) =>

@@ -52,7 +52,8 @@ internal sealed class BrokerChecks(IOptions<IntakeOptions> intake)
         {
             return Finding.Warn($"the queue '{queue}' is not there", "start the service, which makes it, or look for event 240 in its log");
         }
-        catch (Exception exception) when (exception is BrokerUnreachableException or OperationInterruptedException)
+        catch (Exception exception) when (exception is BrokerUnreachableException or OperationInterruptedException
+            || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return Finding.Fail(BrokerConnection.Describe(exception, _options));
         }

@@ -37,6 +37,9 @@ internal static class BrokerConnection
     {
         BrokerUnreachableException { InnerException: { } inner } => DescribeRefusal(inner, options),
         OperationInterruptedException { ShutdownReason: { } reason } => DescribeReason(reason.ReplyCode, reason.ReplyText, options),
+        OperationCanceledException =>
+            $"the broker did not answer within {Timeout.TotalSeconds:0} s: check its log for queues without a leader, its "
+            + "disk and its load",
         _ => exception.Message.ReplaceLineEndings(" "),
     };
 

@@ -26,9 +26,6 @@ internal sealed record BrokerMessage(ulong Tag, string Key, byte[] Body)
         }
 
         var delivery = DeliveryReader.Read(Body, Envelope.None, pinned: null);
-        var hint = delivery.HintFor(realm.Name) is { } found ? found with { Source = HintSources.Broker } : null;
-        return hint is not null && UserIds.ProblemWith(hint.UserId) is { } problem
-            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = RefusalReasons.UserId }
-            : (delivery, hint);
+        return (delivery, delivery.UsableHintFor(realm.Name, HintSources.Broker));
     }
 }

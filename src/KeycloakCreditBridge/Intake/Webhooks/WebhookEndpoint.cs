@@ -122,9 +122,8 @@ internal sealed partial class WebhookEndpoint(
             };
         }
 
-        return delivery.HintFor(realm.Name) is { } hint && UserIds.ProblemWith(hint.UserId) is { } problem
-            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = RefusalReasons.UserId }
-            : delivery;
+        _ = delivery.UsableHintFor(realm.Name, HintSources.Webhook);
+        return delivery;
     }
 
     private async Task<RequestBody> ReceiveBodyAsync(HttpContext context, RealmOptions realm)

@@ -107,6 +107,27 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
     }
 
     [Fact]
+    public async Task With_queues_that_an_operator_made_the_right_to_read_is_enough()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var keycloak = await EmulatorFixture.StartAsync();
+        keycloak.Server.Realm(EmulatorFixture.Realm).AddUser(new EmulatedUser("ana", "ana"));
+        await rabbit.MakeQueuesAsync(_queue);
+        (string, string?)[] asReader = [("Intake:Broker:UserName", "reader"), ("Intake:Broker:Declare", "false")];
+        await using var bridge = await StartAsync(database, keycloak, asReader);
+
+        await rabbit.PublishAsync(
+            ("KK.EVENT.CLIENT.demo.SUCCESS.app.REGISTER", "no json"u8.ToArray()), BrokerEvents.Client("demo", "ana"));
+
+        await AccountsAsync(database, "ana");
+        await Eventually.TrueAsync(async () => await rabbit.WaitingAsync($"{_queue}.dead") == 1, "it is a dead letter");
+        await Eventually.TrueAsync(
+            async () => (await bridge.ReadMetricsAsync()).Contains("\nbridge_broker_waiting 0", StringComparison.Ordinal),
+            "the queue is shown");
+        await bridge.StopAsync();
+    }
+
+    [Fact]
     public async Task A_deleted_queue_is_made_again_and_events_go_on()
     {
         await using var database = await postgres.CreateDatabaseAsync();

@@ -53,5 +53,20 @@ public sealed class RabbitFixture : IAsyncLifetime
 
     internal Task<uint?> WaitingAsync(string queue) => Server.WaitingAsync(queue, Token);
 
+    /// <summary>Makes what docs/rabbitmq.md asks of an operator where the bridge may make nothing.</summary>
+    internal async Task MakeQueuesAsync(string queue)
+    {
+        await using var connection = await ConnectAsync();
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
+        var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
+        await channel.QueueDeclareAsync($"{queue}.dead", true, false, false, quorum, cancellationToken: Token);
+        var arguments = new Dictionary<string, object?>(quorum)
+        {
+            ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = $"{queue}.dead", ["x-delivery-limit"] = 100,
+        };
+        await channel.QueueDeclareAsync(queue, true, false, false, arguments, cancellationToken: Token);
+        await channel.QueueBindAsync(queue, "amq.topic", "KK.EVENT.*.demo.#", cancellationToken: Token);
+    }
+
     internal Task DeleteQueueAsync(string queue) => Server.DeleteQueueAsync(queue, Token);
 }

@@ -26,12 +26,23 @@ internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admi
 
     /// <summary>The hint in it, or null when it concerns no user.</summary>
     /// <param name="realm">The realm that it was sent for.</param>
-    public UserHint? HintFor(string realm) => this switch
+    /// <param name="source">The way that it came, see <see cref="HintSources"/>.</param>
+    public UserHint? HintFor(string realm, string source = HintSources.Webhook) => this switch
     {
-        { User: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
-        { Admin: { } happened } => EventRules.HintFrom(happened, realm, HintSources.Webhook),
+        { User: { } happened } => EventRules.HintFrom(happened, realm, source),
+        { Admin: { } happened } => EventRules.HintFrom(happened, realm, source),
         _ => null,
     };
+
+    /// <summary>The same, where its user's id can be one.</summary>
+    /// <exception cref="MalformedDeliveryException">The user's id cannot be one.</exception>
+    public UserHint? UsableHintFor(string realm, string source)
+    {
+        var hint = HintFor(realm, source);
+        return hint is not null && UserIds.ProblemWith(hint.UserId) is { } problem
+            ? throw new MalformedDeliveryException($"The user id {problem}.") { Reason = RefusalReasons.UserId }
+            : hint;
+    }
 
     /// <param name="userId">The user whose event it is.</param>
     public static Delivery OfUser(string? realm, string type, string? userId, string? error) =>
