@@ -16,7 +16,8 @@ internal static class DeliveriesModule
         builder.Services.AddSingleton<DeliveryListStore>();
         builder.Services.AddSingleton<UnprovenCounts>();
         builder.Services.AddSingleton<DeliveryRecorder>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<DeliveryRecorder>());
+        builder.Services.AddSingleton<DeliveryWriter>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<DeliveryWriter>());
         builder.Services.AddHostedService<DeliveryPurge>();
         builder.Services.AddSingleton<DeliveryReplay>();
         builder.Services.AddSingleton<DeliveryEndpoints>();

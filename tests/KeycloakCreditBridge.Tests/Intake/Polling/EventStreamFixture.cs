@@ -47,9 +47,8 @@ internal sealed class EventStreamFixture : IDisposable
         var losses = new EventLossReporter(
             new PollStatus(_meter, TimeProvider.System), _requests, metrics, NullLogger<EventLossReporter>.Instance);
         var deliveries = new DeliveryRecorder(
-            new DeliveryStore(database.DataSource), new UnprovenCounts(), gate: null!, metrics,
-            new OptionsWrapper<DeliveriesOptions>(new DeliveriesOptions { Keep = TimeSpan.Zero }), Clock,
-            NullLogger<DeliveryRecorder>.Instance);
+            writer: null!, new UnprovenCounts(), new OptionsWrapper<DeliveriesOptions>(new DeliveriesOptions { Keep = TimeSpan.Zero }),
+            Clock);
         var options = new OptionsWrapper<HintOptions>(new HintOptions());
         _writer ??= new HintWriter(
             new HintStore(database.DataSource), new HintHandover(options, Clock), new HintSignal(Clock), options, Clock);

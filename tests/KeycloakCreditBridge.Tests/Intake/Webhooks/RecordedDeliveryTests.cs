@@ -3,7 +3,9 @@ using System.Text;
 using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
+using KeycloakCreditBridge.Storage;
 using KeycloakCreditBridge.Tests.Storage;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
 
@@ -117,6 +119,35 @@ public sealed class RecordedDeliveryTests(PostgresFixture postgres)
         await host.DeliverAsync(Deliveries.UserEvent("ben"));
 
         await WrittenAsync(database, 1);
+    }
+
+    [Theory]
+    [InlineData(99, 99, 0, false)]
+    [InlineData(100, 100, 0.2, true)]
+    [InlineData(2_000, 9_999, 4.9, true)]
+    [InlineData(2_000, 10_000, 0.2, false)]
+    [InlineData(2_000, 9_000, 5, false)]
+    public void Rows_of_a_burst_wait_until_it_is_over_for_5_seconds_and_10_000_rows_at_most(
+        int added, int waiting, double seconds, bool waits) =>
+        Assert.Equal(waits, DeliveryWriter.WaitsForCalm(added, waiting, TimeSpan.FromSeconds(seconds)));
+
+    [Fact]
+    public async Task A_group_whose_commit_was_not_confirmed_is_recorded_once()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var store = new DeliveryStore(database.DataSource);
+        var at = RecordedDelivery.TimeOf(Guid.CreateVersion7());
+        RecordedDelivery[] rows = [.. Enumerable.Range(0, 3).Select(number => new RecordedDelivery(
+            Guid.CreateVersion7(at), at, "demo", DeliveryWays.Webhook, DeliveryOutcomes.Stored) { KeycloakId = $"u{number}" })];
+        await store.AddAsync(rows[..2], TestContext.Current.CancellationToken);
+
+        var refusal = await Assert.ThrowsAsync<PostgresException>(() => store.AddAsync(rows, TestContext.Current.CancellationToken));
+        Assert.True(PostgresErrors.IsCausedByData(refusal));
+        foreach (var row in rows)
+            await store.AddAsync([row], TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            ["u0", "u1", "u2"], await database.QueryAsync<string>("select keycloak_id from deliveries order by keycloak_id"));
     }
 
     [Fact]

@@ -9,16 +9,12 @@ namespace KeycloakCreditBridge.Intake.Deliveries.Recording;
 internal sealed class DeliveryStore(NpgsqlDataSource dataSource)
 {
     // What came in is lost with the server's crash at worst: no webhook waits for it, and no commit of it waits for the disk.
-    private const string AddSql =
+    private const string NoWait = "set local synchronous_commit = off";
+
+    private const string CopySql =
         """
-        with added as (
-            insert into deliveries (received_at, id, realm, way, format, event, keycloak_id, kind, outcome, reason, events, hints,
-                duration_us, trace_id, body)
-            select * from unnest(@ReceivedAts::timestamptz[], @Ids::uuid[], @Realms::text[], @Ways::text[], @Formats::text[],
-                @EventTypes::text[], @KeycloakIds::text[], @Kinds::text[], @Outcomes::text[], @Reasons::text[], @Events::integer[],
-                @Hints::integer[], @Durations::bigint[], @TraceIds::text[], @Bodies::text[])
-            on conflict (received_at, id) do nothing)
-        select length(set_config('synchronous_commit', 'off', true)) as off
+        copy deliveries (received_at, id, realm, way, format, event, keycloak_id, kind, outcome, reason, events, hints, duration_us,
+            trace_id, body) from stdin (format binary)
         """;
 
     private const string CountSql =
@@ -36,19 +32,26 @@ internal sealed class DeliveryStore(NpgsqlDataSource dataSource)
 
     private const string PurgeCountsSql = "delete from unproven_deliveries where minute < @Before";
 
-    /// <summary>Writes deliveries; repeating it does no harm. A day that is not there is made.</summary>
+    /// <summary>
+    /// Writes deliveries, all or none; a day that is not there is made. One that stands already is refused with its group, and taken alone.
+    /// </summary>
     /// <exception cref="NpgsqlException">The database did not take them.</exception>
     public async Task AddAsync(IReadOnlyList<RecordedDelivery> deliveries, CancellationToken cancellationToken)
     {
         try
         {
-            await InsertAsync(deliveries, cancellationToken);
+            await CopyAsync(deliveries, cancellationToken);
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.CheckViolation)
         {
             foreach (var day in deliveries.Select(delivery => delivery.ReceivedAt.UtcDateTime.Date).Distinct().Order())
                 await MakeDaysAsync(new DateTimeOffset(day, TimeSpan.Zero), cancellationToken);
-            await InsertAsync(deliveries, cancellationToken);
+            await CopyAsync(deliveries, cancellationToken);
+        }
+        catch (PostgresException exception) when (
+            exception.SqlState == PostgresErrorCodes.UniqueViolation && deliveries.Count == 1)
+        {
+            // An earlier try was committed, and its answer was lost.
         }
     }
 
@@ -76,27 +79,23 @@ internal sealed class DeliveryStore(NpgsqlDataSource dataSource)
         return await ExecuteAsync(DropDaysSql, new { FirstKept = firstKept }, cancellationToken);
     }
 
-    private async Task InsertAsync(IReadOnlyList<RecordedDelivery> deliveries, CancellationToken cancellationToken) =>
-        await dataSource.QueryPreparedAsync<int>(
-            AddSql,
-            [
-                deliveries.Column("ReceivedAts", NpgsqlDbType.TimestampTz, delivery => delivery.ReceivedAt.UtcDateTime),
-                deliveries.Column("Ids", NpgsqlDbType.Uuid, delivery => delivery.Id),
-                deliveries.Column("Realms", NpgsqlDbType.Text, delivery => delivery.Realm),
-                deliveries.Column("Ways", NpgsqlDbType.Text, delivery => delivery.Way),
-                deliveries.Column("Formats", NpgsqlDbType.Text, delivery => delivery.Format),
-                deliveries.Column("EventTypes", NpgsqlDbType.Text, delivery => delivery.Event),
-                deliveries.Column("KeycloakIds", NpgsqlDbType.Text, delivery => delivery.KeycloakId),
-                deliveries.Column("Kinds", NpgsqlDbType.Text, delivery => delivery.Kind),
-                deliveries.Column("Outcomes", NpgsqlDbType.Text, delivery => delivery.Outcome),
-                deliveries.Column("Reasons", NpgsqlDbType.Text, delivery => delivery.Reason),
-                deliveries.Column("Events", NpgsqlDbType.Integer, delivery => delivery.Events),
-                deliveries.Column("Hints", NpgsqlDbType.Integer, delivery => delivery.Hints),
-                deliveries.Column("Durations", NpgsqlDbType.Bigint, delivery => (long)delivery.Duration.TotalMicroseconds),
-                deliveries.Column("TraceIds", NpgsqlDbType.Text, delivery => delivery.TraceId),
-                deliveries.Column("Bodies", NpgsqlDbType.Text, delivery => delivery.Body),
-            ],
-            cancellationToken);
+    private async Task CopyAsync(IReadOnlyList<RecordedDelivery> deliveries, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await connection.ExecuteAsync(new CommandDefinition(NoWait, transaction: transaction, cancellationToken: cancellationToken));
+        await using (var writer = await connection.BeginBinaryImportAsync(CopySql, cancellationToken))
+        {
+            foreach (var delivery in deliveries)
+                await writer.WriteRowAsync(
+                    cancellationToken, delivery.ReceivedAt.UtcDateTime, delivery.Id, delivery.Realm, delivery.Way, delivery.Format,
+                    delivery.Event, delivery.KeycloakId, delivery.Kind, delivery.Outcome, delivery.Reason, delivery.Events,
+                    delivery.Hints, (long)delivery.Duration.TotalMicroseconds, delivery.TraceId, delivery.Body);
+            await writer.CompleteAsync(cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+    }
 
     private async Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken)
     {
