@@ -11,10 +11,10 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // the time from registration to account, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read (--scale
 // 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone, --periods
 // the end of all accounts' periods, --lots credits with an end, --grants accounts under policies, --hints one hint at a time, --burst
-// many webhooks at once, with a real Keycloak too where there is one, --broker many events by RabbitMQ, --deliveries what deliveries,
-// milestones and reports cost, --limits what a user costs and what the disk can do, --page how soon screens of the operator page are
-// answered, --logs what lines about users and hot settings cost, --light what the installed program takes (--light FOLDER for one that is
-// published already).
+// many webhooks at once, with a real Keycloak too where there is one, --broker many events by RabbitMQ, --deliveries what deliveries
+// cost, --milestones what milestones cost, --reports how soon reports are answered, --limits what a user costs and what the disk can do,
+// --page how soon screens of the operator page are answered, --logs what lines about users and hot settings cost, --light what the
+// installed program takes (--light FOLDER for one that is published already).
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
@@ -34,8 +34,10 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
     : args.Contains("--page") ? [.. await PageBenchmark.RunAsync(server, 100_000, quick ? 200_000 : 2_000_000)]
     : args.Contains("--logs") ? [.. await LineBenchmark.RunAsync(quick ? 10_000 : 200_000)]
     : args.Contains("--deliveries") ? [
-        .. await RecordsBenchmark.RunAsync(
-            server, BurstUsers(), Rounds(), TimeSpan.FromSeconds(quick ? 3 : 10), quick ? 100_000 : 1_000_000)]
+        .. await RecordsBenchmark.RunAsync(server, BurstUsers(), Rounds(), quick ? 100_000 : 1_000_000)]
+    : args.Contains("--milestones") ? [
+        .. await MilestoneBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 2 : 4), quick ? 3 : 12)]
+    : args.Contains("--reports") ? [.. await ReportBenchmark.RunAsync(server, Users() ?? (quick ? 100_000 : 1_000_000))]
     : args.Contains("--light") ? [
         .. await LightBenchmark.RunAsync(
             server, TimeSpan.FromSeconds(quick ? 10 : 60), quick ? 2_000 : 10_000, args.FirstOrDefault(Directory.Exists))]

@@ -25,8 +25,8 @@ namespace KeycloakCreditBridge.Benchmarks.Credits;
 /// </summary>
 internal static partial class CreditsBenchmark
 {
-    private const string Realm = "demo";
-    private const string Secret = "a-secret-of-the-benchmark";
+    internal const string Realm = "demo";
+    internal const string Secret = "a-secret-of-the-benchmark";
     private const int InFlight = 16;
     private const int Accounts = 1_000;
     private const string GatewayKey = "key-of-the-benchmark-0123456789";
@@ -124,25 +124,26 @@ internal static partial class CreditsBenchmark
         CultureInfo.InvariantCulture,
         $"{perSecond:N0}/s, p50 {times[times.Count / 2]:0.0} ms, p99 {times[(int)(times.Count * 0.99)]:0.0} ms");
 
-    private static string TokenOf(EmulatedKeycloak keycloak) => keycloak.Realm(Realm).Sign(new JsonObject
-    {
-        ["iss"] = $"{keycloak.Url}realms/{Realm}",
-        ["aud"] = "credit-bridge",
-        ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
-        ["typ"] = "Bearer",
-        ["sub"] = "account-0",
-        ["jti"] = "onrtac:bench",
-        ["preferred_username"] = "bench",
-        ["realm_access"] = new JsonObject { ["roles"] = new JsonArray(CallerRoles.Service) },
-    });
+    internal static string TokenOf(EmulatedKeycloak keycloak, string role = CallerRoles.Service) =>
+        keycloak.Realm(Realm).Sign(new JsonObject
+        {
+            ["iss"] = $"{keycloak.Url}realms/{Realm}",
+            ["aud"] = "credit-bridge",
+            ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
+            ["typ"] = "Bearer",
+            ["sub"] = "account-0",
+            ["jti"] = "onrtac:bench",
+            ["preferred_username"] = "bench",
+            ["realm_access"] = new JsonObject { ["roles"] = new JsonArray(role) },
+        });
 
-    private static Task FillAsync(BenchmarkDatabase database) => database.ExecuteAsync(
+    internal static Task FillAsync(BenchmarkDatabase database) => database.ExecuteAsync(
         $"""
         insert into user_credits (user_id, credits_remaining, credits_allocated, tier, realm, keycloak_id)
         select 'account-' || n, 1000, 1000, 'trial', '{Realm}', 'account-' || n from generate_series(0, {Accounts - 1}) n
         """);
 
-    private static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) =>
+    internal static Dictionary<string, string?> Settings(BenchmarkDatabase database, EmulatedKeycloak keycloak) =>
         new(StringComparer.Ordinal)
     {
         ["Storage:ConnectionString"] = database.ConnectionString,
@@ -164,12 +165,19 @@ internal static partial class CreditsBenchmark
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         await FillAsync(database);
-        var statement = Parameter().Replace(
-            (string)typeof(CreditChangeStore).GetField("ChangeSql", BindingFlags.NonPublic | BindingFlags.Static)!.GetValue(null)!,
-            match => Values.GetValueOrDefault(match.Groups[1].Value, "null"));
+        return await Pgbench.RunAsync(database, ScriptOf(StatementOf(typeof(CreditChangeStore), "ChangeSql")), InFlight, duration);
+    }
+
+    /// <summary>The bridge's own statement.</summary>
+    internal static string StatementOf(Type store, string name) =>
+        (string)store.GetField(name, BindingFlags.NonPublic | BindingFlags.Static)!.GetValue(null)!;
+
+    /// <summary>A statement about one account as a script of pgbench, with the values of one deduct.</summary>
+    internal static string ScriptOf(string statement)
+    {
+        var filled = Parameter().Replace(statement, match => Values.GetValueOrDefault(match.Groups[1].Value, "null"));
         // pgbench would take the colons of a time's format for variables of its own.
-        statement = Colon().Replace(statement, ".");
-        return await Pgbench.RunAsync(database, $"\\set account random(0, {Accounts - 1})\n{statement};\n", InFlight, duration);
+        return $"\\set account random(0, {Accounts - 1})\n{Colon().Replace(filled, ".")};\n";
     }
 
     [GeneratedRegex("@([A-Z][A-Za-z]*)")]

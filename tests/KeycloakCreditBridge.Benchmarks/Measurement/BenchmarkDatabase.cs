@@ -75,10 +75,11 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
             NullLogger<Provisioner>.Instance, asksPlan ? planner : null);
     }
 
-    public async Task ExecuteAsync(string sql)
+    /// <param name="hasNoTimeout">For what takes minutes, as the filling of tables.</param>
+    public async Task ExecuteAsync(string sql, bool hasNoTimeout = false)
     {
         await using var connection = await DataSource.OpenConnectionAsync();
-        await connection.ExecuteAsync(sql, commandType: CommandType.Text);
+        await connection.ExecuteAsync(sql, commandTimeout: hasNoTimeout ? 0 : null, commandType: CommandType.Text);
     }
 
     public async Task<T?> ScalarAsync<T>(string sql)
