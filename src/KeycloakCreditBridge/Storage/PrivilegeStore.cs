@@ -32,7 +32,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions',
-                'deliveries', 'analytics_funnel', 'analytics_latency', 'analytics_expiries', 'analytics_state']) as t (relation)
+                'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits', 'analytics_expiries',
+                'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
@@ -44,7 +45,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
-                'analytics_latency', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations']) as t (relation)
+                'analytics_utm', 'analytics_waits', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries']) as t (relation)

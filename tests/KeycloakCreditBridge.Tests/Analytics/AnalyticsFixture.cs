@@ -24,7 +24,9 @@ internal sealed class AnalyticsFixture(TestDatabase database, AnalyticsOptions o
         database.DataSource, new MilestoneStore(database.DataSource), _options,
         new OptionsWrapper<ProvisioningOptions>(new ProvisioningOptions()), Clock);
 
-    public ReportWriter Writer => new(new AnalyticsStore(database.DataSource), RollUps, _options, Clock);
+    public AnalyticsStore Store => new(database.DataSource);
+
+    public ReportWriter Writer => new(Store, RollUps, _options, Clock);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -54,7 +54,7 @@ internal sealed record Report(string Name, string[] Groups, bool LooksAhead = fa
 
     public static readonly Report Latency = new("latency", ["day", "realm", "way"]);
 
-    public static readonly Report Sources = new("sources", ["source", "way"]);
+    public static readonly Report Sources = new("sources", ["source", "utm", "way"]);
 
     public static readonly Report Experiments = new("experiments", ["arm"]);
 

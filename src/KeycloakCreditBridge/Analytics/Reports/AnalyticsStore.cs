@@ -18,41 +18,37 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
             and (day between @From::date and @To::date or @NoDay::boolean and day = date '0001-01-01')
         """;
 
-    private const string FunnelSql =
-        $"""
-        select {GroupName} when 'tier' then tier when 'source' then source when 'arm' then arm when 'box' then box
-                else way end collate "C" as name,
-            sum(users)::bigint as users,
+    private const string Counts =
+        """
+        sum(users)::bigint as users,
             coalesce(sum(users) filter (where box in ('account', 'held', 'waiting', 'dead', 'id_taken', 'lost')), 0)::bigint as eligible,
             coalesce(sum(provisioned) filter (where box in ('account', 'held')), 0)::bigint as in_time,
             sum(provisioned)::bigint as provisioned, sum(granted)::bigint as granted, sum(first_read)::bigint as first_read,
             sum(first_spend)::bigint as first_spend, sum(exhausted)::bigint as exhausted, sum(purchased)::bigint as purchased
+        """;
+
+    private const string FunnelSql =
+        $"""
+        select {GroupName} when 'tier' then tier when 'source' then source when 'arm' then arm when 'box' then box
+                else way end collate "C" as name,
+            {Counts}
         from analytics_funnel
         where {Range} and (not @Arms::boolean or arm <> '')
         group by name
         order by name
         """;
 
-    // The middle of a bucket, which is at most 2 % from each time in it.
-    private const string LatencySql =
+    private const string UtmSql = $"select utm as name, {Counts} from analytics_utm where {Range} group by name order by name";
+
+    // Each user's wait, or where these are too many their histogram: never both, as both are long.
+    private const string WaitsSql =
         $"""
-        with summed as (
-            select case @By::text when 'day' then day end as day, case @By when 'realm' then realm end as realm,
-                case @By when 'way' then way end as way, bucket, sum(users) as users, sum(skewed) as skewed, max(max_ms) as max_ms
-            from analytics_latency
-            where {Range}
-            group by 1, 2, 3, 4),
-        ranked as (
-            select s.*, sum(users) over by_group as total, sum(users) over (by_group order by bucket) as upto,
-                sum(skewed) over by_group as all_skewed,
-                case when bucket = 0 then 0 else least(power(1.04::double precision, bucket - 0.5::double precision), max_ms) end as ms
-            from summed s
-            window by_group as (partition by day, realm, way))
-        select coalesce(day::text, realm, way) collate "C" as name, max(total)::bigint as users, max(all_skewed)::bigint as skewed,
-            min(ms) filter (where upto >= total * 0.5) as p50_ms, min(ms) filter (where upto >= total * 0.9) as p90_ms,
-            min(ms) filter (where upto >= total * 0.99) as p99_ms, max(max_ms)::bigint as max_ms
-        from ranked
-        group by day, realm, way
+        select {GroupName} else way end collate "C" as name, users, skewed, max_ms,
+            case when sum(users) over () <= @MostExact::bigint then waits end as waits,
+            case when sum(users) over () > @MostExact then buckets end as buckets,
+            case when sum(users) over () > @MostExact then counts end as counts
+        from analytics_waits
+        where {Range}
         order by name
         """;
 
@@ -79,10 +75,29 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
     /// <param name="onlyArms">Only users of an experiment.</param>
     /// <param name="cancellationToken">Ends the query.</param>
     public Task<IReadOnlyList<FunnelCounts>> FunnelAsync(AnalyticsQuery query, bool onlyArms, CancellationToken cancellationToken) =>
-        QueryAsync<FunnelCounts>(FunnelSql, query, noDay: true, onlyArms, cancellationToken);
+        QueryAsync<FunnelCounts>(query.By == "utm" ? UtmSql : FunnelSql, query, noDay: true, onlyArms, cancellationToken);
 
-    public Task<IReadOnlyList<LatencyCounts>> LatencyAsync(AnalyticsQuery query, CancellationToken cancellationToken) =>
-        QueryAsync<LatencyCounts>(LatencySql, query, noDay: false, onlyArms: false, cancellationToken);
+    /// <summary>Waits by day, realm and way under the names of their groups, which follow each other.</summary>
+    /// <param name="query">Days and group.</param>
+    /// <param name="mostExact">Up to so many users in all each wait is told, else histograms.</param>
+    /// <param name="cancellationToken">Ends the query.</param>
+    public async Task<IReadOnlyList<WaitCounts>> WaitsAsync(AnalyticsQuery query, long mostExact, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var reader = await connection.ExecuteReaderAsync(
+            new CommandDefinition(
+                WaitsSql,
+                new { query.By, query.Realm, query.From, query.To, NoDay = false, MostExact = mostExact },
+                cancellationToken: cancellationToken));
+        List<WaitCounts> waits = [];
+        while (await reader.ReadAsync(cancellationToken))
+            waits.Add(new WaitCounts(
+                reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3),
+                Values<long>(4), Values<int>(5), Values<int>(6)));
+        return waits;
+
+        T[] Values<T>(int column) => reader.IsDBNull(column) ? [] : reader.GetFieldValue<T[]>(column);
+    }
 
     public Task<IReadOnlyList<ExpiryCounts>> ExpiriesAsync(AnalyticsQuery query, CancellationToken cancellationToken) =>
         QueryAsync<ExpiryCounts>(ExpiriesSql, query, noDay: false, onlyArms: false, cancellationToken);
@@ -110,9 +125,6 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
 internal sealed record FunnelCounts(
     string Name, long Users, long Eligible, long InTime, long Provisioned, long Granted, long FirstRead, long FirstSpend, long Exhausted,
     long Purchased);
-
-/// <param name="Skewed">Accounts that are older than their user, because clocks differ; they count as no wait.</param>
-internal sealed record LatencyCounts(string Name, long Users, long Skewed, double? P50Ms, double? P90Ms, double? P99Ms, long MaxMs);
 
 internal sealed record ExpiryCounts(string Name, long Accounts, decimal Credits);
 

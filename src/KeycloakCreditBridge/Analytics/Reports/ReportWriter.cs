@@ -11,6 +11,9 @@ internal sealed class ReportWriter(
     // A cohort of fewer days had no time for every step.
     private const int RipeDays = 30;
 
+    // More take too long to read one by one.
+    private const int MostExact = 100_000;
+
     /// <summary>The day now, in the time zone of days.</summary>
     public DateOnly Today => DateOnly.FromDateTime(
         TimeZoneInfo.ConvertTime(clock.GetUtcNow(), TimeZoneInfo.FindSystemTimeZoneById(options.Value.TimeZone)).DateTime);
@@ -20,7 +23,7 @@ internal sealed class ReportWriter(
         var state = await rollUps.StateAsync(cancellationToken);
         var (columns, rows) = report.Name switch
         {
-            "latency" => Latency(await store.LatencyAsync(query, cancellationToken)),
+            "latency" => Latency(WaitCounts.ByName(await store.WaitsAsync(query, MostExact, cancellationToken))),
             "expiries" => Expiries(await store.ExpiriesAsync(query, cancellationToken)),
             _ => Funnel(query, await store.FunnelAsync(query, report == Report.Experiments, cancellationToken)),
         };
@@ -39,14 +42,14 @@ internal sealed class ReportWriter(
                 query.By == "day" && IsUnripe(group.Name))),
         ]);
 
-    private (string[] Columns, ReportRow[] Rows) Latency(IReadOnlyList<LatencyCounts> groups) => (
+    private (string[] Columns, ReportRow[] Rows) Latency(IEnumerable<WaitCounts> groups) => (
         ["users", "p50_ms", "p90_ms", "p99_ms", "max_ms", "skewed"],
         [
             .. groups.Select(group => new ReportRow(
                 group.Name,
                 [
-                    Count(group.Users), Milliseconds(group, group.P50Ms), Milliseconds(group, group.P90Ms),
-                    Milliseconds(group, group.P99Ms), Milliseconds(group, group.MaxMs), Count(group.Skewed),
+                    Count(group.Users), Milliseconds(group, group.At(0.5)), Milliseconds(group, group.At(0.9)),
+                    Milliseconds(group, group.At(0.99)), Milliseconds(group, group.MaxMs), Count(group.Skewed),
                 ],
                 Unripe: false)),
         ]);
@@ -79,8 +82,8 @@ internal sealed class ReportWriter(
             ? ""
             : ((decimal)group.InTime / group.Eligible).ToString("0.000000", CultureInfo.InvariantCulture);
 
-    private string Milliseconds(LatencyCounts group, double? time) =>
-        IsSmall(group.Users) ? "" : time?.ToString("0", CultureInfo.InvariantCulture) ?? "";
+    private string Milliseconds(WaitCounts group, double time) =>
+        IsSmall(group.Users) ? "" : time.ToString("0", CultureInfo.InvariantCulture);
 }
 
 /// <summary>A report: a table with a row for each group.</summary>

@@ -2,23 +2,46 @@
 
 -- installed: since when there is a bridge. A user that registered before was never to be found at once.
 with installed as (select min(applied_at) as at from schema_migrations),
+-- welcomed: the rule that decided the welcome of an account, where one did.
+welcomed as (
+    select g.user_id, t.metadata ->> 'rule' as rule
+    from credit_grants g
+    join credit_transactions t on t.user_id = g.user_id and t.grant_key = g.grant_key
+    where g.grant_key = 'welcome' and g.policy is not null
+),
+-- claimed: what the browsers of enough users of a realm said that brought them. The rest, which may be anything, is one group.
+claimed as (
+    select s.realm, s.source
+    from (
+        select c.realm, a.source, row_number() over (partition by c.realm order by count(*) desc, a.source collate "C") as place
+        from attributions a
+        join user_credits c on c.user_id = a.user_id
+        where a.source is not null
+        group by c.realm, a.source
+        having count(*) >= @LeastClaims::integer) s
+    where s.place <= @MostClaims::integer
+),
 -- known: every known user with its account, and every user that only waits in a hint.
 known as (
     select k.realm, coalesce(k.created_at, c.created_at) as registered_at, k.user_state, k.reason, c.tier, c.user_id is not null as has_account,
-        case when c.user_id is null then 'none' else coalesce(c.source, 'adoption') end as way,
+        case when c.user_id is null then 'none' else coalesce(c.source, 'adoption') end as way, coalesce(w.rule, 'none') as source,
+        case when a.source is null then 'none' else coalesce(m.source, 'other') end as utm,
         c.granted_at, c.first_read_at, c.first_spend_at, c.exhausted_at, c.purchased_at
     from keycloak_users k
     left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+    left join welcomed w on w.user_id = c.user_id
+    left join attributions a on a.user_id = c.user_id
+    left join claimed m on m.realm = c.realm and m.source = a.source
     where coalesce(k.created_at, c.created_at, '-infinity') >= @Since::timestamptz or k.created_at is null and c.created_at is null
     union all
-    select h.realm, h.hinted_at, case h.state when 'dead' then 'dead' else 'waiting' end, null, null, false, h.source, null, null, null, null,
-        null
+    select h.realm, h.hinted_at, case h.state when 'dead' then 'dead' else 'waiting' end, null, null, false, h.source, 'none', 'none', null, null,
+        null, null, null
     from user_hints h
     where h.hinted_at >= @Since
         and not exists (select from keycloak_users k where k.realm = h.realm and k.keycloak_id = h.keycloak_id)
 ),
 -- placed: the same with day and box.
-placed as (
+placed as materialized (
     select k.*, coalesce((k.registered_at at time zone @Zone::text)::date, date '0001-01-01') as day,
         case
             when k.user_state in ('waiting', 'dead', 'deleted', 'service_account') then k.user_state
@@ -29,11 +52,20 @@ placed as (
             when k.user_state = 'held' then 'held'
             else 'account' end as box
     from known k cross join installed i
+),
+-- counted: the users by all that is known of them but their claims.
+counted as (
+    insert into analytics_funnel (
+        day, realm, tier, source, arm, way, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
+    select day, realm, coalesce(tier, ''), source, '', way, box, count(*), count(*) filter (where has_account), count(granted_at),
+        count(first_read_at), count(first_spend_at), count(exhausted_at), count(purchased_at)
+    from placed
+    where day >= @From::date or day = date '0001-01-01'
+    group by day, realm, tier, source, way, box
 )
-insert into analytics_funnel (
-    day, realm, tier, source, arm, way, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
-select day, realm, coalesce(tier, ''), way, '', way, box, count(*), count(*) filter (where has_account), count(granted_at), count(first_read_at),
-    count(first_spend_at), count(exhausted_at), count(purchased_at)
+insert into analytics_utm (day, realm, utm, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
+select day, realm, utm, box, count(*), count(*) filter (where has_account), count(granted_at), count(first_read_at), count(first_spend_at),
+    count(exhausted_at), count(purchased_at)
 from placed
-where day >= @From::date or day = date '0001-01-01'
-group by day, realm, tier, way, box
+where day >= @From or day = date '0001-01-01'
+group by day, realm, utm, box

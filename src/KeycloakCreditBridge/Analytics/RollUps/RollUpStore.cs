@@ -14,13 +14,21 @@ internal sealed class RollUpStore(
 {
     private const int RecentDays = 35;
 
+    // Grows with what is counted: days that an older program counted are rebuilt.
+    private const int Layout = 1;
+
+    // Each may be a group of its own every day.
+    private const int MostClaims = 50;
+
     private const string LockSql = "select 1 from pg_advisory_xact_lock(hashtextextended('credit_analytics', 0))";
 
-    private const string StateSql = "select zone, rebuilt_at, whole_at from analytics_state";
+    private const string StateSql = "select zone, rebuilt_at, whole_at, layout from analytics_state";
 
     private const string DropFunnelSql = "delete from analytics_funnel where day >= @From or day = date '0001-01-01'";
 
-    private const string DropLatencySql = "delete from analytics_latency where day >= @From";
+    private const string DropUtmSql = "delete from analytics_utm where day >= @From or day = date '0001-01-01'";
+
+    private const string DropWaitsSql = "delete from analytics_waits where day >= @From";
 
     private const string DropExpiriesSql = "delete from analytics_expiries";
 
@@ -34,22 +42,28 @@ internal sealed class RollUpStore(
             and credit_period_end(c.last_reset, c.created_at, @PeriodSeconds) is not null
         group by day, c.realm
         union all
-        select (g.expires_at at time zone @Zone)::date as day, c.realm, 'grant', count(distinct g.user_id), sum(g.amount)
-        from credit_grants g
-        join user_credits c on c.user_id = g.user_id
-        where g.expires_at is not null and g.closed_at is null and c.realm is not null
-        group by day, c.realm
+        select e.day, c.realm, 'grant', count(*), sum(least(e.amount, c.credits_remaining))
+        from (
+            select g.user_id, (g.expires_at at time zone @Zone)::date as day, sum(g.amount) as amount
+            from credit_grants g
+            where g.expires_at is not null and g.closed_at is null
+            group by g.user_id, day) e
+        join user_credits c on c.user_id = e.user_id
+        where c.status <> 'closed' and c.credits_remaining > 0 and c.realm is not null
+        group by e.day, c.realm
         """;
 
     private const string SaveSql =
         """
-        insert into analytics_state as s (zone, rebuilt_at, whole_at) values (@Zone, @Now::timestamptz, @WholeAt::timestamptz)
-        on conflict (single) do update set zone = excluded.zone, rebuilt_at = excluded.rebuilt_at, whole_at = excluded.whole_at
+        insert into analytics_state as s (zone, rebuilt_at, whole_at, layout)
+        values (@Zone, @Now::timestamptz, @WholeAt::timestamptz, @Layout)
+        on conflict (single) do update
+        set zone = excluded.zone, rebuilt_at = excluded.rebuilt_at, whole_at = excluded.whole_at, layout = excluded.layout
         """;
 
     private static readonly string FunnelSql = SqlText.Of(typeof(RollUpStore), "RollUpStore.Funnel.sql");
 
-    private static readonly string LatencySql = SqlText.Of(typeof(RollUpStore), "RollUpStore.Latency.sql");
+    private static readonly string WaitsSql = SqlText.Of(typeof(RollUpStore), "RollUpStore.Waits.sql");
 
     // Milestones of older days change late, and users of older days are deleted: once a day all is counted anew.
     private static readonly TimeSpan WholeEvery = TimeSpan.FromDays(1);
@@ -69,7 +83,8 @@ internal sealed class RollUpStore(
         var state = await StateAsync(cancellationToken);
         var zone = options.Value.TimeZone;
         // A clock that was set back makes the last time lie ahead.
-        var isWhole = whole || state is null || state.Zone != zone || (now - state.WholeAt).Duration() >= WholeEvery;
+        var isWhole = whole || state is null || state.Zone != zone || state.Layout < Layout
+            || (now - state.WholeAt).Duration() >= WholeEvery;
         var from = isWhole
             ? DateOnly.MinValue.AddDays(1)
             : DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, TimeZoneInfo.FindSystemTimeZoneById(zone)).DateTime).AddDays(-RecentDays);
@@ -87,11 +102,14 @@ internal sealed class RollUpStore(
             PeriodSeconds = provisioning.Value.Period.TotalSeconds,
             Now = now,
             WholeAt = isWhole ? now : state!.WholeAt,
+            Layout,
+            MostClaims,
+            LeastClaims = options.Value.MinimumGroup,
         };
         var rows = 0;
-        foreach (var sql in (string[])[LockSql, DropFunnelSql, DropLatencySql, DropExpiriesSql, SaveSql])
+        foreach (var sql in (string[])[LockSql, DropFunnelSql, DropUtmSql, DropWaitsSql, DropExpiriesSql, SaveSql])
             await ExecuteAsync(sql);
-        foreach (var sql in (string[])[FunnelSql, LatencySql, ExpiriesSql])
+        foreach (var sql in (string[])[FunnelSql, WaitsSql, ExpiriesSql])
             rows += await ExecuteAsync(sql);
         await transaction.CommitAsync(cancellationToken);
         return new RollUpResult(isWhole, rows, recounted);
@@ -103,7 +121,8 @@ internal sealed class RollUpStore(
 
 /// <param name="Zone">The time zone of the days.</param>
 /// <param name="WholeAt">When all days were rebuilt.</param>
-internal sealed record RollUpState(string Zone, DateTimeOffset RebuiltAt, DateTimeOffset WholeAt);
+/// <param name="Layout">What the program that did it knew to count.</param>
+internal sealed record RollUpState(string Zone, DateTimeOffset RebuiltAt, DateTimeOffset WholeAt, int Layout);
 
 /// <param name="Whole">Whether all days were rebuilt, and not only the last 35.</param>
 /// <param name="Rows">Rows of both tables that were written.</param>
