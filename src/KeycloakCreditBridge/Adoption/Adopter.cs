@@ -104,7 +104,8 @@ internal sealed class Adopter(
         if (totals.Due == 0)
             await mark.MarkDoneAsync(cancellationToken);
         return new AdoptionReport(
-            totals, await store.FindingsAsync(options.Examples, cancellationToken), await mark.ReplacedAsync(cancellationToken));
+            totals, await store.FindingsAsync(options.Examples, credits.Value.ExpiresAfter is not null, cancellationToken),
+            await mark.ReplacedAsync(cancellationToken));
     }
 
     // PostgreSQL ends a session a moment after its client has ended.

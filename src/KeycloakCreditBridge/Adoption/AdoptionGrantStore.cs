@@ -33,19 +33,20 @@ internal static class AdoptionGrantStore
         where f.due and m.grp = f.grp and l.user_id in (m.account_id, f.target)
         """;
 
-    private const string FreshSql =
+    /// <summary>Whether neither the bridge nor an earlier adoption marked an opening grant in any account of the group f.</summary>
+    public const string IsFresh =
         """
-        select f.target from adopting_totals f
-        where f.due and f.members > 0 and not exists (
+        f.due and f.members > 0 and not exists (
             select from adopting_members m join credit_transactions t on t.user_id = m.account_id and t.grant_key = 'signup'
             where m.grp = f.grp)
-        order by f.target
         """;
+
+    private const string FreshSql = $"select f.target from adopting_totals f where {IsFresh} order by f.target";
 
     /// <summary>The statements, in their order, behind that which joins the ledgers.</summary>
     public static readonly string[] Steps = [GrantsSql, EndsSql, CheckpointsSql];
 
-    /// <summary>The accounts to adopt in which neither the bridge nor an earlier adoption marked an opening grant.</summary>
+    /// <summary>The accounts to adopt that are <see cref="IsFresh"/>.</summary>
     public static async Task<IReadOnlyList<string>> FreshAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         [.. await connection.QueryAsync<string>(new CommandDefinition(FreshSql, cancellationToken: cancellationToken))];
 }

@@ -24,7 +24,7 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
 
     // Each kind of finding, with its first examples.
     private const string FindingsSql =
-        """
+        $$"""
         with finding as (
             select 'duplicates' as name, f.target as id,
                 f.target || ': '
@@ -44,6 +44,9 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
             select 'mismatched', target, format('%s: balance %s, ledger %s', target, balance, total) from adopting_totals where mismatched
             union all
             select 'taken_back', target, format('%s: %s of %s', target, taken, owed) from adopting_totals where due and owed > 0
+            union all
+            select 'ending', target, format('%s: at most %s', target, balance - taken)
+            from adopting_totals f where @Ends::boolean and balance > taken and {{AdoptionGrantStore.IsFresh}}
             union all
             select 'unmarked', target, target from adopting_totals where not marked
             union all
@@ -85,9 +88,12 @@ internal sealed class AdoptionTotalsStore(NpgsqlConnection connection)
         [.. await connection.QueryAsync<long>(new CommandDefinition(DueSql, cancellationToken: cancellationToken))];
 
     /// <summary>The findings, each kind with its first examples.</summary>
-    public async Task<IReadOnlyList<AdoptionFinding>> FindingsAsync(int limit, CancellationToken cancellationToken) =>
-        [.. await connection.QueryAsync<AdoptionFinding>(
-            new CommandDefinition(FindingsSql, new { Limit = limit }, commandTimeout: 0, cancellationToken: cancellationToken))];
+    /// <param name="limit">How many examples.</param>
+    /// <param name="ends">Whether adopted credits get an end.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public async Task<IReadOnlyList<AdoptionFinding>> FindingsAsync(int limit, bool ends, CancellationToken cancellationToken) =>
+        [.. await connection.QueryAsync<AdoptionFinding>(new CommandDefinition(
+            FindingsSql, new { Limit = limit, Ends = ends }, commandTimeout: 0, cancellationToken: cancellationToken))];
 
     public Task<AdoptionTotals> TotalsAsync(CancellationToken cancellationToken) =>
         connection.QuerySingleAsync<AdoptionTotals>(

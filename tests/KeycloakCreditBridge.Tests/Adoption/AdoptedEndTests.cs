@@ -31,7 +31,11 @@ public sealed class AdoptedEndTests(PostgresFixture postgres)
         fixture.AddUser("ana");
         await fixture.Database.OpenAsync("ana", 4m, used: 1m);
         await fixture.Database.ExecuteAsync(BuySql, new { Id = "ana" });
+        Assert.DoesNotContain((await fixture.PlanAsync()).Findings, finding => finding.Name == "ending");
+        var ending = (await fixture.PlanAsync(Ending)).Findings.Single(finding => finding.Name == "ending");
+        Assert.Equal((1, "ana: at most 14.000000"), (ending.Count, ending.First.Single()));
         await fixture.ApplyAsync(more: Ending);
+        Assert.DoesNotContain((await fixture.PlanAsync(Ending)).Findings, finding => finding.Name == "ending");
         Assert.Equal(["ana signup promotional 90"], await fixture.Database.QueryAsync<string>(GrantsSql));
         Assert.Equal(["signup 4.000000", "tx 10.000000"], await RemaindersAsync(fixture, "ana"));
         Assert.Equal(

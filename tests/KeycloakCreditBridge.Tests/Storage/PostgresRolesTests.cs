@@ -44,6 +44,11 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
 
             await AssertDaysAsync(database, As(app, "secret-of-the-service"));
 
+            var released = await CommandProcess.RunAsync(asApp, "migrate", "--before-lots");
+            Assert.Equal(1, released.ExitCode);
+            Assert.Contains("does not own the tables: run `migrate --before-lots` as", released.Error, StringComparison.Ordinal);
+            Assert.Equal(0, (await CommandProcess.RunAsync(asOwner, "migrate", "--before-lots")).ExitCode);
+
             await database.ExecuteAsync($"revoke insert on user_credits from {app}");
             var (verdict, message) = await PrivilegesAsync(asApp);
             Assert.Equal("FAIL", verdict);

@@ -18,6 +18,7 @@ internal static class AdoptCommand
         ("without_account", "users with an opening grant in the ledger and no account, which is opened with what the ledger says"),
         ("mismatched", "accounts whose ledger does not add up to the balance"),
         ("taken_back", "users whose balance loses what was granted twice"),
+        ("ending", "accounts with credits that get an end by Adopt:ExpiresAfter, bought ones apart"),
         ("unmarked", "users whose account is not on record as theirs"),
         ("unowned", "not changed: accounts of no user in Keycloak"),
         ("shared", "not changed: accounts that several users have a claim to"),

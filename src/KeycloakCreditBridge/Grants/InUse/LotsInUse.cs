@@ -53,8 +53,16 @@ internal sealed class LotsInUse(NpgsqlDataSource dataSource, IOptions<GrantsOpti
             return "Settings give credits an end: remove each ExpiresAfter of section Grants first.";
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await LotsInUseStore.ReleaseAsync(connection, cancellationToken) is { } obstacle)
-            return obstacle;
+        try
+        {
+            if (await LotsInUseStore.ReleaseAsync(connection, cancellationToken) is { } obstacle)
+                return obstacle;
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            return "This role does not own the tables: run `migrate --before-lots` as the role that migrates.";
+        }
+
         await transaction.CommitAsync(cancellationToken);
         return null;
     }

@@ -69,6 +69,7 @@ locked as (
         w.email_hash, w.period_end, case when c.tier = w.tier then w.amount else coalesce((
             select e.credits from unnest(@TierNames::text[], @TierCredits::numeric[]) as e (tier, credits) where e.tier = c.tier),
             c.credits_allocated) end as amount,
+        w.forfeits and w.status_wanted = 'closed' as forfeits,
         case when w.forfeits and w.status_wanted = 'closed' then greatest(c.credits_remaining, 0) else 0 end as forfeited,
         c.next_expiry <= coalesce(@At::timestamptz, now())
             and (w.forfeits and w.status_wanted = 'closed' or c.status = 'closed' and w.status_wanted <> 'closed') as books_first
@@ -94,7 +95,7 @@ changed as (
         credits_allocated = case when t.welcome > 0 then t.welcome else c.credits_allocated end,
         last_reset = case when t.welcomes then t.period_end else c.last_reset end,
         grant_pending = c.grant_pending and not t.welcomes,
-        /* lots */ next_expiry = case when t.forfeited > 0 then null
+        /* lots */ next_expiry = case when t.closes_grants then null
             when t.welcome > 0 then least(c.next_expiry, coalesce(@At, now()) + @EndsAfter)
             else c.next_expiry end, /* end */
         updated_at = credit_booking_time(@Now, c.updated_at)
@@ -102,12 +103,13 @@ changed as (
         select t.*, case
             when not t.welcomes or (
                 select w.user_id from credit_transactions w where w.user_id = t.account_id and w.grant_key = 'welcome') is not null then 0
-            else {granted_amount} end as welcome
+            else {granted_amount} end as welcome,
+            t.forfeits and (t.status_changes or t.forfeited > 0) as closes_grants
         from locked t
         offset 0) t
     where c.user_id = t.account_id and (t.books_first is not true or credit_overtaken())
     returning c.user_id, c.realm, c.keycloak_id, c.status, c.status_reason, c.credits_remaining, c.tier, c.updated_at, t.source,
-        t.status_changes, t.inherited, t.forfeited, t.welcomes, t.welcome, t.amount
+        t.status_changes, t.inherited, t.forfeited, t.closes_grants, t.welcomes, t.welcome, t.amount
 ),
 /* lots */
 -- stamped: what is decided for these grants.
@@ -123,15 +125,15 @@ stamped as (
     where @Stamps::boolean
     on conflict (user_id, grant_key) do nothing
 ),
--- closed: the grants of accounts that lose their balance with the closing.
+-- closed: the grants of accounts that lose their balance with the closing, spent ones too: no refund renews them.
 closed as (
     update credit_grants g set closed_at = c.updated_at, close_reason = 'account_closed'
     from changed c
-    where c.forfeited > 0 and g.user_id = c.user_id and g.closed_at is null
+    where c.closes_grants and g.user_id = c.user_id and g.closed_at is null
 ),
 /* end */
 -- booked: the ledger rows: of each opening grant, of each grant that waited for a verified address, and of each balance that is lost with
--- the closing.
+-- the closing. One of nothing says that the spent grants are closed.
 booked as (
     insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
     select user_id, credits_allocated, credits_remaining, 'purchase',
@@ -154,7 +156,7 @@ booked as (
     select user_id, -forfeited, credits_remaining, 'adjustment', jsonb_build_object('reason', 'account_closed', 'source', source),
         updated_at, null
     from changed
-    where forfeited > 0
+    where closes_grants
     on conflict (user_id, grant_key) do nothing
 ),
 -- audited: an audit row for each account opened or changed.

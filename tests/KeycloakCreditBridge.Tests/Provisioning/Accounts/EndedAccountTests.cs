@@ -29,6 +29,16 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
         where user_id = 'ana'
         """;
 
+    // Spends or gives back, as the bridge books it.
+    private const string BookSql =
+        """
+        with c as (
+            update user_credits set credits_remaining = credits_remaining + @Amount, updated_at = updated_at + interval '1 microsecond'
+            where user_id = 'ana' returning user_id, updated_at)
+        insert into credit_transactions (user_id, amount, transaction_type, created_at)
+        select user_id, @Amount, @Type, updated_at from c
+        """;
+
     private const string EndSql =
         """
         with g as (update credit_grants set expires_at = now() - interval '1 second')
@@ -52,6 +62,28 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
                 "ben signup 5.00 initial_allocation", "ben -5.00 account_closed"],
             await fixture.LedgerAsync());
         Assert.Equal("expired", await fixture.Database.ScalarAsync<string>("select close_reason from credit_grants"));
+    }
+
+    [Fact]
+    public async Task A_closing_that_forfeits_closes_spent_grants_so_that_no_refund_renews_them()
+    {
+        await using var fixture = await StartAsync(postgres, new ProvisioningOptions { DeletedUsers = DeletedUsers.Forfeit });
+        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")));
+        await fixture.Database.ExecuteAsync(GiveSql, new { After = TimeSpan.FromDays(1) });
+        await fixture.Database.ExecuteAsync(BookSql, new { Amount = -8m, Type = "usage" });
+        await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"));
+        await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"));
+        Assert.Equal("account_closed", await fixture.Database.ScalarAsync<string>("select close_reason from credit_grants"));
+        Assert.Null(await fixture.Database.ScalarAsync<DateTime?>("select next_expiry from user_credits"));
+        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")));
+        await fixture.Database.ExecuteAsync(BookSql, new { Amount = 8m, Type = "refund" });
+        var (source, options) = (fixture.Database.DataSource, Options.Create(new GrantsOptions()));
+        var book = new GrantBook(source, BookingOf(fixture), new LotsInUse(source, options), TimeProvider.System);
+        Assert.Equal(0m, (await book.ListAsync("ana", Token))!.Balance);
+        Assert.Equal(
+            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana -8.00", "ana 0.00 account_closed", "ana 8.00",
+                "ana closed:promo -3.00 lot_closed", "ana closed:signup -5.00 lot_closed"],
+            await fixture.LedgerAsync());
     }
 
     [Fact]
