@@ -14,7 +14,11 @@ internal static class GrantsCommand
     // What the audit log names as the author.
     public const string Author = "command";
 
-    private static readonly string[] ColumnHeads = ["GRANTED", "LEFT", "OF", "ENDS", "KEY", "WHY"];
+    private const int Width = 80;
+    private const string KeyHead = "KEY";
+
+    private static readonly string[] ColumnHeads = ["GRANTED", "LEFT", "OF", "ENDS", KeyHead, "WHY"];
+    private static readonly int KeyColumn = Array.IndexOf(ColumnHeads, KeyHead);
 
     public static Task<int> ListAsync(CommandHost host, string[] settings, NamedUser user, bool json) =>
         RunAsync(host, settings, user, async (account, book, cancellationToken) =>
@@ -100,12 +104,25 @@ internal static class GrantsCommand
         return ExitCode.SomeFailed;
     }
 
-    private static IEnumerable<string> Table(IEnumerable<GivenGrant> grants) =>
-        Printable.Columns([ColumnHeads, .. grants.Select(grant => (string[])
-        [
-            Day(grant.GrantedAt), Number(grant.Remainder), Number(grant.Amount), grant.IsClosed ? Closed(grant) : DayOfEnd(grant),
-            Printable.Of(grant.Key), Printable.Of(grant.Reason),
-        ])]);
+    // Keys of allocations have 39 characters, and sources are free text: where a line would break, keys stand below and sources are cut.
+    private static IEnumerable<string> Table(IReadOnlyList<GivenGrant> grants)
+    {
+        string[] wide = [.. Printable.Columns([ColumnHeads, .. grants.Select(Row)])];
+        if (Array.TrueForAll(wide, line => line.Length <= Width))
+            return wide;
+        return Printable.Columns([WithoutKey(ColumnHeads), .. grants.Select(grant => WithoutKey(Row(grant)))])
+            .Select(Cut)
+            .SelectMany((line, index) => (string[])[line, $"  {(index == 0 ? KeyHead : Printable.Of(grants[index - 1].Key))}"]);
+
+        static string[] WithoutKey(string[] row) => [.. row[..KeyColumn], .. row[(KeyColumn + 1)..]];
+        static string Cut(string line) => line.Length <= Width ? line : $"{line[..(Width - 3)]}...";
+    }
+
+    private static string[] Row(GivenGrant grant) =>
+    [
+        Day(grant.GrantedAt), Number(grant.Remainder), Number(grant.Amount), grant.IsClosed ? Closed(grant) : DayOfEnd(grant),
+        Printable.Of(grant.Key), Printable.Of(grant.Reason),
+    ];
 
     private static string DayOfEnd(GivenGrant grant) => grant.ExpiresAt is { } end ? Day(end) : "never";
 

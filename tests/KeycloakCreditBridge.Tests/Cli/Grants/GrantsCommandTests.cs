@@ -11,6 +11,15 @@ public sealed class GrantsCommandTests(PostgresFixture postgres)
 {
     private const int Width = 80;
 
+    private const string AllocateSql =
+        """
+        with account as (
+            update user_credits set credits_remaining = credits_remaining + 3, updated_at = updated_at + interval '1 second'
+            returning user_id, updated_at)
+        insert into credit_transactions (user_id, amount, transaction_type, metadata, created_at)
+        select user_id, 3, 'bonus', jsonb_build_object('source', @Source, 'by', 'admin'), updated_at from account
+        """;
+
     [Fact]
     public async Task A_grant_is_listed_moved_ended_and_shown_with_the_account()
     {
@@ -39,6 +48,23 @@ public sealed class GrantsCommandTests(PostgresFixture postgres)
         var late = await RunAsync(bundle, "extend", "ana", "signup", "--no-end");
         Assert.Equal((1, ""), (late.ExitCode, late.Output));
         Assert.Contains("signup has ended or was closed: give a new grant", late.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Long_keys_stand_on_a_line_of_their_own_so_that_no_line_breaks()
+    {
+        await using var bundle = await PrepareAsync();
+        await bundle.Database.ExecuteAsync(AllocateSql, new { Source = new string('s', 100) });
+
+        var list = await RunAsync(bundle, "list", "ana");
+        Assert.Equal((0, ""), (list.ExitCode, list.Error));
+        Assert.Matches(
+            "^GRANTED +LEFT +OF +ENDS +WHY\n  KEY\n[0-9-]{10} +3.00 +3.00 +never +s+[.]{3}\n  tx:[0-9a-f-]{36}\n"
+                + "[0-9-]{10} +5.00 +5.00 +never +initial_allocation\n  signup\n$",
+            list.Output);
+        Assert.All(list.Output.Split('\n'), line => Assert.InRange(line.Length, 0, Width));
+        var first = JsonNode.Parse((await RunAsync(bundle, "list", "ana", "--json")).Output.Split('\n')[0])!;
+        Assert.Equal(100, ((string)first["reason"]!).Length);
     }
 
     [Fact]
