@@ -144,11 +144,12 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
         }, token);
     }
 
-    /// <summary>Gives the service account of a client exactly these realm-management roles.</summary>
-    public async Task SetServiceAccountRolesAsync(string realm, string clientId, IEnumerable<string> roles, CancellationToken token)
+    /// <summary>Gives the service account of a client exactly these roles of a client, by default of realm-management.</summary>
+    public async Task SetServiceAccountRolesAsync(
+        string realm, string clientId, IEnumerable<string> roles, CancellationToken token, string rolesOf = "realm-management")
     {
         var account = await GetAsync(Path(realm, "clients", await ClientAsync(realm, clientId, token), "service-account-user"), token);
-        var management = await ClientAsync(realm, "realm-management", token);
+        var management = await ClientAsync(realm, rolesOf, token);
         var mappings = Path(realm, "users", account["id"]!.GetValue<string>(), "role-mappings", "clients", management);
         var known = await ListAsync(Path(realm, "clients", management, "roles"), token);
         JsonArray wanted = [.. roles.Select(role => RoleNamed(known, role))];
@@ -180,7 +181,7 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
 
     private static JsonNode RoleNamed(JsonArray known, string name) =>
         known.FirstOrDefault(role => role!["name"]!.GetValue<string>() == name)?.DeepClone()
-        ?? throw new ArgumentException($"realm-management has no role '{name}'.", nameof(name));
+        ?? throw new ArgumentException($"The client has no role '{name}'.", nameof(name));
 
     private static string Path(params IEnumerable<string> segments) =>
         "admin/realms/" + string.Join('/', segments.Select(Uri.EscapeDataString));

@@ -67,7 +67,7 @@ public sealed class RealTokenTests(KeycloakFixture servers, PostgresFixture post
         ["grant_type"] = "password", ["client_id"] = client, ["username"] = "testuser", ["password"] = new SandboxUser("", "").Password,
     });
 
-    private static Task<string> ClientTokenAsync(ContractFixture fixture, string client) => TokenAsync(fixture, new()
+    internal static Task<string> ClientTokenAsync(ContractFixture fixture, string client) => TokenAsync(fixture, new()
     {
         ["grant_type"] = "client_credentials", ["client_id"] = client, ["client_secret"] = ContractFixture.Secret,
     });
@@ -84,7 +84,7 @@ public sealed class RealTokenTests(KeycloakFixture servers, PostgresFixture post
         return (string)JsonNode.Parse(answer)!["access_token"]!;
     }
 
-    private static async Task<(HttpStatusCode Status, JsonNode Answer)> AskAsync(
+    internal static async Task<(HttpStatusCode Status, JsonNode Answer)> AskAsync(
         ContractFixture fixture, HttpMethod method, string path, string token, JsonObject? body = null)
     {
         using var http = new HttpClient();
