@@ -44,6 +44,10 @@ internal static class PageBenchmark
             '{"record_id": "a record of a gateway", "cost_breakdown": {"tokens": 100}}',
             now() - ({rows} - n) * interval '10 days' / {rows}
         from generate_series(1, {rows}) n;
+        insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, grant_key, created_at)
+        select c.user_id, 5 + count(t.id), 5 + count(t.id), 'purchase', '{"reason": "initial_allocation"}', 'signup',
+            now() - interval '11 days'
+        from user_credits c left join credit_transactions t on t.user_id = c.user_id group by c.user_id;
         """;
 
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int accounts, int rows)

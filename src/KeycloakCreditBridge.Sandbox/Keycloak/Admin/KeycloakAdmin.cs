@@ -149,9 +149,9 @@ internal sealed class KeycloakAdmin(Uri server, string adminUser, string passwor
         string realm, string clientId, IEnumerable<string> roles, CancellationToken token, string rolesOf = "realm-management")
     {
         var account = await GetAsync(Path(realm, "clients", await ClientAsync(realm, clientId, token), "service-account-user"), token);
-        var management = await ClientAsync(realm, rolesOf, token);
-        var mappings = Path(realm, "users", account["id"]!.GetValue<string>(), "role-mappings", "clients", management);
-        var known = await ListAsync(Path(realm, "clients", management, "roles"), token);
+        var client = await ClientAsync(realm, rolesOf, token);
+        var mappings = Path(realm, "users", account["id"]!.GetValue<string>(), "role-mappings", "clients", client);
+        var known = await ListAsync(Path(realm, "clients", client, "roles"), token);
         JsonArray wanted = [.. roles.Select(role => RoleNamed(known, role))];
 
         await _client.SendAsync(HttpMethod.Delete, mappings, await ListAsync(mappings, token), token);
