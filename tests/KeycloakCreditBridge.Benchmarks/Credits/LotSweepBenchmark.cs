@@ -1,6 +1,10 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
+using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Sandbox.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
 using NpgsqlTypes;
 
 namespace KeycloakCreditBridge.Benchmarks.Credits;
@@ -47,12 +51,9 @@ internal static class LotSweepBenchmark
             : throw new InvalidOperationException("Not every lot was swept.");
     }
 
-    private static async Task SweepAsync(BenchmarkDatabase database)
-    {
-        var booking = database.NewBooking();
-        while (await booking.SettleNextAsync(1_000, CancellationToken.None) > 0)
-            continue;
-    }
+    private static Task SweepAsync(BenchmarkDatabase database) => new LotSweep(
+        database.NewBooking(), new GrantsMetrics(new Meter("benchmarks")), TimeProvider.System, NullLogger<LotSweep>.Instance)
+        .RunAsync(CancellationToken.None);
 
     private static async Task CopyAsync(BenchmarkDatabase database)
     {

@@ -1,10 +1,10 @@
 -- Books out the grant of locked accounts whose ledger is this grant and usage alone: what is left of it is the balance, without a replay.
 -- What else a ledger may hold decides which grant has what left; such accounts are not returned.
--- Rows with a grant key and rows without are found each by its index.
+-- Rows with a grant key and rows without are found each by its index. The locked account stays where it is, so it is updated by its place.
 
 -- simple: these accounts, with what is left of their grant and what they owe.
 with simple as (
-    select c.user_id, g.grant_key, g.amount, g.expires_at, greatest(c.credits_remaining, 0) as remainder,
+    select c.user_id, c.ctid as place, g.grant_key, g.amount, g.expires_at, greatest(c.credits_remaining, 0) as remainder,
         least(c.credits_remaining, 0) as balance, credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at
     from unnest(@Accounts::text[]) as a (account_id)
     join user_credits c on c.user_id = a.account_id
@@ -45,5 +45,5 @@ closed as (
 update user_credits c
 set credits_remaining = s.balance, next_expiry = null, updated_at = case when s.remainder > 0 then s.booked_at else c.updated_at end
 from simple s
-where c.user_id = s.user_id
+where c.ctid = s.place
 returning c.user_id as account_id, s.remainder

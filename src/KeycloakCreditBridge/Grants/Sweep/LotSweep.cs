@@ -5,8 +5,8 @@ using Npgsql;
 namespace KeycloakCreditBridge.Grants.Sweep;
 
 /// <summary>
-/// Books out what ended, a thousand accounts a transaction. Accounts that another transaction holds are left to the next round. A run that
-/// is killed leaves each thousand done or not; a second run finds nothing due.
+/// Books out what ended, a thousand accounts a transaction, two transactions at a time where there are many. Accounts that another
+/// transaction holds are left to the next round. A run that is killed leaves each thousand done or not; a second run finds nothing due.
 /// </summary>
 internal sealed partial class LotSweep(LotBooking booking, GrantsMetrics metrics, TimeProvider clock, ILogger<LotSweep> logger)
 {
@@ -19,12 +19,9 @@ internal sealed partial class LotSweep(LotBooking booking, GrantsMetrics metrics
         var swept = 0;
         try
         {
-            for (var done = AccountsAtOnce; done == AccountsAtOnce; swept += done)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                done = await booking.SettleNextAsync(AccountsAtOnce, cancellationToken);
-                metrics.Swept(done);
-            }
+            // Each statement keeps one process of PostgreSQL busy.
+            if (await NextAsync())
+                await Task.WhenAll(WalkAsync(), WalkAsync());
         }
         catch (NpgsqlException exception)
         {
@@ -38,6 +35,21 @@ internal sealed partial class LotSweep(LotBooking booking, GrantsMetrics metrics
         var seconds = Math.Round(duration.TotalSeconds, 1);
         LogSwept(swept, seconds);
         return swept;
+
+        async Task WalkAsync()
+        {
+            while (await NextAsync())
+                continue;
+        }
+
+        async Task<bool> NextAsync()
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var done = await booking.SettleNextAsync(AccountsAtOnce, cancellationToken);
+            metrics.Swept(done);
+            Interlocked.Add(ref swept, done);
+            return done == AccountsAtOnce;
+        }
     }
 
     [LoggerMessage(EventId = 1000, Level = LogLevel.Information, Message = "Took ended credits from {Accounts} accounts in {Seconds} s.")]
