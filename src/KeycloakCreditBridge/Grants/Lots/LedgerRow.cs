@@ -68,7 +68,8 @@ internal sealed record LedgerRow
 
         if (IsRefund)
             return new(EntryKind.Refund, LotKey, BookedAt, amount) { Of = Of };
-        if (Amount <= 0m && Reason == "account_closed")
+        // A closing of an account is a forfeit without a key where an older program booked it.
+        if (Amount < 0m && Reason == "account_closed")
             return new(EntryKind.Forfeit, LotKey, BookedAt, amount) { Closes = LotGroup.All };
         if (Amount < 0m || Type == "usage")
             return new(Amount < 0m ? EntryKind.Debit : EntryKind.Grant, DebitKey, BookedAt, amount);

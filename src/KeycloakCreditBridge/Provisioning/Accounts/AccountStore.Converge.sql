@@ -153,8 +153,9 @@ booked as (
     from changed
     where welcomes
     union all
-    select user_id, -forfeited, credits_remaining, 'adjustment', jsonb_build_object('reason', 'account_closed', 'source', source),
-        updated_at, null
+    select user_id, -forfeited, credits_remaining, 'adjustment',
+        jsonb_build_object('reason', 'account_closed', 'closes', 'All', 'source', source),
+        updated_at, 'forfeit:closed:' || to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')
     from changed
     where closes_grants
     on conflict (user_id, grant_key) do nothing

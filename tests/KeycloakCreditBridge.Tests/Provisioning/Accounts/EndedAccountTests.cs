@@ -1,4 +1,7 @@
 using System.Diagnostics.Metrics;
+using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Credits.Balances;
+using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Given;
@@ -14,7 +17,7 @@ using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 namespace KeycloakCreditBridge.Tests.Provisioning.Accounts;
 
 /// <summary>What has ended is booked out before an account loses its balance or opens again.</summary>
-public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
+public sealed partial class EndedAccountTests(PostgresFixture postgres) : IDisposable
 {
     private const string GiveSql =
         """
@@ -29,14 +32,13 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
         where user_id = 'ana'
         """;
 
-    // Spends or gives back, as the bridge books it.
-    private const string BookSql =
+    private const string SpendAllSql =
         """
         with c as (
-            update user_credits set credits_remaining = credits_remaining + @Amount, updated_at = updated_at + interval '1 microsecond'
-            where user_id = 'ana' returning user_id, updated_at)
+            update user_credits c set credits_remaining = 0, updated_at = c.updated_at + interval '1 microsecond'
+            from user_credits o where o.user_id = c.user_id returning c.user_id, c.updated_at, o.credits_remaining)
         insert into credit_transactions (user_id, amount, transaction_type, created_at)
-        select user_id, @Amount, @Type, updated_at from c
+        select user_id, -credits_remaining, 'usage', updated_at from c
         """;
 
     private const string EndSql =
@@ -58,9 +60,9 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
         await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"), fixture.EvaluateDeleted("ben"));
         Assert.Equal(["ana closed deleted 0.00 of ana", "ben closed deleted 0.00 of ben"], await fixture.AccountsAsync());
         Assert.Equal(
-            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana expire:promo -3.00 expired", "ana -5.00 account_closed",
-                "ben signup 5.00 initial_allocation", "ben -5.00 account_closed"],
-            await fixture.LedgerAsync());
+            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana expire:promo -3.00 expired", "ana forfeit:closed -5.00 account_closed",
+                "ben signup 5.00 initial_allocation", "ben forfeit:closed -5.00 account_closed"],
+            await LedgerAsync(fixture));
         Assert.Equal("expired", await fixture.Database.ScalarAsync<string>("select close_reason from credit_grants"));
     }
 
@@ -68,22 +70,28 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
     public async Task A_closing_that_forfeits_closes_spent_grants_so_that_no_refund_renews_them()
     {
         await using var fixture = await StartAsync(postgres, new ProvisioningOptions { DeletedUsers = DeletedUsers.Forfeit });
-        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")));
+        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")), fixture.Evaluate(User("ben")));
         await fixture.Database.ExecuteAsync(GiveSql, new { After = TimeSpan.FromDays(1) });
-        await fixture.Database.ExecuteAsync(BookSql, new { Amount = -8m, Type = "usage" });
-        await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"));
-        await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"));
+        await fixture.Database.ExecuteAsync(SpendAllSql);
+        foreach (var _ in (string[])["once", "again"])
+            await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"), fixture.EvaluateDeleted("ben"));
         Assert.Equal("account_closed", await fixture.Database.ScalarAsync<string>("select close_reason from credit_grants"));
-        Assert.Null(await fixture.Database.ScalarAsync<DateTime?>("select next_expiry from user_credits"));
-        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")));
-        await fixture.Database.ExecuteAsync(BookSql, new { Amount = 8m, Type = "refund" });
-        var (source, options) = (fixture.Database.DataSource, Options.Create(new GrantsOptions()));
-        var book = new GrantBook(source, BookingOf(fixture), new LotsInUse(source, options), TimeProvider.System);
-        Assert.Equal(0m, (await book.ListAsync("ana", Token))!.Balance);
+        Assert.Equal(0, await fixture.Database.ScalarAsync<int>("select count(next_expiry)::int from user_credits"));
+        await ConvergeAsync(fixture, fixture.Evaluate(User("ana")), fixture.Evaluate(User("ben")));
+        var credits = new CreditChangeStore(fixture.Database.DataSource, EndsOf(fixture), Options.Create(new ProvisioningOptions()));
+        foreach (var (id, amount) in ((string, decimal)[])[("ana", 8m), ("ben", 5m)])
+        {
+            var refund = new CreditChange(new AccountSelector(Realm, id, IsOwn: false, []), amount, "refund", "{}", "caller", null, []);
+            Assert.NotNull((await credits.TryWriteAsync(refund, DateTimeOffset.UtcNow, Token)).Answer);
+        }
+
+        Assert.Equal(["ana active 0.00 of ana", "ben active 0.00 of ben"], await fixture.AccountsAsync());
         Assert.Equal(
-            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana -8.00", "ana 0.00 account_closed", "ana 8.00",
-                "ana closed:promo -3.00 lot_closed", "ana closed:signup -5.00 lot_closed"],
-            await fixture.LedgerAsync());
+            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana -8.00", "ana forfeit:closed 0.00 account_closed",
+                "ana 8.00", "ana closed:promo -3.00 lot_closed", "ana closed:signup -5.00 lot_closed",
+                "ben signup 5.00 initial_allocation", "ben -5.00", "ben forfeit:closed 0.00 account_closed",
+                "ben 5.00", "ben closed:signup -5.00 lot_closed"],
+            await LedgerAsync(fixture));
     }
 
     [Fact]
@@ -118,12 +126,24 @@ public sealed class EndedAccountTests(PostgresFixture postgres) : IDisposable
     private LotBooking BookingOf(AccountFixture fixture) =>
         new(fixture.Database.DataSource, new GrantClock(), new GrantsMetrics(_meter), TimeProvider.System);
 
+    // Each closing has its time in its key.
+    private static async Task<IEnumerable<string>> LedgerAsync(AccountFixture fixture) =>
+        (await fixture.LedgerAsync()).Select(row => Time().Replace(row, ""));
+
+    [GeneratedRegex(":[0-9]{4}-[0-9T:.-]+")]
+    private static partial Regex Time();
+
+    private GrantEnds EndsOf(AccountFixture fixture)
+    {
+        var options = Options.Create(new GrantsOptions());
+        return new GrantEnds(options, new GrantClock(), BookingOf(fixture), new LotsInUse(fixture.Database.DataSource, options));
+    }
+
     private async Task ConvergeAsync(AccountFixture fixture, params DesiredState[] states)
     {
-        var (source, options) = (fixture.Database.DataSource, Options.Create(new GrantsOptions()));
-        var ends = new GrantEnds(options, new GrantClock(), BookingOf(fixture), new LotsInUse(source, options));
+        var source = fixture.Database.DataSource;
         var result = await new Provisioner(
-            new AccountStore(source, ends), new RenameStore(source), NewMetrics(), TimeProvider.System, NullLogger<Provisioner>.Instance)
+            new AccountStore(source, EndsOf(fixture)), new RenameStore(source), NewMetrics(), TimeProvider.System, NullLogger<Provisioner>.Instance)
             .ConvergeAsync(states, Token);
         Assert.Empty(result.Refusals);
     }

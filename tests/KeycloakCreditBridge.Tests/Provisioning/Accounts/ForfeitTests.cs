@@ -9,7 +9,7 @@ public sealed class ForfeitTests(PostgresFixture postgres)
     private const string ForfeitedSql =
         """
         select concat_ws(' ', transaction_type, amount::numeric(9, 2), balance_after::numeric(9, 2), metadata ->> 'reason')
-        from credit_transactions where metadata ->> 'reason' = 'account_closed'
+        from credit_transactions where metadata ->> 'reason' = 'account_closed' order by created_at
         """;
 
     private static ProvisioningOptions Forfeit => new() { DeletedUsers = DeletedUsers.Forfeit };
@@ -40,14 +40,16 @@ public sealed class ForfeitTests(PostgresFixture postgres)
         await fixture.DeleteAsync("ana");
         await fixture.ReadAsync(User("ana"));
         Assert.Equal(["ana active 0.00 of ana"], await fixture.AccountsAsync());
-        Assert.Single(await fixture.Database.QueryAsync<string>(ForfeitedSql));
+        Assert.Equal(
+            ["adjustment -3.50 0.00 account_closed", "adjustment 0.00 0.00 account_closed"],
+            await fixture.Database.QueryAsync<string>(ForfeitedSql));
         Assert.Equal(["credit.create", "credit.close", "credit.reopen", "credit.close", "credit.reopen"], await fixture.AuditAsync("ana"));
     }
 
     [Theory]
     [InlineData(-2)]
     [InlineData(0)]
-    public async Task An_account_with_nothing_left_is_closed_without_a_row(decimal used)
+    public async Task An_account_with_nothing_left_is_closed_with_a_row_of_nothing(decimal used)
     {
         await using var fixture = await StartAsync(postgres, Forfeit);
         await fixture.ReadAsync(User("ana"));
@@ -57,7 +59,9 @@ public sealed class ForfeitTests(PostgresFixture postgres)
             update user_credits set credits_remaining = @Used;
             """, new { Used = used });
         await fixture.DeleteAsync("ana");
-        Assert.Empty(await fixture.Database.QueryAsync<string>(ForfeitedSql));
+        Assert.Equal(
+            FormattableString.Invariant($"adjustment 0.00 {used:0.00} account_closed"),
+            (await fixture.Database.QueryAsync<string>(ForfeitedSql)).Single());
     }
 
     [Fact]
