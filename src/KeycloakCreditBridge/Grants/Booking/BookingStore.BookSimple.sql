@@ -1,13 +1,13 @@
 -- Books out the grant of locked accounts whose ledger is this grant and usage alone: what is left of it is the balance, without a replay.
 -- What else a ledger may hold decides which grant has what left; such accounts are not returned.
--- Rows with a grant key and rows without are found each by its index. The locked account stays where it is, so it is updated by its place.
+-- Rows with a grant key and rows without are found each by its index, the accounts by their places, where the lock keeps them.
 
 -- simple: these accounts, with what is left of their grant and what they owe.
 with simple as (
     select c.user_id, c.ctid as place, g.grant_key, g.amount, g.expires_at, greatest(c.credits_remaining, 0) as remainder,
         least(c.credits_remaining, 0) as balance, credit_booking_time(@Now::timestamptz, c.updated_at) as booked_at
-    from unnest(@Accounts::text[]) as a (account_id)
-    join user_credits c on c.user_id = a.account_id
+    from unnest(@Accounts::text[], @Places::text[]) as a (account_id, place)
+    join user_credits c on c.ctid = a.place::tid and c.user_id = a.account_id
     join credit_grants g on g.user_id = c.user_id and g.expires_at = c.next_expiry and g.closed_at is null
     where c.credits_remaining <= g.amount
         and not exists (select from credit_grants o where o.user_id = c.user_id and o.grant_key <> g.grant_key)

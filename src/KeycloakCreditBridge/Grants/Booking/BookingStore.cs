@@ -26,7 +26,8 @@ internal static class BookingStore
         with transaction as (
             select set_config('credit_bridge.quiet', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true),
                 set_config('synchronous_commit', 'off', true))
-        select c.user_id as account_id, c.credits_remaining as balance, coalesce(@At::timestamptz, now()) as at
+        select c.user_id as account_id, c.credits_remaining as balance, coalesce(@At::timestamptz, now()) as at,
+            c.ctid::text as place
         from user_credits c
         cross join transaction
         where c.next_expiry <= coalesce(@At, now()) and c.next_expiry is not null and c.status <> 'closed'
@@ -57,20 +58,20 @@ internal static class BookingStore
             cancellationToken);
 
     /// <summary>Locks the next accounts of which something is due and that no other transaction holds.</summary>
-    public static Task<IReadOnlyList<LockedAccount>> LockNextAsync(
+    public static Task<IReadOnlyList<DueAccount>> LockNextAsync(
         NpgsqlConnection connection, int limit, DateTimeOffset? at, CancellationToken cancellationToken) =>
-        connection.QueryPreparedAsync<LockedAccount>(
+        connection.QueryPreparedAsync<DueAccount>(
             LockNextSql, [new("Limit", NpgsqlDbType.Integer) { Value = limit }, Time("At", at)], cancellationToken);
 
     /// <summary>Books out those of locked accounts, in which something is due, that need no replay.</summary>
     /// <returns>The accounts that are done, each with the credits that ended.</returns>
     public static Task<IReadOnlyList<BookedAccount>> BookSimpleAsync(
-        NpgsqlConnection connection, IReadOnlyCollection<LockedAccount> accounts, DateTimeOffset now,
-        CancellationToken cancellationToken) =>
+        NpgsqlConnection connection, IReadOnlyCollection<DueAccount> accounts, DateTimeOffset now, CancellationToken cancellationToken) =>
         connection.QueryPreparedAsync<BookedAccount>(
             BookSimpleSql,
             [
-                new("Accounts", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = accounts.Select(account => account.AccountId).ToArray() },
+                accounts.Column("Accounts", NpgsqlDbType.Text, account => account.AccountId),
+                accounts.Column("Places", NpgsqlDbType.Text, account => account.Place),
                 Time("Now", now),
             ],
             cancellationToken);
@@ -98,6 +99,11 @@ internal static class BookingStore
     public static NpgsqlParameter Time(string name, DateTimeOffset? value) =>
         new(name, NpgsqlDbType.TimestampTz) { Value = value is { } time ? time.UtcDateTime : DBNull.Value };
 }
+
+/// <summary>An account that the sweep has locked.</summary>
+/// <param name="Place">Where its row stands as long as it is locked.</param>
+internal sealed record DueAccount(string AccountId, decimal Balance, DateTimeOffset At, string Place)
+    : LockedAccount(AccountId, Balance, At);
 
 /// <param name="Remainder">The credits that ended.</param>
 internal sealed record BookedAccount(string AccountId, decimal Remainder);

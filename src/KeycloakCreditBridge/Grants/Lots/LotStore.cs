@@ -162,7 +162,7 @@ internal static class LotStore
 /// <summary>An account whose row the transaction has locked, or a consistent reading of one.</summary>
 /// <param name="Balance">Before anything was booked.</param>
 /// <param name="At">The time by which ends are compared, the same in all of a transaction.</param>
-internal sealed record LockedAccount(string AccountId, decimal Balance, DateTimeOffset At);
+internal record LockedAccount(string AccountId, decimal Balance, DateTimeOffset At);
 
 /// <summary>An account's lots.</summary>
 /// <param name="Ledger">As the last ledger row left them.</param>
