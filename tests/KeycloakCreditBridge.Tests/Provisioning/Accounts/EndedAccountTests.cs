@@ -60,7 +60,8 @@ public sealed partial class EndedAccountTests(PostgresFixture postgres) : IDispo
         await ConvergeAsync(fixture, fixture.EvaluateDeleted("ana"), fixture.EvaluateDeleted("ben"));
         Assert.Equal(["ana closed deleted 0.00 of ana", "ben closed deleted 0.00 of ben"], await fixture.AccountsAsync());
         Assert.Equal(
-            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana expire:promo -3.00 expired", "ana forfeit:closed -5.00 account_closed",
+            ["ana signup 5.00 initial_allocation", "ana promo 3.00", "ana expire:promo -3.00 expired",
+                "ana forfeit:closed -5.00 account_closed",
                 "ben signup 5.00 initial_allocation", "ben forfeit:closed -5.00 account_closed"],
             await LedgerAsync(fixture));
         Assert.Equal("expired", await fixture.Database.ScalarAsync<string>("select close_reason from credit_grants"));
@@ -143,7 +144,8 @@ public sealed partial class EndedAccountTests(PostgresFixture postgres) : IDispo
     {
         var source = fixture.Database.DataSource;
         var result = await new Provisioner(
-            new AccountStore(source, EndsOf(fixture)), new RenameStore(source), NewMetrics(), TimeProvider.System, NullLogger<Provisioner>.Instance)
+            new AccountStore(source, EndsOf(fixture)), new RenameStore(source), NewMetrics(), TimeProvider.System,
+            NullLogger<Provisioner>.Instance)
             .ConvergeAsync(states, Token);
         Assert.Empty(result.Refusals);
     }
