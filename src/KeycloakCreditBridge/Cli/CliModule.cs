@@ -11,6 +11,7 @@ using KeycloakCreditBridge.Cli.Hints;
 using KeycloakCreditBridge.Cli.Migrate;
 using KeycloakCreditBridge.Cli.Realm;
 using KeycloakCreditBridge.Cli.Reconcile;
+using KeycloakCreditBridge.Cli.Referrals;
 using KeycloakCreditBridge.Cli.Run;
 using KeycloakCreditBridge.Cli.Setup;
 using KeycloakCreditBridge.Cli.Usage;
@@ -76,6 +77,7 @@ internal static class CliModule
             DeliveriesSyntax.Command(host),
             AccountSyntax.Command(host),
             GrantsSyntax.Command(host),
+            ReferralsSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
             AnalyticsSyntax.Command(host),

@@ -31,6 +31,7 @@ internal static class HelpText
           KeycloakCreditBridge account show ana@example.com
           KeycloakCreditBridge grants list ana@example.com
           KeycloakCreditBridge grants explain ana         why this balance
+          KeycloakCreditBridge referrals list --state held
           KeycloakCreditBridge usage refusals list        usage that was not charged
           KeycloakCreditBridge analytics funnel --by way  who has come how far
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name

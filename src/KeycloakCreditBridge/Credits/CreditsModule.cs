@@ -9,6 +9,7 @@ using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Milestones;
+using KeycloakCreditBridge.Credits.Referrals;
 using KeycloakCreditBridge.Credits.Tasks;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Credits.Usage;
@@ -57,6 +58,7 @@ internal static class CreditsModule
         services.AddSingleton<TierEndpoints>();
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AttributionEndpoint>();
+        services.AddSingleton<ReferralEndpoints>();
     }
 
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
@@ -71,6 +73,7 @@ internal static class CreditsModule
             .Answers<AttributedShape>("attribute", "Says where the caller came from, once. 200: the same was kept before.")
             .Produces<AttributedShape>(StatusCodes.Status201Created)
             .TakesJson<AttributionShape>().AnswersProblems(StatusCodes.Status409Conflict, StatusCodes.Status410Gone);
+        MapReferrals(api.MapGroup("/credits/referrals"));
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost(
                 "/admin/users/{id}/initialize",
@@ -149,6 +152,28 @@ internal static class CreditsModule
         .Answers<TaskCompletionShape>("completeTask", "Reports that a user has done a task. 200: it was paid before.")
         .Produces<TaskCompletionShape>(StatusCodes.Status201Created).Produces<TaskCompletionShape>(StatusCodes.Status202Accepted)
         .TakesJson<CompleteTaskShape>().AnswersProblems(StatusCodes.Status409Conflict);
+
+    private static void MapReferrals(RouteGroupBuilder referrals)
+    {
+        referrals.MapGet("", (HttpContext http, ReferralEndpoints endpoints) => endpoints.ShowOwnAsync(http))
+            .Answers<ReferralsShape>("getReferrals", "The caller's own code, and how many users it brought, by state.");
+        referrals.MapPost("", (HttpContext http, ReferralEndpoints endpoints) => endpoints.TouchAsync(http))
+            .Named("giveReferralCode", "Takes the code of who brought the caller. The answer is the same for every code.")
+            .Produces<ReferralTakenShape>(StatusCodes.Status202Accepted).AnswersProblems([400, 401, 403, 404, 429, 503])
+            .TakesJson<ReferralCodeShape>();
+        referrals.MapGet(
+                "/{referral}",
+                (HttpContext http, string referral, ReferralEndpoints endpoints) => endpoints.ShowAsync(http, referral))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<ReferralShape>("getReferral", "A referral of the realm.");
+        referrals.MapPost(
+                "/{referral}/reverse",
+                (HttpContext http, string referral, ReferralEndpoints endpoints) => endpoints.ReverseAsync(http, referral))
+            .RequireToken(CallerRoles.Service, CallerRoles.Admin)
+            .Answers<ReversedShape>(
+                "reverseReferral", "Takes back what is left of what a referral paid, or cancels one that waits. Services reverse both.")
+            .TakesJson<ReverseShape>().AnswersProblems(StatusCodes.Status409Conflict);
+    }
 
     private static void MapTiers(RouteGroupBuilder tiers)
     {

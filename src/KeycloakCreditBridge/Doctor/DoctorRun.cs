@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Analytics;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Doctor.Records;
+using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Health;
 using KeycloakCreditBridge.Intake;
 using KeycloakCreditBridge.Intake.Deliveries;
@@ -111,6 +112,7 @@ internal static class DoctorRun
         .. CanUse<DeliveriesOptions>(services) ? ActivatorUtilities.CreateInstance<DeliveryChecks>(services).Of(realms) : [],
         .. CanUse<AnalyticsOptions>(services) && CanUse<ProvisioningOptions>(services)
             ? ActivatorUtilities.CreateInstance<AnalyticsChecks>(services).All() : [],
+        .. CanUse<GrantsOptions>(services) ? ActivatorUtilities.CreateInstance<ReferralChecks>(services).All() : [],
     ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>

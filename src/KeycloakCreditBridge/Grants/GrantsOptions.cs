@@ -39,6 +39,10 @@ internal sealed class GrantsOptions
     [Hot]
     public Dictionary<string, TaskOptions> Tasks { get; set; } = new(StringComparer.Ordinal);
 
+    /// <summary>Credits for users who bring others, and for those; null for none.</summary>
+    [Hot]
+    public ReferralOptions? Referrals { get; set; }
+
     /// <summary>What is different in single realms, by the realm's name.</summary>
     [Hot]
     public Dictionary<string, RealmGrantsOptions> Realms { get; set; } = new(StringComparer.Ordinal);
@@ -46,7 +50,8 @@ internal sealed class GrantsOptions
     /// <summary>Whether a grant gets an end by configuration.</summary>
     public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null
         || Realms.Values.Select(realm => realm.Welcome).Append(Welcome).Any(welcome => welcome?.HasEnds == true)
-        || Realms.Values.SelectMany(realm => realm.Tasks ?? []).Concat(Tasks).Any(task => task.Value.ExpiresAfter is not null);
+        || Realms.Values.SelectMany(realm => realm.Tasks ?? []).Concat(Tasks).Any(task => task.Value.ExpiresAfter is not null)
+        || Realms.Values.Select(realm => realm.Referrals).Append(Referrals).Any(referrals => referrals?.ExpiresAfter is not null);
 }
 
 /// <summary>What is stamped on a grant.</summary>

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Referrals;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Telemetry;
@@ -21,6 +22,10 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<ScheduledEvaluationStore>();
         builder.Services.AddSingleton<GrantPlanner>();
         builder.Services.AddHostedService<ScheduledEvaluations>();
+        builder.Services.AddSingleton<ReferralActivation>();
+        builder.Services.AddSingleton<ReferralTouch>();
+        builder.Services.AddSingleton<ReferralEvaluator>();
+        builder.Services.AddHostedService<ReferralEvaluations>();
         builder.Services.AddSingleton<OfferReader>();
         builder.Services.AddSingleton<SubjectReader>();
         builder.Services.AddSingleton<AccountStore>();

@@ -31,7 +31,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
-                'attributions',
+                'attributions', 'referral_codes', 'referrals', 'referrers',
                 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits', 'analytics_expiries',
                 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
@@ -39,7 +39,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches',
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
-                'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations',
+                'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations', 'referrals', 'referrers',
                 'analytics_state']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
@@ -61,7 +61,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence', 'attributions']) as t (relation)
+            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence', 'attributions',
+                'referral_codes']) as t (relation)
             where @Renames::boolean
             union all
             select 'schema ' || quote_ident(p.schema), 'usage', has_schema_privilege(n.oid, 'usage')

@@ -43,6 +43,12 @@ internal static class KillPoint
         ["period_locks"] = "as is_due from walked w join user_credits c",
         ["period_lots"] = "from credit_grants g where g.user_id = c.user_id limit 1) is not null",
         ["period"] = "renewed, granted, credits, forfeited from summed",
+        // A referral that is earned, statement by statement: its accounts are found and locked, its facts read, and both paid.
+        ["referral"] = "select r.referrer, r.referee from referrals r where",
+        ["referral_facts"] = "as is_task_done",
+        ["referral_budget"] = "insert into grant_budgets as b",
+        ["referral_given"] = "'amount', amount::numeric(20, 6)::text, 'policy', policy, 'expires_at'",
+        ["referral_moved"] = "update referrals r set state =",
         // A batch of accounts is closed; the run does not know yet.
         ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
     };

@@ -35,6 +35,7 @@ public sealed partial class AlertTests(PostgresFixture postgres)
             .Build(
                 fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true"), ("Grants:Welcome:Rules:0:Credits", "6"),
                 ("Grants:Welcome:Rules:0:When:EmailDomain", "example.com"), ("Grants:Welcome:Rules:0:Budget:Credits", "60"),
+                ("Grants:Referrals:ReferrerCredits", "5"), ("Grants:Referrals:RefereeCredits", "3"),
                 ("Intake:Broker:Url", "amqp://127.0.0.1:9"), ("Intake:Broker:UserName", "credit-bridge"),
                 ("Intake:Broker:Password", "secret"))
             .StartAsync();

@@ -5,11 +5,13 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Provisioning.Referrals;
 
 namespace KeycloakCreditBridge.Credits.Attributions;
 
 /// <summary>Takes what the caller's browser says about where the caller came from.</summary>
-internal sealed class AttributionEndpoint(AccountLookup accounts, BalanceStore balances, AttributionStore attributions, TimeProvider clock)
+internal sealed class AttributionEndpoint(
+    AccountLookup accounts, BalanceStore balances, AttributionStore attributions, ReferralTouch touch, TimeProvider clock)
 {
     private const int Longest = 128;
     private static readonly TimeSpan Window = TimeSpan.FromHours(24);
@@ -40,6 +42,9 @@ internal sealed class AttributionEndpoint(AccountLookup accounts, BalanceStore b
                 StatusCodes.Status410Gone, "An attribution is taken within 24 hours after the user was created.");
         }
 
+        // Also where it was kept before: that request may have ended in between.
+        if (kept.Attribution == wanted && wanted.Ref is { } reference)
+            await touch.TouchAsync(caller.Realm, account, reference, CancellationToken.None);
         return kept.Attribution == wanted
             ? TypedResults.Json(
                 new AttributedShape(account, isNew), statusCode: isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK)

@@ -30,14 +30,19 @@ internal sealed partial class PolicyActivation(PolicyStore store, TimeProvider c
     }
 
     /// <summary>Whether the policy is active in the realm; activates it if nothing stands against it.</summary>
-    public async ValueTask<bool> IsActiveAsync(string realm, string policy, CancellationToken cancellationToken)
+    /// <param name="realm">Where.</param>
+    /// <param name="policy">Such as `welcome`.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="migration">The migration without which a replica stands against it.</param>
+    public async ValueTask<bool> IsActiveAsync(
+        string realm, string policy, CancellationToken cancellationToken, int migration = PolicyStore.Migration)
     {
         if (_active.ContainsKey((realm, policy)))
             return true;
         var now = clock.GetUtcNow();
         if (_asked.TryGetValue((realm, policy), out var last) && now - last < RetryPause)
             return false;
-        var older = await store.ActivateAsync(realm, policy, now, cancellationToken);
+        var older = await store.ActivateAsync(realm, policy, migration, now, cancellationToken);
         if (older.Count > 0)
         {
             _asked[(realm, policy)] = now;

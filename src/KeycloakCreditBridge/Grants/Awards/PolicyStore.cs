@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Grants.Awards;
 internal sealed class PolicyStore(NpgsqlDataSource dataSource)
 {
     /// <summary>The migration without which a replica pays what a policy withholds.</summary>
-    private const int Migration = 65;
+    public const int Migration = 65;
 
     private const string IsActiveSql = "select exists (select from grant_policies where realm = @Realm and policy = @Policy)";
 
@@ -48,14 +48,14 @@ internal sealed class PolicyStore(NpgsqlDataSource dataSource)
     /// <summary>Records that a policy is active from now on, if it never was.</summary>
     /// <returns>Replicas of an older program: while there are any the policy is not activated.</returns>
     public async Task<IReadOnlyList<Replica>> ActivateAsync(
-        string realm, string policy, DateTimeOffset now, CancellationToken cancellationToken)
+        string realm, string policy, int migration, DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         if (await connection.ExecuteScalarAsync<bool>(
             new CommandDefinition(IsActiveSql, new { Realm = realm, Policy = policy }, cancellationToken: cancellationToken)))
             return [];
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await ReplicaStore.LockLackingAsync(connection, Migration, cancellationToken) is { Count: > 0 } older)
+        if (await ReplicaStore.LockLackingAsync(connection, migration, cancellationToken) is { Count: > 0 } older)
             return older;
         await connection.ExecuteAsync(
             new CommandDefinition(ActivateSql, new { Realm = realm, Policy = policy, Now = now }, cancellationToken: cancellationToken));

@@ -85,6 +85,7 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
                 var segment = name == "realm" && isValid ? DescribedBridgeFixture.Realm
                     : name == "key" && isValid ? "signup"
                     : name == "name" && isValid ? "webinar"
+                    : name == "referral" && isValid ? DescribedBridgeFixture.Referral
                     : fuzzer.Below(3) > 0 ? fuzzer.Pick(known) : value;
                 path = path.Replace($"{{{name}}}", Uri.EscapeDataString(segment.Length == 0 ? "x" : segment), StringComparison.Ordinal);
             }
@@ -164,6 +165,8 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
         {
             if (members.ContainsKey("user_id"))
                 members["user_id"] = bridge.UserId;
+            if (members.ContainsKey("code"))
+                members["code"] = "7Q2M-X9TD";
             if (members.ContainsKey("new_tier"))
                 members["new_tier"] = "free";
             if (members.Count == 0)

@@ -13,6 +13,7 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
 {
     public const string Realm = "demo";
     public const string GatewayKey = "key-of-the-gateway-0123456789";
+    public const string Referral = "6f0e0d0c-0b0a-4909-8807-060504030201";
     public const string WebhookSecret = "secret-of-the-webhook-0123456789";
 
     private readonly EmulatedKeycloak _keycloak;
@@ -54,11 +55,20 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
         settings["Grants:Tasks:webinar:Evidence:Reported"] = "true";
         settings["Grants:Tasks:webinar:Clients:0"] = "crm";
         settings["Grants:Tasks:webinar:Credits"] = "1";
+        settings["Grants:Referrals:ReferrerCredits"] = settings["Grants:Referrals:RefereeCredits"] = "1";
         settings["Keycloak:Realms:0:WebhookSecrets:0"] = WebhookSecret;
         settings["Keycloak:Realms:0:WebhookAuthentication"] = "SharedHeader";
         foreach (var limit in (string[])["PerUser", "PerAddress", "Machines"])
             settings[$"Api:RateLimits:{limit}"] = "100000";
         var bridge = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings.ToDictionary(pair => pair.Key, pair => pair.Value!));
+        // Its accounts need not be there to be shown.
+        await database.ExecuteAsync(
+            """
+            insert into user_credits (user_id, realm, keycloak_id, credits_remaining, credits_allocated, tier, created_at, updated_at)
+            values ('referrer', 'demo', 'referrer', 0, 0, 'trial', now(), now());
+            insert into referrals (id, referrer, referee, state, touched_at, evaluated_at)
+            values ('6f0e0d0c-0b0a-4909-8807-060504030201', 'referrer', 'referee', 'touched', now(), now())
+            """);
         using var http = new HttpClient();
         return new DescribedBridgeFixture(
             keycloak, database, bridge, await http.GetStringAsync(new Uri(bridge.Url, "openapi/v1.json"), token));

@@ -8,6 +8,9 @@ internal sealed class RealmGrantsOptions
 
     /// <summary>Replaces the common tasks as a whole.</summary>
     public Dictionary<string, TaskOptions>? Tasks { get; set; }
+
+    /// <summary>Replaces the common referrals as a whole.</summary>
+    public ReferralOptions? Referrals { get; set; }
 }
 
 /// <summary>What a new user gets at once, and what follows when requirements are met.</summary>

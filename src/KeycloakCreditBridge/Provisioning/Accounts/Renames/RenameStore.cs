@@ -62,6 +62,13 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         grants as (update credit_grants g set user_id = m.to_id from renamed m where g.user_id = m.from_id),
         checkpoints as (update lot_checkpoints l set user_id = m.to_id from renamed m where l.user_id = m.from_id),
         attributed as (update attributions b set user_id = m.to_id from renamed m where b.user_id = m.from_id),
+        codes as (update referral_codes r set user_id = m.to_id from renamed m where r.user_id = m.from_id),
+        referrers as (update referrers r set user_id = m.to_id from renamed m where r.user_id = m.from_id),
+        referrals as (
+            update referrals r
+            set referrer = coalesce((select m.to_id from renamed m where m.from_id = r.referrer), r.referrer),
+                referee = coalesce((select m.to_id from renamed m where m.from_id = r.referee), r.referee)
+            where r.referrer in (select m.from_id from renamed m) or r.referee in (select m.from_id from renamed m)),
         evidence as (update task_evidence e set user_id = m.to_id from renamed m where e.user_id = m.from_id),
         addresses as (update granted_emails g set account_id = m.to_id from renamed m where g.account_id = m.from_id)
         update audit_logs a
