@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Analytics;
+using KeycloakCreditBridge.Cli.Codes;
 using KeycloakCreditBridge.Cli.Deliveries;
 using KeycloakCreditBridge.Cli.Doctor;
 using KeycloakCreditBridge.Cli.Grants;
@@ -78,6 +79,7 @@ internal static class CliModule
             AccountSyntax.Command(host),
             GrantsSyntax.Command(host),
             ReferralsSyntax.Command(host),
+            CodesSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
             AnalyticsSyntax.Command(host),

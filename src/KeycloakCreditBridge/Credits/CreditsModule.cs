@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Credits.Attributions;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Browsers;
+using KeycloakCreditBridge.Credits.Codes;
 using KeycloakCreditBridge.Credits.Grants;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
@@ -59,6 +60,8 @@ internal static class CreditsModule
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AttributionEndpoint>();
         services.AddSingleton<ReferralEndpoints>();
+        services.AddSingleton<RedeemEndpoint>();
+        services.AddSingleton<CampaignEndpoints>();
     }
 
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
@@ -69,6 +72,7 @@ internal static class CreditsModule
         MapChanges(api.MapGroup("/credits"));
         MapGrants(api.MapGroup("/credits/grants"));
         MapTasks(api.MapGroup("/credits"));
+        MapCodes(api.MapGroup("/credits/codes"));
         api.MapPost("/credits/attribution", (HttpContext http, AttributionEndpoint endpoint) => endpoint.AttributeAsync(http))
             .Answers<AttributedShape>("attribute", "Says where the caller came from, once. 200: the same was kept before.")
             .Produces<AttributedShape>(StatusCodes.Status201Created)
@@ -173,6 +177,36 @@ internal static class CreditsModule
             .Answers<ReversedShape>(
                 "reverseReferral", "Takes back what is left of what a referral paid, or cancels one that waits. Services reverse both.")
             .TakesJson<ReverseShape>().AnswersProblems(StatusCodes.Status409Conflict);
+    }
+
+    private static void MapCodes(RouteGroupBuilder codes)
+    {
+        codes.MapPost("/redeem", (HttpContext http, RedeemEndpoint endpoint) => endpoint.RedeemAsync(http))
+            .Answers<RedeemedShape>(
+                "redeemCode",
+                "Redeems a code for the caller's account. 200: it paid before. 202: its place is kept until nothing is missing.")
+            .Produces<RedeemedShape>(StatusCodes.Status201Created).Produces<RedeemedShape>(StatusCodes.Status202Accepted)
+            .TakesJson<RedeemShape>().AnswersProblems(StatusCodes.Status409Conflict);
+        codes.MapGet("", (HttpContext http, CampaignEndpoints endpoints) => endpoints.ListAsync(http))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<CampaignShape[]>("listCampaigns", "The campaigns of the realm, with the counts of their codes.");
+        codes.MapPost("", (HttpContext http, CampaignEndpoints endpoints) => endpoints.CreateAsync(http))
+            .RequireToken(CallerRoles.Admin)
+            .Named("createCampaign", "Makes a campaign and its codes, which are shown this once. With `Accept: text/csv` as CSV.")
+            .Produces<CreatedCampaignShape>(StatusCodes.Status201Created)
+            .AnswersProblems(ApiDescription.CommonProblems).AnswersProblems(StatusCodes.Status409Conflict).TakesJson<CreateCampaignShape>();
+        codes.MapGet("/{name}", (HttpContext http, string name, CampaignEndpoints endpoints) => endpoints.ShowAsync(http, name))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<CampaignCodesShape>("getCampaign", "A campaign with its codes, whose text is not known any more.");
+        codes.MapPost(
+                "/{name}/disable", (HttpContext http, string name, CampaignEndpoints endpoints) => endpoints.DisableAsync(http, name))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<DisabledCodesShape>("disableCodes", "Ends redemptions of a campaign's codes, or of one. What was redeemed stays.")
+            .TakesJson<DisableCodesShape>();
+        codes.MapPost("/{name}/void", (HttpContext http, string name, CampaignEndpoints endpoints) => endpoints.VoidAsync(http, name))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<VoidedCampaignShape>("voidCampaign", "Takes back what a campaign gave. Without `confirm` it counts only.")
+            .TakesJson<VoidCampaignShape>().AnswersProblems(StatusCodes.Status409Conflict);
     }
 
     private static void MapTiers(RouteGroupBuilder tiers)

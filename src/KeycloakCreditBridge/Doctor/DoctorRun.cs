@@ -99,6 +99,9 @@ internal static class DoctorRun
             new("ended credits", null, grants.SweepAsync),
             new("balances", null, grants.SumsAsync),
             new("checkpoints", null, grants.CheckpointsAsync),
+            .. CanUse<GrantsOptions>(services)
+                ? [new DoctorCheck("codes", null, ActivatorUtilities.CreateInstance<CodeChecks>(services).KeyAsync)]
+                : Array.Empty<DoctorCheck>(),
             new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
             new("late hints", null, checks.LateHintsAsync),
             new("dead hints", null, checks.DeadHintsAsync),

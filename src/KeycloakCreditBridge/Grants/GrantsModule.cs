@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Codes;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Grants.Lots;
@@ -45,6 +46,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<ReferralBook>();
         builder.Services.AddSingleton<ReferralReversal>();
         builder.Services.AddSingleton<ReferralListStore>();
+        builder.AddCodes();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();
         builder.Services.AddSingleton<LedgerCheckStore>();

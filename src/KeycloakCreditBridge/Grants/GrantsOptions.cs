@@ -43,6 +43,9 @@ internal sealed class GrantsOptions
     [Hot]
     public ReferralOptions? Referrals { get; set; }
 
+    /// <summary>Codes that users redeem for credits.</summary>
+    public CodesOptions Codes { get; set; } = new();
+
     /// <summary>What is different in single realms, by the realm's name.</summary>
     [Hot]
     public Dictionary<string, RealmGrantsOptions> Realms { get; set; } = new(StringComparer.Ordinal);

@@ -20,6 +20,7 @@ internal static class ProvisioningModule
         builder.AddRule<GrantsOptions, GrantTierValidator>();
         builder.Services.AddSingleton<EvidenceNeeds>();
         builder.Services.AddSingleton<ScheduledEvaluationStore>();
+        builder.Services.AddSingleton<HeldCodes>();
         builder.Services.AddSingleton<GrantPlanner>();
         builder.Services.AddHostedService<ScheduledEvaluations>();
         builder.Services.AddSingleton<ReferralActivation>();

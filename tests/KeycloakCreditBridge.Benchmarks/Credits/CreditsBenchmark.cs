@@ -27,8 +27,8 @@ internal static partial class CreditsBenchmark
 {
     internal const string Realm = "demo";
     internal const string Secret = "a-secret-of-the-benchmark";
-    private const int InFlight = 16;
-    private const int Accounts = 1_000;
+    internal const int InFlight = 16;
+    internal const int Accounts = 1_000;
     private const string GatewayKey = "key-of-the-benchmark-0123456789";
 
     private static int _next;
@@ -94,14 +94,14 @@ internal static partial class CreditsBenchmark
     private static Func<HttpRequestMessage> Read(string path) =>
         () => new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
 
-    private static HttpRequestMessage Deduct() => new(HttpMethod.Post, new Uri("api/v1/credits/deduct", UriKind.Relative))
+    internal static HttpRequestMessage Deduct() => new(HttpMethod.Post, new Uri("api/v1/credits/deduct", UriKind.Relative))
     {
         Content = new StringContent(
             $$"""{"user_id":"account-{{(uint)Interlocked.Increment(ref _next) % Accounts}}","amount":"0.000001","service":"bench"}""",
             Encoding.UTF8, "application/json"),
     };
 
-    private static async Task<(double PerSecond, List<double> Times)> LoadAsync(
+    internal static async Task<(double PerSecond, List<double> Times)> LoadAsync(
         HttpClient http, Func<HttpRequestMessage> next, TimeSpan duration)
     {
         var times = new ConcurrentBag<double>();
@@ -120,18 +120,19 @@ internal static partial class CreditsBenchmark
         return (times.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, [.. times.Order()]);
     }
 
-    private static string Text(double perSecond, List<double> times) => string.Create(
+    internal static string Text(double perSecond, List<double> times) => string.Create(
         CultureInfo.InvariantCulture,
         $"{perSecond:N0}/s, p50 {times[times.Count / 2]:0.0} ms, p99 {times[(int)(times.Count * 0.99)]:0.0} ms");
 
-    internal static string TokenOf(EmulatedKeycloak keycloak, string role = CallerRoles.Service) =>
+    internal static string TokenOf(
+        EmulatedKeycloak keycloak, string role = CallerRoles.Service, string user = "account-0") =>
         keycloak.Realm(Realm).Sign(new JsonObject
         {
             ["iss"] = $"{keycloak.Url}realms/{Realm}",
             ["aud"] = "credit-bridge",
             ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
             ["typ"] = "Bearer",
-            ["sub"] = "account-0",
+            ["sub"] = user,
             ["jti"] = "onrtac:bench",
             ["preferred_username"] = "bench",
             ["realm_access"] = new JsonObject { ["roles"] = new JsonArray(role) },

@@ -49,6 +49,11 @@ internal static class KillPoint
         ["referral_budget"] = "insert into grant_budgets as b",
         ["referral_given"] = "'amount', amount::numeric(20, 6)::text, 'policy', policy, 'expires_at'",
         ["referral_moved"] = "update referrals r set state =",
+        // A code: its place is taken, the grant given; a kept place is paid; a campaign's redemption ends after its grant was voided.
+        ["code"] = "set redeemed = c.redeemed + 1",
+        ["code_grant"] = "as w (user_id, grant_key, amount, type, metadata, category",
+        ["code_held"] = "set state = 'paid', decided_at",
+        ["code_end"] = "set state = case r.state when 'held'",
         // A batch of accounts is closed; the run does not know yet.
         ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
     };

@@ -9,8 +9,8 @@ internal static class ApiDescription
     private const string RetryAfter = "Retry-After";
     private const string AnyType = "*/*";
 
-    // Any route that takes a token may answer these.
-    private static readonly int[] CommonProblems = [400, 401, 403, 404, 429, 503];
+    /// <summary>Any route that takes a token may answer these.</summary>
+    public static readonly int[] CommonProblems = [400, 401, 403, 404, 429, 503];
     private static readonly int[] JsonProblems = [408, 413, 415];
     private static readonly int[] KeyProblems = [409, 422];
 

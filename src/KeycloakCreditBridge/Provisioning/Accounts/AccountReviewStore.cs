@@ -26,6 +26,7 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         where (u.created_at is null or u.created_at = k.created_at or u.keycloak_id like 'f:%')
             and (c.grant_pending is not true or not u.verified)
             and (c.withheld_credits is null or not u.meets)
+            and not exists (select from code_redemptions r where r.user_id = c.user_id and r.state = 'held' and u.verified)
             and (u.done_task is null or (
                 select p.activated_at <= c.created_at from grant_policies p
                 where p.realm = k.realm and p.policy = u.done_task and p.disabled_at is null) is not true or (

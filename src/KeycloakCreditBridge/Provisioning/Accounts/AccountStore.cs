@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
@@ -67,7 +68,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         var needsLock = batch.Any(BatchLockStore.NeedsLock);
         var sql = SqlFor(batch);
         if (ends is not null)
-            await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null || awards.Any(award => award.HasEnd), cancellationToken);
+            await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null || planned.HasEnds, cancellationToken);
         if (!needsLock && !planned.HasGrants && !batch.Any(item => item.LeavesHint))
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
@@ -83,6 +84,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         IReadOnlyList<AwardedGrant> given = awards.Count == 0
             ? []
             : await AwardStore.GiveAsync(connection, awards, now, ends?.At, cancellationToken);
+        if (planned.Held.Count > 0)
+            await HeldRedemptionStore.PayAsync(connection, planned.Held, now, ends?.At, cancellationToken);
         if (planned.Evidence.Count > 0)
             await TaskEvidenceStore.KeepAsync(connection, planned.Evidence, cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken);

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -6,13 +7,19 @@ using KeycloakCreditBridge.Provisioning.Policy;
 namespace KeycloakCreditBridge.Provisioning.Awards;
 
 /// <summary>Asks the plan for each user of a batch what is due, before the batch is converged.</summary>
-internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation activation)
+internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation activation, HeldCodes? codes = null)
 {
     /// <summary>
     /// The batch with what its accounts open with under the policies, and the awards that follow. Where no policy concerns a user of the
     /// batch, it stays as it is and nothing is read.
     /// </summary>
-    public async Task<PlannedBatch> PlanAsync(DesiredState[] batch, CancellationToken cancellationToken)
+    public async Task<PlannedBatch> PlanAsync(DesiredState[] batch, CancellationToken cancellationToken) =>
+        await PlanPoliciesAsync(batch, cancellationToken) with
+        {
+            Held = codes is null ? [] : await codes.FindAsync(batch, cancellationToken),
+        };
+
+    private async Task<PlannedBatch> PlanPoliciesAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
         var users = batch.Where(Concerns).Select(state => state.Grants!).ToList();
         if (users.Count == 0)
@@ -110,5 +117,11 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
 /// <param name="Evidence">What is kept about tasks that are not paid yet.</param>
 internal sealed record PlannedBatch(DesiredState[] States, IReadOnlyList<Award> Awards, IReadOnlyList<TaskEvidence> Evidence)
 {
-    public bool HasGrants => Awards.Count + Evidence.Count > 0;
+    /// <summary>Redemptions of codes that are paid in the same transaction.</summary>
+    public IReadOnlyList<HeldRedemption> Held { get; init; } = [];
+
+    /// <summary>Whether one of these grants has an end.</summary>
+    public bool HasEnds => Awards.Any(award => award.HasEnd) || Held.Any(held => held.ExpiresAfter is not null);
+
+    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count > 0;
 }

@@ -69,6 +69,7 @@ internal sealed class GrantPolicy(
             FollowsTiers = rules.TierMap.IsFollowed,
             TierFromKeycloak = mapped,
             TierTerms = mapped is null ? null : rules.TermsOf(mapped.Tier),
+            HasVerifiedAddress = subject.EmailVerified && !string.IsNullOrWhiteSpace(subject.Email),
             Grants = GrantUserOf(subject),
             Policies = _grants?.Of(subject.Realm),
             Done = DoneOf(subject),

@@ -25,6 +25,8 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
         var fuzzer = new RequestFuzzer(schemas, Seed);
         using var http = new HttpClient();
         // A run, an account and a delivery that paths can name.
+        await MakeCampaignAsync(bridge, http, """{"name":"webinar","credits":1}""");
+        await MakeCampaignAsync(bridge, http, """{"name":"word","credits":1,"code":"W0RDW0RD","max_redemptions":9}""");
         List<string> known = [bridge.UserId, "1", await DeliveryAsync(bridge, http)];
         Dictionary<string, string> problems = [];
         foreach (var (path, methods) in document["paths"]!.AsObject())
@@ -118,6 +120,14 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
         };
     }
 
+    private static async Task MakeCampaignAsync(DescribedBridgeFixture bridge, HttpClient http, string campaign)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(bridge.Url, "api/v1/credits/codes"));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", bridge.AdminToken);
+        request.Content = new StringContent(campaign, Encoding.UTF8, "application/json");
+        (await http.SendAsync(request, Token)).EnsureSuccessStatusCode().Dispose();
+    }
+
     // The id of a delivery of the user, which is written behind the answer.
     private static async Task<string> DeliveryAsync(DescribedBridgeFixture bridge, HttpClient http)
     {
@@ -169,6 +179,12 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
                 members["code"] = "7Q2M-X9TD";
             if (members.ContainsKey("new_tier"))
                 members["new_tier"] = "free";
+            if (members is { Count: 1 } && members.ContainsKey("code"))
+                members["code"] = "W0RDW0RD";
+            // Texts that fit a campaign's fields are rarely such as it takes.
+            string[] rare = members.ContainsKey("credits") ? ["code", "expires_after", "starts_at", "ends_at"] : [];
+            foreach (var field in rare)
+                members.Remove(field);
             if (members.Count == 0)
                 (media, members["type"], members["authDetails"]) = ("application/json", "access.LOGIN", new JsonObject
                 {

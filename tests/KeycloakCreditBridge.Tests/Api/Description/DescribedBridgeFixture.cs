@@ -56,6 +56,8 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
         settings["Grants:Tasks:webinar:Clients:0"] = "crm";
         settings["Grants:Tasks:webinar:Credits"] = "1";
         settings["Grants:Referrals:ReferrerCredits"] = settings["Grants:Referrals:RefereeCredits"] = "1";
+        settings["Grants:Codes:Key"] = new string('k', 32);
+        settings["Grants:Codes:FailuresPerUser"] = "100000";
         settings["Keycloak:Realms:0:WebhookSecrets:0"] = WebhookSecret;
         settings["Keycloak:Realms:0:WebhookAuthentication"] = "SharedHeader";
         foreach (var limit in (string[])["PerUser", "PerAddress", "Machines"])

@@ -62,7 +62,7 @@ public sealed class RealTokenTests(KeycloakFixture servers, PostgresFixture post
 
     private static string? Text(JsonNode answer, string field) => (string?)answer[field];
 
-    private static Task<string> PasswordTokenAsync(ContractFixture fixture, string client) => TokenAsync(fixture, new()
+    internal static Task<string> PasswordTokenAsync(ContractFixture fixture, string client) => TokenAsync(fixture, new()
     {
         ["grant_type"] = "password", ["client_id"] = client, ["username"] = "testuser", ["password"] = new SandboxUser("", "").Password,
     });

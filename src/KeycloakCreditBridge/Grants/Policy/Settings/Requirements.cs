@@ -12,5 +12,8 @@ internal static class Requirements
     /// <summary>The welcome, and the policy that gives it.</summary>
     public const string Welcome = "welcome";
 
+    /// <summary>Required of every redemption of a code: the account is not held. It cannot be configured.</summary>
+    public const string ActiveAccount = "active_account";
+
     public static readonly IReadOnlyList<string> Known = [EmailVerified];
 }

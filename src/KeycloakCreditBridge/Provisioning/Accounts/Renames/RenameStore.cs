@@ -61,6 +61,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
         ledger as (update credit_transactions t set user_id = m.to_id from renamed m where t.user_id = m.from_id),
         grants as (update credit_grants g set user_id = m.to_id from renamed m where g.user_id = m.from_id),
         checkpoints as (update lot_checkpoints l set user_id = m.to_id from renamed m where l.user_id = m.from_id),
+        redemptions as (update code_redemptions r set user_id = m.to_id from renamed m where r.user_id = m.from_id),
         attributed as (update attributions b set user_id = m.to_id from renamed m where b.user_id = m.from_id),
         codes as (update referral_codes r set user_id = m.to_id from renamed m where r.user_id = m.from_id),
         referrers as (update referrers r set user_id = m.to_id from renamed m where r.user_id = m.from_id),

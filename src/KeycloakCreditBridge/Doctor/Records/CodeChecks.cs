@@ -1,0 +1,22 @@
+using KeycloakCreditBridge.Doctor.Findings;
+using KeycloakCreditBridge.Grants.Codes;
+using KeycloakCreditBridge.Grants.Codes.Campaigns;
+
+namespace KeycloakCreditBridge.Doctor.Records;
+
+/// <summary>Whether codes that exist can be redeemed with the configured key.</summary>
+internal sealed class CodeChecks(CampaignStore campaigns, CodeHasher hasher)
+{
+    public async Task<Finding> KeyAsync(CancellationToken cancellationToken)
+    {
+        if (!await campaigns.AnyAsync(cancellationToken))
+            return Finding.Ok("there are no codes");
+        if (!hasher.IsReady)
+            return Finding.Fail("codes exist, and Grants:Codes:Key is missing", "set the key that they were made with");
+        return await campaigns.HasOtherKeyAsync(hasher.Check, cancellationToken)
+            ? Finding.Warn(
+                "codes were made with another key and cannot be redeemed",
+                "put that key back into Grants:Codes:Key, or make new codes with `codes create`")
+            : Finding.Ok("codes can be redeemed with this key");
+    }
+}
