@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Telemetry;
+using KeycloakCreditBridge.Tests.Documents.Alerts;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;

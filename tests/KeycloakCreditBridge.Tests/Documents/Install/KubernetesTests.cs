@@ -1,7 +1,11 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Cli;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Hosting.Addresses;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Documents.Install;
 
@@ -14,7 +18,30 @@ public sealed class KubernetesTests
 
     [Theory]
     [MemberData(nameof(Overlays))]
-    public void The_bridge_starts_with_the_settings(string overlay) => InstallSettings.Bind(Settings(overlay));
+    public void The_bridge_starts_with_the_settings(string overlay) =>
+        InstallSettings.Bind(new Dictionary<string, string>(Settings(overlay).Concat(Changing())));
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public void Settings_of_the_file_change_in_running_pods_and_no_variable_wins_over_them(string overlay)
+    {
+        using var services = Program.Compose([.. Settings(overlay).Select(setting => $"--{setting.Key}={setting.Value}")]).Services
+            .BuildServiceProvider();
+        var keys = Changing().Keys;
+        Assert.All(keys, key => Assert.True(services.GetRequiredService<HotKeys>().IsHot(key), key));
+        Assert.Empty(keys.Intersect(Settings(overlay).Keys));
+
+        // A name that follows the content would replace the pods, and a single file would never change in them.
+        var generator = Assert.Single(
+            YamlText.Read($"{Folder}/base/kustomization.yaml")["configMapGenerator"]!.AsArray(), map => map!["files"] is not null)!;
+        Assert.Equal("true", (string?)generator["options"]!["disableNameSuffixHash"]);
+        var volume = Assert.Single(
+            Pod(overlay)["volumes"]!.AsArray(), volume => (string?)volume!["configMap"]?["name"] == (string)generator["name"]!)!;
+        var mount = Assert.Single(
+            Bridge(overlay)["volumeMounts"]!.AsArray(), mount => (string)mount!["name"]! == (string)volume["name"]!)!;
+        Assert.Equal((string)Bridge(overlay)["workingDir"]!, (string)mount["mountPath"]!);
+        Assert.Null(mount["subPath"]);
+    }
 
     [Theory]
     [MemberData(nameof(Overlays))]
@@ -102,13 +129,23 @@ public sealed class KubernetesTests
             path => page.Contains($"{Path.GetFileName(path)}=", StringComparison.Ordinal) ? "secret" : "");
     }
 
+    // What the manifests have in the file that is read while the bridge runs.
+    private static Dictionary<string, string> Changing() => new ConfigurationBuilder()
+        .AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(Repository.Read($"{Folder}/base/appsettings.json")))).Build().AsEnumerable()
+        .Where(setting => setting.Value is not null).ToDictionary(setting => setting.Key, setting => setting.Value!);
+
     private static JsonNode Bridge(string overlay) =>
         Assert.Single(Containers(overlay), container => (string)container["image"]! == "credit-bridge");
 
     private static List<JsonNode> Containers(string overlay)
     {
-        var file = overlay == "sidecar" ? "keycloak.yaml" : "deployment.yaml";
-        var pod = YamlText.ReadAll($"{Folder}/overlays/{overlay}/{file}").First()["spec"]!["template"]!["spec"]!;
+        var pod = Pod(overlay);
         return [.. (pod["initContainers"]?.AsArray() ?? []).Concat(pod["containers"]!.AsArray()).OfType<JsonNode>()];
+    }
+
+    private static JsonNode Pod(string overlay)
+    {
+        var file = overlay == "sidecar" ? "keycloak.yaml" : "deployment.yaml";
+        return YamlText.ReadAll($"{Folder}/overlays/{overlay}/{file}").First()["spec"]!["template"]!["spec"]!;
     }
 }

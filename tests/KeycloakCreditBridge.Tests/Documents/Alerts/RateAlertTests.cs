@@ -1,8 +1,8 @@
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
-using static KeycloakCreditBridge.Tests.Telemetry.WatchedBridgeFixture;
+using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>Alerts that compare rates: with what was usual, and with the objective of 99.9 % of accounts within five seconds.</summary>
 public sealed class RateAlertTests(PostgresFixture postgres)

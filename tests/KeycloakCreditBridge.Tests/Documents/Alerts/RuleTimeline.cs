@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Processes;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>
 /// What Prometheus scraped of one bridge, each page seen for a while, and which alerts of docs/prometheus/alerts.yaml fire then. Time is

@@ -3,7 +3,7 @@ using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Storage;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>
 /// The rules in docs/prometheus are valid and fire as their examples say; they and the dashboards ask for metrics that there are.
@@ -13,7 +13,7 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     private static readonly string Rules = RuleTimeline.Rules;
 
     private static readonly string Examples =
-        Path.Combine(Repository.Top, "tests", "KeycloakCreditBridge.Tests", "Telemetry", "alerts.test.yaml");
+        Path.Combine(Repository.Top, "tests", "KeycloakCreditBridge.Tests", "Documents", "Alerts", "alerts.test.yaml");
 
     [Fact]
     public async Task Promtool_finds_the_rules_valid_and_fires_them_as_the_examples_say()
@@ -60,8 +60,7 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     public void Every_alert_is_fired_by_its_fault_or_by_an_example()
     {
         var faults = string.Concat(
-            Directory.GetFiles(Path.GetDirectoryName(Examples)!, "*AlertTests.cs")
-                .Append(Path.Combine(Path.GetDirectoryName(Examples)!, "AlertFaultTests.cs")).Append(Examples).Select(File.ReadAllText));
+            Directory.GetFiles(Path.GetDirectoryName(Examples)!, "*Tests.cs").Append(Examples).Select(File.ReadAllText));
 
         var alerts = Alert().Matches(File.ReadAllText(Rules)).Select(alert => alert.Groups[1].Value).ToList();
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Sandbox.Processes;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>Prometheus's own checker of metrics and rules, where it is installed.</summary>
 internal static class Promtool

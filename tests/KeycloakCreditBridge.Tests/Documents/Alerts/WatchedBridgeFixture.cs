@@ -6,7 +6,7 @@ using KeycloakCreditBridge.Intake.Authentication;
 using KeycloakCreditBridge.Tests.Intake;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>A whole bridge on a clock that a test advances, and the series that Prometheus would scrape of it.</summary>
 internal sealed class WatchedBridgeFixture : IAsyncDisposable
@@ -47,13 +47,16 @@ internal sealed class WatchedBridgeFixture : IAsyncDisposable
     }
 
     /// <summary>Lets the bridge's time go by until its page shows something, and returns that page.</summary>
-    public async Task<string> AfterAsync(Func<string, bool> shows, string expectation)
+    public Task<string> AfterAsync(Func<string, bool> shows, string expectation) => AfterAsync(shows, expectation, Step);
+
+    /// <summary>The same with longer steps, for what comes after hours.</summary>
+    public async Task<string> AfterAsync(Func<string, bool> shows, string expectation, TimeSpan step)
     {
         var page = "";
         await Eventually.TrueAsync(
             async () =>
             {
-                _clock.Advance(Step);
+                _clock.Advance(step);
                 page = await Bridge.ReadMetricsAsync();
                 return shows(page);
             },

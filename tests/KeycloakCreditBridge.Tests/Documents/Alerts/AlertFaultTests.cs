@@ -6,9 +6,9 @@ using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
-using static KeycloakCreditBridge.Tests.Telemetry.WatchedBridgeFixture;
+using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
 
-namespace KeycloakCreditBridge.Tests.Telemetry;
+namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>
 /// Each alert is fired by its real fault: what a running bridge shows before and during the fault is given to Prometheus' evaluation of
