@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Analytics.RollUps;
 using KeycloakCreditBridge.Tests.Configuration;
+using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
@@ -43,14 +44,24 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
         Promtool.Require();
         await using var database = await postgres.CreateDatabaseAsync();
         await using var watched = await StartAsync(
-            database.ConnectionString, ("Grants:Welcome:Rules:0:Name", "schools"), ("Grants:Welcome:Rules:0:Credits", "6"),
-            ("Grants:Welcome:Rules:0:When:EmailDomain", "school.example"), ("Grants:Welcome:Rules:0:Budget:Credits", "6"));
-        var before = await watched.ScrapeAsync();
-
+            database.ConnectionString, ("Grants:Welcome:Requires:0", "email_verified"), ("Grants:Welcome:Rules:0:Name", "schools"),
+            ("Grants:Welcome:Rules:0:Credits", "6"), ("Grants:Welcome:Rules:0:When:EmailDomain", "school.example"),
+            ("Grants:Welcome:Rules:0:Budget:Credits", "6"));
+        List<string> users = [];
         foreach (var name in (string[])["ana", "ben"])
         {
-            await watched.DeliverAsync(await watched.Keycloak.CreateAsync(
-                name, new JsonObject { ["enabled"] = true, ["email"] = $"{name}@school.example", ["emailVerified"] = true }));
+            users.Add(await watched.Keycloak.CreateAsync(
+                name, new JsonObject { ["enabled"] = true, ["email"] = $"{name}@school.example" }));
+            await watched.DeliverAsync(users[^1]);
+        }
+
+        var before = await watched.AfterAsync(page => Sum(page, "bridge_accounts_opened_total") == 2, "the accounts are open");
+        foreach (var user in users)
+        {
+            Assert.Equal(HttpStatusCode.NoContent, await watched.Keycloak.StatusAsync(
+                "PUT", $"{EmulatorFixture.Users}/{user}", await watched.Keycloak.AdminTokenAsync(),
+                new JsonObject { ["emailVerified"] = true }));
+            await watched.DeliverAsync(user);
         }
 
         var during = await watched.AfterAsync(page => Sum(page, "bridge_grants_budget_exhausted_total") == 1, "one user was too many");
@@ -62,18 +73,22 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Rows_of_deliveries_that_the_database_refuses_fire_their_alert_once_and_hold_up_no_account()
+    public async Task Rows_of_deliveries_that_the_database_refuses_fire_their_alert_once_and_hold_up_no_hint()
     {
         Promtool.Require();
         await using var database = await postgres.CreateDatabaseAsync();
         await using var watched = await StartAsync(database.ConnectionString);
-        var before = await watched.ScrapeAsync();
+        var user = await watched.Keycloak.CreateAsync("ana");
+        await watched.DeliverAsync(user);
+        var before = await watched.AfterAsync(page => Sum(page, "bridge_accounts_opened_total") == 1, "the account is open");
+        await Eventually.TrueAsync(
+            async () => await database.ScalarAsync<int>("select count(*)::int from deliveries") == 1, "its delivery has a row");
 
         await database.ExecuteAsync(string.Format(null, Refuse, "deliveries"));
-        Assert.Equal(HttpStatusCode.NoContent, await watched.DeliverAsync(await watched.Keycloak.CreateAsync("ana")));
+        Assert.Equal(HttpStatusCode.NoContent, await watched.DeliverAsync(user));
         var during = await watched.AfterAsync(
-            page => Sum(page, "bridge_deliveries_not_recorded_total") == 1 && Sum(page, "bridge_accounts_opened_total") == 1,
-            "the account is open and its delivery has no row");
+            page => Sum(page, "bridge_deliveries_not_recorded_total") == 1 && Sum(page, "bridge_hints_waiting") == 0,
+            "the hint is completed and its delivery has no row");
 
         await new RuleTimeline()
             .Scraped(before, Minutes).Fires()
