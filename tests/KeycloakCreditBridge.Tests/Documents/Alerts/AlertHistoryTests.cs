@@ -15,6 +15,10 @@ public sealed class AlertHistoryTests
     private const int NightHour = 2;
 
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1) / PerHour;
+
+    // Prometheus takes a value of at most five minutes before for the present one, and evaluates a group at times of its own choice.
+    private static readonly TimeSpan Evaluation = TimeSpan.FromMinutes(5);
+
     private static readonly DateTimeOffset Today = new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset First = Today.AddDays(-29);
     private static readonly DateTimeOffset Night = Today.AddHours(NightHour + 1) - Interval;
@@ -30,11 +34,11 @@ public sealed class AlertHistoryTests
         await using var prometheus = new PrometheusFixture();
         await prometheus.ImportAsync(Samples());
         string[] increases = ["credit_bridge:accounts_opened:increase1h", "credit_bridge:credits_opened:increase1h"];
-        await prometheus.RecordAsync(Recording(increases), First, Noon, Interval);
+        await prometheus.RecordAsync(Recording(increases), First, Noon, Evaluation);
         // What is usual is made of what the rules before have recorded.
         await prometheus.RecordAsync(
-            Recording("credit_bridge:accounts_opened_usually:p99", "credit_bridge:credits_opened_usually:p99"), Night.AddDays(-1), Noon,
-            Interval);
+            Recording("credit_bridge:accounts_opened_usually:p99", "credit_bridge:credits_opened_usually:p99"),
+            Night.AddDays(-1) - Evaluation, Noon, Evaluation);
 
         foreach (var alert in (string[])["CreditBridgeUnusualProvisioning", "CreditBridgeUnusualCredits"])
         {
