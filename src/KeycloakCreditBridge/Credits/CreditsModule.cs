@@ -78,6 +78,9 @@ internal static class CreditsModule
             .Produces<AttributedShape>(StatusCodes.Status201Created)
             .TakesJson<AttributionShape>().AnswersProblems(StatusCodes.Status409Conflict, StatusCodes.Status410Gone);
         MapReferrals(api.MapGroup("/credits/referrals"));
+        api.MapGet("/admin/referrals", (HttpContext http, ReferralEndpoints endpoints) => endpoints.ListAsync(http))
+            .RequireToken(CallerRoles.Admin)
+            .Answers<ReferralShape[]>("listReferrals", "Referrals of the realm, the latest first.", "state", "account", "limit");
         MapTiers(api.MapGroup("/credits/tiers"));
         api.MapPost(
                 "/admin/users/{id}/initialize",

@@ -1,8 +1,11 @@
+using System.Globalization;
 using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Lookup;
+using KeycloakCreditBridge.Grants.Codes;
+using KeycloakCreditBridge.Grants.Referrals;
 using KeycloakCreditBridge.Grants.Referrals.Listing;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Grants.Referrals.Touches;
@@ -16,6 +19,10 @@ internal sealed class ReferralEndpoints(
     ReferralTouch touch, ReferralListStore referrals, ReferralReversal reversal, TimeProvider clock)
 {
     private const int LongestReason = 500;
+    private const int UsualPage = 50;
+    private const int LongestPage = 500;
+
+    private static readonly string[] States = [.. Enum.GetValues<ReferralState>().Select(ReferralMoves.Name)];
 
     private static readonly string[] Sides = ["both", "referrer", "referee"];
 
@@ -29,7 +36,7 @@ internal sealed class ReferralEndpoints(
             ?? throw new RequestRefusedException(StatusCodes.Status404NotFound, "The account is closed: it has no code.");
         var counts = await codes.CountsAsync(account, context.RequestAborted);
         return TypedResults.Ok(new ReferralsShape(
-            account, ReferralCode.Shown(code),
+            account, CodeText.Display(code),
             counts.ToDictionary(count => count.State, count => count.Referrals, StringComparer.Ordinal),
             Amount.Text(counts.Sum(count => count.Credits))));
     }
@@ -39,7 +46,7 @@ internal sealed class ReferralEndpoints(
     {
         var fields = await BodyFields.ReadAsync(context.Request);
         fields.Only(["code"]);
-        var code = fields.Text("code", ReferralCode.LongestText);
+        var code = fields.Text("code", CodeText.Longest);
         if (code.Length > 0 && ReferralCode.Read(code) is null)
             fields.Refuse("code", $"is no referral code: it has {ReferralCode.Length} letters and digits, such as 7Q2M-X9TD");
         fields.Check();
@@ -49,6 +56,25 @@ internal sealed class ReferralEndpoints(
         // It goes on when the caller disconnects, who could not know the outcome otherwise.
         await touch.TouchAsync(caller.Realm, account, code, CancellationToken.None);
         return TypedResults.Json(new ReferralTakenShape(true), statusCode: StatusCodes.Status202Accepted);
+    }
+
+    public async Task<IResult> ListAsync(HttpContext context)
+    {
+        var query = context.Request.Query;
+        Dictionary<string, string> problems = [];
+        var (state, account) = (query.SingleValue("state", problems), query.SingleValue("account", problems));
+        if (state is not null && !States.Contains(state, StringComparer.Ordinal))
+            problems["state"] = $"is none of {string.Join(", ", States)}";
+        var limit = UsualPage;
+        if (query.SingleValue("limit", problems) is { } text
+            && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) || limit is < 1 or > LongestPage))
+            problems["limit"] = $"is not a whole number from 1 to {LongestPage}";
+        if (account?.Contains('\0', StringComparison.Ordinal) == true)
+            problems["account"] = "is not an account id";
+        if (problems.Count > 0)
+            throw RequestRefusedException.Invalid(problems);
+        var found = await referrals.ListAsync([Caller.Of(context).Realm], state, account, limit, context.RequestAborted);
+        return TypedResults.Ok(found.Select(ReferralShape.Of).ToArray());
     }
 
     public async Task<IResult> ShowAsync(HttpContext context, string id) =>

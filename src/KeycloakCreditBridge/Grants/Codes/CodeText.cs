@@ -35,6 +35,9 @@ internal static class CodeText
                 span[next++] = Normalize(character);
         });
 
+    /// <summary>Whether a normalized text has characters of the alphabet alone, as generated codes do.</summary>
+    public static bool IsCode(string normalized) => normalized.All(character => Alphabet.Contains(character, StringComparison.Ordinal));
+
     /// <summary>What is wrong with a word that an operator chose as a code; null if nothing is.</summary>
     public static string? ProblemWith(string word) =>
         word.Length is >= ShortestWord and <= LongestWord && word.All(IsOfWord) && Normalize(word).Length >= ShortestWord

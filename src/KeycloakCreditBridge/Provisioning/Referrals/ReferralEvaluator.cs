@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
+using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Provisioning.Referrals;
@@ -40,24 +41,20 @@ internal sealed partial class ReferralEvaluator(
     {
         if (await book.NextAsync(id, terms, cancellationToken) is not var (facts, step))
             return;
-        ReferralUsers? users = null;
         try
         {
-            if (step.AsksKeycloak)
-            {
-                users = new ReferralUsers(
+            var users = step.AsksKeycloak
+                ? new ReferralUsers(
                     await UserAsync(realm, facts.ReferrerUser!, cancellationToken),
-                    await UserAsync(realm, facts.RefereeUser!, cancellationToken));
-            }
+                    await UserAsync(realm, facts.RefereeUser!, cancellationToken))
+                : null;
+            await book.CarryOutAsync(id, users, terms, cancellationToken);
         }
-        catch (KeycloakException exception)
+        catch (Exception exception) when (exception is KeycloakException or PostgresException)
         {
-            // It stays as it is, and is evaluated again when the lease is over.
-            LogUnread(id, exception.Message);
-            return;
+            // It stays as it is, and is evaluated again when the lease is over. The others go on.
+            LogNotEvaluated(id, PrivilegeErrors.Describe(exception));
         }
-
-        await book.CarryOutAsync(id, users, terms, cancellationToken);
     }
 
     private async Task<ReferralUser?> UserAsync(string realm, string id, CancellationToken cancellationToken) =>
@@ -67,6 +64,6 @@ internal sealed partial class ReferralEvaluator(
             : null;
 
     [LoggerMessage(EventId = 428, Level = LogLevel.Warning,
-        Message = "Referral {Id} is not evaluated, which is repeated within minutes, as its users cannot be read: {Reason}")]
-    private partial void LogUnread(Guid id, string reason);
+        Message = "Referral {Id} is not evaluated, which is repeated within minutes: {Reason}")]
+    private partial void LogNotEvaluated(Guid id, string reason);
 }

@@ -175,8 +175,6 @@ public sealed class ContractFuzzTests(PostgresFixture postgres)
         {
             if (members.ContainsKey("user_id"))
                 members["user_id"] = bridge.UserId;
-            if (members.ContainsKey("code"))
-                members["code"] = "7Q2M-X9TD";
             if (members.ContainsKey("new_tier"))
                 members["new_tier"] = "free";
             if (members is { Count: 1 } && members.ContainsKey("code"))

@@ -43,6 +43,10 @@ public sealed class ReferralRouteTests(PostgresFixture postgres)
         Assert.Equal(
             HttpStatusCode.NotFound,
             (await fixture.GetAsync($"{Path}/{id}", fixture.TokenOf("admin", CreditsFixture.Other, [CreditsFixture.Admin]))).Status);
+        var listed = await fixture.GetAsync($"api/v1/admin/referrals?state=paid&account={ana}", admin);
+        Assert.Contains($"{id}", listed.Body, StringComparison.Ordinal);
+        Assert.Equal("[]", (await fixture.GetAsync("api/v1/admin/referrals?state=held", admin)).Body);
+        Assert.Equal(HttpStatusCode.BadRequest, (await fixture.GetAsync("api/v1/admin/referrals?state=open", admin)).Status);
         var service = fixture.TokenOf("crm", CreditsFixture.Service);
         Assert.Equal(HttpStatusCode.Forbidden, (await ReverseAsync(fixture, id, service, "referee")).Status);
         var reversed = await ReverseAsync(fixture, id, service, "both");
