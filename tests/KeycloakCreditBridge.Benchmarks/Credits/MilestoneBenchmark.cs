@@ -39,6 +39,7 @@ internal static partial class MilestoneBenchmark
                 var isNoted = turn % 4 is 0 or 3;
                 var before = processors.Postgres;
                 var rate = await Pgbench.RunAsync(database, isNoted ? with : without, Clients, duration);
+                await processors.SettleAsync(database);
                 (isNoted ? noted : plain).Add((processors.Postgres - before) / (rate * duration.TotalSeconds) * 1e6);
             }
 

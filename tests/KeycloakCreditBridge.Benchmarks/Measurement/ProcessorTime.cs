@@ -23,6 +23,15 @@ internal sealed class ProcessorTime
             .Where(
                 stat => stat.Length > 0 && (int)Field(stat, 4) == _postmaster).Sum(stat => Used(stat, withEnded: false))) / TicksPerSecond;
 
+    /// <summary>Waits until sessions that end are counted as ended: between the two they are counted nowhere.</summary>
+    public async Task SettleAsync(BenchmarkDatabase database)
+    {
+        while (await database.ScalarAsync<long>("select count(*) from pg_stat_activity where application_name = 'pgbench'") > 0)
+            await Task.Delay(TimeSpan.FromMilliseconds(20));
+        // The server's own bookkeeping comes just before the end of the process.
+        await Task.Delay(TimeSpan.FromMilliseconds(300));
+    }
+
     /// <summary>Everything that this machine runs.</summary>
     public static double Machine
     {

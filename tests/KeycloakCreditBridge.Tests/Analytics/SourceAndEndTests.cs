@@ -27,12 +27,12 @@ public sealed class SourceAndEndTests(PostgresFixture postgres)
     public async Task Claims_of_users_about_their_source_are_counted_where_enough_users_make_them()
     {
         await using var fixture = await AnalyticsFixture.StartAsync(postgres, minimumGroup: 2);
-        // 52 claims of two users each, one of three, and one of a single user.
+        // 52 claims of two users each, one of three, and one of a single user of another realm.
         string?[] claims =
             [.. Enumerable.Range(0, 104).Select(number => $"claim-{number / 2:D2}"), "claim-51", "ana@example.com", null, null];
         foreach (var (number, claim) in claims.Index())
         {
-            await fixture.AddUserAsync($"u{number}", Now, Now);
+            await fixture.AddUserAsync($"u{number}", Now, Now, realm: claim == "ana@example.com" ? "shop" : "demo");
             if (claim is not null)
                 await fixture.Database.ExecuteAsync(
                     "insert into attributions (user_id, source, attributed_at) values (@user, @claim, now())",

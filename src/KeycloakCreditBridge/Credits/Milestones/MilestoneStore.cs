@@ -26,7 +26,7 @@ internal sealed class MilestoneStore(NpgsqlDataSource dataSource)
         update user_credits c set first_read_at = l.at from locked l cross join quiet where c.user_id = l.user_id
         """;
 
-    // Grants of every kind: the ledger says when the first came.
+    // Grants of every kind: the ledger says when the first came. A group at a time, as who spends waits for it.
     private const string GrantedSql =
         """
         with quiet as (select set_config('credit_bridge.quiet', 'on', true) as on),
@@ -36,13 +36,16 @@ internal sealed class MilestoneStore(NpgsqlDataSource dataSource)
             cross join lateral (
                 select min(coalesce(t.created_at, c.created_at)) as at from credit_transactions t
                 where t.user_id = c.user_id and t.grant_key is not null and t.amount > 0) g
-            where c.granted_at is null and c.created_at >= @Since and g.at is not null),
+            where c.granted_at is null and c.created_at >= @Since and c.user_id > @After::text collate "C" and g.at is not null
+            order by c.user_id collate "C"
+            limit @Limit),
         locked as (
             select c.user_id, g.at from granted g join user_credits c on c.user_id = g.user_id
             where c.granted_at is null
             order by c.user_id collate "C"
-            for update of c)
-        update user_credits c set granted_at = l.at from locked l cross join quiet where c.user_id = l.user_id
+            for update of c),
+        noted as (update user_credits c set granted_at = l.at from locked l cross join quiet where c.user_id = l.user_id)
+        select max(g.user_id collate "C") as last from granted g
         """;
 
     private const string LastOfRangeSql =
@@ -81,6 +84,9 @@ internal sealed class MilestoneStore(NpgsqlDataSource dataSource)
 
     private const int Range = 10_000;
 
+    // Accounts that were never granted anything are passed over, however many they are.
+    private const int MostSeconds = 600;
+
     /// <summary>Notes the first reads of accounts that were never read.</summary>
     public async Task ReadAsync(IReadOnlyCollection<KeyValuePair<string, DateTimeOffset>> reads, CancellationToken cancellationToken)
     {
@@ -101,7 +107,12 @@ internal sealed class MilestoneStore(NpgsqlDataSource dataSource)
     public async Task GrantedAsync(DateTimeOffset since, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync(new CommandDefinition(GrantedSql, new { Since = since }, cancellationToken: cancellationToken));
+        for (string? after = ""; after is not null;)
+        {
+            var parameters = new { Since = since, After = after, Limit = Range };
+            after = await connection.ExecuteScalarAsync<string?>(
+                new CommandDefinition(GrantedSql, parameters, commandTimeout: MostSeconds, cancellationToken: cancellationToken));
+        }
     }
 
     /// <summary>Reads every missing milestone from the ledger, in ranges of accounts, and returns how many accounts it changed.</summary>
