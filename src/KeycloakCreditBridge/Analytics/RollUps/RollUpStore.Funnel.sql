@@ -48,10 +48,10 @@ placed as materialized (
             when k.user_state = 'excluded' then case when k.reason = 'account_id_taken' then 'id_taken' else 'excluded' end
             when not k.has_account then 'lost'
             when k.way = 'adoption' then 'adopted'
-            when k.way = 'backfill' or k.registered_at < i.at then 'backfilled'
+            when k.way = 'backfill' or k.registered_at < (select i.at from installed i) then 'backfilled'
             when k.user_state = 'held' then 'held'
             else 'account' end as box
-    from known k cross join installed i
+    from known k
 ),
 -- counted: the users by all that is known of them but their claims.
 counted as (

@@ -8,8 +8,7 @@ waited as (
         (extract(epoch from c.created_at - k.created_at) * 1000)::bigint as ms
     from keycloak_users k
     join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
-    cross join installed i
-    where k.created_at >= @Since::timestamptz and k.created_at >= i.at and c.source is not null and c.source <> 'backfill'
+    where k.created_at >= @Since::timestamptz and k.created_at >= (select i.at from installed i) and c.source is not null and c.source <> 'backfill'
 ),
 -- summed: a row for each day, realm and way.
 summed as (
@@ -26,11 +25,18 @@ bucketed as (
     from waited
     where day >= @From
     group by day, realm, way, bucket
-)
-insert into analytics_waits (day, realm, way, users, skewed, max_ms, waits, buckets, counts)
-select s.*, h.buckets, h.counts
-from summed s
-join (
+),
+-- histogram: the same in one row for each day, realm and way.
+histogram as (
     select day, realm, way, array_agg(bucket order by bucket) as buckets, array_agg(users order by bucket) as counts
     from bucketed
-    group by day, realm, way) h using (day, realm, way)
+    group by day, realm, way
+)
+-- Both have the same days, realms and ways. A join would be planned for few of them, and would read long rows again and again.
+insert into analytics_waits (day, realm, way, users, skewed, max_ms, waits, buckets, counts)
+select day, realm, way, sum(users), sum(skewed), max(max_ms), max(waits), max(buckets), max(counts)
+from (
+    select s.*, null::integer[] as buckets, null::integer[] as counts from summed s
+    union all
+    select day, realm, way, 0, 0, 0, null, buckets, counts from histogram) b
+group by day, realm, way
