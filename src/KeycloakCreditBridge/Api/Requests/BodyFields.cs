@@ -117,14 +117,14 @@ internal sealed class BodyFields
         return null;
     }
 
-    /// <summary>A whole number from 0.</summary>
-    public int? OptionalCount(string name)
+    /// <summary>A whole number from 0, up to the greatest that is allowed.</summary>
+    public int? OptionalCount(string name, int most = int.MaxValue)
     {
         if (Find(name) is not { } value)
             return null;
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count >= 0)
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count >= 0 && count <= most)
             return count;
-        Wrong(name, $"is not a whole number from 0 to {int.MaxValue}");
+        Wrong(name, $"is not a whole number from 0 to {most}");
         return null;
     }
 

@@ -16,18 +16,12 @@ internal sealed class GrantEnd(GrantClock grantClock, TimeProvider clock)
     {
         var end = fields.OptionalInstant("expires_at");
         if (end > (grantClock.At ?? clock.GetUtcNow()).AddYears(Years))
-            fields.Refuse("expires_at", $"is more than {Years} years ahead: leave it out for a grant without an end");
+            fields.Refuse("expires_at", $"is more than {Years} years ahead: choose an earlier end, or none");
         return end;
     }
 
     /// <summary>The field `priority`.</summary>
-    public static int? PriorityOf(BodyFields fields)
-    {
-        var priority = fields.OptionalCount("priority");
-        if (priority > GreatestPriority)
-            fields.Refuse("priority", $"is not a whole number from 0 to {GreatestPriority}");
-        return priority;
-    }
+    public static int? PriorityOf(BodyFields fields) => fields.OptionalCount("priority", GreatestPriority);
 
     /// <summary>Carries out a change that may give the first end.</summary>
     /// <exception cref="RequestRefusedException">A replica runs that would spend ended credits.</exception>

@@ -67,10 +67,15 @@ internal sealed class GrantBook(NpgsqlDataSource dataSource, LotBooking booking,
             return new ExtendResult(GrantChangeOutcome.AlreadyDone);
         await GrantStore.ExtendAsync(connection, order, lot, account.At, clock.GetUtcNow(), cancellationToken);
         var after = await booking.OpenAsync(connection, order.AccountId, fromStart: false, cancellationToken);
+        var reasons = await GrantStore.ReasonsAsync(connection, order.AccountId, [order.GrantKey], cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         var lots = after!.Lots;
         return new ExtendResult(
-            GrantChangeOutcome.Done, Shown(lots.Ledger.Find(order.GrantKey)!, lots.Stamps.GetValueOrDefault(order.GrantKey), account.At),
+            GrantChangeOutcome.Done,
+            Shown(lots.Ledger.Find(order.GrantKey)!, lots.Stamps.GetValueOrDefault(order.GrantKey), account.At) with
+            {
+                Reason = reasons.GetValueOrDefault(order.GrantKey),
+            },
             lots.Ledger.Balance);
     }
 

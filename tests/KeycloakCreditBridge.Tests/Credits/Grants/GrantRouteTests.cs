@@ -61,9 +61,9 @@ public sealed class GrantRouteTests(PostgresFixture postgres) : OneAccountTests(
     [InlineData("expires_at", "\"tomorrow\"", "an instant")]
     [InlineData("expires_at", "0", "an instant")]
     [InlineData("expires_at", "\"2999-01-01T00:00:00Z\"", "more than 10 years ahead")]
-    [InlineData("priority", "-1", "whole number")]
+    [InlineData("priority", "-1", "from 0 to 100")]
     [InlineData("priority", "101", "from 0 to 100")]
-    [InlineData("priority", "1.5", "whole number")]
+    [InlineData("priority", "1.5", "from 0 to 100")]
     [InlineData("category", "\"free\"", "is none of promotional, paid")]
     [InlineData("amount", "0", "not more than 0")]
     [InlineData("amount", "-1", "negative")]
@@ -139,7 +139,7 @@ public sealed class GrantRouteTests(PostgresFixture postgres) : OneAccountTests(
     public async Task An_opening_grant_gets_an_end_and_ends()
     {
         var soon = await ExtendAsync("signup", new JsonObject { ["expires_at"] = $"{DateTimeOffset.UtcNow.AddDays(2):O}" });
-        Assert.Equal((HttpStatusCode.OK, "5.000000"), (soon.Status, soon["remainder"]));
+        Assert.Equal((HttpStatusCode.OK, "5.000000", "initial_allocation"), (soon.Status, soon["remainder"], soon["reason"]));
         await ExtendAsync("signup", new JsonObject { ["expires_at"] = $"{DateTimeOffset.UtcNow:O}" });
         Assert.Equal("0.000000", (string?)(await BalanceAsync())["balance"]);
     }
