@@ -35,10 +35,13 @@ public sealed class SimpleSweepTests(PostgresFixture postgres)
         foreach (var history in Histories)
             await TellAsync(fixture, $"{prefix}{history}", history);
         fixture.Time.Advance(TimeSpan.FromDays(40));
-        while (await fixture.Booking.SettleNextAsync(4, Token) > 0)
-            Assert.NotEmpty(Histories);
+        // Before the sweep, which leaves no account out.
         foreach (var history in Histories)
             await fixture.Book.SettleAsync($"read1-{history}", Token);
+        var swept = 0;
+        while (await fixture.Booking.SettleNextAsync(4, Token) is > 0 and var done)
+            swept += done;
+        Assert.Equal(Histories.Length, swept);
         Assert.Equal(await StateAsync("read1-"), await StateAsync("swept-"));
         Assert.Equal("trial 5, usage -2, expire:trial -3", await fixture.LedgerAsync("swept-partly"));
 
