@@ -17,11 +17,11 @@ public sealed class RealRedeemTests(KeycloakFixture servers, PostgresFixture pos
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task A_user_redeems_with_a_token_of_Keycloak_s()
+    [Theory]
+    [InlineData(KeycloakKind.Keycloak26_7)]
+    public async Task A_user_redeems_with_a_token_of_Keycloak_s(KeycloakKind kind)
     {
-        await using var fixture = await ContractFixture.CreateAsync(
-            servers, postgres, KeycloakKind.Keycloak26_7, EventDelivery.Nothing);
+        await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);
         await fixture.LaunchBridgeAsync(("Reconciliation:Enabled", "false"), ("Grants:Codes:Key", new string('k', 32)));
         await fixture.Bridge.Services.GetRequiredService<SchemaGate>().WaitAsync(Token);
         var maker = fixture.Bridge.Services.GetRequiredService<CampaignMaker>();
