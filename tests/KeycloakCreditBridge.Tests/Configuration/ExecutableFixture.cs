@@ -33,6 +33,8 @@ internal sealed class ExecutableFixture : IAsyncDisposable
     /// <summary>Variables of the executable.</summary>
     public Dictionary<string, string?> Settings { get; }
 
+    public Uri Url => _url;
+
     public CommandProcess Bridge { get; private set; } = null!;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

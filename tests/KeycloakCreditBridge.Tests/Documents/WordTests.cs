@@ -8,7 +8,9 @@ public sealed partial class WordTests
     // This file names the words, docs/words.md explains them, the changelog names what was renamed, and "nobody" is a user of Linux.
     private static readonly string[] Outside = ["WordTests.cs", "words.md", "CHANGELOG.md", "UnprivilegedUser.cs"];
 
-    private static readonly string[] Folders = ["src", "tests", "docs", "keycloak-config"];
+    private static readonly string[] Folders = ["src", "tests", "docs", "keycloak-config", ".ci"];
+
+    private static readonly string[] Kinds = [".cs", ".razor", ".md", ".sql", ".yaml"];
 
     [Fact]
     public void Code_and_documents_use_the_words_of_the_dictionary() =>
@@ -19,8 +21,7 @@ public sealed partial class WordTests
     private static IEnumerable<Line> Lines() =>
         Folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Repository.Top, folder), "*", SearchOption.AllDirectories))
             .Concat(Directory.EnumerateFiles(Repository.Top, "*.md"))
-            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".md", StringComparison.Ordinal)
-                || file.EndsWith(".sql", StringComparison.Ordinal))
+            .Where(file => Kinds.Contains(Path.GetExtension(file), StringComparer.Ordinal))
             .Where(file => !IsMigration(file) && !Outside.Contains(Path.GetFileName(file)))
             .SelectMany(file => File.ReadLines(file).Select(
                 (text, index) => new Line(Path.GetRelativePath(Repository.Top, file), index + 1, text)));

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Analytics.RollUps;
 using KeycloakCreditBridge.Tests.Configuration;
@@ -73,6 +75,37 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Codes_that_a_user_guesses_fire_the_alert_of_guessed_codes_once()
+    {
+        Promtool.Require();
+        await using var fixture = await ExecutableFixture.CreateAsync(postgres);
+        fixture.Settings["Grants:Codes:Key"] = "a key of thirty-two characters, at least";
+        fixture.Settings["Grants:Codes:FailuresPerRealm"] = "2";
+        await fixture.StartAsync();
+        var token = fixture.TokenOf(fixture.AddUser());
+        await fixture.GetAsync("api/v1/credits/balance", token);
+        var before = await ShowsAsync(fixture, "bridge_replicas_live", 1);
+
+        using var http = new HttpClient();
+        for (var number = 0; number < 4; number++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(fixture.Url, "api/v1/credits/codes/redeem"))
+            {
+                Content = new StringContent($$"""{"code":"GUESSED-{{number}}"}""", Encoding.UTF8, "application/json"),
+                Headers = { Authorization = new AuthenticationHeaderValue("Bearer", token) },
+            };
+            using var answer = await http.SendAsync(request, Token);
+            Assert.False(answer.IsSuccessStatusCode);
+        }
+
+        var during = await fixture.GetAsync("metrics");
+        await new RuleTimeline()
+            .Scraped(before, Minutes).Fires()
+            .Scraped(during, Minutes).Fires("CreditBridgeCodesAreGuessed")
+            .Scraped(during, TimeSpan.FromHours(1)).Fires().AssertAsync();
+    }
+
+    [Fact]
     public async Task Rows_of_deliveries_that_the_database_refuses_fire_their_alert_once_and_hold_up_no_hint()
     {
         Promtool.Require();
@@ -123,12 +156,12 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
         await using var fixture = await ExecutableFixture.CreateAsync(postgres);
         fixture.Write(Tier("trial"));
         await fixture.StartAsync();
-        var before = await ShowsAsync("bridge_replicas_live", 1);
+        var before = await ShowsAsync(fixture, "bridge_replicas_live", 1);
 
         fixture.Write(Tier("gold"));
-        var during = await ShowsAsync("bridge_settings_refused", 1);
+        var during = await ShowsAsync(fixture, "bridge_settings_refused", 1);
         fixture.Write(Tier("starter"));
-        var after = await ShowsAsync("bridge_settings_refused", 0);
+        var after = await ShowsAsync(fixture, "bridge_settings_refused", 0);
 
         await new RuleTimeline()
             .Scraped(before, Minutes).Fires()
@@ -136,13 +169,12 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
             .Scraped(after, Minutes).Fires().AssertAsync();
 
         static string Tier(string name) => $$"""{ "Provisioning": { "Tier": "{{name}}" } }""";
+    }
 
-        async Task<string> ShowsAsync(string gauge, double value)
-        {
-            var page = "";
-            await Eventually.TrueAsync(
-                async () => Sum(page = await fixture.GetAsync("metrics"), gauge) == value, $"{gauge} is {value}");
-            return page;
-        }
+    private static async Task<string> ShowsAsync(ExecutableFixture fixture, string gauge, double value)
+    {
+        var page = "";
+        await Eventually.TrueAsync(async () => Sum(page = await fixture.GetAsync("metrics"), gauge) == value, $"{gauge} is {value}");
+        return page;
     }
 }
