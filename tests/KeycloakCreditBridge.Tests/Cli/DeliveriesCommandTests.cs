@@ -63,11 +63,13 @@ public sealed class DeliveriesCommandTests(PostgresFixture postgres)
         var other = await RunAsync(database, [.. failed, "--confirm", "7"]);
         Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from reconcile_runs"));
         var started = await RunAsync(database, [.. failed, "--confirm", "1", "--json"]);
+        var none = await RunAsync(database, "replay", "--realm", "other", "--failed-since", "2026-01-01");
 
         Assert.Equal((0, 1, 0), (counted.ExitCode, other.ExitCode, started.ExitCode));
         Assert.Equal("2 deliveries failed, of 1 users: add --confirm 1 to have these read again.\n", counted.Output);
         Assert.Contains("1 refused deliveries name no user", counted.Error, StringComparison.Ordinal);
         Assert.Contains("confirm this number", other.Error, StringComparison.Ordinal);
+        Assert.Equal("No delivery of a known user failed: there is nothing to read again.\n", none.Output);
         Assert.Equal(
             ("waiting", "ben", true),
             Assert.Single(await database.QueryAsync<(string, string, bool)>(

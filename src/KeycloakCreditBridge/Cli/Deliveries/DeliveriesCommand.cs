@@ -111,6 +111,7 @@ internal static class DeliveriesCommand
     private static string Text(FailedDeliveries failed, long? run) => run is { } number
         ? string.Create(
             CultureInfo.InvariantCulture, $"Run {number} reads {failed.Users} users again; the running service carries it out.")
+        : failed.Users == 0 ? "No delivery of a known user failed: there is nothing to read again."
         : string.Create(
             CultureInfo.InvariantCulture,
             $"{failed.Deliveries} deliveries failed, of {failed.Users} users: add --confirm {failed.Users} to have these read again.");
