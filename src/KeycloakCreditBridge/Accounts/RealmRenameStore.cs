@@ -88,6 +88,39 @@ internal sealed class RealmRenameStore(NpgsqlDataSource dataSource, TimeProvider
         where n.realm = @New::text and o.realm = @Old::text and o.keycloak_id = n.keycloak_id
         """;
 
+    // What a policy gave counts from its first activation.
+    private const string ForgetPoliciesSql =
+        """
+        with ended as (
+            delete from grant_policies n using grant_policies o
+            where n.realm = @New::text and o.realm = @Old::text and o.policy = n.policy
+            returning n.policy, n.activated_at, n.disabled_at
+        )
+        update grant_policies o
+        set activated_at = least(o.activated_at, e.activated_at), disabled_at = coalesce(o.disabled_at, e.disabled_at)
+        from ended e
+        where o.realm = @Old and o.policy = e.policy
+        """;
+
+    private const string ForgetTimesSql =
+        """
+        delete from scheduled_evaluations o using scheduled_evaluations n
+        where n.realm = @New::text and o.realm = @Old::text and o.keycloak_id = n.keycloak_id and o.what = n.what
+        """;
+
+    // The budget of a rule belongs to its realm; what was given under either name counts.
+    private const string MoveBudgetsSql =
+        """
+        with moved as (
+            delete from grant_budgets b
+            where starts_with(b.policy, @Old::text || ':welcome:') or starts_with(b.policy, @Old || ':task:')
+            returning b.policy, b.day, b.given
+        )
+        insert into grant_budgets as b (policy, day, given)
+        select @New::text || substr(m.policy, length(@Old) + 1), m.day, m.given from moved m
+        on conflict (policy, day) do update set given = b.given + excluded.given
+        """;
+
     // A request that is repeated after the renaming is answered as before.
     private const string MoveKeysSql =
         """
@@ -149,6 +182,9 @@ internal sealed class RealmRenameStore(NpgsqlDataSource dataSource, TimeProvider
         await work.ExecuteAsync(ForgetHintsSql);
         await work.ExecuteAsync(ForgetCursorsSql);
         await work.ExecuteAsync(ForgetOverwrittenSql);
+        await work.ExecuteAsync(ForgetPoliciesSql);
+        await work.ExecuteAsync(ForgetTimesSql);
+        await work.ExecuteAsync(MoveBudgetsSql);
         await work.ExecuteAsync(MoveKeysSql);
         var moved = await work.QueryAsync<MovedRows>(MoveSql, dry: false);
         var users = moved.Where(rows => rows.Relation == "keycloak_users").Sum(rows => rows.Moved);

@@ -16,7 +16,8 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
         create temporary table adopting_users (
             realm text collate "C" not null, keycloak_id text collate "C" not null, address text, proven boolean not null,
                 named text collate "C",
-            renames boolean not null, name_proven boolean not null, email_hash bytea, created_at timestamptz, read_at timestamptz not null,
+            renames boolean not null, name_proven boolean not null, claim_kind text, claim_hash bytea,
+            created_at timestamptz, read_at timestamptz not null,
             primary key (realm, keycloak_id))
         """;
 
@@ -37,13 +38,13 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
 
     private const string UsersSql =
         """
-        insert into adopting_users (realm, keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at, read_at)
-        select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.email_hash, p.created_at,
-            @ReadAt::timestamptz
+        insert into adopting_users (realm, keycloak_id, address, proven, named, renames, name_proven, claim_kind, claim_hash, created_at,
+            read_at)
+        select @Realm::text, p.keycloak_id, p.address, p.proven, p.named, p.renames, p.name_proven, p.claim_kind, p.claim_hash,
+            p.created_at, @ReadAt::timestamptz
         from unnest(@Ids::text[], @Addresses::text[], @Proven::boolean[], @Named::text[], @Renames::boolean[], @NameProven::boolean[],
-            @Hashes::bytea[],
-                @CreatedAts::timestamptz[])
-            as p (keycloak_id, address, proven, named, renames, name_proven, email_hash, created_at)
+            @Kinds::text[], @Hashes::bytea[], @CreatedAts::timestamptz[])
+            as p (keycloak_id, address, proven, named, renames, name_proven, claim_kind, claim_hash, created_at)
         on conflict (realm, keycloak_id) do nothing
         """;
 
@@ -121,7 +122,8 @@ internal sealed class AccountOwnerStore(NpgsqlConnection connection)
                 Named = page.Select(item => item.State.AccountId).ToArray(),
                 Renames = page.Select(item => item.State.Renames).ToArray(),
                 NameProven = page.Select(item => trustAddresses || !item.State.IsUnverified).ToArray(),
-                Hashes = page.Select(item => item.State.EmailHash).ToArray(),
+                Kinds = page.Select(item => item.State.Claim?.Kind).ToArray(),
+                Hashes = page.Select(item => item.State.Claim?.Hash).ToArray(),
                 CreatedAts = page.Select(item => item.State.CreatedAt?.UtcDateTime).ToArray(),
             },
             cancellationToken: cancellationToken));

@@ -178,21 +178,21 @@ internal sealed class AdoptionStore(NpgsqlConnection connection, AdoptionTotalsS
 
     private const string AddressesSql =
         """
-        insert into granted_emails (email_hash, account_id, granted_at)
-        select distinct on (p.email_hash) p.email_hash, f.target, @Now::timestamptz
+        insert into grant_claims (kind, hash, policy, first_user, at)
+        select distinct on (p.claim_kind, p.claim_hash) p.claim_kind, p.claim_hash, 'welcome', f.target, @Now::timestamptz
         from adopting_totals f
         join adopting_users p on p.realm = f.realm and p.keycloak_id = f.keycloak_id
-        where f.due and p.email_hash is not null
-        order by p.email_hash, f.target
-        on conflict (email_hash) do nothing
+        where f.due and p.claim_hash is not null
+        order by p.claim_kind, p.claim_hash, f.target
+        on conflict (kind, hash, policy) do nothing
         """;
 
     private const string AddressRenameSql =
         """
-        update granted_emails g set account_id = f.target
+        update grant_claims g set first_user = f.target
         from adopting_totals f
         join adopting_members m on m.grp = f.grp
-        where f.due and m.account_id <> f.target and g.account_id = m.account_id
+        where f.due and m.account_id <> f.target and g.first_user = m.account_id
         """;
 
     // Records charged under any of the ids stay charged: a gateway may deliver them again under the old id or the new one.

@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using KeycloakCreditBridge.Cli.Account;
 using KeycloakCreditBridge.Cli.Adopt;
 using KeycloakCreditBridge.Cli.Analytics;
+using KeycloakCreditBridge.Cli.Claims;
 using KeycloakCreditBridge.Cli.Codes;
 using KeycloakCreditBridge.Cli.Deliveries;
 using KeycloakCreditBridge.Cli.Doctor;
@@ -82,6 +83,7 @@ internal static class CliModule
             CodesSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
+            ClaimsCommand.Command(host),
             AnalyticsSyntax.Command(host),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));

@@ -36,6 +36,7 @@ internal static class HelpText
           KeycloakCreditBridge usage refusals list        usage that was not charged
           KeycloakCreditBridge analytics funnel --by way  who has come how far
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name
+          KeycloakCreditBridge claims forget ana@example.com
 
         Exit codes:
           0    done

@@ -1,14 +1,20 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Doctor.Findings;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Keycloak.Tokens;
 using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Doctor;
 
-/// <summary>Whether users could choose their tier, or the account that is theirs, by what they edit themselves.</summary>
-internal sealed class AttributeChecks(AdminTransport transport, TokenSource tokens, Hot<GrantPolicy> policy)
+/// <summary>
+/// Whether users could choose their tier, or the account that is theirs, by what they edit themselves, and whether the bridge may read what
+/// decides their welcome.
+/// </summary>
+internal sealed class AttributeChecks(
+    AdminTransport transport, TokenSource tokens, Hot<GrantPolicy> policy, KeycloakClient keycloak, KeycloakEvents events)
 {
     private const string Cure = "in Realm settings, User profile, create it as an attribute that only admins edit";
 
@@ -27,6 +33,34 @@ internal sealed class AttributeChecks(AdminTransport transport, TokenSource toke
             is { Count: > 0 } attributes
             ? CheckAsync(realm, attributes, "choose their welcome credits", cancellationToken)
             : Task.FromResult(Finding.Ok("no rule of the welcome trusts an attribute"));
+
+    /// <summary>Whether the organisations and registrations that rules of the welcome ask for can be read.</summary>
+    public async Task<Finding> WelcomeSourcesAsync(string realm, CancellationToken cancellationToken)
+    {
+        const string UnknownUser = "00000000-0000-0000-0000-000000000000";
+        var needed = policy.Current.PoliciesOf(realm)?.NeededFor(null) ?? NeededEvidence.Nothing;
+        if (needed.Organizations)
+            await keycloak.ListOrganizationsAsync(realm, UnknownUser, cancellationToken);
+        if (needed.Registration)
+            await events.FindRegistrationAsync(realm, UnknownUser, cancellationToken);
+        return Finding.Ok(
+            needed.Organizations || needed.Registration
+                ? "what rules of the welcome ask for can be read"
+                : "no rule of the welcome asks for organisations or registrations");
+    }
+
+    /// <summary>What a verified address is worth. Servers tell no version: those of 26.6 and 26.7 are not told from later ones.</summary>
+    public async Task<Finding> VerifiedAddressesAsync(string realm, CancellationToken cancellationToken)
+    {
+        if (policy.Current.PoliciesOf(realm) is not { RequiresVerifiedAddress: true })
+            return Finding.Ok("no grant waits for a verified address");
+        return await keycloak.HasCreatedWindowsAsync(realm, cancellationToken)
+            ? Finding.Ok("grants wait for verified addresses; before Keycloak 26.8 links of other mails verify an address too")
+            : Finding.Warn(
+                "grants wait for verified addresses, and this server also sets the flag when a user follows the link of an action or of an "
+                + "account linking mail",
+                "update Keycloak to 26.8, or let such mails go only to addresses that administrators know");
+    }
 
     /// <summary>What the realm's login settings let users choose. Only an administrator sees them.</summary>
     public async Task<Finding> AccountIdSettingsAsync(string realm, AdminSession? administrator, CancellationToken cancellationToken)

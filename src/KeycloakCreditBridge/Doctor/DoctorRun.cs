@@ -169,6 +169,8 @@ internal static class DoctorRun
         yield return new("tier attribute", realm, token => attributes.TierAttributeAsync(realm, token));
         yield return new("account id attribute", realm, token => attributes.AccountIdAttributeAsync(realm, token));
         yield return new("welcome attributes", realm, token => attributes.WelcomeAttributesAsync(realm, token));
+        yield return new("welcome sources", realm, token => attributes.WelcomeSourcesAsync(realm, token));
+        yield return new("verified addresses", realm, token => attributes.VerifiedAddressesAsync(realm, token));
         yield return new("account id settings", realm, token => attributes.AccountIdSettingsAsync(realm, administrator, token));
     }
 

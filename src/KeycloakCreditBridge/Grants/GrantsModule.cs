@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
@@ -32,6 +33,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<GrantEnds>();
         builder.Services.AddSingleton<LotsInUse>();
         builder.Services.AddSingleton<ISchemaCondition>(services => services.GetRequiredService<LotsInUse>());
+        builder.Services.AddSingleton<ClaimStore>();
         builder.Services.AddSingleton<AccountFactsStore>();
         builder.Services.AddSingleton<PolicyStore>();
         builder.Services.AddSingleton<PolicyApplicationStore>();

@@ -35,6 +35,9 @@ internal sealed class GrantsOptions
     [Hot]
     public WelcomeOptions? Welcome { get; set; }
 
+    /// <summary>Secret by which invitations are signed, at least 32 characters; empty where there are none.</summary>
+    public string InviteKey { get; set; } = "";
+
     /// <summary>Credits that users earn once by doing something, by the task's name.</summary>
     [Hot]
     public Dictionary<string, TaskOptions> Tasks { get; set; } = new(StringComparer.Ordinal);

@@ -8,6 +8,7 @@ using KeycloakCreditBridge.Provisioning.Referrals;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Telemetry;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Provisioning;
 
@@ -18,6 +19,9 @@ internal static class ProvisioningModule
         builder.AddSection<ProvisioningOptions, ProvisioningOptionsValidator>(ProvisioningOptions.Section);
         builder.AddHot<GrantPolicy>();
         builder.AddRule<GrantsOptions, GrantTierValidator>();
+        builder.AddRule<GrantsOptions, ClaimKeyValidator>();
+        builder.Services.AddSingleton(
+            services => services.GetRequiredService<IOptions<ProvisioningOptions>>().Value.SignupGrant.ToKeys());
         builder.Services.AddSingleton<EvidenceNeeds>();
         builder.Services.AddSingleton<ScheduledEvaluationStore>();
         builder.Services.AddSingleton<HeldCodes>();
@@ -37,6 +41,7 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<DatabaseSubjectReader>();
         builder.Services.AddSingleton<DeletedUserStore>();
         builder.Services.AddHostedService<DeletedUserPurge>();
+        builder.Services.AddHostedService<ClaimPurge>();
         builder.Services.AddSingleton<HintEvaluator>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());

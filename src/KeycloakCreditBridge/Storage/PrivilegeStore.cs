@@ -28,7 +28,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
         from (
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege) as granted
             from unnest(array['user_credits', 'credit_transactions', 'audit_logs', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors',
-                'reconcile_runs', 'granted_emails', 'usage_batches', 'usage_records', 'usage_refusals',
+                'reconcile_runs', 'grant_claims', 'usage_batches', 'usage_records', 'usage_refusals',
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions', 'referral_codes', 'referrals', 'referrers', 'code_campaigns', 'codes', 'code_redemptions', 'code_failures',
@@ -40,13 +40,13 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches',
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
                 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations', 'referrals', 'referrers',
-                'codes', 'code_redemptions', 'code_failures', 'analytics_state']) as t (relation)
+                'grant_claims', 'codes', 'code_redemptions', 'code_failures', 'analytics_state']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
                 'analytics_utm', 'analytics_waits', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations',
-                'code_failures']) as t (relation)
+                'code_failures', 'grant_claims', 'grant_budgets', 'grant_policies']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries']) as t (relation)
@@ -62,7 +62,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
-            from unnest(array['credit_transactions', 'audit_logs', 'granted_emails', 'task_evidence', 'attributions',
+            from unnest(array['credit_transactions', 'audit_logs', 'task_evidence', 'attributions',
                 'referral_codes']) as t (relation)
             where @Renames::boolean
             union all

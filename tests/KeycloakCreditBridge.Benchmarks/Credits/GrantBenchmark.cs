@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using KeycloakCreditBridge.Benchmarks.Limits;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Budgets;
@@ -36,28 +37,37 @@ internal static class GrantBenchmark
             },
         };
         var (before, empty, gated, ruled) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
+        Dictionary<Rates, double> rows = [];
         // What is measured first would pay for what is compiled.
-        await TimeAsync(server, rules, users / 4, asksPlan: true);
+        _ = await TimeAsync(server, rules, users / 4, asksPlan: true);
         for (var round = 0; round < rounds; round++)
         {
-            before.Add(await TimeAsync(server, new GrantsOptions(), users, asksPlan: false));
-            empty.Add(await TimeAsync(server, new GrantsOptions(), users, asksPlan: true));
-            gated.Add(await TimeAsync(server, gate, users, asksPlan: true));
-            ruled.Add(await TimeAsync(server, rules, users, asksPlan: true));
+            Add(before, await TimeAsync(server, new GrantsOptions(), users, asksPlan: false));
+            Add(empty, await TimeAsync(server, new GrantsOptions(), users, asksPlan: true));
+            Add(gated, await TimeAsync(server, gate, users, asksPlan: true));
+            Add(ruled, await TimeAsync(server, rules, users, asksPlan: true));
         }
 
-        var reference = $"by a bridge that asks no plan: {before}";
+        var reference = $"by a bridge that asks no plan: {Said(before)}";
         return [
-            new Result($"{users:N0} users opened without policies", empty.ToString(), reference, empty.Best / before.Best),
+            new Result($"{users:N0} users opened without policies", Said(empty), reference, empty.Best / before.Best),
             new Result(
-                $"{users:N0} users with unverified addresses opened, a part of the welcome withheld", gated.ToString(), reference,
+                $"{users:N0} users with unverified addresses opened, a part of the welcome withheld", Said(gated), reference,
                 gated.Best / before.Best),
             new Result(
-                $"{users:N0} users opened by a rule with an end and a budget", ruled.ToString(), reference, ruled.Best / before.Best),
+                $"{users:N0} users opened by a rule with an end and a budget", Said(ruled), reference, ruled.Best / before.Best),
         ];
+
+        void Add(Rates rates, (double Rate, double Rows) measured)
+        {
+            rates.Add(measured.Rate);
+            rows[rates] = measured.Rows;
+        }
+
+        string Said(Rates rates) => FormattableString.Invariant($"{rates}, {rows[rates]:0.0} rows written for a user");
     }
 
-    private static async Task<double> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
+    private static async Task<(double Rate, double Rows)> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
@@ -74,7 +84,10 @@ internal static class GrantBenchmark
                 token));
         var rate = users / Stopwatch.GetElapsedTime(started).TotalSeconds;
         var expected = users * (isVerified ? 6m : grants.Welcome is null ? 5m : 1m);
+        var written = (await RowCounts.OfGrantsAsync(database)).Written / (double)users;
         var given = await database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits");
-        return given == expected ? rate : throw new InvalidOperationException($"{given} credits were given instead of {expected}.");
+        return given == expected
+            ? (rate, written)
+            : throw new InvalidOperationException($"{given} credits were given instead of {expected}.");
     }
 }

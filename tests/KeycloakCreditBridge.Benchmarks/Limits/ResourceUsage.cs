@@ -63,6 +63,9 @@ internal sealed record RowCounts(long Inserted, long Updated, long Deleted)
 
     public static Task<RowCounts> OfAccountsAsync(BenchmarkDatabase database) => ReadAsync(database, Accounts);
 
+    public static Task<RowCounts> OfGrantsAsync(BenchmarkDatabase database) =>
+        ReadAsync(database, [.. Accounts, "credit_grants", "grant_claims", "granted_emails", "grant_budgets"]);
+
     public static Task<RowCounts> OfHintsAsync(BenchmarkDatabase database) => ReadAsync(database, ["user_hints"]);
 
     // A session reports its counts when it ends.

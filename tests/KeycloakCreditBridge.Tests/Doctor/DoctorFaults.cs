@@ -54,6 +54,13 @@ internal static class DoctorFaults
             Set(
                 ("Grants:Welcome:Rules:0:When:Attribute", "firstName=Ana"), ("Grants:Welcome:Rules:0:When:AdministratorsOnly", "true"),
                 ("Grants:Welcome:Rules:0:Credits", "20"))),
+        ["rules of the welcome ask for what the bridge may not read"] = new(
+            "welcome sources", "FAIL", "the role view-events", async fixture =>
+            {
+                fixture.Settings["Grants:Welcome:Rules:0:When:Client"] = "app";
+                fixture.Settings["Grants:Welcome:Rules:0:Credits"] = "20";
+                return await Roles("view-users")(fixture);
+            }),
         ["users choose their account themselves"] = new(
             "account id attribute", "FAIL", "only admins edit", Set("Provisioning:AccountId", "{attribute:firstName}")),
         ["users rename themselves where account ids are names"] = new(

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;

@@ -57,6 +57,18 @@ internal sealed class RealmFeatures(IKeycloakServer server, string realm) : IDis
         return await SendAsync(HttpMethod.Post, "organizations", body, token);
     }
 
+    /// <summary>Makes a user a member of an organisation.</summary>
+    public Task AddMemberAsync(string organization, string userId, CancellationToken token) =>
+        SendAsync(HttpMethod.Post, $"organizations/{organization}/members", JsonValue.Create(userId), token);
+
+    /// <summary>Adds a workflow that begins with an event.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="on">Such as `user-created`.</param>
+    /// <param name="steps">What it does, in order.</param>
+    /// <param name="token">Cancels the call.</param>
+    public Task AddWorkflowAsync(string name, string on, JsonArray steps, CancellationToken token) =>
+        SendAsync(HttpMethod.Post, "workflows", new JsonObject { ["name"] = name, ["on"] = on, ["steps"] = steps }, token);
+
     /// <summary>Sends an invitation to an address, which need not be a user's.</summary>
     public Task InviteAsync(string organization, string email, CancellationToken token) => _client.SendFormAsync(
         $"{Path("organizations")}/{organization}/members/invite-user", new Dictionary<string, string> { ["email"] = email }, token);

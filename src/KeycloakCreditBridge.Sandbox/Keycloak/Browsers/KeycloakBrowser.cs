@@ -16,6 +16,13 @@ internal sealed class KeycloakBrowser(Uri server)
     public Task RegisterAsync(string realm, SandboxUser user, CancellationToken token) =>
         WalkAsync(realm, "registrations", "", AnswersOf(user), token);
 
+    /// <summary>Registers, and returns to an address with a query, such as `?utm_source=letter`.</summary>
+    public async Task RegisterFromAsync(string realm, SandboxUser user, string query, CancellationToken token)
+    {
+        using var visit = new BrowserVisit(HomeOf(realm));
+        await visit.CompleteFormsAsync(StartOf(realm, "registrations", "", query), AnswersOf(user), token);
+    }
+
     /// <summary>Registers in a realm that verifies addresses, and opens the link that <paramref name="mail"/> then has.</summary>
     public async Task RegisterAndVerifyAsync(string realm, SandboxUser user, Func<Task<Uri>> mail, CancellationToken token)
     {
@@ -111,13 +118,13 @@ internal sealed class KeycloakBrowser(Uri server)
 
     private Uri HomeOf(string realm) => new(server, $"realms/{Uri.EscapeDataString(realm)}/account/");
 
-    private Uri StartOf(string realm, string page, string more)
+    private Uri StartOf(string realm, string page, string more, string query = "")
     {
         var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64))))
             .TrimEnd('=').Replace('+', '-').Replace('/', '_');
         return new Uri(server,
             $"realms/{Uri.EscapeDataString(realm)}/protocol/openid-connect/{page}?client_id={Client}&response_type=code&scope=openid" +
-            $"&redirect_uri={Uri.EscapeDataString(HomeOf(realm).AbsoluteUri)}&state=s" +
+            $"&redirect_uri={Uri.EscapeDataString(HomeOf(realm).AbsoluteUri + query)}&state=s" +
             $"&code_challenge={challenge}&code_challenge_method=S256{more}");
     }
 }

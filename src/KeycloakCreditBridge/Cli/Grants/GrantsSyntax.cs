@@ -105,7 +105,7 @@ internal static class GrantsSyntax
         new("grants", "Review the grants of an account, take grants back, move the end of one, and look after policies.")
         {
             List(host), Explain(host), Void(host), Extend(host), PolicySyntax.Apply(host), PolicySyntax.Disable(host),
-            PolicySyntax.Enable(host), TrialCommand.Command(host),
+            PolicySyntax.Enable(host), TrialCommand.Command(host), InviteCommand.Command(host),
         };
 
     private static Command List(CommandHost host)

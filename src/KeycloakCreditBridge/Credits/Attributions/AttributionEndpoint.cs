@@ -13,7 +13,6 @@ namespace KeycloakCreditBridge.Credits.Attributions;
 internal sealed class AttributionEndpoint(
     AccountLookup accounts, BalanceStore balances, AttributionStore attributions, ReferralTouch touch, TimeProvider clock)
 {
-    private const int Longest = 128;
     private static readonly TimeSpan Window = TimeSpan.FromHours(24);
 
     /// <summary>201 where it is kept, 200 where the same was kept before. It may be repeated.</summary>
@@ -56,7 +55,7 @@ internal sealed class AttributionEndpoint(
 
     private static string? Text(BodyFields fields, string name)
     {
-        var text = fields.OptionalText(name, Longest);
+        var text = fields.OptionalText(name, Attribution.Longest);
         if (text?.Length == 0)
             fields.Refuse(name, "is empty: leave it out");
         else if (text?.Any(char.IsControl) == true)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -22,6 +23,9 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 select t.grant_key from credit_transactions t
                 where t.user_id = c.user_id and t.grant_key >= 'task:' and t.grant_key < 'task;'
                 union all
+                select t.grant_key from credit_transactions t
+                where @TopUps::boolean and t.user_id = c.user_id and t.grant_key >= 'topup:' and t.grant_key < 'topup;'
+                union all
                 select t.grant_key from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'welcome') g) as given,
             (select string_agg(e.kind || ' ' || e.task || ' ' || (extract(epoch from e.seen_at) * 1000000)::bigint, ',')
                 from task_evidence e where e.user_id = c.user_id) as evidence,
@@ -33,34 +37,54 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 select to_jsonb(a)::text from attributions a where a.user_id = c.user_id) end as attribution
         """;
 
+    // What earlier steps of the welcome came to, pro-rating too, of accounts that the welcome concerns.
+    private const string Welcomed =
+        """
+        c.tier, case when @TopUps and c.withheld_credits is null and p.disabled_at is null and c.created_at >= p.activated_at then (
+            select sum(t.amount) from credit_transactions t
+            where t.user_id = c.user_id and (t.grant_key in ('signup', 'welcome') or t.grant_key >= 'topup:' and t.grant_key < 'topup;'
+                or t.grant_key is null and t.transaction_type = 'adjustment' and t.metadata ->> 'reason' = 'tier_switch')) end as welcomed
+        """;
+
     private const string FactsSql =
         $"""
-        select w.realm, w.keycloak_id, {Facts}, coalesce(g.account_id <> c.user_id, false) as is_address_taken
-        from unnest(@Realms::text[], @KeycloakIds::text[], @EmailHashes::bytea[]) as w (realm, keycloak_id, email_hash)
+        select w.realm, w.keycloak_id, {Facts}, {Welcomed}, (
+                select string_agg(g.kind || ' ' || g.policy, ',')
+                from (
+                    select * from grant_claims e where e.kind = 'email' and e.hash = w.email_hash
+                    union all
+                    select * from grant_claims i where i.kind = 'inbox' and i.hash = w.inbox_hash) g
+                where g.first_user <> c.user_id and (g.policy = 'welcome' or g.policy like 'task:%')) as taken
+        from unnest(@Realms::text[], @KeycloakIds::text[], @EmailHashes::bytea[], @InboxHashes::bytea[])
+            as w (realm, keycloak_id, email_hash, inbox_hash)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
         join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
         left join grant_policies p on p.realm = w.realm and p.policy = 'welcome'
-        left join granted_emails g on g.email_hash = w.email_hash and c.withheld_credits is not null
         """;
 
     private const string OfAccountSql =
         $"""
-        select c.realm, c.keycloak_id, {Facts}, false as is_address_taken
+        select c.realm, c.keycloak_id, {Facts}, {Welcomed}, null as taken
         from user_credits c
         left join grant_policies p on p.realm = c.realm and p.policy = 'welcome'
         where c.user_id = @AccountId::text and c.keycloak_id is not null and c.status <> 'closed'
         """;
 
     /// <summary>The facts of users that have an account.</summary>
+    /// <param name="users">The users.</param>
+    /// <param name="topsUp">Whether a rule pays more to users whose welcome is decided.</param>
+    /// <param name="cancellationToken">Ends the query.</param>
     public async Task<IReadOnlyDictionary<(string Realm, string KeycloakId), AccountFacts>> ReadAsync(
-        IReadOnlyCollection<GrantUser> users, CancellationToken cancellationToken)
+        IReadOnlyCollection<GrantUser> users, bool topsUp, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<FactsRow>(
             FactsSql,
             [
                 users.Column("Realms", NpgsqlDbType.Text, user => user.Realm),
                 users.Column("KeycloakIds", NpgsqlDbType.Text, user => user.KeycloakId),
-                users.Column("EmailHashes", NpgsqlDbType.Bytea, user => user.EmailHash),
+                new NpgsqlParameter("TopUps", NpgsqlDbType.Boolean) { Value = topsUp },
+                users.Column("EmailHashes", NpgsqlDbType.Bytea, user => user.EmailClaim?.Hash),
+                users.Column("InboxHashes", NpgsqlDbType.Bytea, user => user.InboxClaim?.Hash),
             ],
             cancellationToken);
         return rows.ToDictionary(row => (row.Realm, row.KeycloakId), FactsOf);
@@ -71,7 +95,12 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
         string accountId, CancellationToken cancellationToken)
     {
         var rows = await dataSource.QueryPreparedAsync<FactsRow>(
-            OfAccountSql, [new NpgsqlParameter("AccountId", NpgsqlDbType.Text) { Value = accountId }], cancellationToken);
+            OfAccountSql,
+            [
+                new NpgsqlParameter("AccountId", NpgsqlDbType.Text) { Value = accountId },
+                new NpgsqlParameter("TopUps", NpgsqlDbType.Boolean) { Value = false },
+            ],
+            cancellationToken);
         return rows is [var row] ? (row.Realm, row.KeycloakId, FactsOf(row)) : null;
     }
 
@@ -83,7 +112,10 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 StringComparer.Ordinal);
         return new AccountFacts(row.OpenedAt, row.Withheld, row.OpenedWith)
         {
-            IsAddressTaken = row.IsAddressTaken,
+            Tier = row.Tier,
+            Welcomed = row.Welcomed,
+            Taken = (row.Taken ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(claim => claim.Split(' '))
+                .Select(parts => (parts[0] == ClaimKinds.Email ? OncePer.Email : OncePer.Inbox, parts[1])).ToHashSet(),
             FirstUsageAt = row.FirstUsageAt,
             Attribution = row.Attribution is { } claim ? JsonSerializer.Deserialize(claim, AttributionJson.Default.Attribution) : null,
             Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
@@ -96,7 +128,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
 
     private sealed record FactsRow(
         string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
-        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, bool IsAddressTaken);
+        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, string? Tier, decimal? Welcomed, string? Taken);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

@@ -7,9 +7,9 @@ with asked as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @ReadAts::timestamptz[], @Sources::text[], @Keys::text[], @Policies::text[],
             @Versions::text[], @Amounts::numeric[], @Withheld::numeric[], @Rules::text[], @Exhausted::text[], @ToTiers::text[],
             @Caps::numeric[], @ToUnlimited::boolean[], @Due::boolean[], @Seconds::double precision[], @Evidence::text[],
-            @EmailHashes::bytea[])
+            @ClaimKinds::text[], @ClaimHashes::bytea[])
         as a (realm, keycloak_id, read_at, source, grant_key, policy, version, amount, withheld, rule, exhausted, to_tier, cap,
-            to_unlimited, is_due, seconds, evidence, email_hash)
+            to_unlimited, is_due, seconds, evidence, claim_kind, claim_hash)
 ),
 -- found: the grants of users on record, with their accounts and policies. An older reading gives nothing. The fences (offset 0) keep each
 -- look-up one by the whole key: without statistics, as in a new installation, a whole realm would be searched for each user.
@@ -45,24 +45,25 @@ payable as (
         and (select t.user_id from credit_transactions t where t.user_id = l.user_id and t.grant_key = l.grant_key) is null
     offset 0
 ),
--- claimed: the addresses that welcomes are given for, each for one account.
+-- claimed: what grants are given for once, each for one account.
 claimed as (
-    insert into granted_emails (email_hash, account_id, granted_at)
-    select distinct on (p.email_hash) p.email_hash, p.user_id, @Now
+    insert into grant_claims (kind, hash, policy, first_user, at)
+    select distinct on (p.claim_kind, p.claim_hash, p.policy) p.claim_kind, p.claim_hash, p.policy, p.user_id, @Now
     from payable p
-    where p.email_hash is not null
-    order by p.email_hash, p.user_id collate "C"
-    on conflict (email_hash) do nothing
-    returning email_hash, account_id
+    where p.claim_hash is not null
+    order by p.claim_kind, p.claim_hash, p.policy, p.user_id collate "C"
+    on conflict (kind, hash, policy) do nothing
+    returning kind, hash, policy, first_user
 ),
 -- paid: what is really given, with the balance after each.
 paid as (
     select p.*, p.balance + sum(p.amount) over earlier as balance_after,
         p.booked_at + interval '1 microsecond' * (row_number() over earlier - 1) as at
     from payable p
-    where p.email_hash is null
-        or (p.email_hash, p.user_id) in (select c.email_hash, c.account_id from claimed c)
-        or (select g.account_id from granted_emails g where g.email_hash = p.email_hash) = p.user_id
+    where p.claim_hash is null
+        or (p.claim_kind, p.claim_hash, p.policy, p.user_id) in (select c.kind, c.hash, c.policy, c.first_user from claimed c)
+        or (select g.first_user from grant_claims g
+            where g.kind = p.claim_kind and g.hash = p.claim_hash and g.policy = p.policy) = p.user_id
     window earlier as (partition by p.user_id order by p.grant_key collate "C" rows unbounded preceding)
 ),
 -- booked: the ledger rows.
@@ -126,6 +127,16 @@ audited as (
             'amount', p.amount::numeric(20, 6)::text, 'policy', p.policy, 'version', p.version, 'rule', p.rule,
             'budget_exhausted', p.exhausted, 'tier', p.to_tier))
     from paid p
+    union all
+    select @Now, p.user_id, 'credit.claim_taken', 'failure', 'user_credits', p.user_id, jsonb_build_object('source', p.source,
+        'grant', p.grant_key, 'policy', p.policy, 'kind', p.claim_kind, 'taken_by', (
+            select g.first_user from grant_claims g
+            where g.kind = p.claim_kind and g.hash = p.claim_hash and g.policy = p.policy
+            union all
+            select c.first_user from claimed c where c.kind = p.claim_kind and c.hash = p.claim_hash and c.policy = p.policy
+            limit 1))
+    from payable p
+    where p.claim_hash is not null and (p.user_id, p.grant_key) not in (select g.user_id, g.grant_key from paid g)
 )
 select p.realm, p.keycloak_id, p.user_id as account_id, p.grant_key as key, p.policy, p.amount as credits,
     coalesce(p.to_tier, p.tier) as tier, p.balance_after as balance, p.exhausted

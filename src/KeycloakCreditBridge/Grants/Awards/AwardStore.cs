@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -69,7 +70,8 @@ internal static class AwardStore
                 awards.Column("Due", NpgsqlDbType.Boolean, award => award.IsDue),
                 awards.Column("Seconds", NpgsqlDbType.Double, award => award.Choice.ExpiresAfter?.TotalSeconds),
                 awards.Column("Evidence", NpgsqlDbType.Text, award => award.Evidence),
-                awards.Column("EmailHashes", NpgsqlDbType.Bytea, award => award.EmailHash),
+                awards.Column("ClaimKinds", NpgsqlDbType.Text, award => award.Claim?.Kind),
+                awards.Column("ClaimHashes", NpgsqlDbType.Bytea, award => award.Claim?.Hash),
                 new NpgsqlParameter("Now", NpgsqlDbType.TimestampTz) { Value = now.UtcDateTime },
                 new NpgsqlParameter("EndsFrom", NpgsqlDbType.TimestampTz) { Value = endsFrom?.UtcDateTime ?? (object)DBNull.Value },
             ],
@@ -101,8 +103,8 @@ internal sealed record Award(
     /// <summary>What was true when it was given, as JSON without secrets and addresses; null where nothing is to be said.</summary>
     public string? Evidence { get; init; }
 
-    /// <summary>The address that it is given for, once for all accounts; null where addresses are not counted.</summary>
-    public byte[]? EmailHash { get; init; }
+    /// <summary>What it is given for, once for all accounts; null where it is given to each user.</summary>
+    public Claim? Claim { get; init; }
 }
 
 /// <summary>A grant that was given.</summary>

@@ -66,12 +66,15 @@ internal static class BudgetedAwards
         return taken;
     }
 
-    private static Award Next(Award award) => award with
-    {
-        Choice = award.Others[0],
-        Others = [.. award.Others.Skip(1)],
-        Exhausted = award.Exhausted is null ? award.Choice.Rule : $"{award.Exhausted},{award.Choice.Rule}",
-    };
+    // Where nothing comes next, as for a top-up, nothing is given.
+    private static Award Next(Award award) => award.Others.Count > 0
+        ? award with
+        {
+            Choice = award.Others[0],
+            Others = [.. award.Others.Skip(1)],
+            Exhausted = award.Exhausted is null ? award.Choice.Rule : $"{award.Exhausted},{award.Choice.Rule}",
+        }
+        : award with { IsDue = false };
 
     private static bool IsLimited(Award award) => award.IsDue && award.Choice.Budget is not null;
 

@@ -14,6 +14,7 @@ internal sealed class PolicyMetrics : IInstruments
     private readonly Counter<long> _given;
     private readonly Counter<double> _credits;
     private readonly Counter<long> _exhausted;
+    private readonly Counter<long> _dropped;
 
     public PolicyMetrics(Meter meter, IOptions<GrantsOptions> options)
     {
@@ -31,6 +32,8 @@ internal sealed class PolicyMetrics : IInstruments
         _credits = meter.CreateCounter<double>("bridge.grants.given_credits", "{credit}", "Credits that policies gave, by policy.");
         _exhausted = meter.CreateCounter<long>(
             "bridge.grants.budget_exhausted", "{grant}", "Grants for which the budget of a rule was used up, by rule.");
+        _dropped = meter.CreateCounter<long>(
+            "bridge.grants.attribution_dropped", "{value}", "Values of registrations' addresses that are too long to be kept.");
     }
 
     public void Given(IReadOnlyCollection<AwardedGrant> grants)
@@ -45,8 +48,11 @@ internal sealed class PolicyMetrics : IInstruments
         }
     }
 
+    public void AttributionsDropped(int values) => _dropped.Add(values);
+
     public void StartAtZero()
     {
+        _dropped.Add(0);
         _given.StartAtZero("policy", _policies);
         foreach (var policy in _policies)
             _credits.Add(0, new KeyValuePair<string, object?>("policy", policy));

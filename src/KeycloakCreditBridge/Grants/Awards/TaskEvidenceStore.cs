@@ -26,6 +26,15 @@ internal static class TaskEvidenceStore
         on conflict (realm, keycloak_id, what) do update set due_at = excluded.due_at
         """;
 
+    private const string ScheduleSql =
+        """
+        insert into scheduled_evaluations (realm, keycloak_id, what, due_at)
+        select w.realm, w.keycloak_id, w.what, w.due_at
+        from unnest(@Realms::text[], @KeycloakIds::text[], @Whats::text[], @DueAts::timestamptz[]) as w (realm, keycloak_id, what, due_at)
+        order by w.realm collate "C", w.keycloak_id collate "C", w.what collate "C"
+        on conflict (realm, keycloak_id, what) do update set due_at = excluded.due_at
+        """;
+
     private const string UndoSql =
         """
         delete from task_evidence e
@@ -56,6 +65,19 @@ internal static class TaskEvidenceStore
             await connection.QueryPreparedAsync<int>(UndoSql, Columns(undone), cancellationToken);
     }
 
+    /// <summary>Has users evaluated again at a time.</summary>
+    public static Task ScheduleAsync(
+        NpgsqlConnection connection, IReadOnlyCollection<ScheduledTime> times, CancellationToken cancellationToken) =>
+        connection.QueryPreparedAsync<int>(
+            ScheduleSql,
+            [
+                times.Column("Realms", NpgsqlDbType.Text, time => time.Realm),
+                times.Column("KeycloakIds", NpgsqlDbType.Text, time => time.KeycloakId),
+                times.Column("Whats", NpgsqlDbType.Text, time => time.What),
+                times.Column("DueAts", NpgsqlDbType.TimestampTz, time => time.DueAt.UtcDateTime),
+            ],
+            cancellationToken);
+
     private static NpgsqlParameter[] Columns(TaskEvidence[] evidence) =>
     [
         evidence.Column("Realms", NpgsqlDbType.Text, item => item.Realm),
@@ -67,3 +89,6 @@ internal static class TaskEvidenceStore
 /// <param name="SeenAt">Since when the evidence stands.</param>
 /// <param name="DueAt">When it is read again; null where it did not stand.</param>
 internal sealed record TaskEvidence(string Realm, string KeycloakId, string Task, DateTimeOffset SeenAt, DateTimeOffset? DueAt);
+
+/// <param name="What">The policy that waits for the time.</param>
+internal sealed record ScheduledTime(string Realm, string KeycloakId, string What, DateTimeOffset DueAt);

@@ -20,13 +20,11 @@ internal static class GrantPlan
         var plan = Of(user, facts, policies.Welcome, now);
         if (facts is null || policies.Tasks.Count == 0)
             return plan;
-        var given = plan.Due.Count == 0
-            ? facts
-            : facts with { Given = facts.Given.Append(WelcomeTerms.Policy).ToHashSet(StringComparer.Ordinal) };
+        var given = facts with { Given = facts.Given.Concat(plan.Due.Select(due => due.Key)).ToHashSet(StringComparer.Ordinal) };
         var tasks = TaskPlan.Of(user, given, policies.Tasks, now);
         return new PlannedGrants([.. plan.Due, .. tasks.Due], [.. plan.Offers, .. tasks.Offers])
         {
-            Settling = tasks.Settling, Undone = tasks.Undone,
+            Settling = tasks.Settling, Undone = tasks.Undone, DecidesAt = plan.DecidesAt,
         };
     }
 
@@ -34,10 +32,10 @@ internal static class GrantPlan
     public static PlannedGrants Of(GrantUser user, AccountFacts? facts, WelcomeTerms? welcome, DateTimeOffset now)
     {
         if (welcome is null || facts?.Withheld is not { } withheld)
-            return PlannedGrants.None;
+            return welcome is null || facts is null ? PlannedGrants.None : TopUpOf(user, facts, welcome);
         string[] missing = [
             .. welcome.RequiresOf(user).Where(required => !IsMet(required, user)),
-            .. facts.IsAddressTaken ? [Requirements.UnusedAddress] : Array.Empty<string>(),
+            .. facts.Taken.Contains((user.WelcomeOncePer, WelcomeTerms.Policy)) ? [Requirements.UnusedAddress] : Array.Empty<string>(),
         ];
         var until = welcome.VerifyWithin is { } within ? (user.CreatedAt ?? facts.OpenedAt) + within : (DateTimeOffset?)null;
         var metAt = missing.Length == 0 ? user.SeenAt ?? now : now;
@@ -47,6 +45,10 @@ internal static class GrantPlan
             welcome.Version);
         if (missing.Length > 0 || !isOpen)
             return new PlannedGrants([], [offer]);
+        // Keycloak's clock may be ahead.
+        var created = user.CreatedAt < facts.OpenedAt ? user.CreatedAt.Value : facts.OpenedAt;
+        if (created + welcome.DecideAfter is var decidesAt && now < decidesAt)
+            return new PlannedGrants([], [offer with { SettlesAt = decidesAt }]) { DecidesAt = decidesAt };
         if (!welcome.CanDecide(user))
             return new PlannedGrants([], [offer with { IsUndecided = true }]);
         GrantChoice[] choices = [.. welcome.ChoicesOf(user, facts)];
@@ -55,6 +57,18 @@ internal static class GrantPlan
 
     /// <summary>Whether a user meets what the welcome requires, whatever the bridge holds.</summary>
     public static bool Meets(GrantUser user, WelcomeTerms welcome) => welcome.RequiresOf(user).All(required => IsMet(required, user));
+
+    private static PlannedGrants TopUpOf(GrantUser user, AccountFacts facts, WelcomeTerms welcome) =>
+        welcome.TopUpOf(user, facts) is not { } choice
+            ? PlannedGrants.None
+            : new PlannedGrants(
+                [
+                    new GrantOffer($"topup:{choice.Tier}", choice.Credits, OfferStates.Open, [], null, WelcomeTerms.Policy, welcome.Version)
+                    {
+                        Choices = [choice],
+                    },
+                ],
+                []);
 
     private static bool IsMet(string requirement, GrantUser user) => requirement switch
     {

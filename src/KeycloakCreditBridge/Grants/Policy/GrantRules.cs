@@ -1,4 +1,6 @@
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Grants.Policy.Rules;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Grants.Policy.Tasks;
 using Microsoft.Extensions.Options;
@@ -8,11 +10,13 @@ namespace KeycloakCreditBridge.Grants.Policy;
 /// <summary>The policies of each realm.</summary>
 internal sealed class GrantRules(IOptions<GrantsOptions> options)
 {
-    private readonly RealmPolicies _common = new(options.Value.Welcome, options.Value.Tasks);
+    private readonly RealmPolicies _common = new(
+        options.Value.Welcome, options.Value.Tasks, new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter);
 
     private readonly Dictionary<string, RealmPolicies> _realms = options.Value.Realms.ToDictionary(
         realm => realm.Key,
-        realm => new RealmPolicies(realm.Value.Welcome ?? options.Value.Welcome, realm.Value.Tasks ?? options.Value.Tasks),
+        realm => new RealmPolicies(realm.Value.Welcome ?? options.Value.Welcome, realm.Value.Tasks ?? options.Value.Tasks,
+            new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter),
         StringComparer.Ordinal);
 
     /// <summary>The policies of a realm; null where none is configured.</summary>
@@ -20,30 +24,53 @@ internal sealed class GrantRules(IOptions<GrantsOptions> options)
 }
 
 /// <summary>What a realm's users can be given.</summary>
-internal sealed class RealmPolicies(WelcomeOptions? welcome, IReadOnlyDictionary<string, TaskOptions> tasks)
+internal sealed class RealmPolicies(
+    WelcomeOptions? welcome, IReadOnlyDictionary<string, TaskOptions> tasks, InviteLinks? invites = null, TimeSpan? opening = null)
 {
     /// <summary>Null where the opening grant is as `Provisioning` says.</summary>
-    public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(welcome);
+    public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(welcome, invites, opening);
 
     public IReadOnlyList<TaskTerms> Tasks { get; } = [.. tasks.Select(task => new TaskTerms(task.Key, task.Value))];
 
     public bool IsEmpty => Welcome is null && Tasks.Count == 0;
 
+    /// <summary>Whether a grant waits for a verified address.</summary>
+    public bool RequiresVerifiedAddress => Welcome?.Requires.Contains(Requirements.EmailVerified, StringComparer.Ordinal) == true
+        || Tasks.Any(task => task.IsShownByListing || task.Requires.Contains(Requirements.EmailVerified, StringComparer.Ordinal));
+
     /// <summary>Names of all policies.</summary>
     public IEnumerable<string> Names => [.. Welcome is null ? [] : new[] { WelcomeTerms.Policy }, .. Tasks.Select(task => task.Key)];
+
+    /// <summary>Whether a rule pays users that it matches later.</summary>
+    public bool HasTopUps => Welcome?.Rules.Any(rule => rule.TopUpKey is not null) == true;
+
+    /// <summary>The kind itself where a grant is given once by it, else <see cref="OncePer.User"/>.</summary>
+    /// <param name="kind">An address or its inbox.</param>
+    /// <param name="welcome">By what the welcome is.</param>
+    public OncePer CountsBy(OncePer kind, OncePer welcome) =>
+        welcome == kind || Tasks.Any(task => task.Once == kind) ? kind : OncePer.User;
+
+    private bool TopsUp(AccountFacts facts) => facts.Welcomed is { } welcomed && Welcome!.Rules.Any(rule =>
+        rule.TopUpKey is { } key && rule.Tier != facts.Tier && rule.Credits > welcomed && !facts.Given.Contains(key));
 
     /// <summary>What has to be read of a user to decide what the bridge does not know to be decided.</summary>
     /// <param name="facts">The facts of the account; null where there is none.</param>
     public NeededEvidence NeededFor(AccountFacts? facts)
     {
-        var rules = Welcome is not null && (facts is null || facts.Withheld is not null) ? Welcome.Rules : [];
+        var rules = Welcome?.Rules ?? [];
+        if (facts is { Withheld: null })
+            rules = TopsUp(facts) ? rules : [];
         var open = Tasks.Where(task => facts is null || TaskPlan.IsOpen(task, facts)).ToList();
         return new(
             rules.Any(rule => rule.NeedsIdentityProviders) || open.Exists(task => task.NeedsIdentityProviders),
             rules.Any(rule => rule.NeedsGroups) || open.Exists(task => task.NeedsGroups),
             rules.Any(rule => rule.NeedsRoles) || open.Exists(task => task.NeedsRoles),
             open.Exists(task => task.NeedsCredentials),
-            rules.Any(rule => rule.NeedsAttributes) || open.Exists(task => task.NeedsAttributes));
+            rules.Any(rule => rule.NeedsAttributes) || open.Exists(task => task.NeedsAttributes))
+        {
+            Organizations = rules.Any(rule => rule.NeedsOrganizations),
+            Registration = rules.Any(rule => rule.NeedsRegistration),
+        };
     }
 }
 
@@ -51,6 +78,11 @@ internal sealed class RealmPolicies(WelcomeOptions? welcome, IReadOnlyDictionary
 internal sealed record NeededEvidence(bool IdentityProviders, bool Groups, bool RealmRoles, bool Credentials, bool Attributes)
 {
     public static readonly NeededEvidence Nothing = new(false, false, false, false, false);
+
+    public bool Organizations { get; init; }
+
+    /// <summary>How the user registered.</summary>
+    public bool Registration { get; init; }
 
     public bool IsAny => this != Nothing;
 }

@@ -11,6 +11,7 @@ namespace KeycloakCreditBridge.Grants.Policy;
 internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IValidateOptions<GrantsOptions>
 {
     private static readonly TimeSpan ShortestWithin = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan LongestWithin = TimeSpan.FromDays(365);
 
     public ValidateOptionsResult Validate(string? name, GrantsOptions options)
@@ -21,10 +22,22 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
 
     private IEnumerable<string> Problems(GrantsOptions options) =>
     [
+        .. InviteProblems(options),
         .. AllWelcomeProblems("Welcome", options.Welcome),
         .. TaskOptionsValidator.Problems("Tasks", options.Tasks),
         .. options.Realms.SelectMany(realm => RealmProblems(realm.Key, realm.Value)),
     ];
+
+    private static IEnumerable<string> InviteProblems(GrantsOptions options)
+    {
+        var invites = options.Realms.Values.Select(realm => realm.Welcome).Append(options.Welcome)
+            .Any(welcome => welcome?.Rules.Exists(rule => rule.When is { Invite.Length: > 0 }) == true);
+        if (options.InviteKey.Length < InviteLinks.ShortestKey && (invites || options.InviteKey.Length > 0))
+        {
+            yield return $"InviteKey has {options.InviteKey.Length} characters: invitations need a secret of at least "
+                + $"{InviteLinks.ShortestKey}.";
+        }
+    }
 
     private IEnumerable<string> RealmProblems(string realm, RealmGrantsOptions options)
     {
@@ -50,7 +63,7 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
             yield return $"{key}:Before {before}";
         else if (welcome.Credits is > 0m && welcome.Before > welcome.Credits)
             yield return $"{key}:Before is {welcome.Before}, more than Credits ({welcome.Credits}): choose a part of Credits.";
-        else if (welcome.Before > 0 && welcome.Requires.Count + welcome.Rules.Count == 0)
+        else if (welcome is { Before: > 0m, Requires.Count: 0, Rules.Count: 0 } && welcome.DecideAfter == TimeSpan.Zero)
             yield return $"{key}:Before has no effect without Requires: name what the rest waits for, or remove it.";
         for (var index = 0; index < welcome.Requires.Count; index++)
         {
@@ -61,6 +74,8 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
                 yield return $"{key}:Requires:{index} is '{required}' a second time: remove it.";
         }
 
+        if (welcome.DecideAfter < TimeSpan.Zero || welcome.DecideAfter > LongestWait)
+            yield return $"{key}:DecideAfter is {welcome.DecideAfter}: choose 00:00:00 to {LongestWait}.";
         if (GrantsOptionsValidator.ProblemWith(welcome.ExpiresAfter) is { } end)
             yield return $"{key}:ExpiresAfter {end}";
         if (welcome.VerifyWithin is { } within && (within < ShortestWithin || within > LongestWithin))
@@ -71,7 +86,7 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
 
     private static IEnumerable<string> AllWelcomeProblems(string key, WelcomeOptions? welcome) =>
         welcome is null ? [] : WelcomeProblems(key, welcome).Concat(WelcomeRulesValidator.Problems(
-            $"{key}:Rules", welcome.Rules, waits: welcome.Requires.Count > 0));
+            $"{key}:Rules", welcome.Rules, waits: welcome.Requires.Count > 0 || welcome.DecideAfter > TimeSpan.Zero));
 
     private static string Meant(string name) =>
         NearestKey.Of(name, Requirements.Known) is { } meant ? $", did you mean {meant}" : "";

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Rules;
 using KeycloakCreditBridge.Grants.Policy.Settings;
@@ -8,7 +9,7 @@ using KeycloakCreditBridge.Grants.Policy.Settings;
 namespace KeycloakCreditBridge.Grants.Policy;
 
 /// <summary>The welcome of a realm as it is configured.</summary>
-internal sealed class WelcomeTerms(WelcomeOptions options)
+internal sealed class WelcomeTerms(WelcomeOptions options, InviteLinks? invites = null, TimeSpan? opening = null)
 {
     /// <summary>Name of the policy, and key of the grant that pays what was withheld.</summary>
     public const string Policy = Requirements.Welcome;
@@ -20,13 +21,20 @@ internal sealed class WelcomeTerms(WelcomeOptions options)
     /// <summary>Null for those of the opening tier.</summary>
     public decimal? Credits { get; } = options.Credits;
 
-    public IReadOnlyList<WelcomeRule> Rules { get; } = [.. options.Rules.Select((rule, index) => new WelcomeRule(rule, index))];
+    public IReadOnlyList<WelcomeRule> Rules { get; } = [.. options.Rules.Select((rule, index) => new WelcomeRule(rule, index, invites))];
 
     public IReadOnlyList<string> Requires { get; } = [.. options.Requires];
 
+    /// <summary>How long after the user's creation the rules are asked.</summary>
+    public TimeSpan DecideAfter { get; } = options.DecideAfter;
+
+    /// <summary>Whether a part waits for the user, or for its time.</summary>
+    public bool Waits => Requires.Count > 0 || DecideAfter > TimeSpan.Zero;
+
     public TimeSpan? VerifyWithin { get; } = options.VerifyWithin;
 
-    public TimeSpan? ExpiresAfter { get; } = options.ExpiresAfter;
+    /// <summary>Null without an end; what the opening grant has where the welcome says nothing.</summary>
+    public TimeSpan? ExpiresAfter { get; } = options.ExpiresAfter ?? opening;
 
     /// <summary>What a new account opens with, and what waits.</summary>
     /// <param name="user">The user.</param>
@@ -34,20 +42,17 @@ internal sealed class WelcomeTerms(WelcomeOptions options)
     public Share ShareOf(GrantUser user, decimal tierCredits)
     {
         var all = user.HasMappedTier ? tierCredits : options.Credits ?? tierCredits;
-        var atOnce = Rules.Count > 0 || RequiresOf(user).Any() ? Math.Min(options.Before, all) : all;
+        var atOnce = Rules.Count > 0 || DecideAfter > TimeSpan.Zero || RequiresOf(user).Any() ? Math.Min(options.Before, all) : all;
         return new Share(atOnce, all - atOnce);
     }
 
     /// <summary>Whether the user was read as fully as the rules need.</summary>
-    public bool CanDecide(GrantUser user) => Rules.All(rule =>
-        (!rule.NeedsGroups || user.Groups is not null) && (!rule.NeedsRoles || user.RealmRoles is not null)
-        && (!rule.NeedsIdentityProviders || user.IdentityProviders is not null)
-        && (!rule.NeedsAttributes || user.Attributes is not null));
+    public bool CanDecide(GrantUser user) => Rules.All(rule => rule.CanBeAsked(user));
 
     /// <summary>What the welcome comes to, in the order in which budgets are asked; the last choice has none.</summary>
     public IEnumerable<GrantChoice> ChoicesOf(GrantUser user, AccountFacts facts)
     {
-        foreach (var rule in Rules.Where(rule => rule.Matches(user, facts.Attribution)))
+        foreach (var rule in Rules.Where(rule => rule.Matches(user, facts.Attribution ?? user.Registration?.Attribution)))
         {
             yield return new GrantChoice(
                 rule.Name, Math.Max(rule.Credits - facts.OpenedWith, 0m), rule.Budget, rule.ExpiresAfter ?? ExpiresAfter,
@@ -59,9 +64,20 @@ internal sealed class WelcomeTerms(WelcomeOptions options)
         yield return new GrantChoice(null, facts.Withheld ?? 0m, null, ExpiresAfter, null);
     }
 
+    /// <summary>What a user of an account whose welcome is decided gets more; null where nothing.</summary>
+    public GrantChoice? TopUpOf(GrantUser user, AccountFacts facts)
+    {
+        if (user.HasMappedTier || facts.Withheld is not null || facts.Welcomed is not { } welcomed || !CanDecide(user))
+            return null;
+        var rule = Rules.FirstOrDefault(rule => rule.Matches(user, facts.Attribution ?? user.Registration?.Attribution));
+        return rule is { TopUpKey: { } key } && rule.Tier != facts.Tier && rule.Credits > welcomed && !facts.Given.Contains(key)
+            ? new GrantChoice(rule.Name, rule.Credits - welcomed, rule.Budget, rule.ExpiresAfter ?? ExpiresAfter, rule.Tier)
+            : null;
+    }
+
     /// <summary>What the user must meet. An address can count once only where it is verified.</summary>
     public IEnumerable<string> RequiresOf(GrantUser user) =>
-        user.CountsAddresses ? Requires.Union([Requirements.EmailVerified], StringComparer.Ordinal) : Requires;
+        user.WelcomeOncePer != OncePer.User ? Requires.Union([Requirements.EmailVerified], StringComparer.Ordinal) : Requires;
 }
 
 /// <summary>How welcome credits are divided.</summary>

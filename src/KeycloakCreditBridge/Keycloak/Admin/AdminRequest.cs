@@ -11,6 +11,7 @@ internal sealed record AdminRequest(string Resource, string Role, string Suffix 
 {
     public const string ViewUsers = "view-users";
     public const string ViewEvents = "view-events";
+    public const string ManageRealm = "manage-realm";
 
     public HttpMethod Method { get; init; } = HttpMethod.Get;
 

@@ -130,6 +130,19 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
                 response.IsUserNotFound ? null : [.. response.Read(KeycloakJson.Default.IReadOnlyListRealmRole).Select(role => role.Name)],
             cancellationToken);
 
+    /// <summary>
+    /// Aliases of the organisations that a user is a member of; none where the realm has no organisations. It needs `manage-realm`.
+    /// </summary>
+    public Task<IReadOnlyList<string>> ListOrganizationsAsync(string realm, string userId, CancellationToken cancellationToken) =>
+        transport.AskAsync<IReadOnlyList<string>>(
+            realm,
+            new AdminRequest(
+                "organizations", AdminRequest.ManageRealm, $"/members/{Uri.EscapeDataString(userId)}/organizations"),
+            response => response.IsResourceNotFound
+                ? []
+                : [.. response.Read(KeycloakJson.Default.IReadOnlyListUserOrganization).Select(found => found.Alias ?? found.Name)],
+            cancellationToken);
+
     /// <summary>Types of a user's credentials; null when Keycloak says that there is no such user.</summary>
     public Task<IReadOnlyList<string>?> ListCredentialsAsync(string realm, string userId, CancellationToken cancellationToken) =>
         transport.AskAsync<IReadOnlyList<string>?>(

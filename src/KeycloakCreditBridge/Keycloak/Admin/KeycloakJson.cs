@@ -11,6 +11,7 @@ namespace KeycloakCreditBridge.Keycloak.Admin;
 [JsonSerializable(typeof(IReadOnlyList<UserGroup>))]
 [JsonSerializable(typeof(IReadOnlyList<RealmRole>))]
 [JsonSerializable(typeof(IReadOnlyList<StoredCredential>))]
+[JsonSerializable(typeof(IReadOnlyList<UserOrganization>))]
 [JsonSerializable(typeof(IReadOnlyList<JsonElement>))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(long))]

@@ -33,5 +33,9 @@ internal sealed record UserGroup(string Path);
 /// <param name="Type">Such as `password`, `otp` or `webauthn`.</param>
 internal sealed record StoredCredential(string? Type);
 
+/// <summary>An organisation of a user.</summary>
+/// <param name="Alias">Its unchanging name.</param>
+internal sealed record UserOrganization(string Name, string? Alias = null);
+
 /// <summary>A role of the realm that a user has.</summary>
 internal sealed record RealmRole(string Name);

@@ -21,6 +21,14 @@ internal sealed class KeycloakEvents(AdminTransport transport, CapabilityProbe c
     public Task<IReadOnlyList<AdminEvent>> ListAdminEventsAsync(string realm, EventQuery query, CancellationToken cancellationToken) =>
         ReadAsync(_adminEvents, realm, query, cancellationToken);
 
+    /// <summary>The stored event of a user's registration; null where the realm stores none.</summary>
+    public async Task<UserEvent?> FindRegistrationAsync(string realm, string userId, CancellationToken cancellationToken) =>
+        (await transport.ReadAsync(
+            realm,
+            new AdminRequest(
+                "events", AdminRequest.ViewEvents, $"?type=REGISTER&user={Uri.EscapeDataString(userId)}&max=1"),
+            EventJson.Default.IReadOnlyListUserEvent, cancellationToken)).FirstOrDefault();
+
     /// <summary>What the realm stores.</summary>
     public Task<EventsConfig> GetConfigAsync(string realm, CancellationToken cancellationToken) => transport.ReadAsync(
         realm, new AdminRequest("events/config", AdminRequest.ViewEvents), EventJson.Default.EventsConfig, cancellationToken);

@@ -16,20 +16,20 @@
 with desired as (
     select * from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[], @States::text[], @Reasons::text[],
             @StatesIfPresent::text[], @Renames::boolean[], @Inherits::boolean[], @LeavesUnowned::boolean[],
-            @AwaitsVerification::boolean[], @LeavesRecords::boolean[], @Forfeits::boolean[], @EmailHashes::bytea[],
+            @AwaitsVerification::boolean[], @LeavesRecords::boolean[], @Forfeits::boolean[], @ClaimKinds::text[], @ClaimHashes::bytea[],
             @BriefFingerprints::smallint[], @CreatedAts::timestamptz[], @Tiers::text[], @Amounts::numeric[],
             @Caps::numeric[], @Unlimited::boolean[], @PeriodEnds::timestamptz[], @ReadAts::timestamptz[], @Sources::text[],
             @HintVersions::bigint[])
         as j (realm, keycloak_id, named_account, desired_state, exclusion_reason, state_if_present, renames, inherits,
-            leaves_unowned, awaits_verification, leaves_record, forfeits, email_hash,
+            leaves_unowned, awaits_verification, leaves_record, forfeits, claim_kind, claim_hash,
             brief_fingerprint, created_at, tier, amount, monthly_cap, unlimited, period_end, read_at, source,
             hint_version)
 ),
 {decision},
 -- opening: the accounts to open, one row each, with what a ledger of the same id says.
 opening as (
-    select distinct on (w.account_id collate "C") w.account_id, w.realm, w.keycloak_id, w.email_hash, w.amount, w.tier, w.monthly_cap,
-        w.unlimited, w.period_end, w.status_wanted, w.reason_wanted, w.source, w.leaves_unowned,
+    select distinct on (w.account_id collate "C") w.account_id, w.realm, w.keycloak_id, w.claim_kind, w.claim_hash, w.amount, w.tier,
+        w.monthly_cap, w.unlimited, w.period_end, w.status_wanted, w.reason_wanted, w.source, w.leaves_unowned,
         coalesce(w.awaits_verification, false) as awaits_verification, coalesce(earlier.balance, 0) as balance,
         coalesce(earlier.granted, false) as granted, coalesce(earlier.waits and not earlier.welcomed, false) as waits
     from decision w
@@ -66,7 +66,7 @@ locked as (
         (c.status <> w.status_wanted or c.status = 'held' and c.status_reason <> w.reason_wanted)
             and (c.status = 'active' or c.status_reason in {own_reasons}) as status_changes,
         c.grant_pending and w.awaits_verification is not true and w.status_wanted <> 'closed' and w.desired_state <> 'excluded' as welcomes,
-        w.email_hash, w.period_end, case when c.tier = w.tier then w.amount else coalesce((
+        w.claim_kind, w.claim_hash, w.period_end, case when c.tier = w.tier then w.amount else coalesce((
             select e.credits from unnest(@TierNames::text[], @TierCredits::numeric[]) as e (tier, credits) where e.tier = c.tier),
             c.credits_allocated) end as amount,
         w.forfeits and w.status_wanted = 'closed' as forfeits,

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Policy;
@@ -32,13 +33,14 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
     internal static readonly string Decision = SqlText.Of(
         typeof(AccountStore), "AccountStore.Decision.sql", ("own_reasons", StatusReasons.Own));
 
-    // What a grant comes to where each address is granted once.
+    // What a grant comes to where each address or inbox is granted once.
     private const string AmountByAddress =
         """
         case
-            when t.email_hash is null then t.amount
-            when (t.email_hash, t.account_id) in (select email_hash, account_id from claimed) then t.amount
-            when (select g.account_id from granted_emails g where g.email_hash = t.email_hash) = t.account_id then t.amount
+            when t.claim_hash is null then t.amount
+            when (t.claim_kind, t.claim_hash, t.account_id) in (select kind, hash, first_user from claimed) then t.amount
+            when (select g.first_user from grant_claims g
+                where g.kind = t.claim_kind and g.hash = t.claim_hash and g.policy = 'welcome') = t.account_id then t.amount
             else 0 end
         """;
 
@@ -69,15 +71,20 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         var sql = SqlFor(batch);
         if (ends is not null)
             await ends.EnsureAsync(ends.Opening.ExpiresAfter is not null || planned.HasEnds, cancellationToken);
-        if (!needsLock && !planned.HasGrants && !batch.Any(item => item.LeavesHint))
+        AskedClaim[] claims = [
+            .. batch.Where(item => item.Claim is not null).Select(item => new AskedClaim(item.Claim!, WelcomeTerms.Policy)),
+            .. awards.Where(award => award is { IsDue: true, Claim: not null }).Select(award => new AskedClaim(award.Claim!, award.Policy)),
+        ];
+        if (!needsLock && !planned.HasGrants && !batch.Any(item => item.LeavesHint) && !claims.Any(asked => asked.Claim.Others.Count > 0))
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (awards.Count > 0)
             await AwardStore.LockAsync(connection, awards, cancellationToken);
+        await ClaimStore.CarryAsync(connection, claims, cancellationToken);
         var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, ends, cancellationToken);
         // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
-        var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, EmailHash: not null })
+        var before = differs && batch.Any(item => item is { TierFromKeycloak: not null, Claim: not null })
             ? await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken)
             : [];
         var changes = await connection.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
@@ -88,7 +95,10 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
             await HeldRedemptionStore.PayAsync(connection, planned.Held, now, ends?.At, cancellationToken);
         if (planned.Evidence.Count > 0)
             await TaskEvidenceStore.KeepAsync(connection, planned.Evidence, cancellationToken);
+        if (planned.Times.Count > 0)
+            await TaskEvidenceStore.ScheduleAsync(connection, planned.Times, cancellationToken);
         var switches = await TierFollowStore.FollowAsync(connection, batch, tiers.ProRating, ends, now, cancellationToken);
+        await ClaimStore.CompleteAsync(connection, claims, now, cancellationToken);
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         policyMetrics?.Given(given);
@@ -120,7 +130,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
 
     private string SqlFor(DesiredState[] batch)
     {
-        var hasAddresses = Array.Exists(batch, item => item.EmailHash is not null);
+        var hasAddresses = Array.Exists(batch, item => item.Claim is not null);
         return ends?.Opening.IsStamped == true || Array.Exists(batch, item => item.Forfeits)
             ? hasAddresses ? ConvergeAddressesLotsSql : ConvergeLotsSql
             : hasAddresses ? ConvergeAddressesSql : ConvergeSql;

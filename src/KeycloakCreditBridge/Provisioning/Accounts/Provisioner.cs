@@ -111,7 +111,7 @@ internal sealed partial class Provisioner(
             try
             {
                 await RenameAsync(batch, cancellationToken);
-                var planned = planner is null ? new(batch, [], []) : await planner.PlanAsync(batch, cancellationToken);
+                var planned = planner is null ? new(batch, [], [], []) : await planner.PlanAsync(batch, cancellationToken);
                 return await store.ConvergeAsync(planned, clock.GetUtcNow(), cancellationToken);
             }
             catch (PostgresException exception) when (

@@ -22,7 +22,8 @@ internal sealed class EvidenceNeeds(AccountFactsStore facts, PolicyActivation ac
         if (users.Length == 0)
             return null;
         Dictionary<(string Realm, string KeycloakId), NeededEvidence> needs = [];
-        foreach (var (user, known) in await facts.ReadAsync(users, cancellationToken))
+        foreach (var (user, known) in await facts.ReadAsync(
+            users, hints.Any(hint => policy.PoliciesOf(hint.Realm)?.HasTopUps == true), cancellationToken))
         {
             var policies = policy.PoliciesOf(user.Realm)!;
             var active = await activation.ActiveAsync(user.Realm, policies.Names, cancellationToken);

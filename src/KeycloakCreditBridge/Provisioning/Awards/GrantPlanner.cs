@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Awards;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
@@ -23,11 +24,13 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
     {
         var users = batch.Where(Concerns).Select(state => state.Grants!).ToList();
         if (users.Count == 0)
-            return new PlannedBatch(batch, [], []);
-        var known = await facts.ReadAsync(users, cancellationToken);
+            return new PlannedBatch(batch, [], [], []);
+        var known = await facts.ReadAsync(
+            users, batch.Any(state => state.Policies?.HasTopUps == true), cancellationToken);
         List<DesiredState> states = new(batch.Length);
         List<Award> awards = [];
         List<TaskEvidence> evidence = [];
+        List<ScheduledTime> times = [];
         foreach (var state in batch)
         {
             if (!Concerns(state))
@@ -42,9 +45,11 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
                 : await OpenedAsync(state, active, awards, cancellationToken);
             states.Add(planned);
             evidence.AddRange(EvidenceOf(state, plan));
+            if (plan.DecidesAt is { } decidesAt)
+                times.Add(new ScheduledTime(state.Realm, state.KeycloakId, WelcomeTerms.Policy, decidesAt));
         }
 
-        return new PlannedBatch([.. states], awards, evidence);
+        return new PlannedBatch([.. states], awards, evidence, times);
     }
 
     private static bool Concerns(DesiredState state) =>
@@ -71,7 +76,7 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
         return (WithHint(state, plan) with
         {
             Opening = share is null ? state.Opening : state.Opening! with { Amount = share.AtOnce },
-            EmailHash = share is null ? state.EmailHash : null,
+            Claim = share is null ? state.Claim : null,
             AwaitsVerification = share is null && state.AwaitsVerification,
         }, plan);
     }
@@ -80,7 +85,8 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
 
     // The worker reads in full what a listing or a token does not show.
     private static DesiredState WithHint(DesiredState state, PlannedGrants plan) =>
-        state.State == UserState.Account && plan.Offers.Any(offer => offer.IsUndecided) ? state with { LeavesHint = true } : state;
+        state.State == UserState.Account && plan.Offers.Any(offer => offer.IsUndecided) && !state.Grants!.IsReadInFull
+            ? state with { LeavesHint = true } : state;
 
     private static IEnumerable<TaskEvidence> EvidenceOf(DesiredState state, PlannedGrants plan) =>
     [
@@ -99,9 +105,14 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
         {
             Others = choices[1..],
             Evidence = EvidenceOf(state.Grants!),
-            EmailHash = offer.Key == WelcomeTerms.Policy ? state.Grants!.EmailHash : null,
+            Claim = state.Grants!.ClaimOf(OnceOf(state, offer)),
         };
     }
+
+    // A top-up follows a welcome that was given, whose address is claimed.
+    private static OncePer OnceOf(DesiredState state, GrantOffer offer) => offer.Key == WelcomeTerms.Policy
+        ? state.Grants!.WelcomeOncePer
+        : state.Policies!.Tasks.FirstOrDefault(task => task.Key == offer.Key)?.Once ?? OncePer.User;
 
     private static GrantChoice WithTerms(GrantChoice choice, TierCatalogue tiers) =>
         choice.Tier is { } tier && tiers.Find(tier) is { } terms
@@ -115,7 +126,9 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
 /// <param name="States">The batch as it is to be converged.</param>
 /// <param name="Awards">What follows in the same transaction.</param>
 /// <param name="Evidence">What is kept about tasks that are not paid yet.</param>
-internal sealed record PlannedBatch(DesiredState[] States, IReadOnlyList<Award> Awards, IReadOnlyList<TaskEvidence> Evidence)
+/// <param name="Times">When users are evaluated again.</param>
+internal sealed record PlannedBatch(
+    DesiredState[] States, IReadOnlyList<Award> Awards, IReadOnlyList<TaskEvidence> Evidence, IReadOnlyList<ScheduledTime> Times)
 {
     /// <summary>Redemptions of codes that are paid in the same transaction.</summary>
     public IReadOnlyList<HeldRedemption> Held { get; init; } = [];
@@ -123,5 +136,5 @@ internal sealed record PlannedBatch(DesiredState[] States, IReadOnlyList<Award> 
     /// <summary>Whether one of these grants has an end.</summary>
     public bool HasEnds => Awards.Any(award => award.HasEnd) || Held.Any(held => held.ExpiresAfter is not null);
 
-    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count > 0;
+    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count + Times.Count > 0;
 }

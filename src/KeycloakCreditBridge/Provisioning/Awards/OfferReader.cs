@@ -35,10 +35,11 @@ internal sealed class OfferReader(
         if (owed.Facts.Withheld is null && !policies.Tasks.Any(task => TaskPlan.IsOpen(task, owed.Facts with { Activated = active })))
             return [];
         var user = await UserAsync(policy, owed.Realm, owed.KeycloakId, cancellationToken)
-            ?? new GrantUser(owed.Realm, owed.KeycloakId, null) { CountsAddresses = policy.RulesOf(owed.Realm).CountsAddresses };
-        var known = user.EmailHash is null
+            ?? new GrantUser(owed.Realm, owed.KeycloakId, null) { WelcomeOncePer = policy.RulesOf(owed.Realm).OncePer };
+        var known = user is { EmailClaim: null, InboxClaim: null }
             ? owed.Facts
-            : (await facts.ReadAsync([user], cancellationToken)).GetValueOrDefault((user.Realm, user.KeycloakId)) ?? owed.Facts;
+            : (await facts.ReadAsync([user], topsUp: false, cancellationToken)).GetValueOrDefault((user.Realm, user.KeycloakId))
+                ?? owed.Facts;
         var plan = GrantPlan.Of(user, known with { Activated = active }, policies, clock.GetUtcNow());
         if (plan.Due.Count > 0)
         {

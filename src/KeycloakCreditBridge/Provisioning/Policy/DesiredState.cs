@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 
@@ -75,8 +76,8 @@ internal sealed record DesiredState(
     /// <summary>Whether closing the account forfeits its balance.</summary>
     public bool Forfeits { get; init; }
 
-    /// <summary>Stands for the verified address where the opening grant is given once per address; null elsewhere.</summary>
-    public byte[]? EmailHash { get; init; }
+    /// <summary>What the opening grant is given for once: the verified address or its inbox; null where it is given to each user.</summary>
+    public Claim? Claim { get; init; }
 
     /// <summary>Set for users excluded by what listings do not show, see <see cref="RealmRules.BriefFingerprintOf"/>.</summary>
     public short? BriefFingerprint { get; init; }

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Keycloak;
@@ -63,7 +64,7 @@ internal sealed class GrantPolicy(
             // An account without an owner, or a ledger without an account, goes to a user by what the user cannot choose. Adoption does
             // the rest.
             LeavesUnowned = !template.HasId && (isShared || !template.IsAddress || !subject.EmailVerified),
-            EmailHash = subject.EmailVerified ? rules.HashOf(subject.Email) : null,
+            Claim = rules.ClaimOf(subject, rules.OncePer),
             AwaitsVerification = rules.CountsAddresses && !subject.EmailVerified,
             BriefFingerprint = reason is not null && rules.NeedsMoreThanBrief ? rules.BriefFingerprintOf(subject) : null,
             FollowsTiers = rules.TierMap.IsFollowed,
@@ -89,26 +90,30 @@ internal sealed class GrantPolicy(
     /// <summary>Whether grants of the realm wait for what changes in Keycloak: then a complete run compares each user.</summary>
     public bool WithholdsGrants(string realm) =>
         (WelcomeOf(realm) is { } welcome
-            && (welcome.Requires.Count > 0 || welcome.Rules.Count > 0 || RulesOf(realm).CountsAddresses))
+            && (welcome.Waits || welcome.Rules.Count > 0 || RulesOf(realm).CountsAddresses))
         || PoliciesOf(realm)?.Tasks.Any(task => task.IsShownByListing) == true;
 
     private GrantUser? GrantUserOf(Subject subject)
     {
-        if (subject.IsServiceAccount || PoliciesOf(subject.Realm) is null)
+        if (subject.IsServiceAccount || PoliciesOf(subject.Realm) is not { } policies)
             return null;
         var rules = RulesOf(subject.Realm);
         return new(subject.Realm, subject.KeycloakId, subject.CreatedAt)
         {
             Email = subject.Email,
             EmailVerified = subject.EmailVerified,
-            EmailHash = subject.EmailVerified ? rules.HashOf(subject.Email) : null,
-            CountsAddresses = rules.CountsAddresses,
+            WelcomeOncePer = rules.OncePer,
+            EmailClaim = rules.ClaimOf(subject, policies.CountsBy(OncePer.Email, rules.OncePer)),
+            InboxClaim = rules.ClaimOf(subject, policies.CountsBy(OncePer.Inbox, rules.OncePer)),
             HasMappedTier = rules.TierMap.Of(subject)?.Tier is not null,
             Groups = subject.Groups,
             RealmRoles = subject.RealmRoles,
             IdentityProviders = subject.IdentityProviders,
             Attributes = subject.Attributes,
             Credentials = subject.Credentials,
+            Organizations = subject.Organizations,
+            Registration = subject.Registration,
+            IsReadInFull = subject.IsReadInFull,
             FirstName = subject.FirstName,
             LastName = subject.LastName,
         };

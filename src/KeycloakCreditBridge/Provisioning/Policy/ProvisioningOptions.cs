@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants.Claims;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
@@ -115,9 +116,25 @@ internal sealed class SignupGrantOptions
     public OncePer OncePer { get; set; }
 
     /// <summary>
-    /// Key of the hashes that addresses are remembered as, at least 32 characters. Changing the key forgets all remembered addresses.
+    /// Key of the hashes that addresses are remembered as, at least 32 characters. Changing the key forgets all remembered addresses,
+    /// unless the old one is one of <see cref="PreviousEmailKeys"/>.
     /// </summary>
     public string EmailKey { get; set; } = "";
+
+    /// <summary>Keys of the time before: addresses that were remembered by them stay so.</summary>
+    public List<string> PreviousEmailKeys { get; set; } = [];
+
+    /// <summary>Whether an inbox of Yahoo ignores what follows a hyphen.</summary>
+    public bool YahooHyphen { get; set; }
+
+    /// <summary>Whether inboxes of domains without a rule of their own ignore what follows a plus.</summary>
+    public bool PlusForOthers { get; set; }
+
+    /// <summary>How long addresses stay remembered after their account was closed.</summary>
+    public TimeSpan RetainClaims { get; set; } = TimeSpan.FromDays(730);
+
+    /// <summary>What makes the hashes.</summary>
+    public ClaimKeys ToKeys() => new(EmailKey, PreviousEmailKeys, new InboxRules(YahooHyphen, PlusForOthers));
 }
 
 /// <summary>How often the opening grant is given in one realm.</summary>
@@ -144,16 +161,4 @@ internal enum DeletedUsers
 
     /// <summary>It is taken to zero by a row of the ledger.</summary>
     Forfeit,
-}
-
-/// <summary>For what the opening grant is given once.</summary>
-internal enum OncePer
-{
-    /// <summary>For each user of Keycloak.</summary>
-    User,
-
-    /// <summary>
-    /// For each verified address, over all realms and users. An account with an unverified address opens with nothing until then.
-    /// </summary>
-    Email,
 }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
@@ -7,7 +8,13 @@ namespace KeycloakCreditBridge.Provisioning.Policy;
 internal sealed class ProvisioningOptionsValidator(IConfiguration configuration) : IValidateOptions<ProvisioningOptions>
 {
     private const decimal Largest = 99_999_999_999_999m;
-    private const int ShortestKey = 32;
+    private const int MostPreviousKeys = 5;
+
+    private static readonly TimeSpan ShortestRetention = TimeSpan.FromDays(30);
+    private static readonly TimeSpan LongestRetention = TimeSpan.FromDays(3650);
+
+    /// <summary>Characters of a key by which addresses are remembered.</summary>
+    public const int ShortestKey = 32;
 
     public ValidateOptionsResult Validate(string? name, ProvisioningOptions options)
     {
@@ -56,12 +63,40 @@ internal sealed class ProvisioningOptionsValidator(IConfiguration configuration)
             yield return $"Period is {options.Period}: choose a positive time span such as 30.00:00:00.";
         if (AccountIdTemplate.Problem(options.AccountId) is { } template)
             yield return $"AccountId {template}";
-        var countsAddresses = options.SignupGrant.OncePer == OncePer.Email
-            || options.Realms.Values.Any(realm => realm.SignupGrant?.OncePer == OncePer.Email);
-        if (countsAddresses && options.SignupGrant.EmailKey.Length < ShortestKey)
+        foreach (var problem in SignupGrantProblems(options))
+            yield return problem;
+    }
+
+    private static IEnumerable<string> SignupGrantProblems(ProvisioningOptions options)
+    {
+        var grant = options.SignupGrant;
+        var once = options.Realms.Values.Select(realm => realm.SignupGrant?.OncePer ?? OncePer.User).Append(grant.OncePer).Max();
+        if (once != OncePer.User && grant.EmailKey.Length < ShortestKey)
         {
-            yield return $"SignupGrant:EmailKey has {options.SignupGrant.EmailKey.Length} characters: "
-                + $"OncePer=Email needs a secret of at least {ShortestKey}.";
+            yield return $"SignupGrant:EmailKey has {grant.EmailKey.Length} characters: "
+                + $"OncePer={once} needs a secret of at least {ShortestKey}.";
+        }
+
+        for (var index = 0; index < grant.PreviousEmailKeys.Count; index++)
+        {
+            if (grant.PreviousEmailKeys[index].Length < ShortestKey)
+            {
+                yield return $"SignupGrant:PreviousEmailKeys:{index} has {grant.PreviousEmailKeys[index].Length} characters: give the "
+                    + $"whole key of the time before, at least {ShortestKey}, or remove the entry.";
+            }
+            else if (grant.PreviousEmailKeys[index] == grant.EmailKey)
+                yield return $"SignupGrant:PreviousEmailKeys:{index} is EmailKey itself: remove the entry.";
+        }
+
+        if (grant.PreviousEmailKeys.Count > MostPreviousKeys)
+        {
+            yield return $"SignupGrant:PreviousEmailKeys has {grant.PreviousEmailKeys.Count} entries: keep at most {MostPreviousKeys}.";
+        }
+
+        if (grant.RetainClaims < ShortestRetention || grant.RetainClaims > LongestRetention)
+        {
+            yield return $"SignupGrant:RetainClaims is {grant.RetainClaims}: choose {ShortestRetention.Days}.00:00:00 to "
+                + $"{LongestRetention.Days}.00:00:00.";
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using KeycloakCreditBridge.Grants.Claims;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
@@ -14,7 +15,7 @@ internal sealed class RealmRules
     private readonly EligibilityOptions _eligibility;
     private readonly (string Name, string? Value)? _attribute;
     private readonly bool _excludesDisabled;
-    private readonly byte[]? _emailKey;
+    private readonly ClaimKeys _keys;
     private readonly string _digest;
 
     /// <param name="options">The defaults.</param>
@@ -41,9 +42,8 @@ internal sealed class RealmRules
             '\n',
             [realm?.AccountId ?? options.AccountId, $"{_excludesDisabled}", $"{_eligibility.EmailVerified}", _eligibility.Attribute,
                 .. _eligibility.EmailDomains, "", .. _eligibility.IdentityProviders]);
-        _emailKey = (realm?.SignupGrant?.OncePer ?? options.SignupGrant.OncePer) == OncePer.Email
-            ? Encoding.UTF8.GetBytes(options.SignupGrant.EmailKey)
-            : null;
+        OncePer = realm?.SignupGrant?.OncePer ?? options.SignupGrant.OncePer;
+        _keys = options.SignupGrant.ToKeys();
     }
 
     public AccountIdTemplate AccountId { get; }
@@ -57,8 +57,11 @@ internal sealed class RealmRules
     /// <summary>Whether closing an account forfeits its balance.</summary>
     public bool Forfeits { get; }
 
-    /// <summary>Whether the opening grant is given once per address.</summary>
-    public bool CountsAddresses => _emailKey is not null;
+    /// <summary>For what the opening grant is given once.</summary>
+    public OncePer OncePer { get; }
+
+    /// <summary>Whether that is an address or its inbox.</summary>
+    public bool CountsAddresses => OncePer != OncePer.User;
 
     /// <summary>Whether identity providers have to be asked for.</summary>
     public bool NeedsIdentities => _eligibility.IdentityProviders.Count > 0;
@@ -68,7 +71,7 @@ internal sealed class RealmRules
 
     /// <summary>Whether the id alone is enough to evaluate an enabled user.</summary>
     public bool NeedsIdAlone =>
-        AccountId.IsFixed && _emailKey is null && !NeedsMoreThanBrief && !_eligibility.EmailVerified
+        AccountId.IsFixed && !CountsAddresses && !NeedsMoreThanBrief && !_eligibility.EmailVerified
             && _eligibility.EmailDomains.Count == 0;
 
     /// <summary>What a new account is opened with. The realm's amount belongs to the realm's own tier.</summary>
@@ -91,7 +94,7 @@ internal sealed class RealmRules
         if (_excludesDisabled && !user.Enabled)
             return ExclusionReasons.Disabled;
         if (string.IsNullOrWhiteSpace(user.Email)
-            && (_emailKey is not null || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
+            && (CountsAddresses || _eligibility.EmailVerified || _eligibility.EmailDomains.Count > 0))
             return ExclusionReasons.NoEmail;
         if (_eligibility.EmailVerified && !user.EmailVerified)
             return ExclusionReasons.EmailNotVerified;
@@ -105,10 +108,10 @@ internal sealed class RealmRules
         return accountId is null ? ExclusionReasons.NoAccountId : null;
     }
 
-    /// <summary>What the address is remembered as; null where addresses are not counted.</summary>
-    public byte[]? HashOf(string? email) => _emailKey is null || string.IsNullOrWhiteSpace(email)
-        ? null
-        : HMACSHA256.HashData(_emailKey, Encoding.UTF8.GetBytes(email.Trim().ToLowerInvariant()));
+    /// <summary>What the verified address of a user is remembered as; null where it is not, or nothing counts addresses.</summary>
+    /// <param name="user">The user.</param>
+    /// <param name="once">For what a grant is given once.</param>
+    public Claim? ClaimOf(Subject user, OncePer once) => user.EmailVerified ? _keys.Of(once, user.Email) : null;
 
     /// <summary>
     /// Changes when the listing of an excluded user changes, or the rules that excluded it. It is short on purpose: it fits thousands of

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
@@ -32,6 +33,15 @@ internal sealed record Subject(string Realm, string KeycloakId, bool Enabled, bo
 
     /// <summary>Types of the user's credentials; null where they were not read.</summary>
     public IReadOnlyList<string>? Credentials { get; init; }
+
+    /// <summary>Aliases of the organisations that the user is a member of; null where they were not read.</summary>
+    public IReadOnlyList<string>? Organizations { get; init; }
+
+    /// <summary>How the user registered; null where it was not read.</summary>
+    public Registration? Registration { get; init; }
+
+    /// <summary>Whether the user was read by its id, with all that its undecided grants need and the bridge may read.</summary>
+    public bool IsReadInFull { get; init; }
 
     /// <param name="realm">Name of the user's realm.</param>
     /// <param name="user">The user as read.</param>

@@ -1,12 +1,15 @@
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
+using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Provisioning.Subjects;
 
 /// <summary>Reads from Keycloak what the rules of a user's realm need, and no more.</summary>
-internal sealed class SubjectReader(KeycloakClient keycloak)
+internal sealed class SubjectReader(KeycloakClient keycloak, KeycloakEvents? events = null, PolicyMetrics? metrics = null)
 {
     private static readonly Dictionary<string, IReadOnlyList<string>> NoAttributes = [];
 
@@ -27,7 +30,10 @@ internal sealed class SubjectReader(KeycloakClient keycloak)
             throw new KeycloakOtherIdException(realm, user.Id);
         var isRegularUser = user.Username is null || await keycloak.IsRegularUserAsync(realm, user.Username, cancellationToken);
         // Keycloak omits empty attributes, as a listing omits all.
-        var subject = Subject.From(realm, user, isRegularUser) with { Attributes = user.Attributes ?? NoAttributes };
+        var subject = Subject.From(realm, user, isRegularUser) with
+        {
+            Attributes = user.Attributes ?? NoAttributes, IsReadInFull = true,
+        };
         return isRegularUser
             ? await WithMembershipsAsync(
                 subject, policy.RulesOf(realm), evidence ?? policy.PoliciesOf(realm)?.NeededFor(null) ?? NeededEvidence.Nothing,
@@ -48,8 +54,42 @@ internal sealed class SubjectReader(KeycloakClient keycloak)
         var groups = needsGroups ? await keycloak.ListGroupsAsync(realm, id, cancellationToken) : null;
         var roles = needsRoles ? await keycloak.ListRealmRolesAsync(realm, id, cancellationToken) : null;
         var credentials = evidence.Credentials ? await keycloak.ListCredentialsAsync(realm, id, cancellationToken) : null;
+        var organizations = evidence.Organizations
+            ? await AllowedAsync(() => keycloak.ListOrganizationsAsync(realm, id, cancellationToken)) : null;
+        var registration = evidence.Registration && events is not null
+            ? await AllowedAsync(() => RegistrationAsync(events, realm, id, cancellationToken)) : null;
         return (needsGroups && groups is null) || (needsRoles && roles is null) || (evidence.Credentials && credentials is null)
             ? null
-            : user with { IdentityProviders = providers, Groups = groups, RealmRoles = roles, Credentials = credentials };
+            : user with
+            {
+                IdentityProviders = providers, Groups = groups, RealmRoles = roles, Credentials = credentials,
+                Organizations = organizations, Registration = registration,
+            };
+    }
+
+    private async Task<Registration> RegistrationAsync(
+        KeycloakEvents stored, string realm, string userId, CancellationToken cancellationToken)
+    {
+        var found = await stored.FindRegistrationAsync(realm, userId, cancellationToken);
+        if (found is null)
+            return Registration.Unknown;
+        var attribution = Attribution.FromAddress(
+            found.Details?.GetValueOrDefault("redirect_uri"), DateTimeOffset.FromUnixTimeMilliseconds(found.Time), out var dropped);
+        metrics?.AttributionsDropped(dropped);
+        return new Registration(found.ClientId, attribution);
+    }
+
+    // What the bridge may not read decides no grant, and keeps no account waiting.
+    private static async Task<T?> AllowedAsync<T>(Func<Task<T>> read)
+        where T : class
+    {
+        try
+        {
+            return await read();
+        }
+        catch (KeycloakException exception) when (exception is KeycloakForbiddenException or KeycloakEventStoreException)
+        {
+            return null;
+        }
     }
 }

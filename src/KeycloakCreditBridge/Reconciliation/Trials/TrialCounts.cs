@@ -10,6 +10,9 @@ internal sealed class TrialCounts(string realm)
 {
     private readonly Dictionary<(string? Grant, string? Rule, string State), TrialRow> _rows = [];
 
+    // Policies are the same for all users of a realm.
+    private Dictionary<string, DateTimeOffset>? _active;
+
     /// <summary>By grant, then by rule.</summary>
     public IReadOnlyList<TrialRow> Rows =>
     [
@@ -33,8 +36,8 @@ internal sealed class TrialCounts(string realm)
             return;
         }
 
-        var active = policies.Names.ToDictionary(name => name, _ => state.ReadAt, StringComparer.Ordinal);
-        var (share, plan) = OpeningPlan.Of(state, active, policies.Welcome is not null);
+        _active ??= policies.Names.ToDictionary(name => name, _ => state.ReadAt, StringComparer.Ordinal);
+        var (share, plan) = OpeningPlan.Of(state, _active, policies.Welcome is not null);
         Add("signup", null, TrialStates.Due, share?.AtOnce ?? (opening.Unlimited ? 0m : opening.Amount), null);
         foreach (var offer in plan.Due)
             Add(offer.Key, offer.Choices[0].Rule, TrialStates.Due, offer.Credits, offer.Choices[0].Budget?.Credits);

@@ -145,7 +145,7 @@ public sealed class ProRateSequenceTests(PostgresFixture postgres) : IAsyncLifet
         if (byKeycloak)
         {
             var state = new GrantPolicy(_options).Evaluate(TierFollowTests.User(id, tier), now, "test");
-            await new AccountStore(_database.DataSource).ConvergeAsync(new PlannedBatch([state], [], []), now, Token);
+            await new AccountStore(_database.DataSource).ConvergeAsync(new PlannedBatch([state], [], [], []), now, Token);
             return;
         }
 

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Settings;
@@ -68,7 +69,7 @@ public sealed class GrantPlanTests
     public void Where_an_address_counts_once_the_welcome_waits_for_it_to_be_verified()
     {
         var terms = new WelcomeTerms(new WelcomeOptions { Credits = 5m });
-        var user = User("ana@example.com", false) with { CountsAddresses = true };
+        var user = User("ana@example.com", false) with { WelcomeOncePer = OncePer.Email };
         Assert.Equal(new Share(0m, 5m), terms.ShareOf(user, 5m));
         Assert.Equal(["email_verified"], GrantPlan.Of(user, new AccountFacts(Created, 5m), terms, Created).Offers.Single().Missing);
     }

@@ -13,6 +13,8 @@ public sealed class TaskOptionsTests
     [InlineData("Grants:Tasks:mfa:Evidence:Credential:1", "password", "Grants:Tasks:mfa:Evidence:Credential has 'password'")]
     [InlineData("Grants:Tasks:mfa:Evidence:Group", "/staff", "Grants:Tasks:mfa:Evidence names Credential and Group")]
     [InlineData("Grants:Tasks:mfa:Clients:0", "crm", "Grants:Tasks:mfa:Clients has no effect")]
+    [InlineData("Grants:Tasks:mfa:Once", "Inbox", "Grants:Tasks:mfa:Once is Inbox: Provisioning:SignupGrant:EmailKey needs")]
+    [InlineData("Grants:Tasks:mfa:Once", "Card", "Grants:Tasks:mfa:Once is 'Card'")]
     [InlineData("Grants:Tasks:mfa:Requires:0", "none", "Grants:Tasks:mfa:Requires has 'none'")]
     public void A_task_that_cannot_hold_stops_the_start_with_its_key(string key, string value, string said) =>
         Assert.StartsWith(said, Assert.Single(Problems(Mfa(key, value))), StringComparison.Ordinal);

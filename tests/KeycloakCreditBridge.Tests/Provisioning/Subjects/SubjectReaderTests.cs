@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Tests.Keycloak;
@@ -13,6 +14,9 @@ public sealed class SubjectReaderTests
     private const string NotFound = """{"error":"User not found"}""";
     private const string Groups = "/users/ana/groups?briefRepresentation=true";
     private const string Roles = "/users/ana/role-mappings/realm/composite";
+
+    private const string Organizations = "/organizations/members/ana/organizations";
+    private const string Registrations = "/events?type=REGISTER&user=ana&max=1";
 
     private static readonly TierFromOptions Both = new()
     {
@@ -52,6 +56,34 @@ public sealed class SubjectReaderTests
         fixture.Server.On(question, Says(404, NotFound));
         Assert.Null(await ReadAsync(fixture, Both));
     }
+
+    [Fact]
+    public async Task A_registration_and_organisations_are_asked_for_where_a_rule_needs_them()
+    {
+        await using var fixture = await StartAsync();
+        fixture.Server.On(Organizations, Says(200, """[{"id":"1","name":"Acme","alias":"acme"},{"id":"2","name":"old"}]"""));
+        fixture.Server.On(Registrations, Says(200, """
+            [{"time":1764500000000,"type":"REGISTER","clientId":"app","details":{"redirect_uri":"https://x/?utm_source=letter"}}]
+            """));
+        var user = (await ReadAsync(fixture))!;
+        Assert.Equal(["acme", "old"], user.Organizations!);
+        Assert.Equal(("app", "letter", true), (user.Registration!.Client, user.Registration.Attribution!.Source, user.IsReadInFull));
+        Assert.Equal(["/users/ana", Organizations, Registrations], Asked(fixture));
+    }
+
+    [Fact]
+    public async Task What_the_bridge_may_not_read_keeps_no_account_waiting_and_a_realm_without_organisations_has_none()
+    {
+        await using var fixture = await StartAsync();
+        fixture.Server.On(Organizations, Says(404, """{"error":"Organizations not enabled for this realm."}"""));
+        fixture.Server.On(Registrations, Says(403, """{"error":"HTTP 403 Forbidden"}"""));
+        var user = (await ReadAsync(fixture))!;
+        Assert.Equal((0, null, true), (user.Organizations!.Count, user.Registration, user.IsReadInFull));
+    }
+
+    private static Task<Subject?> ReadAsync(ClientFixture fixture) => new SubjectReader(fixture.Client, fixture.Events).ReadAsync(
+        new GrantPolicy(Options.Create(new ProvisioningOptions())), "shop", "ana", ClientFixture.Cancellation,
+        NeededEvidence.Nothing with { Organizations = true, Registration = true });
 
     private static async Task<ClientFixture> StartAsync()
     {

@@ -11,6 +11,9 @@ internal sealed record PlannedGrants(IReadOnlyList<GrantOffer> Due, IReadOnlyLis
     /// <summary>Tasks whose evidence was first seen now and must stand for a while.</summary>
     public IReadOnlyList<SettlingTask> Settling { get; init; } = [];
 
+    /// <summary>When the welcome is decided that waits for nothing else; null where it does not wait so.</summary>
+    public DateTimeOffset? DecidesAt { get; init; }
+
     /// <summary>Names of tasks whose evidence did not stand.</summary>
     public IReadOnlyList<string> Undone { get; init; } = [];
 }

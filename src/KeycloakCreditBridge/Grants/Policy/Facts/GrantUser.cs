@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Grants.Claims;
+
 namespace KeycloakCreditBridge.Grants.Policy.Facts;
 
 /// <summary>What Keycloak says of a user, as far as grants depend on it.</summary>
@@ -11,11 +13,14 @@ internal sealed record GrantUser(string Realm, string KeycloakId, DateTimeOffset
     /// <summary>Without an address there is nothing that could be verified, whatever the flag says.</summary>
     public bool HasVerifiedAddress => EmailVerified && !string.IsNullOrWhiteSpace(Email);
 
-    /// <summary>Stands for the verified address where welcome credits are given once for each address; null elsewhere.</summary>
-    public byte[]? EmailHash { get; init; }
+    /// <summary>What stands for the verified address, where a grant is given once for it; null elsewhere.</summary>
+    public Claim? EmailClaim { get; init; }
 
-    /// <summary>Whether welcome credits are given once for each address.</summary>
-    public bool CountsAddresses { get; init; }
+    /// <summary>What stands for the inbox of the verified address, where a grant is given once for it; null elsewhere.</summary>
+    public Claim? InboxClaim { get; init; }
+
+    /// <summary>For what welcome credits are given once.</summary>
+    public OncePer WelcomeOncePer { get; init; }
 
     /// <summary>Whether the tier comes from `Provisioning:TierFrom`: such a tier gives its own credits.</summary>
     public bool HasMappedTier { get; init; }
@@ -29,6 +34,15 @@ internal sealed record GrantUser(string Realm, string KeycloakId, DateTimeOffset
     /// <summary>Aliases of the providers that the user is linked to; null where they were not read.</summary>
     public IReadOnlyList<string>? IdentityProviders { get; init; }
 
+    /// <summary>Aliases of the organisations that the user is a member of; null where they were not read.</summary>
+    public IReadOnlyList<string>? Organizations { get; init; }
+
+    /// <summary>Null where it was not read.</summary>
+    public Registration? Registration { get; init; }
+
+    /// <summary>Whether all was asked for that undecided grants need. What is null nevertheless may not be read.</summary>
+    public bool IsReadInFull { get; init; }
+
     /// <summary>Null where a listing left them out.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>>? Attributes { get; init; }
 
@@ -38,6 +52,14 @@ internal sealed record GrantUser(string Realm, string KeycloakId, DateTimeOffset
 
     /// <summary>Types of the user's credentials; null where they were not read.</summary>
     public IReadOnlyList<string>? Credentials { get; init; }
+
+    /// <summary>What a grant is given for once; null where it is given to each user, or the address is not verified.</summary>
+    public Claim? ClaimOf(OncePer once) => once switch
+    {
+        OncePer.Email => EmailClaim,
+        OncePer.Inbox => InboxClaim,
+        _ => null,
+    };
 
     /// <summary>When the event came that led here; null when none did. A backlog costs no user a grant.</summary>
     public DateTimeOffset? SeenAt { get; init; }
@@ -69,6 +91,14 @@ internal sealed record AccountFacts(DateTimeOffset OpenedAt, decimal? Withheld, 
     /// <summary>Where the user came from; null where the user's browser did not say.</summary>
     public Attribution? Attribution { get; init; }
 
-    /// <summary>Whether the address counts once, and did for another account.</summary>
-    public bool IsAddressTaken { get; init; }
+    /// <summary>The account's tier.</summary>
+    public string? Tier { get; init; }
+
+    /// <summary>
+    /// What opening, welcome, top-ups and pro-rating gave; null where that was not asked, and for accounts older than the welcome.
+    /// </summary>
+    public decimal? Welcomed { get; init; }
+
+    /// <summary>For what of this user's another account was paid, by policy.</summary>
+    public IReadOnlySet<(OncePer Once, string Policy)> Taken { get; init; } = new HashSet<(OncePer, string)>();
 }

@@ -30,10 +30,10 @@ internal static class WelcomeRulesValidator
                     $"{at} pays {rule.Credits} credits for a claim that any user can make (attribution): give it a Budget.");
             }
 
-            if (rule.When is { Source.Length: > 0 } or { Utm.Length: > 0 } && !waits)
+            if (rule.When is { Source.Length: > 0 } or { Utm.Length: > 0 } or { Invite.Length: > 0 } && !waits)
             {
-                yield return $"{at} could never match: an attribution comes after the account is opened. Let the welcome wait for "
-                    + "something, such as Requires email_verified.";
+                yield return $"{at} could never match: an attribution comes after the account is opened. Let the welcome wait by "
+                    + "DecideAfter, such as 00:02:00, or by Requires email_verified.";
             }
 
             if (rule is { When: { Attribute.Length: > 0, AdministratorsOnly: false } claimed, Budget: null })
@@ -54,13 +54,16 @@ internal static class WelcomeRulesValidator
             yield return $"{at}:Credits {problem}";
         if (GrantsOptionsValidator.ProblemWith(rule.ExpiresAfter) is { } end)
             yield return $"{at}:ExpiresAfter {end}";
+        if (rule.TopUp && (rule.Tier.Length == 0 || rule.When is null))
+            yield return $"{at}:TopUp needs a Tier, for which it pays once, and a When: give both, or remove it.";
         if (rule.Budget is { } budget && GrantAmount.ProblemWith(budget.Credits) is { } limit)
             yield return $"{at}:Budget:Credits {limit}";
     }
 
     private static IEnumerable<string> WhenProblems(string at, RuleWhenOptions when)
     {
-        if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "", Source: "", Utm: "" })
+        if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "", Source: "", Utm: "",
+            Organization: "", Client: "", Invite: "" })
             yield return $"{at} names no condition: name one, or remove When from the last rule.";
         if (when.Group.Length > 0 && (when.Group.Length < 2 || !when.Group.StartsWith('/') || when.Group.EndsWith('/')))
             yield return $"{at}:Group is '{when.Group}': give the group's whole path, such as /partners or /partners/*.";
@@ -68,6 +71,12 @@ internal static class WelcomeRulesValidator
             yield return $"{at}:EmailDomain {domain}.";
         if (when.EmailDomainFile.Length > 0 && DomainSet.ProblemWithFile(when.EmailDomainFile) is { } file)
             yield return $"{at}:EmailDomainFile is '{when.EmailDomainFile}', which {file}.";
+        if (when.Invite.Length > 0 && !InviteLinks.IsCampaign(when.Invite))
+        {
+            yield return $"{at}:Invite is '{when.Invite}': give the campaign's name, a to z, 0 to 9, - and _, at most 40 characters, "
+                + "such as spring-2027.";
+        }
+
         if (when.Attribute.Length > 0 && when.Attribute.IndexOf('=', StringComparison.Ordinal) < 1)
             yield return $"{at}:Attribute is '{when.Attribute}': give name=value.";
         if (when.Utm.Length > 0

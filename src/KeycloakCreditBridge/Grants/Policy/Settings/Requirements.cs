@@ -6,7 +6,7 @@ internal static class Requirements
     /// <summary>The user has an address, and Keycloak says that it is verified.</summary>
     public const string EmailVerified = "email_verified";
 
-    /// <summary>Required where an address counts once: no other account was paid for the address. It cannot be configured.</summary>
+    /// <summary>Required where an address or inbox counts once: no other account was paid for it. It cannot be configured.</summary>
     public const string UnusedAddress = "unused_address";
 
     /// <summary>The welcome, and the policy that gives it.</summary>

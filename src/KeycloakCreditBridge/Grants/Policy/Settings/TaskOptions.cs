@@ -1,3 +1,6 @@
+using System.Text.Json.Serialization;
+using KeycloakCreditBridge.Grants.Claims;
+
 namespace KeycloakCreditBridge.Grants.Policy.Settings;
 
 /// <summary>Credits that a user earns once by doing something.</summary>
@@ -20,6 +23,10 @@ internal sealed class TaskOptions
 
     /// <summary>How long the evidence must stand before it pays.</summary>
     public TimeSpan Settle { get; set; }
+
+    /// <summary>For what it is paid once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public OncePer Once { get; set; }
 
     /// <summary>Clients that may report it, by client id; for `Evidence:Reported`.</summary>
     public List<string> Clients { get; set; } = [];

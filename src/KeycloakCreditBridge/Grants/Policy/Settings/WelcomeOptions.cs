@@ -25,7 +25,12 @@ internal sealed class WelcomeOptions
     /// <summary>What must be true before the rest is paid, by name; see <see cref="Requirements"/>.</summary>
     public List<string> Requires { get; set; } = [];
 
-    /// <summary>How long welcome credits can be used; null without an end, and for the opening grant as `Opening` says.</summary>
+    /// <summary>
+    /// How long after the user's creation the rules are asked, so that an attribution or a group of the first moments counts.
+    /// </summary>
+    public TimeSpan DecideAfter { get; set; }
+
+    /// <summary>How long welcome credits can be used; null for that of the opening grant, `Grants:Opening`.</summary>
     public TimeSpan? ExpiresAfter { get; set; }
 
     /// <summary>Other welcome credits for users who came from somewhere; the first rule that matches decides.</summary>

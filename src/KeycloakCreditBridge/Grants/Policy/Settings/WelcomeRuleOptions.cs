@@ -17,6 +17,11 @@ internal sealed class WelcomeRuleOptions
     /// <summary>The tier that the account gets, unless `Provisioning:TierFrom` gives it one; none when empty.</summary>
     public string Tier { get; set; } = "";
 
+    /// <summary>
+    /// Whether a user that the rule matches later, when the welcome is decided, gets what it gives more, once for its tier.
+    /// </summary>
+    public bool TopUp { get; set; }
+
     /// <summary>How long the credits can be used; null for the welcome's own.</summary>
     public TimeSpan? ExpiresAfter { get; set; }
 
@@ -50,6 +55,15 @@ internal sealed class RuleWhenOptions
 
     /// <summary>`name=value` of that attribution, such as `campaign=autumn`. The rule needs a budget.</summary>
     public string Utm { get; set; } = "";
+
+    /// <summary>The alias of an organisation that the user is a member of.</summary>
+    public string Organization { get; set; } = "";
+
+    /// <summary>The id of the client through which the user registered, as Keycloak's stored event says.</summary>
+    public string Client { get; set; } = "";
+
+    /// <summary>The campaign of a signed invitation that the user's browser gave as `ref` of its attribution.</summary>
+    public string Invite { get; set; } = "";
 
     /// <summary>Whether only administrators can edit the attribute. A rule on any other needs a budget.</summary>
     public bool AdministratorsOnly { get; set; }

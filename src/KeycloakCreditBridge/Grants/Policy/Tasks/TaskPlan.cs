@@ -50,7 +50,8 @@ internal static class TaskPlan
         var isLapsed = until <= (isDone == true ? seenAt : now);
         string[] missing = [
             .. isDone == true ? Array.Empty<string>() : [task.Evidence],
-            .. task.Requires.Where(required => !IsMet(required, user, met)),
+            .. task.Requires.Where(required => required != task.Evidence && !IsMet(required, user, met)),
+            .. facts.Taken.Contains((task.Once, task.Key)) ? [Requirements.UnusedAddress] : Array.Empty<string>(),
         ];
         var settlesAt = isDone == true && task.Settle > TimeSpan.Zero ? seenAt + task.Settle : (DateTimeOffset?)null;
         var offer = new GrantOffer(

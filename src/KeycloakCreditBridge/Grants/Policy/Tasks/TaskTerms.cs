@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 
@@ -20,11 +21,16 @@ internal sealed class TaskTerms(string name, TaskOptions options)
 
     public decimal Credits { get; } = options.Credits ?? 0m;
 
-    public IReadOnlyList<string> Requires { get; } = [.. options.Requires];
+    /// <summary>An address can count once only where it is verified.</summary>
+    public IReadOnlyList<string> Requires { get; } =
+        options.Once == OncePer.User ? [.. options.Requires] : [.. options.Requires.Union([Requirements.EmailVerified])];
 
     public TimeSpan? Within { get; } = options.Within;
 
     public TimeSpan? ExpiresAfter { get; } = options.ExpiresAfter;
+
+    /// <summary>For what it is paid once.</summary>
+    public OncePer Once { get; } = options.Once;
 
     public TimeSpan Settle { get; } = options.Settle;
 

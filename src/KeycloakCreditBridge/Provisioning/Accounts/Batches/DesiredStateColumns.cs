@@ -37,7 +37,8 @@ internal static class DesiredStateColumns
     [
         batch.Nullable("LeavesRecords", NpgsqlDbType.Boolean, item => item.LeavesRecord ? true : (bool?)null),
         batch.Nullable("Forfeits", NpgsqlDbType.Boolean, item => item.Forfeits ? true : (bool?)null),
-        batch.Nullable("EmailHashes", NpgsqlDbType.Bytea, item => item.EmailHash),
+        batch.Nullable("ClaimKinds", NpgsqlDbType.Text, item => item.Claim?.Kind),
+        batch.Nullable("ClaimHashes", NpgsqlDbType.Bytea, item => item.Claim?.Hash),
         batch.Nullable("BriefFingerprints", NpgsqlDbType.Smallint, item => item.BriefFingerprint),
         batch.Column("CreatedAts", NpgsqlDbType.TimestampTz, item => item.CreatedAt?.UtcDateTime),
         batch.Column("Tiers", NpgsqlDbType.Text, item => item.Opening?.Tier),

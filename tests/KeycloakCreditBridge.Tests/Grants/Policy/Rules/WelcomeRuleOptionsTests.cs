@@ -20,6 +20,10 @@ public sealed class WelcomeRuleOptionsTests : IDisposable
     [InlineData("When:EmailDomainFile", "/nowhere/at/all", $"{Key}:When:EmailDomainFile is '/nowhere/at/all', which cannot be read")]
     [InlineData("When:Utm", "autumn", $"{Key}:When:Utm is 'autumn': give name=value with one of the names source, medium")]
     [InlineData("When:Utm", "colour=red", $"{Key}:When:Utm is 'colour=red': give name=value with one of the names source, medium")]
+    [InlineData("TopUp", "true", $"{Key}:TopUp needs a Tier, for which it pays once, and a When")]
+    [InlineData("When:Invite", "Spring 2027", $"{Key}:When:Invite is 'Spring 2027': give the campaign's name")]
+    [InlineData("When:Invite", "spring", "Grants:InviteKey has 0 characters: invitations need a secret of at least 32")]
+    [InlineData("When:Invite", "spring", $"{Key} could never match: an attribution comes after the account is opened.")]
     [InlineData("When:Attribute", "plan", $"{Key}:When:Attribute is 'plan': give name=value.")]
     public void A_rule_that_cannot_hold_stops_the_start_with_its_key(string key, string value, string said) =>
         Assert.Contains(
@@ -54,6 +58,21 @@ public sealed class WelcomeRuleOptionsTests : IDisposable
             [.. rule, ($"{Key}:Budget:Credits", "1000"), ("Grants:Welcome:Credits", "5"),
                 ("Grants:Welcome:Requires:0", "email_verified")]));
     }
+
+    [Theory]
+    [InlineData("Grants:Welcome:DecideAfter", "-00:00:01", "Grants:Welcome:DecideAfter is -00:00:01: choose 00:00:00 to 00:10:00.")]
+    [InlineData("Grants:Welcome:DecideAfter", "00:10:01", "Grants:Welcome:DecideAfter is 00:10:01: choose 00:00:00 to 00:10:00.")]
+    [InlineData("Grants:InviteKey", "short", "Grants:InviteKey has 5 characters: invitations need a secret of at least 32.")]
+    public void A_time_to_decide_and_a_key_have_their_bounds(string key, string value, string said) =>
+        Assert.Equal(said, Assert.Single(Problems(("Grants:Welcome:Credits", "5"), (key, value))));
+
+    [Fact]
+    public void A_rule_on_an_attribution_may_wait_by_the_time_to_decide() => Assert.Empty(Problems(
+        ($"{Key}:Credits", "20"), ($"{Key}:When:Source", "letter"), ($"{Key}:Budget:Credits", "1000"),
+        ("Grants:Welcome:DecideAfter", "00:02:00"), ("Grants:Welcome:Before", "1"), ("Grants:Welcome:Credits", "5"),
+        ("Grants:Welcome:Rules:1:When:Invite", "spring"), ("Grants:Welcome:Rules:1:Credits", "9"),
+        ("Grants:InviteKey", new string('i', 32)), ("Grants:Welcome:Rules:2:When:Organization", "acme"),
+        ("Grants:Welcome:Rules:2:When:Client", "app"), ("Grants:Welcome:Rules:2:Credits", "9")));
 
     [Fact]
     public void A_rule_behind_one_for_everyone_is_never_reached()

@@ -40,6 +40,82 @@ public sealed class WelcomeRuleTests
         Rule(new RuleWhenOptions { EmailDomain = "example.com" }).Matches(User() with { Email = "ana@example.com" }));
 
     [Fact]
+    public void Organisation_client_and_invitation_decide_as_they_were_read()
+    {
+        var links = new InviteLinks(new string('i', 32));
+        var invited = new Attribution(null, null, null, null, null, links.Make("spring", Created.AddDays(1))) { At = Created };
+        Assert.True(Rule(new RuleWhenOptions { Organization = "acme" }).Matches(User() with { Organizations = ["acme", "other"] }));
+        Assert.False(Rule(new RuleWhenOptions { Organization = "acme" }).Matches(User() with { Organizations = ["Acme"] }));
+        Assert.True(Rule(new RuleWhenOptions { Client = "app" }).Matches(User() with { Registration = new("app", null) }));
+        Assert.False(Rule(new RuleWhenOptions { Client = "app" }).Matches(User() with { Registration = Registration.Unknown }));
+        var rule = new WelcomeRule(new WelcomeRuleOptions { When = new RuleWhenOptions { Invite = "spring" } }, 0, links);
+        Assert.True(rule.Matches(User(), invited));
+        Assert.False(rule.Matches(User(), invited with { At = Created.AddDays(2) }));
+        Assert.False(rule.Matches(User(), invited with { At = null }));
+        Assert.False(rule.Matches(User(), invited with { Ref = "spring" }));
+        Assert.False(rule.Matches(User()));
+    }
+
+    [Fact]
+    public void A_rule_waits_until_what_it_asks_for_was_read()
+    {
+        var terms = new WelcomeTerms(new WelcomeOptions
+        {
+            Credits = 5m,
+            Rules =
+            [
+                new() { When = new() { Organization = "acme" }, Credits = 9m }, new() { When = new() { Client = "app" }, Credits = 7m },
+            ],
+        });
+        var facts = new AccountFacts(Created, 5m);
+        Assert.True(GrantPlan.Of(User() with { Organizations = [] }, facts, terms, Created).Offers.Single().IsUndecided);
+        Assert.True(GrantPlan.Of(User() with { Registration = Registration.Unknown }, facts, terms, Created).Offers.Single().IsUndecided);
+        var read = User() with { Organizations = [], Registration = new("app", null) };
+        Assert.Equal(7m, GrantPlan.Of(read, facts, terms, Created).Due.Single().Credits);
+        Assert.Equal(9m, GrantPlan.Of(read with { Organizations = ["acme"] }, facts, terms, Created).Due.Single().Credits);
+    }
+
+    [Fact]
+    public void A_posted_attribution_counts_before_that_of_the_registration()
+    {
+        var terms = new WelcomeTerms(new WelcomeOptions
+        {
+            Credits = 5m, DecideAfter = TimeSpan.FromMinutes(1),
+            Rules = [new() { When = new() { Source = "letter" }, Credits = 9m, Budget = new() { Credits = 90m } }],
+        });
+        var (now, facts) = (Created.AddMinutes(1), new AccountFacts(Created, 5m));
+        var user = User() with { Registration = new("app", new("letter", null, null, null, null, null)) };
+        Assert.Equal(9m, GrantPlan.Of(user, facts, terms, now).Due.Single().Credits);
+        var posted = facts with { Attribution = new("other", null, null, null, null, null) };
+        Assert.Equal(5m, GrantPlan.Of(user, posted, terms, now).Due.Single().Credits);
+    }
+
+    [Theory]
+    [InlineData(0, 59, true)]
+    [InlineData(0, 60, false)]
+    [InlineData(600, 59, true)]
+    [InlineData(600, 60, false)]
+    [InlineData(-3600, 0, false)]
+    public void The_rules_are_asked_a_while_after_the_creation_also_where_clocks_differ(int created, int now, bool waits)
+    {
+        var terms = new WelcomeTerms(new WelcomeOptions { Credits = 5m, DecideAfter = TimeSpan.FromMinutes(1) });
+        Assert.Equal(new Share(0m, 5m), terms.ShareOf(User(), 3m));
+        var user = new GrantUser("shop", "ana", Created.AddSeconds(created));
+        var plan = GrantPlan.Of(user, new AccountFacts(Created, 5m), terms, Created.AddSeconds(now));
+        Assert.Equal(waits ? Created.AddMinutes(1) : null, plan.DecidesAt);
+        Assert.Equal(waits ? 0 : 1, plan.Due.Count);
+    }
+
+    [Fact]
+    public void The_welcome_ends_as_the_opening_grant_where_it_says_nothing()
+    {
+        static TimeSpan? EndOf(TimeSpan? own) => new WelcomeTerms(
+            new WelcomeOptions { Credits = 5m, ExpiresAfter = own }, opening: TimeSpan.FromDays(30)).ExpiresAfter;
+        Assert.Equal(TimeSpan.FromDays(30), EndOf(null));
+        Assert.Equal(TimeSpan.FromDays(7), EndOf(TimeSpan.FromDays(7)));
+    }
+
+    [Fact]
     public void All_conditions_of_a_rule_must_hold()
     {
         var rule = Rule(new RuleWhenOptions
