@@ -1,3 +1,4 @@
+-- additive: a row of granted_emails is deleted only with the claim that it follows, by a program that has this file.
 -- What grants are given for once: addresses, inboxes, identities and what applications report, as keyed hashes. A claim outlives its account.
 create table grant_claims (
     kind text collate "C" not null,
