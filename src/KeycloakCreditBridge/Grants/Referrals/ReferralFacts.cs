@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Grants.Claims;
+
 namespace KeycloakCreditBridge.Grants.Referrals;
 
 /// <summary>What the database says of a referral and its two accounts.</summary>
@@ -20,7 +22,11 @@ internal sealed record ReferralFacts(
 /// <summary>What Keycloak says of one of the two users.</summary>
 /// <param name="IsVerified">Whether there is an address, and Keycloak says that it is verified.</param>
 /// <param name="Inbox">The inbox that the address leads to; null without one.</param>
-internal sealed record ReferralUser(bool IsVerified, string? Inbox);
+internal sealed record ReferralUser(bool IsVerified, string? Inbox)
+{
+    /// <summary>The inbox as a claim: a referee's is paid for once in all; null without a key for claims.</summary>
+    public Claim? Claim { get; init; }
+}
 
 /// <summary>What Keycloak says of both; null for one that it does not have.</summary>
 internal sealed record ReferralUsers(ReferralUser? Referrer, ReferralUser? Referee)

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Referrals;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Keycloak;
@@ -61,6 +62,9 @@ internal sealed partial class ReferralEvaluator(
         await subjects.ReadAsync(policies.Current, realm, id, cancellationToken, Grants.Policy.NeededEvidence.Nothing) is { } subject
             ? new ReferralUser(
                 subject is { EmailVerified: true, Email.Length: > 0, IsServiceAccount: false }, ReferralInbox.Of(subject.Email))
+            {
+                Claim = policies.Current.RulesOf(realm).ClaimOf(subject, OncePer.Inbox),
+            }
             : null;
 
     [LoggerMessage(EventId = 428, Level = LogLevel.Warning,

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Grants.Policy.Settings;
@@ -39,6 +40,8 @@ internal sealed class ReferralFixture : IAsyncDisposable
         insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at)
         select user_id, @Amount, credits_remaining, @Type, jsonb_build_object('by', @By::text), updated_at from c
         """;
+
+    private static readonly ClaimKeys Keys = new(new string('k', 32), [], new InboxRules());
 
     private readonly Meter _meter = new("tests");
     private readonly Dictionary<string, (bool IsVerified, string Inbox)> _users = new(StringComparer.Ordinal);
@@ -171,7 +174,9 @@ internal sealed class ReferralFixture : IAsyncDisposable
     }
 
     private ReferralUser? Shown(string id) =>
-        _users.TryGetValue(id, out var user) ? new ReferralUser(user.IsVerified, user.Inbox) : null;
+        _users.TryGetValue(id, out var user)
+            ? new ReferralUser(user.IsVerified, user.Inbox) { Claim = Keys.Of(OncePer.Inbox, user.Inbox) }
+            : null;
 
     private Task BookAsync(string id, decimal amount, string type, string by) =>
         Database.ExecuteAsync(BookSql, new { Id = id, Amount = amount, Type = type, By = by, At = Time.GetUtcNow() });

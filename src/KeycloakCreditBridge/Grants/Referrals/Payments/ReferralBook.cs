@@ -1,6 +1,7 @@
 using System.Globalization;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Budgets;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Lots;
 using Npgsql;
@@ -65,8 +66,8 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
         }
 
         var move = step.PaysReferee
-            ? await PayAsync(connection, facts, from, terms, locked[0].At, now, cancellationToken)
-            : await MoveOfAsync(connection, facts, from, step, terms, locked[0].At, now, cancellationToken);
+            ? await PayAsync(connection, facts, users, from, terms, locked[0].At, now, cancellationToken)
+            : await MoveOfAsync(connection, facts, users, from, step, terms, locked[0].At, now, cancellationToken);
         if (move is null)
             return Done.Nothing;
         if (move.To != from)
@@ -84,8 +85,8 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
     }
 
     private async Task<ReferralMove?> MoveOfAsync(
-        NpgsqlConnection connection, ReferralFacts facts, ReferralState from, ReferralStep step, ReferralTerms terms, DateTimeOffset at,
-        DateTimeOffset now, CancellationToken cancellationToken)
+        NpgsqlConnection connection, ReferralFacts facts, ReferralUsers? users, ReferralState from, ReferralStep step, ReferralTerms terms,
+        DateTimeOffset at, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var move = new ReferralMove(facts.Id, from, step.State!.Value, step.Reason);
         switch (move.To)
@@ -105,7 +106,7 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
             case ReferralState.Pending or ReferralState.Earned or ReferralState.Held:
                 return move with { DueAt = now };
             case ReferralState.Paid:
-                return await PayAsync(connection, facts, from, terms, at, now, cancellationToken);
+                return await PayAsync(connection, facts, users, from, terms, at, now, cancellationToken);
             default:
                 await ReferralStore.FreePlaceAsync(connection, facts.Id, cancellationToken);
                 return move with { FreesPlace = true };
@@ -114,9 +115,16 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
 
     // Null where a grant is there already: then neither is paid, and the next evaluation says why.
     private async Task<ReferralMove?> PayAsync(
-        NpgsqlConnection connection, ReferralFacts facts, ReferralState from, ReferralTerms terms, DateTimeOffset at, DateTimeOffset now,
-        CancellationToken cancellationToken)
+        NpgsqlConnection connection, ReferralFacts facts, ReferralUsers? users, ReferralState from, ReferralTerms terms, DateTimeOffset at,
+        DateTimeOffset now, CancellationToken cancellationToken)
     {
+        if (users?.Referee?.Claim is { } claim && !await ClaimStore.TakeAsync(
+            connection, new AskedClaim(claim, ReferralTerms.Policy), facts.Referee, now, cancellationToken))
+        {
+            await ReferralStore.FreePlaceAsync(connection, facts.Id, cancellationToken);
+            return new ReferralMove(facts.Id, from, ReferralState.Canceled, ReferralReasons.AlreadyReceived) { FreesPlace = true };
+        }
+
         var paysBoth = from == ReferralState.Earned;
         if (paysBoth && terms.Budget is { } budget)
         {

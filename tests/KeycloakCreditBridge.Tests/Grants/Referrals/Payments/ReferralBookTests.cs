@@ -155,6 +155,28 @@ public sealed class ReferralBookTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_user_that_is_deleted_and_registers_again_and_another_address_of_the_inbox_earn_nothing_again()
+    {
+        await using var fixture = await ReferralFixture.StartAsync(postgres);
+        await fixture.OpenAsync("ana", "bob");
+        fixture.Show("bob", isVerified: true, inbox: "bob@gmail.com");
+        await fixture.PayAsync("ana", "bob");
+        await fixture.Database.ExecuteAsync("update user_credits set status = 'closed', status_reason = 'deleted' where user_id = 'bob'");
+        foreach (var (id, inbox) in ((string, string)[])[("bob-again", "bob@gmail.com"), ("b.ob", "b.o.b+x@googlemail.com")])
+        {
+            await fixture.OpenAsync(id);
+            fixture.Show(id, isVerified: true, inbox);
+            await fixture.PayAsync("ana", id);
+        }
+
+        Assert.Equal(
+            ["ana>b.ob canceled already_received", "ana>bob paid", "ana>bob-again canceled already_received"],
+            await fixture.ReferralsAsync());
+        Assert.Equal(["ana referral:given:ID 5", "bob referral:received 3"], await fixture.GrantsAsync());
+        Assert.Equal(1, await fixture.Database.ScalarAsync<int>("select places from referrers"));
+    }
+
+    [Fact]
     public async Task A_used_up_budget_still_pays_the_referee()
     {
         await using var fixture = await ReferralFixture.StartAsync(postgres, new ReferralOptions
