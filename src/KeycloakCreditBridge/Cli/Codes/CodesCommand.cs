@@ -4,9 +4,11 @@ using System.Text.Json.Serialization;
 using KeycloakCreditBridge.Cli.Arguments;
 using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Campaigns;
 using KeycloakCreditBridge.Grants.Lots;
-using KeycloakCreditBridge.Grants.Policy.Settings;
+using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Cli.Codes;
 
@@ -23,6 +25,8 @@ internal static class CodesCommand
         {
             var wanted = wish.Of(OneRealm(services, campaign.Realm), campaign.Name, GrantsCommand.Author);
             var problems = CampaignRules.Problems(wanted, services.GetRequiredService<TimeProvider>().GetUtcNow());
+            if (wanted.Once != OncePer.User && !services.GetRequiredService<Hot<GrantPolicy>>().Current.RulesOf(wanted.Realm).CanClaim)
+                throw new ConfigurationException(["--once needs a secret in Provisioning:SignupGrant:EmailKey to remember addresses."]);
             if (problems.Count > 0)
                 throw new ConfigurationException([.. problems.Select(problem => $"{OptionOf(problem.Key)} {problem.Value}.")]);
             var result = await services.GetRequiredService<CampaignMaker>().CreateAsync(wanted, cancellationToken);
@@ -173,11 +177,14 @@ internal static class CodesCommand
 /// <param name="MaxRedemptions">Null for 1, and for none where a word is given: it is an error then.</param>
 internal sealed record CampaignWish(
     decimal Credits, TimeSpan? ExpiresAfter, DateTimeOffset? Starts, DateTimeOffset? Ends, int Count, long? MaxRedemptions, string? Word,
-    bool VerifiedEmail)
+    bool VerifiedEmail, OncePer Once)
 {
     public NewCampaign Of(string realm, string name, string by) => new(
-        realm, name, Credits, ExpiresAfter, Starts, Ends, VerifiedEmail ? [Requirements.EmailVerified] : [], Count,
-        MaxRedemptions ?? (Word is null ? 1 : 0), Word, by);
+        realm, name, Credits, ExpiresAfter, Starts, Ends, NewCampaign.RequiredBy(Once, VerifiedEmail), Count,
+        MaxRedemptions ?? (Word is null ? 1 : 0), Word, by)
+    {
+        Once = Once,
+    };
 }
 
 /// <summary>What `codes void` takes back.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using KeycloakCreditBridge.Cli.Arguments;
+using KeycloakCreditBridge.Grants.Claims;
 
 namespace KeycloakCreditBridge.Cli.Codes;
 
@@ -11,6 +12,8 @@ internal static class CodesSyntax
     private const int LongestReason = 500;
 
     private static readonly string[] Reaches = ["stop", "others", "all"];
+
+    private static readonly string[] Onces = ["user", "email", "inbox"];
 
     private static readonly Argument<string> Name = new("NAME") { Description = "The campaign: a-z, 0-9, _ and -." };
 
@@ -70,6 +73,12 @@ internal static class CodesSyntax
         Description = "A place is paid only once the user's address is verified; until then it is kept.",
     };
 
+    private static readonly Option<string> Once = new Option<string>("--once")
+    {
+        Description = "What is paid once: user, an account; email, a verified address, also of another account; inbox, where it arrives.",
+        DefaultValueFactory = _ => Onces[0],
+    }.AcceptOnlyFromAmong(Onces);
+
     private static readonly Option<int?> Number = new("--number")
     {
         Description = "Only the code of this number, as it was printed; all without it.", HelpName = "N",
@@ -120,13 +129,14 @@ internal static class CodesSyntax
     {
         var command = new Command("create", "Make a campaign and print its codes as CSV. They are shown this once: only hashes are kept.")
         {
-            Name, Credits, ExpiresAfter, Starts, Ends, Count, MaxRedemptions, Code, VerifiedEmail, Realm, CodeJson,
+            Name, Credits, ExpiresAfter, Starts, Ends, Count, MaxRedemptions, Code, VerifiedEmail, Once, Realm, CodeJson,
         };
         command.SetAction((parsed, _) => CodesCommand.CreateAsync(
             host, host.Settings(parsed), Named(parsed),
             new CampaignWish(
                 parsed.GetValue(Credits), parsed.GetValue(ExpiresAfter), parsed.GetValue(Starts), parsed.GetValue(Ends),
-                parsed.GetValue(Count), parsed.GetValue(MaxRedemptions), parsed.GetValue(Code), parsed.GetValue(VerifiedEmail)),
+                parsed.GetValue(Count), parsed.GetValue(MaxRedemptions), parsed.GetValue(Code), parsed.GetValue(VerifiedEmail),
+                (OncePer)Array.IndexOf(Onces, parsed.GetValue(Once))),
             parsed.GetValue(CodeJson)));
         return command;
     }

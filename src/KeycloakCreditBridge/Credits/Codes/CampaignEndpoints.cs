@@ -4,15 +4,18 @@ using KeycloakCreditBridge.Api.Problems;
 using KeycloakCreditBridge.Api.Requests;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Credits.Grants;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Campaigns;
 using KeycloakCreditBridge.Grants.Lots;
-using KeycloakCreditBridge.Grants.Policy.Settings;
+using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Credits.Codes;
 
 /// <summary>Makes, counts, disables and voids the codes of the caller's realm.</summary>
-internal sealed class CampaignEndpoints(CampaignMaker maker, CampaignStore campaigns, CampaignVoider voider, TimeProvider clock)
+internal sealed class CampaignEndpoints(
+    CampaignMaker maker, CampaignStore campaigns, CampaignVoider voider, Hot<GrantPolicy> policies, TimeProvider clock)
 {
     private const int LongestReason = 500;
     private const int LongestSpan = 30;
@@ -21,19 +24,27 @@ internal sealed class CampaignEndpoints(CampaignMaker maker, CampaignStore campa
 
     private static readonly string[] Reaches = ["stop", "others", "all"];
 
+    private static readonly string[] Onces = ["user", "email", "inbox"];
+
     private static readonly string[] CreateFields =
-        ["name", "credits", "expires_after", "starts_at", "ends_at", "verified_email", "count", "max_redemptions", "code"];
+        ["name", "credits", "expires_after", "starts_at", "ends_at", "verified_email", "once", "count", "max_redemptions", "code"];
 
     public async Task<IResult> CreateAsync(HttpContext context)
     {
         var fields = await BodyFields.ReadAsync(context.Request);
         fields.Only(CreateFields);
         var word = fields.OptionalText("code", LongestName);
+        var once = (OncePer)Array.IndexOf(Onces, fields.Choice("once", Onces));
         var wanted = new NewCampaign(
             Caller.Of(context).Realm, fields.Text("name", LongestName), fields.Amount("credits"), Span(fields, "expires_after"),
             fields.OptionalInstant("starts_at"), fields.OptionalInstant("ends_at"),
-            fields.Flag("verified_email") ? [Requirements.EmailVerified] : [], fields.OptionalCount("count") ?? 1,
-            fields.OptionalCount("max_redemptions") ?? (word is null ? 1 : 0), word, Caller.Of(context).Subject);
+            NewCampaign.RequiredBy(once, fields.Flag("verified_email")), fields.OptionalCount("count") ?? 1,
+            fields.OptionalCount("max_redemptions") ?? (word is null ? 1 : 0), word, Caller.Of(context).Subject)
+        {
+            Once = once,
+        };
+        if (once > OncePer.User && !policies.Current.RulesOf(wanted.Realm).CanClaim)
+            fields.Refuse("once", "needs a secret in Provisioning:SignupGrant:EmailKey, by which addresses are remembered");
         foreach (var (field, problem) in CampaignRules.Problems(wanted, clock.GetUtcNow()))
             fields.Refuse(field, problem);
         fields.Check();

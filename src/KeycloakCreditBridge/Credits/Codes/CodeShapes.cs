@@ -18,12 +18,14 @@ internal sealed record RedeemedShape(string UserId, string GrantKey, string Stat
 /// <param name="StartsAt">Now when left out.</param>
 /// <param name="EndsAt">Codes are redeemed before this instant; for ever when left out.</param>
 /// <param name="VerifiedEmail">Whether a place is paid only once the user's address is verified.</param>
+/// <param name="Once">What is paid once: `user`, or a verified `email` or `inbox`, also of another account; `user` when left out.</param>
 /// <param name="Count">How many codes; 1 when left out.</param>
 /// <param name="MaxRedemptions">How many users may redeem each code; 1 when left out.</param>
 /// <param name="Code">A chosen word, 4 to 32 characters A-Z, 0-9 and -; then `max_redemptions` is required.</param>
 internal sealed record CreateCampaignShape(
     [property: RegularExpression("^[a-z0-9][a-z0-9_-]{0,39}$")] string Name, decimal Credits, string? ExpiresAfter = null,
     DateTimeOffset? StartsAt = null, DateTimeOffset? EndsAt = null, bool VerifiedEmail = false,
+    [property: RegularExpression("^(user|email|inbox)$")] string? Once = null,
     [property: Range(1, 10_000)] int? Count = null,
     [property: Range(1, 1_000_000_000)] int? MaxRedemptions = null, [property: Length(4, 32)] string? Code = null);
 

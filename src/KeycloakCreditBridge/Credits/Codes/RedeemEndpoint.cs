@@ -40,7 +40,11 @@ internal sealed class RedeemEndpoint(
             ?? throw RequestRefusedException.NoAccount(caller.Subject);
         if (redemption.Terms is not { } terms)
             throw Refusal(context, redemption);
-        var isPaid = redemption.Outcome != RedeemOutcome.Held || await IsPaidNowAsync(caller, redemption.AccountId, terms.CampaignId);
+        var state = redemption.Outcome == RedeemOutcome.Held
+            ? await EvaluatedAsync(caller, redemption.AccountId, terms.CampaignId) : RedemptionStates.Paid;
+        if (state == RedemptionStates.Rejected)
+            throw Refusal(context, new Redemption(RedeemOutcome.Refused));
+        var isPaid = state == RedemptionStates.Paid;
         cache.Forget(redemption.AccountId);
         var balance = await balances.FindAsync(selector, CancellationToken.None) ?? throw RequestRefusedException.NoAccount(caller.Subject);
         return TypedResults.Json(
@@ -59,7 +63,7 @@ internal sealed class RedeemEndpoint(
             CancellationToken.None));
 
     // The scheduled evaluation pays where Keycloak does not answer now.
-    private async Task<bool> IsPaidNowAsync(Caller caller, string account, long campaign)
+    private async Task<string?> EvaluatedAsync(Caller caller, string account, long campaign)
     {
         try
         {
@@ -69,7 +73,7 @@ internal sealed class RedeemEndpoint(
         {
         }
 
-        return await redemptions.StateAsync(account, campaign, CancellationToken.None) == RedemptionStates.Paid;
+        return await redemptions.StateAsync(account, campaign, CancellationToken.None);
     }
 
     private static string[] MissingOf(AccountBalance balance, Redemption redemption) =>

@@ -99,8 +99,8 @@ internal sealed record DesiredState(
     /// </summary>
     public TierTerms? TierTerms { get; init; }
 
-    /// <summary>Whether Keycloak has an address of the user, and says that it is verified.</summary>
-    public bool HasVerifiedAddress { get; init; }
+    /// <summary>The user's address where Keycloak says that it is verified; null elsewhere.</summary>
+    public string? VerifiedAddress { get; init; }
 
     /// <summary>The trace that led to the user, as W3C's `traceparent`; null for the running one.</summary>
     public string? Traceparent { get; init; }

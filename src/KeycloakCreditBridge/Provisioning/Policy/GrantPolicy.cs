@@ -70,7 +70,7 @@ internal sealed class GrantPolicy(
             FollowsTiers = rules.TierMap.IsFollowed,
             TierFromKeycloak = mapped,
             TierTerms = mapped is null ? null : rules.TermsOf(mapped.Tier),
-            HasVerifiedAddress = subject.EmailVerified && !string.IsNullOrWhiteSpace(subject.Email),
+            VerifiedAddress = subject.EmailVerified && !string.IsNullOrWhiteSpace(subject.Email) ? subject.Email : null,
             Grants = GrantUserOf(subject),
             Policies = _grants?.Of(subject.Realm),
             Done = DoneOf(subject),

@@ -111,7 +111,13 @@ internal sealed class RealmRules
     /// <summary>What the verified address of a user is remembered as; null where it is not, or nothing counts addresses.</summary>
     /// <param name="user">The user.</param>
     /// <param name="once">For what a grant is given once.</param>
-    public Claim? ClaimOf(Subject user, OncePer once) => user.EmailVerified ? _keys.Of(once, user.Email) : null;
+    public Claim? ClaimOf(Subject user, OncePer once) => user.EmailVerified ? ClaimOf(user.Email, once) : null;
+
+    /// <summary>What a verified address is remembered as; null without one, or without a key.</summary>
+    public Claim? ClaimOf(string? verifiedAddress, OncePer once) => _keys.Of(once, verifiedAddress);
+
+    /// <summary>Whether there is a key, without which no address is remembered.</summary>
+    public bool CanClaim => _keys.IsSet;
 
     /// <summary>
     /// Changes when the listing of an excluded user changes, or the rules that excluded it. It is short on purpose: it fits thousands of

@@ -124,6 +124,36 @@ public sealed class RedeemRouteTests(PostgresFixture postgres)
         Assert.Equal((7m, 5m), (await fixture.BalanceOfAsync(ana), await fixture.BalanceOfAsync(ben)));
     }
 
+    [Theory]
+    [InlineData("email", "ana@example.com", "ana@example.com")]
+    [InlineData("inbox", "ana.b+one@gmail.com", "anab+two@googlemail.com")]
+    public async Task A_user_that_is_deleted_and_registers_again_with_the_address_is_paid_once(string once, string first, string second)
+    {
+        await using var fixture = await CreditsFixture.StartAsync(
+            postgres, Key, ("Provisioning:SignupGrant:EmailKey", new string('e', 32)));
+        var realm = fixture.Keycloak.Realm(CreditsFixture.Realm);
+        var code = await MakeAsync(
+            fixture, new JsonObject { ["name"] = "spring", ["credits"] = 2, ["once"] = once, ["max_redemptions"] = 9 });
+        List<HttpStatusCode> answers = [];
+        List<string> users = [];
+        foreach (var address in (string[])[first, second, "ben@example.com"])
+        {
+            users.Add(await fixture.AddUserAsync());
+            realm.ChangeUser(users[^1], user => user with { Email = address, EmailVerified = true });
+            answers.Add((await fixture.PostAsync(Redeem, fixture.TokenOf(users[^1]), Body(code))).Status);
+            await fixture.HintsDoneAsync();
+            if (users.Count > 1)
+                continue;
+            realm.RemoveUser(users[0]);
+            await fixture.PostAsync($"api/v1/admin/users/{users[0]}/initialize", Admin(fixture), []);
+        }
+
+        Assert.Equal([HttpStatusCode.Created, HttpStatusCode.NotFound, HttpStatusCode.Created], answers);
+        Assert.Equal(5m, await fixture.BalanceOfAsync(users[1]));
+        Assert.Equal(2, await fixture.Database.ScalarAsync<int>("select sum(redeemed)::int from codes"));
+        Assert.Equal(HttpStatusCode.NotFound, (await fixture.PostAsync(Redeem, fixture.TokenOf(users[1]), Body(code))).Status);
+    }
+
     [Fact]
     public async Task A_held_account_is_paid_when_it_is_released_and_a_rejected_place_goes_to_another_user()
     {

@@ -1,3 +1,5 @@
+using KeycloakCreditBridge.Grants.Claims;
+
 namespace KeycloakCreditBridge.Grants.Codes.Campaigns;
 
 /// <summary>What a set of codes pays. It never changes.</summary>
@@ -14,7 +16,15 @@ namespace KeycloakCreditBridge.Grants.Codes.Campaigns;
 /// <param name="By">The operator or caller that makes it.</param>
 internal sealed record NewCampaign(
     string Realm, string Name, decimal Credits, TimeSpan? ExpiresAfter, DateTimeOffset? StartsAt, DateTimeOffset? EndsAt,
-    IReadOnlyList<string> Requires, int Count, long Places, string? Word, string By);
+    IReadOnlyList<string> Requires, int Count, long Places, string? Word, string By)
+{
+    /// <summary>What is paid once: an account, or a verified address or its inbox.</summary>
+    public OncePer Once { get; init; } = OncePer.User;
+
+    /// <summary>What a campaign requires.</summary>
+    public static IReadOnlyList<string> RequiredBy(OncePer once, bool verifiedEmail) =>
+        verifiedEmail || once != OncePer.User ? [Policy.Settings.Requirements.EmailVerified] : [];
+}
 
 internal enum CreateOutcome
 {

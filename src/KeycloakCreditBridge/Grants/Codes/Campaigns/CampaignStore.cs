@@ -14,8 +14,9 @@ internal sealed class CampaignStore(NpgsqlDataSource dataSource)
     private const string CreateSql =
         """
         insert into code_campaigns (
-            realm, name, credits, expires_after, starts_at, ends_at, requires, key_check, created_by, created_at)
-        values (@Realm, @Name, @Credits, @ExpiresAfter, coalesce(@StartsAt::timestamptz, @Now), @EndsAt, @Requires, @KeyCheck, @By, @Now)
+            realm, name, credits, expires_after, starts_at, ends_at, requires, once, key_check, created_by, created_at)
+        values (@Realm, @Name, @Credits, @ExpiresAfter, coalesce(@StartsAt::timestamptz, @Now), @EndsAt, @Requires, @Once, @KeyCheck, @By,
+            @Now)
         on conflict (realm, name) do nothing
         returning id
         """;
@@ -100,7 +101,8 @@ internal sealed class CampaignStore(NpgsqlDataSource dataSource)
             new
             {
                 wanted.Realm, wanted.Name, wanted.Credits, wanted.ExpiresAfter, StartsAt = wanted.StartsAt?.UtcDateTime,
-                EndsAt = wanted.EndsAt?.UtcDateTime, Requires = wanted.Requires.ToArray(), KeyCheck = keyCheck, wanted.By,
+                EndsAt = wanted.EndsAt?.UtcDateTime, Requires = wanted.Requires.ToArray(),
+                Once = wanted.Once.ToString().ToLowerInvariant(), KeyCheck = keyCheck, wanted.By,
                 Now = now.UtcDateTime,
             },
             cancellationToken: cancellationToken));

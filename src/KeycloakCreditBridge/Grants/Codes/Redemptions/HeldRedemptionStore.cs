@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
@@ -11,7 +12,8 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
 {
     private const string FindSql =
         """
-        select r.user_id as account_id, r.campaign_id, r.code_id, g.name as campaign, g.credits, g.expires_after
+        select w.realm, w.keycloak_id, r.user_id as account_id, r.campaign_id, r.code_id, g.name as campaign, g.credits,
+            g.expires_after, g.once as once_text
         from unnest(@Realms::text[], @KeycloakIds::text[], @Verified::boolean[]) as w (realm, keycloak_id, is_verified)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
         join code_redemptions r on r.user_id = k.account_id and r.state = 'held'
@@ -28,6 +30,23 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
         join user_credits c on c.user_id = w.user_id and c.status = 'active'
         where r.user_id = w.user_id and r.campaign_id = w.campaign_id and r.state = 'held'
         returning r.user_id as account_id, r.campaign_id, r.decided_at as at
+        """;
+
+    // Another account was paid for the same address.
+    private const string RejectSql =
+        """
+        with rejected as (
+            update code_redemptions r set state = 'rejected', released = true, decided_by = 'claim_taken'
+            where r.campaign_id = @Campaign::bigint and r.user_id = @Account::text
+            returning r.code_id
+        ),
+        released as (
+            update codes c set redeemed = c.redeemed - 1 from rejected e where c.id = e.code_id
+        )
+        insert into audit_logs (timestamp, user_id, action, result, resource_type, resource_id, metadata)
+        select @Now::timestamptz, @Account, 'code.reject', 'success', 'user_credits', @Account, jsonb_build_object(
+            'grant', 'code:' || e.code_id, 'released', true, 'reason', 'claim_taken')
+        from rejected e
         """;
 
     // The place is given back at most once: a state is left once.
@@ -90,11 +109,31 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
                 BookingStore.Time("At", endsFrom),
             ],
             cancellationToken);
-        NewGrant[] grants = [
-            .. from redemption in held
-               join payment in paid on (redemption.AccountId, redemption.CampaignId) equals (payment.AccountId, payment.CampaignId)
-               select RedemptionStore.GrantOf(redemption.AccountId, redemption.CodeId, redemption.Terms, payment.At)];
-        if (grants.Length > 0)
+        List<NewGrant> grants = [];
+        foreach (var (redemption, at) in from redemption in held
+                 join payment in paid on (redemption.AccountId, redemption.CampaignId) equals (payment.AccountId, payment.CampaignId)
+                 select (redemption, payment.At))
+        {
+            // Campaigns of two realms may have one name: each counts addresses for itself.
+            if (redemption.Claim is not { } claim || await ClaimStore.TakeAsync(
+                connection, new AskedClaim(claim, $"{RedemptionStore.KeyPrefix}{redemption.CampaignId}"), redemption.AccountId, now,
+                cancellationToken))
+            {
+                grants.Add(RedemptionStore.GrantOf(redemption.AccountId, redemption.CodeId, redemption.Terms, at));
+                continue;
+            }
+
+            await connection.QueryPreparedAsync<int>(
+                RejectSql,
+                [
+                    new("Campaign", NpgsqlDbType.Bigint) { Value = redemption.CampaignId },
+                    new("Account", NpgsqlDbType.Text) { Value = redemption.AccountId },
+                    BookingStore.Time("Now", now),
+                ],
+                cancellationToken);
+        }
+
+        if (grants.Count > 0)
             await GrantStore.GiveAsync(connection, grants, now, cancellationToken);
     }
 
@@ -129,8 +168,15 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
 
 /// <summary>A redemption that waits.</summary>
 internal sealed record HeldRedemption(
-    string AccountId, long CampaignId, Guid CodeId, string Campaign, decimal Credits, TimeSpan? ExpiresAfter)
+    string Realm, string KeycloakId, string AccountId, long CampaignId, Guid CodeId, string Campaign, decimal Credits,
+    TimeSpan? ExpiresAfter, string OnceText)
 {
+    /// <summary>For what the campaign pays once.</summary>
+    public OncePer Once => Enum.Parse<OncePer>(OnceText, ignoreCase: true);
+
+    /// <summary>What stands for the address; null where each account is paid.</summary>
+    public Claim? Claim { get; init; }
+
     public CodeTerms Terms => new(CampaignId, Campaign, Credits, ExpiresAfter);
 }
 
