@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Configuration.Logs;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -10,10 +12,16 @@ using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Benchmarks;
 
-/// <summary>What a line about a user costs, written and not, and what it costs to read settings that can change.</summary>
+/// <summary>What a line about a user costs, written and not, what a measured value costs, and what it costs to read settings.</summary>
 internal static partial class LineBenchmark
 {
     private const string Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+    private static readonly KeyValuePair<string, object?>[] Tags =
+    [
+        new("http.request.method", "GET"), new("url.scheme", "http"), new("network.protocol.version", "1.1"),
+        new("http.response.status_code", 200), new("http.route", "/api/v1/credits/balance"),
+    ];
 
     public static async Task<IReadOnlyList<Result>> RunAsync(int rounds)
     {
@@ -29,6 +37,10 @@ internal static partial class LineBenchmark
         var logger = app.Services.GetRequiredService<ILogger<GrantPolicy>>();
         var policy = app.Services.GetRequiredService<Hot<GrantPolicy>>();
         var options = app.Services.GetRequiredService<IOptions<ProvisioningOptions>>();
+        var meters = app.Services.GetRequiredService<IMeterFactory>();
+        using var listening = app.Services.GetRequiredService<MetricsCollector>();
+        var durations = meters.Create("Microsoft.AspNetCore.Hosting").CreateHistogram<double>("bench.durations");
+        var counter = meters.Create("Microsoft.AspNetCore.Hosting").CreateCounter<long>("bench.requests");
         var shown = Console.Out;
         Console.SetOut(TextWriter.Null);
         try
@@ -39,8 +51,13 @@ internal static partial class LineBenchmark
             var guard = Best(rounds * 20, () => _ = logger.IsEnabled(LogLevel.Debug));
             var hot = Best(rounds * 20, () => _ = policy.Current.Tiers);
             var fixedAtStart = Best(rounds * 20, () => _ = options.Value.Tiers);
+            var measured = Best(rounds * 5, () => durations.Record(0.01, Tags));
+            var labels = Best(rounds * 5, () => _ = PrometheusText.Labels(Tags));
+            var counted = Best(rounds * 5, () => counter.Add(1));
             return
             [
+                Compare("a duration with five tags, as of each request", measured, "a count without tags", counted),
+                Compare("the text of its labels, once a series", labels, "a count without tags", counted),
                 Compare("a line about a user, with its fields", about, "the same line without them", line),
                 Compare("a line about a user below its level", off, "the question whether the level is on", guard),
                 Compare("hot settings read for a decision", hot, "options of the start", fixedAtStart),

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
 
@@ -31,11 +32,11 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
             // Another host of the same process has meters of the same names, made by another factory.
             var isOfThisHost = instrument.Meter.Scope is null || ReferenceEquals(instrument.Meter.Scope, meters);
             if (isOfThisHost && Meters.Contains(instrument.Meter.Name) && !LeftOut.Contains(instrument.Name))
-                self.EnableMeasurementEvents(instrument);
+                self.EnableMeasurementEvents(instrument, new KnownTags());
         };
-        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Record(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Record(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, known) => Record(instrument, value, tags, known));
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, known) => Record(instrument, value, tags, known));
+        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, known) => Record(instrument, value, tags, known));
         _listener.Start();
     }
 
@@ -81,11 +82,37 @@ internal sealed class MetricsCollector : IHostedService, IDisposable
         }
     }
 
-    private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-        Find(instrument, tags).Record(value);
+    private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? known)
+    {
+        // Series of observable instruments come and go with each collection.
+        if (instrument.IsObservable || known is not KnownTags seen)
+        {
+            Find(instrument, tags).Record(value);
+            return;
+        }
+
+        if (!seen.TryGet(tags, out var series))
+        {
+            series = Find(instrument, tags);
+            seen.Add(tags, series);
+        }
+
+        series.Record(value);
+    }
 
     private Series Find(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
         _series.GetOrAdd((instrument, PrometheusText.Labels(tags)), static key => new Series(key.Instrument));
+
+    /// <summary>The series of one instrument by the tags as they are given: a request is not worth the text of its labels.</summary>
+    private sealed class KnownTags
+    {
+        private readonly ConcurrentDictionary<KeyValuePair<string, object?>[], Series> _series = new(TagsComparer.Instance);
+
+        public bool TryGet(ReadOnlySpan<KeyValuePair<string, object?>> tags, [NotNullWhen(true)] out Series? series) =>
+            _series.GetAlternateLookup<ReadOnlySpan<KeyValuePair<string, object?>>>().TryGetValue(tags, out series);
+
+        public void Add(ReadOnlySpan<KeyValuePair<string, object?>> tags, Series series) => _series.TryAdd(tags.ToArray(), series);
+    }
 
     private sealed class Series
     {
