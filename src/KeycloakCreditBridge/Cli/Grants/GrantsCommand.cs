@@ -105,7 +105,7 @@ internal static class GrantsCommand
     }
 
     // Keys of allocations have 39 characters, and sources are free text: where a line would break, keys stand below and sources are cut.
-    private static IEnumerable<string> Table(IReadOnlyList<GivenGrant> grants)
+    private static IEnumerable<string> Table(List<GivenGrant> grants)
     {
         string[] wide = [.. Printable.Columns([ColumnHeads, .. grants.Select(Row)])];
         if (Array.TrueForAll(wide, line => line.Length <= Width))
