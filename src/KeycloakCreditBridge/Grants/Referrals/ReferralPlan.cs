@@ -45,6 +45,7 @@ internal static class ReferralPlan
             return now >= until ? ReferralStep.To(ReferralState.Expired) : ReferralStep.Wait(Earlier(until, now + Later));
         if (users is null)
             return ReferralStep.AskKeycloak;
+        var isChecked = users.Referrer is not null;
         if (users.HaveSameInbox)
             return ReferralStep.To(ReferralState.Refused, ReferralReasons.SameInbox);
         if (!facts.IsChecked && users.Referrer is { IsVerified: false })
@@ -54,7 +55,7 @@ internal static class ReferralPlan
             return ReferralStep.To(ReferralState.Pending);
         return now >= until
             ? ReferralStep.To(ReferralState.Expired)
-            : ReferralStep.Wait(Earlier(until, now + (isMet ? Soon : Later))) with { Checks = users is { Referrer: not null } };
+            : ReferralStep.Wait(Earlier(until, now + (isMet ? Soon : Later))) with { Checks = isChecked };
     }
 
     private static ReferralStep Settling(
