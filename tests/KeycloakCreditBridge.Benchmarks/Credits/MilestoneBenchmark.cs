@@ -13,7 +13,6 @@ namespace KeycloakCreditBridge.Benchmarks.Credits;
 internal static partial class MilestoneBenchmark
 {
     private const int Clients = 4;
-    private const int Accounts = 1_000;
 
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, TimeSpan duration, int turns)
     {
@@ -39,7 +38,7 @@ internal static partial class MilestoneBenchmark
                 var isNoted = turn % 4 is 0 or 3;
                 var before = processors.Postgres;
                 var rate = await Pgbench.RunAsync(database, isNoted ? with : without, Clients, duration);
-                await processors.SettleAsync(database);
+                await ProcessorTime.SettleAsync(database);
                 (isNoted ? noted : plain).Add((processors.Postgres - before) / (rate * duration.TotalSeconds) * 1e6);
             }
 

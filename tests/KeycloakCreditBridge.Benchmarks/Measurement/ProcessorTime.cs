@@ -24,7 +24,7 @@ internal sealed class ProcessorTime
                 stat => stat.Length > 0 && (int)Field(stat, 4) == _postmaster).Sum(stat => Used(stat, withEnded: false))) / TicksPerSecond;
 
     /// <summary>Waits until sessions that end are counted as ended: between the two they are counted nowhere.</summary>
-    public async Task SettleAsync(BenchmarkDatabase database)
+    public static async Task SettleAsync(BenchmarkDatabase database)
     {
         while (await database.ScalarAsync<long>("select count(*) from pg_stat_activity where application_name = 'pgbench'") > 0)
             await Task.Delay(TimeSpan.FromMilliseconds(20));

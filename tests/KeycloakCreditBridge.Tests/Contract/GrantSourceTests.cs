@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
-using KeycloakCreditBridge.Tests.Contract.Ways.Arrivals;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Contract;

@@ -22,12 +22,13 @@ internal sealed class KeycloakEvents(AdminTransport transport, CapabilityProbe c
         ReadAsync(_adminEvents, realm, query, cancellationToken);
 
     /// <summary>The stored event of a user's registration; null where the realm stores none.</summary>
-    public async Task<UserEvent?> FindRegistrationAsync(string realm, string userId, CancellationToken cancellationToken) =>
-        (await transport.ReadAsync(
-            realm,
-            new AdminRequest(
-                "events", AdminRequest.ViewEvents, $"?type=REGISTER&user={Uri.EscapeDataString(userId)}&max=1"),
-            EventJson.Default.IReadOnlyListUserEvent, cancellationToken)).FirstOrDefault();
+    public async Task<UserEvent?> FindRegistrationAsync(string realm, string userId, CancellationToken cancellationToken)
+    {
+        var query = $"?type=REGISTER&user={Uri.EscapeDataString(userId)}&max=1";
+        var found = await transport.ReadAsync(
+            realm, new AdminRequest("events", AdminRequest.ViewEvents, query), EventJson.Default.IReadOnlyListUserEvent, cancellationToken);
+        return found is [var first, ..] ? first : null;
+    }
 
     /// <summary>What the realm stores.</summary>
     public Task<EventsConfig> GetConfigAsync(string realm, CancellationToken cancellationToken) => transport.ReadAsync(

@@ -14,10 +14,6 @@ namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 /// <summary>The same for what came to the bridge later: grants, deliveries, analytics, settings that change while it runs.</summary>
 public sealed class FeatureAlertTests(PostgresFixture postgres)
 {
-    private const string Refuse =
-        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no row of this kind' using errcode = "
-        + "'check_violation'; end $$; create trigger refuse before insert on {0} for each row execute function refuse();";
-
     private static readonly TimeSpan Minutes = TimeSpan.FromMinutes(10);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -117,7 +113,7 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
         await Eventually.TrueAsync(
             async () => await database.ScalarAsync<int>("select count(*)::int from deliveries") == 1, "its delivery has a row");
 
-        await database.ExecuteAsync(string.Format(null, Refuse, "deliveries"));
+        await database.ExecuteAsync(Refuse("deliveries"));
         Assert.Equal(HttpStatusCode.NoContent, await watched.DeliverAsync(user));
         var during = await watched.AfterAsync(
             page => Sum(page, "bridge_deliveries_not_recorded_total") == 1 && Sum(page, "bridge_hints_waiting") == 0,
@@ -137,7 +133,7 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
         await using var watched = await StartAsync(database.ConnectionString, ("Hints:MaxAttempts", "1"));
         var before = await watched.ScrapeAsync();
 
-        await database.ExecuteAsync(string.Format(null, Refuse, "user_credits"));
+        await database.ExecuteAsync(Refuse("user_credits"));
         for (var number = 0; number < 5; number++)
             await watched.DeliverAsync(await watched.Keycloak.CreateAsync($"user-{number}"));
         await watched.AfterAsync(page => Sum(page, "bridge_hints_dead") == 5, "all hints are dead");
@@ -177,4 +173,8 @@ public sealed class FeatureAlertTests(PostgresFixture postgres)
         await Eventually.TrueAsync(async () => Sum(page = await fixture.GetAsync("metrics"), gauge) == value, $"{gauge} is {value}");
         return page;
     }
+
+    private static string Refuse(string table) =>
+        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no row of this kind' using errcode = "
+        + $"'check_violation'; end $$; create trigger refuse before insert on {table} for each row execute function refuse();";
 }

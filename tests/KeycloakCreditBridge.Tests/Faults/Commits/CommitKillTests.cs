@@ -89,11 +89,16 @@ public sealed class CommitKillTests(PostgresFixture postgres) : EndingAccount(po
         await using var killed = path is null
             ? BridgeProcess.Launch(url, settings)
             : await BridgeProcess.StartAsync(url, settings);
-        var sending = path is null ? null : http.PostAsJsonAsync(path, body, Token);
-        await trap.Sprung.WaitAsync(Patience, Token);
-        await killed.KillAsync();
-        if (sending is not null)
-            await Assert.ThrowsAsync<HttpRequestException>(() => sending);
+        var killing = KillAsync();
+        if (path is not null)
+            await Assert.ThrowsAsync<HttpRequestException>(() => http.PostAsJsonAsync(path, body, Token));
+        await killing;
+
+        async Task KillAsync()
+        {
+            await trap.Sprung.WaitAsync(Patience, Token);
+            await killed.KillAsync();
+        }
     }
 
     private Task<int> AuditedAsync(string action) => Fixture.Database.ScalarAsync<int>(

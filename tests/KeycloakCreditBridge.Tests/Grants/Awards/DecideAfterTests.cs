@@ -1,7 +1,6 @@
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Provisioning.Awards;
-using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 

@@ -1,6 +1,5 @@
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Policy.Settings;
-using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 

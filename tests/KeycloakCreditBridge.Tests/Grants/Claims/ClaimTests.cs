@@ -2,7 +2,6 @@ using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Provisioning.Policy;
-using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 

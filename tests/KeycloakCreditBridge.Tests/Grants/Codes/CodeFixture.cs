@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Net;
 using KeycloakCreditBridge.Grants;
-using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Codes;
 using KeycloakCreditBridge.Grants.Codes.Campaigns;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
@@ -9,7 +8,6 @@ using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Tests.Storage;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Grants.Codes;
 

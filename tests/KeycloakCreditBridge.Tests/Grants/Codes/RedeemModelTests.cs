@@ -1,6 +1,5 @@
 using CsCheck;
 using KeycloakCreditBridge.Grants.Codes.Campaigns;
-using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;

@@ -178,6 +178,6 @@ internal sealed class ReferralFixture : IAsyncDisposable
             ? new ReferralUser(user.IsVerified, user.Inbox) { Claim = Keys.Of(OncePer.Inbox, user.Inbox) }
             : null;
 
-    private Task BookAsync(string id, decimal amount, string type, string by) =>
+    private Task<int> BookAsync(string id, decimal amount, string type, string by) =>
         Database.ExecuteAsync(BookSql, new { Id = id, Amount = amount, Type = type, By = by, At = Time.GetUtcNow() });
 }
