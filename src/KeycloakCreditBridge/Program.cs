@@ -35,8 +35,10 @@ internal static class Program
     /// <param name="configurationArgs">Settings as `--Section:Key=value`.</param>
     internal static WebApplicationBuilder Compose(string[] configurationArgs)
     {
+        // The framework would watch files that AddReload reads itself, and take one of the few inotify instances of a user for it.
+        string[] args = ["--hostBuilder:reloadConfigOnChange=false", .. configurationArgs];
         var builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { Args = configurationArgs, ContentRootPath = AppContext.BaseDirectory });
+            new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddProblemDetails();
         builder.Services.Configure<ExceptionHandlerOptions>(handler =>

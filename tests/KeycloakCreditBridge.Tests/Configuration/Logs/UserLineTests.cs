@@ -88,6 +88,9 @@ public sealed partial class UserLineTests(PostgresFixture postgres)
         await fixture.Database.ExecuteAsync(Refusing.Replace("@User", $"'{read}'", StringComparison.Ordinal));
         await SeenAsync("period", read, 901);
 
+        // A bridge that runs may open the account before the command reads its user.
+        await fixture.Bridge.SignalAsync("TERM");
+        await fixture.Bridge.EndAsync();
         var odd = fixture.AddUser(plan: "no-such-tier");
         var (_, _, error) = await CommandProcess.RunAsync(fixture.Settings, "backfill", "--realm", "demo", "--user", odd);
         Assert.Contains(Lines(error, format), line => line.Id == 408 && line.User == odd && line.IsWhole);
