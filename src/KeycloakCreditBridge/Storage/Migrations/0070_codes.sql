@@ -1,4 +1,5 @@
--- What a set of codes pays, to whom and until when. It never changes: what was promised with a code stays.
+-- Campaigns: the credits that a set of codes pays, the users who may redeem them, and the time. A campaign never changes, so what was
+-- promised with a code stays.
 create table code_campaigns (
     id bigint generated always as identity primary key,
     realm text collate "C" not null,
@@ -36,8 +37,8 @@ create table codes (
 
 create index codes_of_campaign on codes (campaign_id);
 
--- Which account took a place of which code, once in a campaign. A place that is held waits for what the campaign requires; `released`
--- tells that the place was given back.
+-- Redemptions: the place that an account took of a code, once in a campaign. A place that is held waits for what the campaign requires;
+-- `released` tells that the place was given back.
 create table code_redemptions (
     campaign_id bigint not null references code_campaigns,
     user_id text collate "C" not null,

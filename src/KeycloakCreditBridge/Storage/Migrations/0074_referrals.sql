@@ -11,7 +11,8 @@ create table referrers (
     places integer not null check (places >= 0)
 );
 
--- Who brought whom. A referee has one referral that counts, and refused ones beside it. No names and addresses stand here.
+-- Referrals: a referrer and the new user, the referee. A referee has one referral that counts, and refused ones beside it. No names and
+-- addresses stand here.
 create table referrals (
     id uuid primary key default gen_random_uuid(),
     referrer text collate "C" not null,
