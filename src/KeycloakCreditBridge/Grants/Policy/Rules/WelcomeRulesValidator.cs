@@ -60,7 +60,8 @@ internal static class WelcomeRulesValidator
             yield return $"{at}:Budget:Credits {limit}";
     }
 
-    private static IEnumerable<string> WhenProblems(string at, RuleWhenOptions when)
+    /// <summary>What is wrong with conditions.</summary>
+    public static IEnumerable<string> WhenProblems(string at, RuleWhenOptions when)
     {
         if (when is { Group: "", Role: "", IdentityProvider: "", EmailDomain: "", EmailDomainFile: "", Attribute: "", Source: "", Utm: "",
             Organization: "", Client: "", Invite: "" })
