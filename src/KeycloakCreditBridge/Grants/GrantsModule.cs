@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes;
+using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Grants.Lots;
@@ -49,6 +50,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<ReferralReversal>();
         builder.Services.AddSingleton<ReferralListStore>();
         builder.AddCodes();
+        builder.AddExperiments();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();
         builder.Services.AddSingleton<LedgerCheckStore>();

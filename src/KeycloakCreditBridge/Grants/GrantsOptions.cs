@@ -42,6 +42,10 @@ internal sealed class GrantsOptions
     [Hot]
     public Dictionary<string, TaskOptions> Tasks { get; set; } = new(StringComparer.Ordinal);
 
+    /// <summary>Comparisons of welcome credits, by name.</summary>
+    [Hot]
+    public Dictionary<string, ExperimentOptions> Experiments { get; set; } = new(StringComparer.Ordinal);
+
     /// <summary>Credits for users who bring others, and for those; null for none.</summary>
     [Hot]
     public ReferralOptions? Referrals { get; set; }
@@ -57,6 +61,8 @@ internal sealed class GrantsOptions
     public bool HasEnds => Opening.ExpiresAfter is not null || Period.ExpiresAfter is not null
         || Realms.Values.Select(realm => realm.Welcome).Append(Welcome).Any(welcome => welcome?.HasEnds == true)
         || Realms.Values.SelectMany(realm => realm.Tasks ?? []).Concat(Tasks).Any(task => task.Value.ExpiresAfter is not null)
+        || Realms.Values.SelectMany(realm => realm.Experiments ?? []).Concat(Experiments)
+            .Any(experiment => experiment.Value.Arms.Exists(arm => arm.ExpiresAfter is not null))
         || Realms.Values.Select(realm => realm.Referrals).Append(Referrals).Any(referrals => referrals?.ExpiresAfter is not null);
 }
 

@@ -32,7 +32,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions', 'referral_codes', 'referrals', 'referrers', 'code_campaigns', 'codes', 'code_redemptions', 'code_failures',
-                'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits', 'analytics_expiries',
+                'experiments', 'experiment_assignments', 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits', 'analytics_expiries',
                 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
@@ -40,7 +40,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['user_credits', 'keycloak_users', 'user_hints', 'leases', 'poll_cursors', 'reconcile_runs', 'usage_batches',
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
                 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations', 'referrals', 'referrers',
-                'grant_claims', 'codes', 'code_redemptions', 'code_failures', 'analytics_state']) as t (relation)
+                'grant_claims', 'codes', 'code_redemptions', 'code_failures', 'experiments', 'experiment_assignments',
+                'analytics_state']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',

@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Credits.Tiers;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Claims;
+using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
@@ -26,6 +27,7 @@ internal sealed class AccountFixture : IAsyncDisposable
     private readonly TierCatalogue _tiers;
     private readonly IOptions<ProvisioningOptions> _options;
     private readonly PolicyActivation _activation;
+    private readonly ExperimentRuns _experiments;
     private int _seconds;
 
     private AccountFixture(TestDatabase database, ProvisioningOptions options, GrantsOptions grants, string[] realms)
@@ -33,6 +35,8 @@ internal sealed class AccountFixture : IAsyncDisposable
         (Database, _options) = (database, Options.Create(options));
         _activation = new PolicyActivation(
             new PolicyStore(database.DataSource), TimeProvider.System, NullLogger<PolicyActivation>.Instance);
+        _experiments = new ExperimentRuns(
+            new ExperimentStore(database.DataSource), new FrozenExperiments(), TimeProvider.System, NullLogger<ExperimentRuns>.Instance);
         _tiers = new TierCatalogue(Options.Create(options));
         _policy = new GrantPolicy(
             Options.Create(options),
@@ -79,8 +83,8 @@ internal sealed class AccountFixture : IAsyncDisposable
 
     public DateTimeOffset NextReading() => Start.AddSeconds(Interlocked.Increment(ref _seconds));
 
-    public DesiredState Evaluate(Subject subject, DateTimeOffset? readAt = null) =>
-        _policy.Evaluate(subject, readAt ?? NextReading(), HintSources.Webhook);
+    public DesiredState Evaluate(Subject subject, DateTimeOffset? readAt = null, string source = HintSources.Webhook) =>
+        _policy.Evaluate(subject, readAt ?? NextReading(), source);
 
     public DesiredState EvaluateDeleted(string id, string realm = Realm) =>
         _policy.EvaluateDeleted(realm, id, NextReading(), HintSources.Webhook);
@@ -94,7 +98,8 @@ internal sealed class AccountFixture : IAsyncDisposable
     public Task<ConvergeResult> ConvergeAsync(params DesiredState[] states) =>
         new Provisioner(
             new AccountStore(Database.DataSource), new RenameStore(Database.DataSource), NewMetrics(), TimeProvider.System,
-            NullLogger<Provisioner>.Instance, new GrantPlanner(new AccountFactsStore(Database.DataSource), _activation))
+            NullLogger<Provisioner>.Instance, new GrantPlanner(
+                new AccountFactsStore(Database.DataSource), _activation, experiments: _experiments))
             .ConvergeAsync(states, Token);
 
     /// <summary>The same under other rules, as after a restart.</summary>

@@ -34,7 +34,13 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 where c.first_spend_at is not null and t.user_id = c.user_id and t.transaction_type = 'usage' and t.amount < 0
                     and t.metadata ->> 'by' is distinct from c.keycloak_id) then c.first_spend_at end as first_usage_at,
             case when c.withheld_credits is not null then (
-                select to_jsonb(a)::text from attributions a where a.user_id = c.user_id) end as attribution
+                select to_jsonb(a)::text from attributions a where a.user_id = c.user_id) end as attribution,
+            coalesce(c.source, 'adoption') in ('adoption', 'backfill') as opened_by_hand,
+            case when c.withheld_credits is not null then (
+                select to_jsonb(x)::text from (
+                    select a.experiment, a.version, a.arm, a.bucket, a.credits, a.expires_after
+                    from experiment_assignments a where a.realm = c.realm and a.keycloak_id = c.keycloak_id
+                    order by a.assigned_at, a.experiment limit 1) x) end as arm
         """;
 
     // What earlier steps of the welcome came to, pro-rating too, of accounts that the welcome concerns.
@@ -117,6 +123,8 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
             Taken = (row.Taken ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(claim => claim.Split(' '))
                 .Select(parts => (parts[0] == ClaimKinds.Email ? OncePer.Email : OncePer.Inbox, parts[1])).ToHashSet(),
             FirstUsageAt = row.FirstUsageAt,
+            IsOpenedByHand = row.OpenedByHand,
+            Arm = row.Arm is { } arm ? JsonSerializer.Deserialize(arm, AttributionJson.Default.StoredArm)!.ToArm() : null,
             Attribution = row.Attribution is { } claim ? JsonSerializer.Deserialize(claim, AttributionJson.Default.Attribution) : null,
             Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
             Reported = evidence["reported"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
@@ -128,9 +136,21 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
 
     private sealed record FactsRow(
         string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
-        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, string? Tier, decimal? Welcomed, string? Taken);
+        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, bool OpenedByHand,
+        string? Arm, string? Tier, decimal? Welcomed, string? Taken);
+}
+
+/// <summary>An assignment as the record has it.</summary>
+/// <param name="ExpiresAfter">Seconds.</param>
+internal sealed record StoredArm(
+    string Experiment, int Version, string Arm, int Bucket, decimal Credits,
+    [property: JsonPropertyName("expires_after")] double? ExpiresAfter)
+{
+    public WelcomeArm ToArm() => new(
+        Experiment, Version, Arm, Bucket, Credits, ExpiresAfter is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(Attribution))]
+[JsonSerializable(typeof(StoredArm))]
 internal sealed partial class AttributionJson : JsonSerializerContext;

@@ -139,7 +139,7 @@ audited as (
     where p.claim_hash is not null and (p.user_id, p.grant_key) not in (select g.user_id, g.grant_key from paid g)
 )
 select p.realm, p.keycloak_id, p.user_id as account_id, p.grant_key as key, p.policy, p.amount as credits,
-    coalesce(p.to_tier, p.tier) as tier, p.balance_after as balance, p.exhausted
+    coalesce(p.to_tier, p.tier) as tier, p.balance_after as balance, p.exhausted, p.rule
 from paid p
 where (select count(*) from booked) = (select count(*) from paid) or credit_overtaken()
 order by p.user_id collate "C", p.grant_key collate "C"

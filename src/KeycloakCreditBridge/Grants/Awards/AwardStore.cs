@@ -110,4 +110,4 @@ internal sealed record Award(
 /// <summary>A grant that was given.</summary>
 internal sealed record AwardedGrant(
     string Realm, string KeycloakId, string AccountId, string Key, string Policy, decimal Credits, string Tier, decimal Balance,
-    string? Exhausted);
+    string? Exhausted, string? Rule);

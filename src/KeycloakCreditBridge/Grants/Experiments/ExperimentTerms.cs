@@ -51,6 +51,10 @@ internal sealed class ExperimentTerms
     /// <summary>What never changes while it runs, as JSON.</summary>
     public string Definition { get; }
 
+    /// <summary>All experiments of a realm, by their begin.</summary>
+    public static IReadOnlyList<ExperimentTerms> Of(IReadOnlyDictionary<string, ExperimentOptions> experiments, InviteLinks? invites) =>
+        [.. experiments.Select(item => new ExperimentTerms(item.Key, item.Value, invites)).OrderBy(terms => terms.From)];
+
     /// <summary>Reads an instant, UTC where it has no offset; null where it is none.</summary>
     public static DateTimeOffset? InstantOf(string text) =>
         DateTimeOffset.TryParse(

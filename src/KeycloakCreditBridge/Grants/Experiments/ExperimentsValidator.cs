@@ -76,8 +76,8 @@ internal static partial class ExperimentsValidator
                 yield return $"{at}:Credits is missing: give the welcome credits of this arm.";
             else if (GrantAmount.ProblemWith(credits) is { } amount)
                 yield return $"{at}:Credits {amount}";
-            else if (credits < welcome?.Before)
-                yield return Text($"{at}:Credits is {credits}, less than Grants:Welcome:Before ({welcome.Before}): choose at least that.");
+            else if (credits <= welcome?.Before)
+                yield return Text($"{at}:Credits is {credits}, no more than Grants:Welcome:Before ({welcome.Before}): choose more.");
             if (GrantsOptionsValidator.ProblemWith(arm.ExpiresAfter) is { } end)
                 yield return $"{at}:ExpiresAfter {end}";
         }

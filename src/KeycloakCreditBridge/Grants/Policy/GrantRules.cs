@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Grants.Claims;
+using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Rules;
 using KeycloakCreditBridge.Grants.Policy.Settings;
@@ -11,12 +12,14 @@ namespace KeycloakCreditBridge.Grants.Policy;
 internal sealed class GrantRules(IOptions<GrantsOptions> options)
 {
     private readonly RealmPolicies _common = new(
-        options.Value.Welcome, options.Value.Tasks, new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter);
+        options.Value.Welcome, options.Value.Tasks, new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter,
+        ExperimentTerms.Of(options.Value.Experiments, new(options.Value.InviteKey)));
 
     private readonly Dictionary<string, RealmPolicies> _realms = options.Value.Realms.ToDictionary(
         realm => realm.Key,
         realm => new RealmPolicies(realm.Value.Welcome ?? options.Value.Welcome, realm.Value.Tasks ?? options.Value.Tasks,
-            new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter),
+            new(options.Value.InviteKey), options.Value.Opening.ExpiresAfter,
+            ExperimentTerms.Of(realm.Value.Experiments ?? options.Value.Experiments, new(options.Value.InviteKey))),
         StringComparer.Ordinal);
 
     /// <summary>The policies of a realm; null where none is configured.</summary>
@@ -25,10 +28,15 @@ internal sealed class GrantRules(IOptions<GrantsOptions> options)
 
 /// <summary>What a realm's users can be given.</summary>
 internal sealed class RealmPolicies(
-    WelcomeOptions? welcome, IReadOnlyDictionary<string, TaskOptions> tasks, InviteLinks? invites = null, TimeSpan? opening = null)
+    WelcomeOptions? welcome, IReadOnlyDictionary<string, TaskOptions> tasks, InviteLinks? invites = null, TimeSpan? opening = null,
+    IReadOnlyList<ExperimentTerms>? experiments = null)
 {
     /// <summary>Null where the opening grant is as `Provisioning` says.</summary>
-    public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(welcome, invites, opening);
+    public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(
+        welcome, invites, opening, [.. (experiments ?? []).Select(experiment => experiment.Who).OfType<WelcomeRule>()]);
+
+    /// <summary>What compares welcome credits, by its begin.</summary>
+    public IReadOnlyList<ExperimentTerms> Experiments { get; } = experiments ?? [];
 
     public IReadOnlyList<TaskTerms> Tasks { get; } = [.. tasks.Select(task => new TaskTerms(task.Key, task.Value))];
 
@@ -57,7 +65,7 @@ internal sealed class RealmPolicies(
     /// <param name="facts">The facts of the account; null where there is none.</param>
     public NeededEvidence NeededFor(AccountFacts? facts)
     {
-        var rules = Welcome?.Rules ?? [];
+        var rules = Welcome?.Asked ?? [];
         if (facts is { Withheld: null })
             rules = TopsUp(facts) ? rules : [];
         var open = Tasks.Where(task => facts is null || TaskPlan.IsOpen(task, facts)).ToList();

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Policy.Rules;
 using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Grants.Policy.Tasks;
@@ -25,7 +26,10 @@ internal sealed class PolicyOptionsValidator(IConfiguration configuration) : IVa
         .. InviteProblems(options),
         .. AllWelcomeProblems("Welcome", options.Welcome),
         .. TaskOptionsValidator.Problems("Tasks", options.Tasks),
+        .. ExperimentsValidator.Problems("Experiments", options.Experiments, options.Welcome),
         .. options.Realms.SelectMany(realm => RealmProblems(realm.Key, realm.Value)),
+        .. options.Realms.Where(realm => realm.Value.Experiments is not null).SelectMany(realm => ExperimentsValidator.Problems(
+            $"Realms:{realm.Key}:Experiments", realm.Value.Experiments!, realm.Value.Welcome ?? options.Welcome)),
     ];
 
     private static IEnumerable<string> InviteProblems(GrantsOptions options)

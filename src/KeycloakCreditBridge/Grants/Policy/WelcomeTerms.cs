@@ -9,10 +9,17 @@ using KeycloakCreditBridge.Grants.Policy.Settings;
 namespace KeycloakCreditBridge.Grants.Policy;
 
 /// <summary>The welcome of a realm as it is configured.</summary>
-internal sealed class WelcomeTerms(WelcomeOptions options, InviteLinks? invites = null, TimeSpan? opening = null)
+/// <param name="options">As configured.</param>
+/// <param name="invites">Tells invitations of our own; null where there are none.</param>
+/// <param name="opening">How long an opening grant lasts where the welcome does not say it.</param>
+/// <param name="others">Rules that others than the welcome itself ask, such as experiments for whom they are.</param>
+internal sealed class WelcomeTerms(
+    WelcomeOptions options, InviteLinks? invites = null, TimeSpan? opening = null, IReadOnlyList<WelcomeRule>? others = null)
 {
     /// <summary>Name of the policy, and key of the grant that pays what was withheld.</summary>
     public const string Policy = Requirements.Welcome;
+
+    private IReadOnlyList<WelcomeRule>? _asked;
 
     /// <summary>Stands for the configuration on the grants that it gave.</summary>
     public string Version { get; } =
@@ -22,6 +29,10 @@ internal sealed class WelcomeTerms(WelcomeOptions options, InviteLinks? invites 
     public decimal? Credits { get; } = options.Credits;
 
     public IReadOnlyList<WelcomeRule> Rules { get; } = [.. options.Rules.Select((rule, index) => new WelcomeRule(rule, index, invites))];
+
+    /// <summary>All rules that a user is read for.</summary>
+    public IReadOnlyList<WelcomeRule> Asked =>
+        _asked ??= others is { Count: > 0 } ? [.. Rules, .. others] : Rules;
 
     public IReadOnlyList<string> Requires { get; } = [.. options.Requires];
 
@@ -39,21 +50,31 @@ internal sealed class WelcomeTerms(WelcomeOptions options, InviteLinks? invites 
     /// <summary>What a new account opens with, and what waits.</summary>
     /// <param name="user">The user.</param>
     /// <param name="tierCredits">What the account would open with if there were no policy.</param>
-    public Share ShareOf(GrantUser user, decimal tierCredits)
+    /// <param name="arm">What an experiment says; null without one.</param>
+    public Share ShareOf(GrantUser user, decimal tierCredits, WelcomeArm? arm = null)
     {
-        var all = user.HasMappedTier ? tierCredits : options.Credits ?? tierCredits;
-        var atOnce = Rules.Count > 0 || DecideAfter > TimeSpan.Zero || RequiresOf(user).Any() ? Math.Min(options.Before, all) : all;
+        var all = user.HasMappedTier ? tierCredits : arm?.Credits ?? options.Credits ?? tierCredits;
+        var waits = Asked.Count > 0 || arm?.Arm is not null || DecideAfter > TimeSpan.Zero || RequiresOf(user).Any();
+        var atOnce = waits ? Math.Min(options.Before, all) : all;
         return new Share(atOnce, all - atOnce);
     }
 
     /// <summary>Whether the user was read as fully as the rules need.</summary>
-    public bool CanDecide(GrantUser user) => Rules.All(rule => rule.CanBeAsked(user));
+    public bool CanDecide(GrantUser user) => Asked.All(rule => rule.CanBeAsked(user));
 
     /// <summary>What the welcome comes to, in the order in which budgets are asked; the last choice has none.</summary>
     public IEnumerable<GrantChoice> ChoicesOf(GrantUser user, AccountFacts facts)
     {
+        var (arm, tier) = (facts.Arm, (string?)null);
         foreach (var rule in Rules.Where(rule => rule.Matches(user, facts.Attribution ?? user.Registration?.Attribution)))
         {
+            // What the rule for all others gives is what an experiment compares.
+            if (rule.IsForAll && arm?.Arm is not null)
+            {
+                tier = rule.Tier;
+                break;
+            }
+
             yield return new GrantChoice(
                 rule.Name, Math.Max(rule.Credits - facts.OpenedWith, 0m), rule.Budget, rule.ExpiresAfter ?? ExpiresAfter,
                 user.HasMappedTier ? null : rule.Tier);
@@ -61,7 +82,9 @@ internal sealed class WelcomeTerms(WelcomeOptions options, InviteLinks? invites 
                 yield break;
         }
 
-        yield return new GrantChoice(null, facts.Withheld ?? 0m, null, ExpiresAfter, null);
+        yield return arm?.Arm is not null
+            ? new GrantChoice(arm.Rule, Math.Max(arm.Credits - facts.OpenedWith, 0m), null, arm.ExpiresAfter ?? ExpiresAfter, tier)
+            : new GrantChoice(null, facts.Withheld ?? 0m, null, arm?.ExpiresAfter ?? ExpiresAfter, null);
     }
 
     /// <summary>What a user of an account whose welcome is decided gets more; null where nothing.</summary>

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
+using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
@@ -91,6 +92,8 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         IReadOnlyList<AwardedGrant> given = awards.Count == 0
             ? []
             : await AwardStore.GiveAsync(connection, awards, now, ends?.At, cancellationToken);
+        if (planned.Arms.Count > 0)
+            await AssignmentStore.KeepAsync(connection, ArmsOf(planned, given), now, cancellationToken);
         if (planned.Held.Count > 0)
             await HeldRedemptionStore.PayAsync(connection, planned.Held, now, ends?.At, cancellationToken);
         if (planned.Evidence.Count > 0)
@@ -107,6 +110,20 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
             .. given.Where(grant => grant.Key == WelcomeTerms.Policy).Select(grant => new AccountChange(
                 grant.AccountId, grant.Tier, grant.Balance, Opened: false, Status: null, Welcomed: true, grant.Realm, grant.KeycloakId)),
         ];
+    }
+
+    // A user whose welcome another account's claim refused is in no arm.
+    private static IReadOnlyCollection<AssignedUser> ArmsOf(PlannedBatch planned, IReadOnlyList<AwardedGrant> given)
+    {
+        var paid = given.Where(grant => grant.Key == WelcomeTerms.Policy).ToDictionary(grant => (grant.Realm, grant.KeycloakId));
+        var refused = planned.Awards.Where(award => award is { IsDue: true, Claim: not null, Key: WelcomeTerms.Policy })
+            .Select(award => (award.Realm, award.KeycloakId)).Except(paid.Keys).ToHashSet();
+        return [
+            .. planned.Arms.Where(user => !(user.Arm.IsNew && refused.Contains((user.Realm, user.KeycloakId))))
+                .Select(user => user with
+                {
+                    IsExposed = paid.TryGetValue((user.Realm, user.KeycloakId), out var grant) && grant.Rule == user.Arm.Rule,
+                })];
     }
 
     /// <summary>Books what has ended in the accounts of these users: none that is about to open again or lose its balance is converged

@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
+using KeycloakCreditBridge.Grants.Experiments;
+using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -8,8 +10,11 @@ using KeycloakCreditBridge.Provisioning.Policy;
 namespace KeycloakCreditBridge.Provisioning.Awards;
 
 /// <summary>Asks the plan for each user of a batch what is due, before the batch is converged.</summary>
-internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation activation, HeldCodes? codes = null)
+internal sealed class GrantPlanner(
+    AccountFactsStore facts, PolicyActivation activation, HeldCodes? codes = null, ExperimentRuns? experiments = null)
 {
+    private static readonly Dictionary<string, ExperimentRun> NoRuns = [];
+
     /// <summary>
     /// The batch with what its accounts open with under the policies, and the awards that follow. Where no policy concerns a user of the
     /// batch, it stays as it is and nothing is read.
@@ -31,6 +36,7 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
         List<Award> awards = [];
         List<TaskEvidence> evidence = [];
         List<ScheduledTime> times = [];
+        List<AssignedUser> arms = [];
         foreach (var state in batch)
         {
             if (!Concerns(state))
@@ -40,45 +46,60 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
             }
 
             var active = await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken);
-            var (planned, plan) = known.TryGetValue((state.Realm, state.KeycloakId), out var account)
-                ? Planned(state, account with { Activated = active }, awards)
-                : await OpenedAsync(state, active, awards, cancellationToken);
+            var runs = await RunsAsync(state, cancellationToken);
+            var (planned, plan, arm) = known.TryGetValue((state.Realm, state.KeycloakId), out var account)
+                ? Planned(state, account with { Activated = active }, runs, awards)
+                : await OpenedAsync(state, active, runs, awards, cancellationToken);
             states.Add(planned);
+            if (arm?.Arm is not null)
+                arms.Add(new AssignedUser(state.Realm, state.KeycloakId, state.ReadAt, arm));
             evidence.AddRange(EvidenceOf(state, plan));
             if (plan.DecidesAt is { } decidesAt)
                 times.Add(new ScheduledTime(state.Realm, state.KeycloakId, WelcomeTerms.Policy, decidesAt));
         }
 
-        return new PlannedBatch([.. states], awards, evidence, times);
+        return new PlannedBatch([.. states], awards, evidence, times) { Arms = arms };
     }
+
+    private async ValueTask<IReadOnlyDictionary<string, ExperimentRun>> RunsAsync(
+        DesiredState state, CancellationToken cancellationToken) =>
+        experiments is null || state.Policies!.Experiments.Count == 0
+            ? NoRuns
+            : await experiments.ActiveAsync(state.Realm, state.Policies.Experiments, cancellationToken);
 
     private static bool Concerns(DesiredState state) =>
         state is { Grants: not null, Policies: not null, State: UserState.Account or UserState.Held };
 
-    private static (DesiredState State, PlannedGrants Plan) Planned(DesiredState state, AccountFacts account, List<Award> awards)
+    private static PlannedUser Planned(
+        DesiredState state, AccountFacts account, IReadOnlyDictionary<string, ExperimentRun> runs, List<Award> awards)
     {
-        var plan = GrantPlan.Of(state.Grants!, account, state.Policies!, state.ReadAt);
+        var arm = account.Withheld is null
+            ? null
+            : ExperimentPlan.Of(state.Grants!, account, state.Policies!.Experiments, runs);
+        var plan = GrantPlan.Of(state.Grants!, account with { Arm = arm }, state.Policies!, state.ReadAt);
         if (state.State == UserState.Account)
-            awards.AddRange(plan.Due.Select(due => AwardOf(state, due)));
-        return (WithHint(state, plan), plan);
+            awards.AddRange(plan.Due.Select(due => AwardOf(state, due, arm)));
+        return new(WithHint(state, plan), plan, arm);
     }
 
     // Under a policy the plan decides what waits for an address, and claims it: the converging statement opens with what is given at once.
-    private async Task<(DesiredState State, PlannedGrants Plan)> OpenedAsync(
-        DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, List<Award> awards, CancellationToken cancellationToken)
+    private async Task<PlannedUser> OpenedAsync(
+        DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, IReadOnlyDictionary<string, ExperimentRun> runs,
+        List<Award> awards, CancellationToken cancellationToken)
     {
         var isWelcomed = state.Policies!.Welcome is not null && state.Opening is { Unlimited: false }
             && await activation.IsActiveAsync(state.Realm, WelcomeTerms.Policy, cancellationToken);
-        var (share, plan) = OpeningPlan.Of(state, active, isWelcomed);
-        awards.AddRange(plan.Due.Select(due => AwardOf(state, due) with { Withheld = WithheldOf(due, share) }));
+        var (share, plan, arm) = OpeningPlan.Of(state, active, isWelcomed, runs);
+        awards.AddRange(plan.Due.Select(due => AwardOf(state, due, arm) with { Withheld = WithheldOf(due, share) }));
         awards.AddRange(plan.Offers.Where(offer => offer.Key == WelcomeTerms.Policy)
-            .Select(offer => AwardOf(state, offer) with { Withheld = WithheldOf(offer, share) }));
-        return (WithHint(state, plan) with
+            .Select(offer => AwardOf(state, offer, arm) with { Withheld = WithheldOf(offer, share) }));
+        var opened = WithHint(state, plan) with
         {
             Opening = share is null ? state.Opening : state.Opening! with { Amount = share.AtOnce },
             Claim = share is null ? state.Claim : null,
             AwaitsVerification = share is null && state.AwaitsVerification,
-        }, plan);
+        };
+        return new(opened, plan, arm);
     }
 
     private static decimal WithheldOf(GrantOffer offer, Share? share) => offer.Key == WelcomeTerms.Policy ? share!.Withheld : 0m;
@@ -94,7 +115,7 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
         .. plan.Undone.Select(task => new TaskEvidence(state.Realm, state.KeycloakId, task, state.ReadAt, null)),
     ];
 
-    private static Award AwardOf(DesiredState state, GrantOffer offer)
+    private static Award AwardOf(DesiredState state, GrantOffer offer, WelcomeArm? arm)
     {
         GrantChoice[] choices = offer.Choices.Count > 0
             ? [.. offer.Choices.Select(choice => WithTerms(choice, state.Tiers))]
@@ -104,7 +125,7 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
             state.Realm, state.KeycloakId, state.ReadAt, state.Source, offer.Key, offer.Policy, offer.Version, choices[0], 0m, isDue)
         {
             Others = choices[1..],
-            Evidence = EvidenceOf(state.Grants!),
+            Evidence = EvidenceOf(state.Grants!, offer.Key == WelcomeTerms.Policy ? arm : null),
             Claim = state.Grants!.ClaimOf(OnceOf(state, offer)),
         };
     }
@@ -120,7 +141,14 @@ internal sealed class GrantPlanner(AccountFactsStore facts, PolicyActivation act
             : choice;
 
     // What a person may want to know later, without the address.
-    private static string EvidenceOf(GrantUser user) => $"{{\"email_verified\":{(user.EmailVerified ? "true" : "false")}}}";
+    private static string EvidenceOf(GrantUser user, WelcomeArm? arm) =>
+        $"{{\"email_verified\":{(user.EmailVerified ? "true" : "false")}"
+        + (arm?.Arm is null
+            ? "}"
+            : FormattableString.Invariant(
+                $",\"experiment\":\"{arm.Experiment}\",\"experiment_version\":{arm.Version},\"arm\":\"{arm.Arm}\"}}"));
+
+    private sealed record PlannedUser(DesiredState State, PlannedGrants Plan, WelcomeArm? Arm);
 }
 
 /// <param name="States">The batch as it is to be converged.</param>
@@ -133,8 +161,11 @@ internal sealed record PlannedBatch(
     /// <summary>Redemptions of codes that are paid in the same transaction.</summary>
     public IReadOnlyList<HeldRedemption> Held { get; init; } = [];
 
+    /// <summary>Users of arms of experiments: those that are assigned now, and those whose welcome is not decided yet.</summary>
+    public IReadOnlyList<AssignedUser> Arms { get; init; } = [];
+
     /// <summary>Whether one of these grants has an end.</summary>
     public bool HasEnds => Awards.Any(award => award.HasEnd) || Held.Any(held => held.ExpiresAfter is not null);
 
-    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count + Times.Count > 0;
+    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count + Times.Count + Arms.Count > 0;
 }

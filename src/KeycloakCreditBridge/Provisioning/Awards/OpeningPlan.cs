@@ -1,5 +1,7 @@
+using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Provisioning.Policy;
 
 namespace KeycloakCreditBridge.Provisioning.Awards;
@@ -10,21 +12,30 @@ internal static class OpeningPlan
     /// <param name="state">A user of a realm with policies.</param>
     /// <param name="active">Since when its policies are active.</param>
     /// <param name="isWelcomed">Whether the welcome is.</param>
-    public static OpenedGrants Of(DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, bool isWelcomed)
+    /// <param name="runs">The experiments that run, by key; null to take all as they are configured.</param>
+    public static OpenedGrants Of(
+        DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, bool isWelcomed,
+        IReadOnlyDictionary<string, ExperimentRun>? runs = null)
     {
         var (user, policies) = (state.Grants!, state.Policies!);
-        var share = isWelcomed && policies.Welcome is { } welcome && state.Opening is { Unlimited: false } opening
-            ? welcome.ShareOf(user, opening.Amount)
-            : null;
         // The account is opened after the policies were activated, whatever the clock said when Keycloak was asked.
-        var account = new AccountFacts(active.Values.Append(state.ReadAt).Max(), share?.Withheld, share?.AtOnce ?? 0m)
+        var account = new AccountFacts(active.Values.Append(state.ReadAt).Max(), null)
         {
-            Activated = active,
+            Activated = active, IsOpenedByHand = state.Source == HintSources.Backfill,
         };
-        return new OpenedGrants(share, GrantPlan.Of(user, account, policies, state.ReadAt));
+        if (!isWelcomed || policies.Welcome is not { } welcome || state.Opening is not { Unlimited: false } opening)
+            return new OpenedGrants(null, GrantPlan.Of(user, account, policies, state.ReadAt), null);
+        var arm = ExperimentPlan.Of(user, account with { OpenedAt = state.ReadAt }, policies.Experiments, runs);
+        var share = welcome.ShareOf(user, opening.Amount, arm);
+        return new OpenedGrants(
+            share,
+            GrantPlan.Of(
+                user, account with { Withheld = share.Withheld, OpenedWith = share.AtOnce, Arm = arm }, policies, state.ReadAt),
+            arm);
     }
 }
 
 /// <param name="Share">What the account opens with; null where no welcome decides that.</param>
 /// <param name="Plan">What follows.</param>
-internal sealed record OpenedGrants(Share? Share, PlannedGrants Plan);
+/// <param name="Arm">What an experiment says; null without one.</param>
+internal sealed record OpenedGrants(Share? Share, PlannedGrants Plan, WelcomeArm? Arm);

@@ -90,7 +90,7 @@ internal sealed class GrantPolicy(
     /// <summary>Whether grants of the realm wait for what changes in Keycloak: then a complete run compares each user.</summary>
     public bool WithholdsGrants(string realm) =>
         (WelcomeOf(realm) is { } welcome
-            && (welcome.Waits || welcome.Rules.Count > 0 || RulesOf(realm).CountsAddresses))
+            && (welcome.Waits || welcome.Asked.Count > 0 || RulesOf(realm).CountsAddresses))
         || PoliciesOf(realm)?.Tasks.Any(task => task.IsShownByListing) == true;
 
     private GrantUser? GrantUserOf(Subject subject)

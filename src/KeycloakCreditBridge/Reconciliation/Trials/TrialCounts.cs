@@ -37,7 +37,7 @@ internal sealed class TrialCounts(string realm)
         }
 
         _active ??= policies.Names.ToDictionary(name => name, _ => state.ReadAt, StringComparer.Ordinal);
-        var (share, plan) = OpeningPlan.Of(state, _active, policies.Welcome is not null);
+        var (share, plan, _) = OpeningPlan.Of(state, _active, policies.Welcome is not null);
         Add("signup", null, TrialStates.Due, share?.AtOnce ?? (opening.Unlimited ? 0m : opening.Amount), null);
         foreach (var offer in plan.Due)
             Add(offer.Key, offer.Choices[0].Rule, TrialStates.Due, offer.Credits, offer.Choices[0].Budget?.Credits);

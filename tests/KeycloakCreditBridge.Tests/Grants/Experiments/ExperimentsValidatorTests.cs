@@ -26,7 +26,7 @@ public sealed class ExperimentsValidatorTests
         AssertBegin(
             [
                 "x:Until is 2027-01-02T00:00:00Z, not later than From (2027-01-02)", "x:Arms needs exactly one arm named control",
-                "x:Arms:0:Weight is 1.5: choose more than 0", "x:Arms:0:Credits is 0.5, less than Grants:Welcome:Before (1)",
+                "x:Arms:0:Weight is 1.5: choose more than 0", "x:Arms:0:Credits is 0.5, no more than Grants:Welcome:Before (1)",
                 "x:Arms:1:Name is 'low' a second time", "x:Arms:1:Weight is missing", "x:Arms:1:Credits is missing",
                 "x:Arms:1:ExpiresAfter is 00:01:00", "x:Arms:2:Name is 'A B'", "x:Arms:2:Credits is -1", "x:Version is 0",
                 "x:Coverage is 0: choose more than 0", "x:Metric is 'happiness': choose one of spent_within_14d", "x:Planned is 0",

@@ -1,6 +1,8 @@
 namespace KeycloakCreditBridge.Grants.Experiments.Results;
 
-/// <summary>Whether users came into the arms as their weights say. Where they did not, something is lost, and no result can be trusted.</summary>
+/// <summary>
+/// Whether users came into the arms as their weights say. Where they did not, something is lost, and no result can be trusted.
+/// </summary>
 /// <param name="State">See <see cref="SampleRatios"/>.</param>
 /// <param name="Statistic">How far the counts are from what is expected.</param>
 /// <param name="Probability">Of such counts by chance alone.</param>

@@ -99,6 +99,13 @@ internal sealed record AccountFacts(DateTimeOffset OpenedAt, decimal? Withheld, 
     /// </summary>
     public decimal? Welcomed { get; init; }
 
+    /// <summary>What an experiment says of the welcome; null without one. Stored assignments of undecided welcomes are read with
+    /// the rest.</summary>
+    public WelcomeArm? Arm { get; init; }
+
+    /// <summary>Whether an operator's backfill or an adoption opened the account.</summary>
+    public bool IsOpenedByHand { get; init; }
+
     /// <summary>For what of this user's another account was paid, by policy.</summary>
     public IReadOnlySet<(OncePer Once, string Policy)> Taken { get; init; } = new HashSet<(OncePer, string)>();
 }

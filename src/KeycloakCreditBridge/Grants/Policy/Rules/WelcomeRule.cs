@@ -52,6 +52,9 @@ internal sealed class WelcomeRule
     /// <summary>Null without a limit.</summary>
     public Budget? Budget { get; }
 
+    /// <summary>Whether it has no conditions.</summary>
+    public bool IsForAll => _when is null;
+
     public bool NeedsGroups => _when is { Group.Length: > 0 };
 
     public bool NeedsRoles => _when is { Role.Length: > 0 };

@@ -9,6 +9,9 @@ internal sealed class RealmGrantsOptions
     /// <summary>Replaces the common tasks as a whole.</summary>
     public Dictionary<string, TaskOptions>? Tasks { get; set; }
 
+    /// <summary>Replaces the common experiments as a whole.</summary>
+    public Dictionary<string, ExperimentOptions>? Experiments { get; set; }
+
     /// <summary>Replaces the common referrals as a whole.</summary>
     public ReferralOptions? Referrals { get; set; }
 }

@@ -1,0 +1,22 @@
+using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Experiments.Running;
+using KeycloakCreditBridge.Hosting;
+
+namespace KeycloakCreditBridge.Grants.Experiments;
+
+internal static class ExperimentsModule
+{
+    public static void AddExperiments(this IHostApplicationBuilder builder)
+    {
+        // One for all versions of the settings: what began does not change with them.
+        var frozen = new FrozenExperiments();
+        builder.Services.AddSingleton(frozen);
+        builder.Services.AddSingleton(new SettingsPart(
+            typeof(FrozenExperiments), own => own.AddSingleton(frozen), (_, own) => own.AddSingleton(frozen)));
+        builder.AddRule<GrantsOptions, FrozenExperimentsValidator>();
+        builder.Services.AddSingleton<ExperimentStore>();
+        builder.Services.AddSingleton<ExperimentRuns>();
+        builder.Services.AddSingleton<ISchemaCondition, FrozenCondition>();
+    }
+}
