@@ -29,7 +29,7 @@ internal static class AnalyticsModule
         Map(Report.Funnel, "getFunnel", "How many users registered, and how many of them came how far.");
         Map(Report.Latency, "getLatency", "How long users waited for their accounts.");
         Map(Report.Sources, "getSources", "The funnel by what brought the users.");
-        Map(Report.Experiments, "getExperiments", "The funnel by arm of an experiment.");
+        Map(Report.Experiments, "getExperiments", "What experiments on welcome credits came to, by arm.");
         Map(Report.Expiries, "getExpiries", "Credits by the day on which they end.");
 
         void Map(Report report, string name, string summary) => analytics

@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Cli.Claims;
 using KeycloakCreditBridge.Cli.Codes;
 using KeycloakCreditBridge.Cli.Deliveries;
 using KeycloakCreditBridge.Cli.Doctor;
+using KeycloakCreditBridge.Cli.Experiments;
 using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Cli.Health;
 using KeycloakCreditBridge.Cli.Hints;
@@ -81,6 +82,7 @@ internal static class CliModule
             GrantsSyntax.Command(host),
             ReferralsSyntax.Command(host),
             CodesSyntax.Command(host),
+            ExperimentsSyntax.Command(host),
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
             ClaimsCommand.Command(host),

@@ -33,6 +33,7 @@ internal static class HelpText
           KeycloakCreditBridge grants explain ana         why this balance
           KeycloakCreditBridge referrals list --state held
           KeycloakCreditBridge codes create spring --credits 5 --count 100
+          KeycloakCreditBridge experiments show trial     which amount works better
           KeycloakCreditBridge usage refusals list        usage that was not charged
           KeycloakCreditBridge analytics funnel --by way  who has come how far
           KeycloakCreditBridge realm rename OLD NEW       a realm has another name

@@ -26,7 +26,8 @@ internal sealed class AnalyticsFixture(TestDatabase database, AnalyticsOptions o
 
     public AnalyticsStore Store => new(database.DataSource);
 
-    public ReportWriter Writer => new(Store, RollUps, _options, Clock);
+    public ReportWriter Writer => new(
+        Store, RollUps, new(new(database.DataSource), new(database.DataSource), Clock), _options, Clock);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -33,7 +33,7 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
                 else way end collate "C" as name,
             {Counts}
         from analytics_funnel
-        where {Range} and (not @Arms::boolean or arm <> '')
+        where {Range}
         group by name
         order by name
         """;
@@ -72,10 +72,9 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
 
     /// <summary>Counts by group, in the order of the groups' names. Users without a day of registration are in every range.</summary>
     /// <param name="query">Days and group.</param>
-    /// <param name="onlyArms">Only users of an experiment.</param>
     /// <param name="cancellationToken">Ends the query.</param>
-    public Task<IReadOnlyList<FunnelCounts>> FunnelAsync(AnalyticsQuery query, bool onlyArms, CancellationToken cancellationToken) =>
-        QueryAsync<FunnelCounts>(query.By == "utm" ? UtmSql : FunnelSql, query, noDay: true, onlyArms, cancellationToken);
+    public Task<IReadOnlyList<FunnelCounts>> FunnelAsync(AnalyticsQuery query, CancellationToken cancellationToken) =>
+        QueryAsync<FunnelCounts>(query.By == "utm" ? UtmSql : FunnelSql, query, noDay: true, cancellationToken);
 
     /// <summary>Waits by day, realm and way under the names of their groups, which follow each other.</summary>
     /// <param name="query">Days and group.</param>
@@ -100,7 +99,7 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
     }
 
     public Task<IReadOnlyList<ExpiryCounts>> ExpiriesAsync(AnalyticsQuery query, CancellationToken cancellationToken) =>
-        QueryAsync<ExpiryCounts>(ExpiriesSql, query, noDay: false, onlyArms: false, cancellationToken);
+        QueryAsync<ExpiryCounts>(ExpiriesSql, query, noDay: false, cancellationToken);
 
     /// <summary>How many users since this day should have an account, and how many have one, by realm.</summary>
     public async Task<IReadOnlyList<ProvisionedShare>> ProvisionedAsync(DateOnly from, CancellationToken cancellationToken)
@@ -111,10 +110,10 @@ internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
     }
 
     private async Task<IReadOnlyList<T>> QueryAsync<T>(
-        string sql, AnalyticsQuery query, bool noDay, bool onlyArms, CancellationToken cancellationToken)
+        string sql, AnalyticsQuery query, bool noDay, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        var parameters = new { query.By, query.Realm, query.From, query.To, NoDay = noDay, Arms = onlyArms };
+        var parameters = new { query.By, query.Realm, query.From, query.To, NoDay = noDay };
         return [.. await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken))];
     }
 }

@@ -1,12 +1,13 @@
 using System.Globalization;
 using KeycloakCreditBridge.Analytics.RollUps;
+using KeycloakCreditBridge.Grants.Experiments.Results;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Analytics.Reports;
 
 /// <summary>Makes reports of what was rebuilt last. Counts of few users are not told.</summary>
 internal sealed class ReportWriter(
-    AnalyticsStore store, RollUpStore rollUps, IOptions<AnalyticsOptions> options, TimeProvider clock)
+    AnalyticsStore store, RollUpStore rollUps, ExperimentReports experiments, IOptions<AnalyticsOptions> options, TimeProvider clock)
 {
     // A cohort of fewer days had no time for every step.
     private const int RipeDays = 30;
@@ -25,7 +26,9 @@ internal sealed class ReportWriter(
         {
             "latency" => Latency(WaitCounts.ByName(await store.WaitsAsync(query, MostExact, cancellationToken))),
             "expiries" => Expiries(await store.ExpiriesAsync(query, cancellationToken)),
-            _ => Funnel(query, await store.FunnelAsync(query, report == Report.Experiments, cancellationToken)),
+            "experiments" => Experiments(
+                await experiments.ListAsync(query.Realm is { } realm ? [realm] : null, null, cancellationToken)),
+            _ => Funnel(query, await store.FunnelAsync(query, cancellationToken)),
         };
         return new ReportView(report.Name, query.By, query.From, query.To, options.Value.TimeZone, state?.RebuiltAt, columns, rows);
     }
@@ -53,6 +56,38 @@ internal sealed class ReportWriter(
                 ],
                 Unripe: false)),
         ]);
+
+    // What a broken sample ratio hides is empty, as is what few users are behind.
+    private (string[] Columns, ReportRow[] Rows) Experiments(IEnumerable<ExperimentResult> results) => (
+        [
+            "realm", "version", "state", "sample_ratio", "credits", "users", "exposed", "ripe", "did", "share", "uplift", "sequential_low",
+            "sequential_high", "fixed_low", "fixed_high",
+        ],
+        [
+            .. results.SelectMany(result => result.Arms.Select(arm => (result, arm))).Select(row => new ReportRow(
+                $"{row.result.Run.Experiment}:{row.arm.Arm.Name}",
+                [
+                    row.result.Run.Realm, row.result.Run.Version.ToString(CultureInfo.InvariantCulture), row.result.State,
+                    row.result.Ratio.State, row.arm.Arm.Credits.ToString("0.00####", CultureInfo.InvariantCulture),
+                    Count(row.arm.Users), Count(row.arm.Exposed), Count(row.arm.Ripe), row.arm.Did is { } did ? Count(did) : "",
+                    .. ResultOf(row.result, row.arm),
+                ],
+                Unripe: !row.result.IsFinal)),
+        ]);
+
+    // An uplift tells the share of control too.
+    private string[] ResultOf(ExperimentResult result, ArmResult arm)
+    {
+        var isTold = IsTold(arm) && IsTold(result.Arms[0]);
+        return [
+            IsTold(arm) ? Part(arm.Share) : "", .. ((double?[])[
+                arm.Uplift?.Value, arm.Uplift?.Sequential.Low, arm.Uplift?.Sequential.High, arm.Uplift?.Fixed?.Low, arm.Uplift?.Fixed?.High,
+            ]).Select(part => isTold ? Part(part) : ""),
+        ];
+
+        bool IsTold(ArmResult one) => one.Did is { } did && !IsSmall(one.Ripe) && !IsSmall(did) && !IsSmall(one.Ripe - did);
+        static string Part(double? value) => value?.ToString("0.000000", CultureInfo.InvariantCulture) ?? "";
+    }
 
     private (string[] Columns, ReportRow[] Rows) Expiries(IReadOnlyList<ExpiryCounts> groups) => (
         ["accounts", "credits"],

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Experiments.Results;
 using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Hosting;
 
@@ -17,6 +18,8 @@ internal static class ExperimentsModule
         builder.AddRule<GrantsOptions, FrozenExperimentsValidator>();
         builder.Services.AddSingleton<ExperimentStore>();
         builder.Services.AddSingleton<ExperimentRuns>();
+        builder.Services.AddSingleton<ResultStore>();
+        builder.Services.AddSingleton<ExperimentReports>();
         builder.Services.AddSingleton<ISchemaCondition, FrozenCondition>();
     }
 }

@@ -141,7 +141,8 @@ public sealed class ExperimentsValidatorTests
     private static IEnumerable<string> Problems(params (string Key, ExperimentOptions Options)[] experiments)
     {
         const string Key = "Grants:Experiments";
-        foreach (var problem in ExperimentsValidator.Problems(Key, experiments.ToDictionary(item => item.Key, item => item.Options), Welcome))
+        foreach (var problem in ExperimentsValidator.Problems(
+            Key, experiments.ToDictionary(item => item.Key, item => item.Options), Welcome))
         {
             Assert.StartsWith($"{Key}:", problem, StringComparison.Ordinal);
             yield return problem[(Key.Length + 1)..];

@@ -41,7 +41,10 @@ internal sealed partial class ExperimentRuns(
             if (run.Definition == experiment.Definition)
                 active[experiment.Key] = new(run.StoppedAt is not null, run.Winner);
             else if (_warned.TryAdd((realm, experiment.Key, experiment.Version), true))
-                LogDiffers(experiment.Key, realm, string.Join(", ", ExperimentDefinition.Differences(run.Definition, experiment.Definition)));
+            {
+                LogDiffers(
+                    experiment.Key, realm, string.Join(", ", ExperimentDefinition.Differences(run.Definition, experiment.Definition)));
+            }
         }
 
         return active;
@@ -72,12 +75,12 @@ internal sealed partial class ExperimentRuns(
     private partial void LogBegun(string experiment, int version, string realm);
 
     [LoggerMessage(EventId = 1051, Level = LogLevel.Warning,
-        Message = "Experiment {Experiment} does not begin in realm {Realm} and accounts open as without it, until these replicas of an older "
-            + "program are stopped: {Replicas}")]
+        Message = "Experiment {Experiment} does not begin in realm {Realm} and accounts open as without it, until these replicas of an "
+            + "older program are stopped: {Replicas}")]
     private partial void LogWaits(string experiment, string realm, string replicas);
 
     [LoggerMessage(EventId = 1052, Level = LogLevel.Warning,
-        Message = "Experiment {Experiment} of realm {Realm} is configured here otherwise than it began, and this replica assigns no users to "
-            + "it: {Differences}. Configure all replicas as it began, or choose the next Version.")]
+        Message = "Experiment {Experiment} of realm {Realm} is configured here otherwise than it began, and this replica assigns no users "
+            + "to it: {Differences}. Configure all replicas as it began, or choose the next Version.")]
     private partial void LogDiffers(string experiment, string realm, string differences);
 }
