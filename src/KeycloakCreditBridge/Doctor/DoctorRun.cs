@@ -100,7 +100,11 @@ internal static class DoctorRun
             new("balances", null, grants.SumsAsync),
             new("checkpoints", null, grants.CheckpointsAsync),
             .. CanUse<GrantsOptions>(services)
-                ? [new DoctorCheck("codes", null, ActivatorUtilities.CreateInstance<CodeChecks>(services).KeyAsync)]
+                ?
+                [
+                    new DoctorCheck("codes", null, ActivatorUtilities.CreateInstance<CodeChecks>(services).KeyAsync),
+                    new DoctorCheck("experiments", null, ActivatorUtilities.CreateInstance<ExperimentChecks>(services).RatiosAsync),
+                ]
                 : Array.Empty<DoctorCheck>(),
             new("other realms", null, token => checks.OtherRealmsAsync([.. realms], token)),
             new("late hints", null, checks.LateHintsAsync),

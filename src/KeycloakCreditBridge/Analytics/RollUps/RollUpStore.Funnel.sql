@@ -2,9 +2,10 @@
 
 -- installed: since when there is a bridge. A user that registered before was never to be found at once.
 with installed as (select min(applied_at) as at from schema_migrations),
--- welcomed: the rule that decided the welcome of an account, where one did.
+-- welcomed: the rule that decided the welcome of an account, where one did. Arms of experiments are one: what their users do is told with
+-- the check of their sample ratio only.
 welcomed as (
-    select g.user_id, t.metadata ->> 'rule' as rule
+    select g.user_id, case when t.metadata ->> 'rule' like 'experiment:%' then 'experiment' else t.metadata ->> 'rule' end as rule
     from credit_grants g
     join credit_transactions t on t.user_id = g.user_id and t.grant_key = g.grant_key
     where g.grant_key = 'welcome' and g.policy is not null

@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants.Experiments.Results;
 using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Hosting;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Grants.Experiments;
 
@@ -20,6 +21,8 @@ internal static class ExperimentsModule
         builder.Services.AddSingleton<ExperimentRuns>();
         builder.Services.AddSingleton<ResultStore>();
         builder.Services.AddSingleton<ExperimentReports>();
+        builder.Services.AddInstruments<AssignmentMetrics>();
+        builder.Services.AddHostedService<SampleRatioGauge>();
         builder.Services.AddSingleton<ISchemaCondition, FrozenCondition>();
     }
 }

@@ -17,7 +17,8 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// Converges a batch of users in one statement, which is one transaction. Only renames of accounts and switches of their tiers are written
 /// elsewhere, the latter in the same transaction.
 /// </summary>
-internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends = null, PolicyMetrics? policyMetrics = null)
+internal sealed class AccountStore(
+    NpgsqlDataSource dataSource, GrantEnds? ends = null, PolicyMetrics? policyMetrics = null, AssignmentMetrics? assignments = null)
 {
     private const string DueSql =
         $"""
@@ -92,8 +93,9 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         IReadOnlyList<AwardedGrant> given = awards.Count == 0
             ? []
             : await AwardStore.GiveAsync(connection, awards, now, ends?.At, cancellationToken);
-        if (planned.Arms.Count > 0)
-            await AssignmentStore.KeepAsync(connection, ArmsOf(planned, given), now, cancellationToken);
+        var arms = planned.Arms.Count == 0 ? [] : ArmsOf(planned, given);
+        if (arms.Count > 0)
+            await AssignmentStore.KeepAsync(connection, arms, now, cancellationToken);
         if (planned.Held.Count > 0)
             await HeldRedemptionStore.PayAsync(connection, planned.Held, now, ends?.At, cancellationToken);
         if (planned.Evidence.Count > 0)
@@ -105,6 +107,7 @@ internal sealed class AccountStore(NpgsqlDataSource dataSource, GrantEnds? ends 
         await FirstReadHintStore.LeaveAsync(connection, batch, now, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         policyMetrics?.Given(given);
+        assignments?.Kept(arms);
         return [
             .. before, .. changes, .. switches,
             .. given.Where(grant => grant.Key == WelcomeTerms.Policy).Select(grant => new AccountChange(
