@@ -107,7 +107,7 @@ internal static class ExperimentsCommand
         yield return found.Ratio.State switch
         {
             SampleRatios.Broken => Ratio("The sample ratio is broken", "The result is hidden: docs/experiments.md says why this happens."),
-            SampleRatios.Doubtful => Ratio("The sample ratio is doubtful", "Look at it again before you decide."),
+            SampleRatios.Doubtful => Ratio("The sample ratio is doubtful", "Ask again before you decide."),
             SampleRatios.TooFew => "There are too few users to check the sample ratio, and the result is not shown.",
             _ => Ratio("The sample ratio is good", ""),
         };

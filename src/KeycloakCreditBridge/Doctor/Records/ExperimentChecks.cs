@@ -31,7 +31,7 @@ internal sealed class ExperimentChecks(ExperimentReports reports, ExperimentStor
         return doubtful.Count > 0
             ? Finding.Warn(
                 $"users hardly came into the arms as the weights say: {string.Join(", ", doubtful)}",
-                "look at `experiments show` again before you decide")
+                "run `experiments show` again before you decide")
             : Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{results.Count} experiments, whose users came as the weights say"));
     }
 

@@ -22,7 +22,7 @@ internal static class ExperimentPlan
         var run = ExperimentRun.Configured;
         if (experiments.LastOrDefault(experiment => experiment.From <= at) is not { } experiment
             || (runs is not null && !runs.TryGetValue(experiment.Key, out run))
-            || experiment.Who?.CanBeAsked(user) == false || !experiment.Concerns(user, account.Attribution))
+            || experiment.When?.CanBeAsked(user) == false || !experiment.Concerns(user, account.Attribution))
             return null;
         var winner = run!.Winner ?? experiment.Winner;
         var (bucket, arm) = experiment.HashOf(user.KeycloakId);

@@ -24,7 +24,7 @@ internal sealed class ExperimentTerms
         From = InstantOf(options.From) ?? DateTimeOffset.MaxValue;
         Until = InstantOf(options.Until);
         Arms = ExperimentArm.Divide(options.Arms, options.Coverage);
-        Who = options.Who is { } who ? new WelcomeRule(new WelcomeRuleOptions { Name = key, When = who }, 0, invites) : null;
+        When = options.When is { } when ? new WelcomeRule(new WelcomeRuleOptions { Name = key, When = when }, 0, invites) : null;
         Winner = options.Winner.Length > 0 ? options.Winner : null;
         Definition = DefinitionOf(options, _seed, From);
     }
@@ -43,7 +43,7 @@ internal sealed class ExperimentTerms
     public IReadOnlyList<ExperimentArm> Arms { get; }
 
     /// <summary>Null for all users.</summary>
-    public WelcomeRule? Who { get; }
+    public WelcomeRule? When { get; }
 
     /// <summary>The arm of all new users, as configured; null for none.</summary>
     public string? Winner { get; }
@@ -72,7 +72,7 @@ internal sealed class ExperimentTerms
     /// <param name="user">The user as Keycloak says now.</param>
     /// <param name="attribution">Where the user came from; null where that is not known.</param>
     public bool Concerns(GrantUser user, Attribution? attribution) =>
-        Who?.Matches(user, attribution ?? user.Registration?.Attribution) != false;
+        When?.Matches(user, attribution ?? user.Registration?.Attribution) != false;
 
     /// <summary>Whether a user may be in an arm: found soon enough, by no hand, and not left out.</summary>
     /// <param name="user">The user as Keycloak says now.</param>
@@ -92,7 +92,7 @@ internal sealed class ExperimentTerms
         ["From"] = from.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture),
         ["Metric"] = options.Metric,
         ["Planned"] = options.Planned,
-        ["Who"] = JsonSerializer.SerializeToNode(options.Who, ExperimentJson.Default.RuleWhenOptions),
+        ["When"] = JsonSerializer.SerializeToNode(options.When, ExperimentJson.Default.RuleWhenOptions),
         ["Arms"] = new JsonArray([.. options.Arms.Select(arm => new JsonObject
         {
             ["Name"] = arm.Name, ["Weight"] = Text(arm.Weight), ["Credits"] = Text(arm.Credits), ["ExpiresAfter"] = $"{arm.ExpiresAfter:c}",

@@ -33,7 +33,7 @@ internal static partial class ExperimentsValidator
             [
                 .. TimeProblems($"{key}:{name}", experiment), .. ArmProblems($"{key}:{name}:Arms", experiment.Arms, welcome),
                 .. ValueProblems($"{key}:{name}", experiment),
-                .. experiment.Who is { } who ? WhoProblems($"{key}:{name}:Who", who, welcome) : [],
+                .. experiment.When is { } when ? WhenProblemsOf($"{key}:{name}:When", when, welcome) : [],
             ];
             foreach (var problem in problems)
                 yield return problem;
@@ -116,20 +116,20 @@ internal static partial class ExperimentsValidator
         }
     }
 
-    // An arm has no budget, so who chooses to be in it must be no user's own claim.
-    private static IEnumerable<string> WhoProblems(string key, RuleWhenOptions who, WelcomeOptions? welcome)
+    // An arm has no budget, so no user may claim to be in it.
+    private static IEnumerable<string> WhenProblemsOf(string key, RuleWhenOptions when, WelcomeOptions? welcome)
     {
-        foreach (var problem in WelcomeRulesValidator.WhenProblems(key, who))
+        foreach (var problem in WelcomeRulesValidator.WhenProblems(key, when))
             yield return problem;
-        if (who is { Source.Length: > 0 } or { Utm.Length: > 0 })
+        if (when is { Source.Length: > 0 } or { Utm.Length: > 0 })
             yield return $"{key} asks for an attribution, which any user can claim: choose another condition.";
-        if (who is { Attribute.Length: > 0, AdministratorsOnly: false })
+        if (when is { Attribute.Length: > 0, AdministratorsOnly: false })
         {
             yield return $"{key}:Attribute is one that users may edit: choose one that only administrators can edit, and set "
                 + $"{key}:AdministratorsOnly.";
         }
 
-        if (who is { Invite.Length: > 0 } && welcome is { Requires.Count: 0 } && welcome.DecideAfter == TimeSpan.Zero)
+        if (when is { Invite.Length: > 0 } && welcome is { Requires.Count: 0 } && welcome.DecideAfter == TimeSpan.Zero)
         {
             yield return $"{key}:Invite could never match: an invitation comes after the account is opened. Let the welcome wait by "
                 + "DecideAfter, such as 00:02:00, or by Requires email_verified.";

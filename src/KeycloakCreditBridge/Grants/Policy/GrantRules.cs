@@ -33,7 +33,7 @@ internal sealed class RealmPolicies(
 {
     /// <summary>Null where the opening grant is as `Provisioning` says.</summary>
     public WelcomeTerms? Welcome { get; } = welcome is null ? null : new WelcomeTerms(
-        welcome, invites, opening, [.. (experiments ?? []).Select(experiment => experiment.Who).OfType<WelcomeRule>()]);
+        welcome, invites, opening, [.. (experiments ?? []).Select(experiment => experiment.When).OfType<WelcomeRule>()]);
 
     /// <summary>What compares welcome credits, by its begin.</summary>
     public IReadOnlyList<ExperimentTerms> Experiments { get; } = experiments ?? [];

@@ -12,7 +12,7 @@ namespace KeycloakCreditBridge.Grants.Policy;
 /// <param name="options">As configured.</param>
 /// <param name="invites">Tells invitations of our own; null where there are none.</param>
 /// <param name="opening">How long an opening grant lasts where the welcome does not say it.</param>
-/// <param name="others">Rules that others than the welcome itself ask, such as experiments for whom they are.</param>
+/// <param name="others">Rules that others than the welcome itself ask, such as experiments to know their users.</param>
 internal sealed class WelcomeTerms(
     WelcomeOptions options, InviteLinks? invites = null, TimeSpan? opening = null, IReadOnlyList<WelcomeRule>? others = null)
 {

@@ -15,7 +15,7 @@ public sealed class ExperimentsValidatorTests
         {
             Version = 0, From = "2027-01-02", Until = "2027-01-02T00:00:00Z", Coverage = 0m, Metric = "happiness", Winner = "gold",
             Exclude = ["ana", "@example.com"],
-            Who = new RuleWhenOptions { Utm = "campaign=x", Attribute = "kind=a" },
+            When = new RuleWhenOptions { Utm = "campaign=x", Attribute = "kind=a" },
             Arms =
             [
                 new() { Name = "low", Weight = 1.5m, Credits = 0.5m },
@@ -31,7 +31,7 @@ public sealed class ExperimentsValidatorTests
                 "x:Arms:1:ExpiresAfter is 00:01:00", "x:Arms:2:Name is 'A B'", "x:Arms:2:Credits is -1", "x:Version is 0",
                 "x:Coverage is 0: choose more than 0", "x:Metric is 'happiness': choose one of spent_within_14d", "x:Planned is 0",
                 "x:Winner is 'gold', which is no arm: choose one of low, low, A B", "x:Exclude:0 is no address",
-                "x:Who asks for an attribution", "x:Who:Attribute is one that users may edit",
+                "x:When asks for an attribution", "x:When:Attribute is one that users may edit",
             ],
             Problems(("x", options)));
     }
@@ -112,11 +112,11 @@ public sealed class ExperimentsValidatorTests
         Assert.Empty(Differences());
         after.Arms[1].Credits = 12m;
         after.Metric = ExperimentMetrics.Active;
-        after.Who = new RuleWhenOptions { Group = "/sales" };
+        after.When = new RuleWhenOptions { Group = "/sales" };
         Assert.Equal(
             [
                 "Arms:1:Credits was 10 and is 12", "Metric was spent_within_14d and is active_within_7d",
-                "Who:Group was not set and is /sales",
+                "When:Group was not set and is /sales",
             ],
             Differences());
 

@@ -76,6 +76,6 @@ internal sealed record ArmResult(FrozenArm Arm, long Users, long Exposed, long R
 
 /// <summary>How much higher the share of an arm is than that of `control`.</summary>
 /// <param name="Value">0.1 for 10 % more.</param>
-/// <param name="Sequential">95 %, however often it is looked at.</param>
+/// <param name="Sequential">95 %, however often it is read.</param>
 /// <param name="Fixed">95 % for one look; null before the planned number of users.</param>
 internal sealed record ShownUplift(double Value, Interval Sequential, Interval? Fixed);

@@ -2,7 +2,7 @@ namespace KeycloakCreditBridge.Grants.Experiments.Results;
 
 /// <summary>How much higher the metric of an arm is than that of `control`, as a part of the latter, with 95 % intervals.</summary>
 /// <param name="Value">0.1 for 10 % more.</param>
-/// <param name="Sequential">Holds however often it is looked at.</param>
+/// <param name="Sequential">Holds however often it is read.</param>
 /// <param name="Fixed">Holds for one look, after the planned number of users.</param>
 internal sealed record Uplift(double Value, Interval Sequential, Interval Fixed)
 {

@@ -72,7 +72,7 @@ internal sealed class ExperimentStore(NpgsqlDataSource dataSource)
     /// <param name="realm">Where.</param>
     /// <param name="experiment">Its key.</param>
     /// <param name="winner">Null to stop it only: new users get `control` then.</param>
-    /// <param name="by">Who asks for it, for the audit log.</param>
+    /// <param name="by">The operator or program that asks for it, for the audit log.</param>
     /// <param name="now">When.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
     /// <returns>The version that it changed; null where nothing changed.</returns>

@@ -21,8 +21,8 @@ internal sealed class ExperimentOptions
     /// <summary>Two to ten arms, the first one named `control`.</summary>
     public List<ArmOptions> Arms { get; set; } = [];
 
-    /// <summary>Only users for whom these conditions hold; null for all.</summary>
-    public RuleWhenOptions? Who { get; set; }
+    /// <summary>Only users that meet these conditions; null for all.</summary>
+    public RuleWhenOptions? When { get; set; }
 
     /// <summary>Addresses that are in no arm; with `@` at the begin a whole domain.</summary>
     public List<string> Exclude { get; set; } = [];

@@ -48,7 +48,7 @@ public sealed class ExperimentReportTests(PostgresFixture postgres)
         await AddAsync("nothing", Now - window, done: null);
         await database.ExecuteAsync(
             "insert into experiment_assignments (realm, keycloak_id, experiment, version, arm, bucket, credits, assigned_at) "
-                + "values ('shop', 'gone', 'trial', 1, 'control', 0, 5, @At)",
+                + "values ('shop', 'removed', 'trial', 1, 'control', 0, 5, @At)",
             new { At = Now - window });
         await AddAsync("young", Now - window + TimeSpan.FromSeconds(1), done: TimeSpan.Zero);
 

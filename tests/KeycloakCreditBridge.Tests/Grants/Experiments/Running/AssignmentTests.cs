@@ -128,7 +128,7 @@ public sealed class AssignmentTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_rule_that_matches_decides_before_the_experiment_and_exposes_nobody()
+    public async Task A_rule_that_matches_decides_before_the_experiment_and_exposes_no_user()
     {
         var options = Experiment(gated: true);
         options.Welcome!.Rules = [new() { Name = "partners", When = new() { Group = "/partners" }, Credits = 20m }, new() { Credits = 4m }];
@@ -144,7 +144,7 @@ public sealed class AssignmentTests(PostgresFixture postgres)
     public async Task Only_users_for_whom_the_conditions_hold_are_assigned()
     {
         var options = Experiment();
-        options.Experiments[Key].Who = new RuleWhenOptions { Group = "/new" };
+        options.Experiments[Key].When = new RuleWhenOptions { Group = "/new" };
         await using var fixture = await StartAsync(postgres, options);
         await fixture.ReadAsync(User(Others[0]) with { Groups = ["/new"] }, User(Others[1]) with { Groups = [] });
         Assert.Equal([$"{Others[0]} more 10 exposed"], await StoredAsync(fixture));
