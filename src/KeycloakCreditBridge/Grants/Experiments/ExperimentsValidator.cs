@@ -70,7 +70,7 @@ internal static partial class ExperimentsValidator
                 yield return $"{at}:Name is '{arm.Name}': use a to z, 0 to 9, - and _, at most 40 characters.";
             else if (arms.Take(index).Any(other => other.Name == arm.Name))
                 yield return $"{at}:Name is '{arm.Name}' a second time: choose another name.";
-            if (arm.Weight is not > 0m and <= 1m)
+            if (arm.Weight is not (> 0m and <= 1m))
                 yield return Text($"{at}:Weight is {(arm.Weight is { } weight ? weight : "missing")}: choose more than 0 and at most 1.");
             if (arm.Credits is not { } credits)
                 yield return $"{at}:Credits is missing: give the welcome credits of this arm.";

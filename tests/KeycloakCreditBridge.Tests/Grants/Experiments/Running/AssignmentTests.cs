@@ -121,10 +121,16 @@ public sealed class AssignmentTests(PostgresFixture postgres)
     public async Task A_backfilled_user_whose_welcome_waits_is_in_no_arm_when_it_is_paid()
     {
         await using var fixture = await StartAsync(postgres, Experiment(gated: true));
-        await fixture.ConvergeAsync(fixture.Evaluate(Unverified(Others[0]), source: HintSources.Backfill));
-        await fixture.ReadAsync(User(Others[0], "a@example.com"));
-        Assert.Empty(await StoredAsync(fixture));
-        Assert.Equal(5m, await fixture.Database.ScalarAsync<decimal>("select credits_remaining from user_credits"));
+        var now = DateTimeOffset.UtcNow;
+        foreach (var (id, source) in new[] { (Others[0], HintSources.Backfill), (Others[1], HintSources.Poll) })
+        {
+            await fixture.ConvergeAsync(fixture.Evaluate(Unverified(id) with { CreatedAt = now }, now, source));
+            await fixture.ConvergeAsync(fixture.Evaluate(User(id, $"{id}@example.com") with { CreatedAt = now }, now.AddSeconds(1)));
+        }
+
+        Assert.Equal([$"{Others[1]} more 10 exposed"], await StoredAsync(fixture));
+        Assert.Equal(5m, await fixture.Database.ScalarAsync<decimal>(
+            "select credits_remaining from user_credits where user_id = @id", new { id = Others[0] }));
     }
 
     [Fact]
@@ -141,7 +147,7 @@ public sealed class AssignmentTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Only_users_for_whom_the_conditions_hold_are_assigned()
+    public async Task Only_users_that_meet_the_conditions_are_assigned()
     {
         var options = Experiment();
         options.Experiments[Key].When = new RuleWhenOptions { Group = "/new" };
@@ -149,10 +155,12 @@ public sealed class AssignmentTests(PostgresFixture postgres)
         await fixture.ReadAsync(User(Others[0]) with { Groups = ["/new"] }, User(Others[1]) with { Groups = [] });
         Assert.Equal([$"{Others[0]} more 10 exposed"], await StoredAsync(fixture));
         // A listing does not show groups: the user is read in full before anything is decided.
-        await fixture.ReadAsync(User(OtherOf(2)));
+        var now = DateTimeOffset.UtcNow;
+        var listed = User(OtherOf(2)) with { CreatedAt = now };
+        await fixture.ConvergeAsync(fixture.Evaluate(listed, now));
         Assert.Equal([OtherOf(2)], await fixture.Database.QueryAsync<string>("select keycloak_id from user_hints"));
         Assert.Equal(1, await fixture.Database.ScalarAsync<int>("select count(*)::int from experiment_assignments"));
-        await fixture.ReadAsync(User(OtherOf(2)) with { Groups = ["/new"] });
+        await fixture.ConvergeAsync(fixture.Evaluate(listed with { Groups = ["/new"] }, now.AddSeconds(1)));
         Assert.Equal(2, await fixture.Database.ScalarAsync<int>("select count(*)::int from experiment_assignments"));
     }
 
