@@ -32,8 +32,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions', 'referral_codes', 'referrals', 'referrers', 'code_campaigns', 'codes', 'code_redemptions', 'code_failures',
-                'experiments', 'experiment_assignments', 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits', 'analytics_expiries',
-                'analytics_state']) as t (relation)
+                'experiments', 'experiment_assignments', 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits',
+                'analytics_expiries', 'analytics_state']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')

@@ -31,11 +31,22 @@ public sealed partial class AlertTests(PostgresFixture postgres)
     public async Task Every_metric_that_a_rule_or_a_dashboard_asks_for_is_shown_by_a_running_bridge()
     {
         await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 1);
+        // One that began once, so that its sample ratio is shown from the start.
+        await fixture.Database.ExecuteAsync(
+            """
+            insert into experiments (realm, experiment, version, definition, started_at)
+            values ('demo', 'earlier', 1, '{"Metric": "spent_within_14d", "Planned": 1, "Arms": [
+                {"Name": "control", "Weight": "0.5", "Credits": "5"}, {"Name": "more", "Weight": "0.5", "Credits": "6"}]}', now())
+            """);
         await using var bridge = await BridgeFixture
             .Build(
                 fixture.Database, fixture.Keycloak, ("Intake:Poll:Enabled", "true"), ("Grants:Welcome:Rules:0:Credits", "6"),
                 ("Grants:Welcome:Rules:0:When:EmailDomain", "example.com"), ("Grants:Welcome:Rules:0:Budget:Credits", "60"),
                 ("Grants:Referrals:ReferrerCredits", "5"), ("Grants:Referrals:RefereeCredits", "3"),
+                ("Grants:Experiments:trial:From", "2026-01-01"), ("Grants:Experiments:trial:Planned", "9"),
+                ("Grants:Experiments:trial:Arms:0:Name", "control"), ("Grants:Experiments:trial:Arms:0:Weight", "0.5"),
+                ("Grants:Experiments:trial:Arms:0:Credits", "5"), ("Grants:Experiments:trial:Arms:1:Name", "more"),
+                ("Grants:Experiments:trial:Arms:1:Weight", "0.5"), ("Grants:Experiments:trial:Arms:1:Credits", "6"),
                 ("Intake:Broker:Url", "amqp://127.0.0.1:9"), ("Intake:Broker:UserName", "credit-bridge"),
                 ("Intake:Broker:Password", "secret"))
             .StartAsync();
