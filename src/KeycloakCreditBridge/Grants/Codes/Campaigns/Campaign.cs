@@ -45,9 +45,11 @@ internal sealed record CreateResult(CreateOutcome Outcome, IReadOnlyList<string>
 /// <param name="Disabled">Codes that cannot be redeemed any more.</param>
 /// <param name="Paid">Redemptions that were paid and not voided.</param>
 /// <param name="Held">Redemptions that wait for what is required.</param>
+/// <param name="Once">What is paid once: `user`, `email` or `inbox`.</param>
 internal sealed record Campaign(
     string Realm, string Name, decimal Credits, TimeSpan? ExpiresAfter, DateTimeOffset StartsAt, DateTimeOffset? EndsAt, string Requires,
-    string CreatedBy, DateTimeOffset CreatedAt, long Codes, long Places, long Taken, long Disabled, long Paid, long Held);
+    string CreatedBy, DateTimeOffset CreatedAt, long Codes, long Places, long Taken, long Disabled, long Paid, long Held,
+    string Once);
 
 /// <summary>A code as it stands; its text is not known.</summary>
 /// <param name="Number">Its place in the list that was shown when it was made.</param>

@@ -43,7 +43,7 @@ internal sealed class CampaignStore(NpgsqlDataSource dataSource)
     private const string ListSql =
         """
         select g.realm, g.name, g.credits, g.expires_after, g.starts_at, g.ends_at, array_to_string(g.requires, ',') as requires,
-            g.created_by, g.created_at, c.codes, c.places, c.taken, c.disabled, r.paid, r.held
+            g.created_by, g.created_at, c.codes, c.places, c.taken, c.disabled, r.paid, r.held, g.once
         from code_campaigns g
         cross join lateral (
             select count(*) as codes, sum(c.max_redemptions)::bigint as places, sum(c.redeemed)::bigint as taken,

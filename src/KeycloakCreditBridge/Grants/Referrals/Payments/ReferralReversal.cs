@@ -24,8 +24,8 @@ internal sealed class ReferralReversal(
         var now = clock.GetUtcNow();
         var from = ReferralMoves.Parse(referral.State);
         var isPaid = referral.RefereeGrant is not null;
-        var to = isPaid ? ReferralState.Reversed : ReferralState.Canceled;
-        if (from != ReferralState.Reversed && !ReferralMoves.IsAllowed(from, to))
+        var to = StateAfter(isPaid);
+        if (!IsPossible(from, isPaid))
             return new ReversedReferral(ReversalOutcome.IsOver, from, accounts);
         var fromReferrer = order.Side != ReferralSide.Referee
             ? await VoidAsync(connection, order, referral.Referrer, referral.ReferrerGrant, now, cancellationToken) : null;
@@ -55,6 +55,12 @@ internal sealed class ReferralReversal(
             FromReferrer = fromReferrer ?? 0m, FromReferee = fromReferee ?? 0m,
         };
     }
+
+    /// <summary>Whether a referral in this state can be reversed; one that is reversed can be again, for the other side.</summary>
+    public static bool IsPossible(ReferralState from, bool isPaid) =>
+        from == ReferralState.Reversed || ReferralMoves.IsAllowed(from, StateAfter(isPaid));
+
+    private static ReferralState StateAfter(bool isPaid) => isPaid ? ReferralState.Reversed : ReferralState.Canceled;
 
     // Null where there is nothing to void, or it was voided before.
     private async Task<decimal?> VoidAsync(
