@@ -1,12 +1,14 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Page.Accounts;
 using KeycloakCreditBridge.Page.Audit;
+using KeycloakCreditBridge.Page.Codes;
 using KeycloakCreditBridge.Page.Deliveries;
 using KeycloakCreditBridge.Page.Funnel;
 using KeycloakCreditBridge.Page.Gate;
 using KeycloakCreditBridge.Page.Grants;
 using KeycloakCreditBridge.Page.Hints;
 using KeycloakCreditBridge.Page.Overview;
+using KeycloakCreditBridge.Page.Referrals;
 using KeycloakCreditBridge.Page.Runs;
 using KeycloakCreditBridge.Page.Sessions;
 using KeycloakCreditBridge.Page.Settings;
@@ -65,6 +67,10 @@ internal static class PageModule
         services.AddSingleton<HintsScreen>();
         services.AddSingleton<EndsDueStore>();
         services.AddSingleton<GrantsScreen>();
+        services.AddSingleton<CodesScreen>();
+        services.AddSingleton<CampaignScreen>();
+        services.AddSingleton<ReferralsScreen>();
+        services.AddSingleton<ReferralScreen>();
         services.AddSingleton<FunnelScreen>();
         services.AddSingleton<AuditListStore>();
         services.AddSingleton<AuditScreen>();
@@ -97,6 +103,8 @@ internal static class PageModule
         screens.MapDeliveries();
         screens.MapHints();
         screens.MapGrants();
+        screens.MapCodes();
+        screens.MapReferrals();
         screens.MapFunnel();
         screens.MapAudit();
         screens.MapSettings();

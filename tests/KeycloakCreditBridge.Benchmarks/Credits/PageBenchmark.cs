@@ -25,7 +25,8 @@ internal static class PageBenchmark
     private static readonly string[] Screens =
     [
         "/page", "/page/accounts", "/page/accounts?tier=trial&state=account", "/page/accounts/demo/user-0", "/page/runs",
-        "/page/deliveries", "/page/hints", "/page/grants", "/page/funnel", "/page/audit",
+        "/page/deliveries", "/page/hints", "/page/grants", "/page/codes", "/page/referrals", "/page/referrals?state=canceled",
+        "/page/funnel", "/page/audit",
         "/page/audit?action=credit.create&from=2026-01-01",
     ];
 
@@ -48,6 +49,9 @@ internal static class PageBenchmark
         select c.user_id, 5 + count(t.id), 5 + count(t.id), 'purchase', '{"reason": "initial_allocation"}', 'signup',
             now() - interval '11 days'
         from user_credits c left join credit_transactions t on t.user_id = c.user_id group by c.user_id;
+        insert into referrals (referrer, referee, state, touched_at, evaluated_at)
+        select 'user-' || n / 10, 'user-' || n, (array['touched', 'canceled', 'expired'])[1 + n % 3], now() - n * interval '20 s', now()
+        from generate_series(1, {accounts}) n;
         """;
 
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int accounts, int rows)

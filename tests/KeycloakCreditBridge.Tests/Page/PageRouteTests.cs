@@ -8,6 +8,7 @@ namespace KeycloakCreditBridge.Tests.Page;
 /// <summary>What each route answers to each kind of operator.</summary>
 public sealed class PageRouteTests(PostgresFixture postgres)
 {
+    private const string Referral = "6f0e0d0c-0b0a-4909-8807-060504030201";
     private const HttpStatusCode Ok = HttpStatusCode.OK;
     private const HttpStatusCode Found = HttpStatusCode.Redirect;
     private const HttpStatusCode Denied = HttpStatusCode.Forbidden;
@@ -44,6 +45,18 @@ public sealed class PageRouteTests(PostgresFixture postgres)
             [SignIn, Denied, Denied, HttpStatusCode.Conflict, Hidden], "user=none&do=retry"),
         new("POST", "/page/hints/{realm}/retry-all", "/page/hints/demo/retry-all", [SignIn, Denied, Denied, Found, Hidden], "count=0"),
         new("GET", "/page/grants", "/page/grants?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
+        new("GET", "/page/codes", "/page/codes?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
+        new("POST", "/page/codes/{realm}", "/page/codes/demo",
+            [SignIn, Denied, Denied, Ok, Hidden], "name=summer&credits=1&count=1&max_redemptions=1&once=user"),
+        new("GET", "/page/codes/{realm}/{name}", "/page/codes/demo/spring", [Found, Denied, Ok, Ok, Hidden]),
+        new("POST", "/page/codes/{realm}/{name}/disable", "/page/codes/demo/spring/disable",
+            [SignIn, Denied, Denied, HttpStatusCode.Conflict, Hidden], "number=7&reason=because"),
+        new("POST", "/page/codes/{realm}/{name}/void", "/page/codes/demo/spring/void",
+            [SignIn, Denied, Denied, Ok, Hidden], "reason=because"),
+        new("GET", "/page/referrals", "/page/referrals?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
+        new("GET", "/page/referrals/{realm}/{id:guid}", $"/page/referrals/demo/{Referral}", [Found, Denied, Ok, Ok, Hidden]),
+        new("POST", "/page/referrals/{realm}/{id:guid}/reverse", $"/page/referrals/demo/{Referral}/reverse",
+            [SignIn, Denied, Denied, Ok, Hidden], "reason=because"),
         new("GET", "/page/funnel", "/page/funnel?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
         new("GET", "/page/audit", "/page/audit?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
         new("GET", "/page/audit.csv", "/page/audit.csv?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
@@ -61,8 +74,19 @@ public sealed class PageRouteTests(PostgresFixture postgres)
     [Fact]
     public async Task Each_route_answers_each_kind_of_operator_as_its_role_says()
     {
-        await using var fixture = await PageFixture.StartAsync(postgres, ("Reconciliation:Enabled", "true"));
+        await using var fixture = await PageFixture.StartAsync(
+            postgres, ("Reconciliation:Enabled", "true"), ("Grants:Codes:Key", new string('c', 32)));
         var user = await fixture.AddUserAsync();
+        await fixture.Database.ExecuteAsync(
+            """
+            with made as (
+                insert into code_campaigns (realm, name, credits, starts_at, key_check, created_by, created_at)
+                values ('demo', 'spring', 5, now(), '', 'test', now()) returning id, realm)
+            insert into codes (realm, code_hash, campaign_id, number, max_redemptions) select realm, 'hash', id, 1, 1 from made;
+            insert into referrals (id, referrer, referee, state, touched_at, evaluated_at)
+            values (@Id::uuid, @user, 'bob', 'touched', now(), now())
+            """,
+            new { Id = Referral, user });
         var run = await fixture.Database.ScalarAsync<long>(
             """
             insert into reconcile_runs (realm, mode, trigger, dry_run, re_evaluate, status, owner, started_at, updated_at, ended_at)

@@ -11,8 +11,6 @@ namespace KeycloakCreditBridge.Page.Hints;
 internal sealed class HintsScreen(HintListStore store, ActRunner acts)
 {
     private const int MostShown = 200;
-    private const int ShortestReason = 3;
-    private const int LongestReason = 500;
 
     private static readonly string[] States = ["dead", "waiting"];
 
@@ -33,20 +31,14 @@ internal sealed class HintsScreen(HintListStore store, ActRunner acts)
     public async Task<IResult> ActAsync(HttpContext context, string realm)
     {
         var form = context.Features.Get<IFormCollection>()!;
-        var (id, reason, drops) = (form["user"].ToString(), form["reason"].ToString().Trim(), form["do"] == "drop");
+        var (id, reason, drops) = (form["user"].ToString(), Reason.Of(form), form["do"] == "drop");
         Operator.Of(context).Demand(realm, Access.View);
         var act = new PageAct(
             drops ? "drop_hint" : "retry_hint", realm, null, ("keycloak_id", id), ("reason", drops ? reason : null));
         return await acts.DoAsync(context, act, async () =>
         {
-            if (drops && reason.Length is < ShortestReason or > LongestReason)
-            {
-                throw new RequestRefusedException(
-                    StatusCodes.Status400BadRequest,
-                    $"The reason has {reason.Length} characters: give {ShortestReason} to {LongestReason}.");
-            }
-
-
+            if (drops)
+                Reason.Check(reason);
             string[] users = id.Contains('\0', StringComparison.Ordinal) ? [] : [id];
             var count = drops
                 ? (await store.DropAsync(realm, users, context.RequestAborted)).Count

@@ -16,6 +16,10 @@ internal static class Menu
 
     public const string Grants = $"{PagePaths.Root}/grants";
 
+    public const string Codes = $"{PagePaths.Root}/codes";
+
+    public const string Referrals = $"{PagePaths.Root}/referrals";
+
     public const string Funnel = $"{PagePaths.Root}/funnel";
 
     public const string Audit = $"{PagePaths.Root}/audit";
@@ -26,7 +30,7 @@ internal static class Menu
     public static IEnumerable<(string Name, string Path)> Of(Operator user) => user.Realms.Count == 0 ? [] :
     [
         ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Runs", Runs), ("Deliveries", Deliveries), ("Hints", Hints),
-        ("Grants", Grants), ("Funnel", Funnel), ("Audit", Audit),
+        ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals), ("Funnel", Funnel), ("Audit", Audit),
         .. user.SeesAll ? [("Settings", Settings)] : Array.Empty<(string, string)>(),
     ];
 
@@ -46,6 +50,9 @@ internal static class Menu
         "retried" => "The hint is tried again.",
         "dropped" => "The hint was deleted.",
         "retried_all" => "All dead hints are tried again.",
+        "disabled" => "The codes cannot be redeemed any more. What was redeemed stays.",
+        "canceled" => "The referral was canceled: it pays nothing.",
+        "reversed" => "What was left of the referral's grants was taken back.",
         "replayed" => "The user of the delivery is read from Keycloak again.",
         "started" => "The run begins as soon as a replica can.",
         "stopped" => "The run ends after its current part.",
