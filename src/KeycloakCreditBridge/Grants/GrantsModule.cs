@@ -13,6 +13,7 @@ using KeycloakCreditBridge.Grants.Referrals;
 using KeycloakCreditBridge.Grants.Referrals.Listing;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Grants.Referrals.Touches;
+using KeycloakCreditBridge.Grants.Review;
 using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Telemetry;
@@ -51,6 +52,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<ReferralListStore>();
         builder.AddCodes();
         builder.AddExperiments();
+        builder.AddReview();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();
         builder.Services.AddSingleton<LedgerCheckStore>();

@@ -50,6 +50,10 @@ internal sealed class GrantsOptions
     [Hot]
     public ReferralOptions? Referrals { get; set; }
 
+    /// <summary>Review of grants of users that look abusive.</summary>
+    [Hot]
+    public FraudOptions Fraud { get; set; } = new();
+
     /// <summary>Codes that users redeem for credits.</summary>
     public CodesOptions Codes { get; set; } = new();
 

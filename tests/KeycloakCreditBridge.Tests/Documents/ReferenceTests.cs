@@ -88,7 +88,7 @@ public sealed partial class ReferenceTests
         }
     }
 
-    private static string NameIn(string dictionary) => dictionary switch { "Realms" => "shop", "Tasks" => "mfa", _ => "trial" };
+    private static string NameIn(string dictionary) => dictionary switch { "Realms" => "shop", "Tasks" => "mfa", "Signals" => "same_inbox", _ => "trial" };
 
     // `a.b.c`, `.d` stands for a.b.c and a.b.d.
     private static IEnumerable<string> Names(string cell)
@@ -103,7 +103,7 @@ public sealed partial class ReferenceTests
     }
 
     [GeneratedRegex(
-        @"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9:<>]+)` \| .* \| (?<default>.*?) ?\| (?<changes>hot|restart) \|$",
+        @"^\| `(?<key>[A-Z][A-Za-z0-9]+:[A-Za-z0-9_:<>]+)` \| .* \| (?<default>.*?) ?\| (?<changes>hot|restart) \|$",
         RegexOptions.Multiline)]
     private static partial Regex ConfigurationRow();
 

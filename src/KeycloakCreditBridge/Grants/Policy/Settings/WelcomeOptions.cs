@@ -14,6 +14,9 @@ internal sealed class RealmGrantsOptions
 
     /// <summary>Replaces the common referrals as a whole.</summary>
     public ReferralOptions? Referrals { get; set; }
+
+    /// <summary>Replaces the common review as a whole, without its key and its list of domains.</summary>
+    public RealmFraudOptions? Fraud { get; set; }
 }
 
 /// <summary>What a new user gets at once, and what follows when requirements are met.</summary>
