@@ -102,6 +102,19 @@ internal sealed class RealmRenameStore(NpgsqlDataSource dataSource, TimeProvider
         where o.realm = @Old and o.policy = e.policy
         """;
 
+    // What spoke of a user first stays.
+    private const string ForgetRegistrationsSql =
+        """
+        delete from fraud_registrations n using fraud_registrations o
+        where n.realm = @New::text and o.realm = @Old::text and o.keycloak_id = n.keycloak_id
+        """;
+
+    private const string ForgetOriginsSql =
+        """
+        delete from fraud_origins n using fraud_origins o
+        where n.realm = @New::text and o.realm = @Old::text and o.keycloak_id = n.keycloak_id
+        """;
+
     private const string ForgetTimesSql =
         """
         delete from scheduled_evaluations o using scheduled_evaluations n
@@ -184,6 +197,8 @@ internal sealed class RealmRenameStore(NpgsqlDataSource dataSource, TimeProvider
         await work.ExecuteAsync(ForgetOverwrittenSql);
         await work.ExecuteAsync(ForgetPoliciesSql);
         await work.ExecuteAsync(ForgetTimesSql);
+        await work.ExecuteAsync(ForgetRegistrationsSql);
+        await work.ExecuteAsync(ForgetOriginsSql);
         await work.ExecuteAsync(MoveBudgetsSql);
         await work.ExecuteAsync(MoveKeysSql);
         var moved = await work.QueryAsync<MovedRows>(MoveSql, dry: false);

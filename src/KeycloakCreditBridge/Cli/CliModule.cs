@@ -17,6 +17,7 @@ using KeycloakCreditBridge.Cli.Reconcile;
 using KeycloakCreditBridge.Cli.Referrals;
 using KeycloakCreditBridge.Cli.Run;
 using KeycloakCreditBridge.Cli.Setup;
+using KeycloakCreditBridge.Cli.Signals;
 using KeycloakCreditBridge.Cli.Usage;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Storage.Sessions;
@@ -86,6 +87,7 @@ internal static class CliModule
             UsageSyntax.Command(host),
             RealmSyntax.Command(host),
             ClaimsCommand.Command(host),
+            SignalsSyntax.Command(host),
             AnalyticsSyntax.Command(host),
         };
         root.SetAction((parsed, _) => RunCommand.RunAsync(host, parsed));

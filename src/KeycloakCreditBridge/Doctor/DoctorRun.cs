@@ -120,6 +120,7 @@ internal static class DoctorRun
         .. CanUse<AnalyticsOptions>(services) && CanUse<ProvisioningOptions>(services)
             ? ActivatorUtilities.CreateInstance<AnalyticsChecks>(services).All() : [],
         .. CanUse<GrantsOptions>(services) ? ActivatorUtilities.CreateInstance<ReferralChecks>(services).All() : [],
+        .. CanUse<GrantsOptions>(services) ? ActivatorUtilities.CreateInstance<SignalChecks>(services).Of(realms) : [],
     ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>

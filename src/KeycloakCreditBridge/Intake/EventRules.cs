@@ -60,6 +60,11 @@ internal static partial class EventRules
         happened is { OperationType: "UPDATE", ResourceType: "REALM", Error: null }
             && UserIn(happened) is ({ Length: > 0 } and not Profile, "");
 
+    /// <summary>Whether an administrator made a user.</summary>
+    public static bool IsCreation(AdminEvent happened) =>
+        happened is { OperationType: "CREATE", ResourceType: "USER", Error: null }
+            && UserIn(happened) is ({ Length: > 0 } and not Profile, "");
+
     private static (string Id, string Below) UserIn(AdminEvent happened)
     {
         var path = UserPath().Match(happened.ResourcePath ?? "");

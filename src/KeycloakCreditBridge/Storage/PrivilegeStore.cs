@@ -50,7 +50,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'code_failures', 'grant_claims']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
-            from unnest(array['replicas', 'page_sessions', 'unproven_deliveries']) as t (relation)
+            from unnest(array['replicas', 'page_sessions', 'unproven_deliveries', 'fraud_origins', 'fraud_registrations',
+                'fraud_entries']) as t (relation)
             cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')

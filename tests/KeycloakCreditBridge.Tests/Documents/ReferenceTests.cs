@@ -88,7 +88,13 @@ public sealed partial class ReferenceTests
         }
     }
 
-    private static string NameIn(string dictionary) => dictionary switch { "Realms" => "shop", "Tasks" => "mfa", "Signals" => "same_inbox", _ => "trial" };
+    private static string NameIn(string dictionary) => dictionary switch
+    {
+        "Realms" => "shop",
+        "Tasks" => "mfa",
+        "Signals" => "same_inbox",
+        _ => "trial",
+    };
 
     // `a.b.c`, `.d` stands for a.b.c and a.b.d.
     private static IEnumerable<string> Names(string cell)

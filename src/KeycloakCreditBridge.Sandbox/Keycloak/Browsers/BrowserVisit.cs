@@ -13,6 +13,18 @@ internal sealed class BrowserVisit(Uri home) : IDisposable
     /// <summary>Answers the page that asks for a passkey, if the user has one.</summary>
     public PasskeyAuthenticator? Authenticator { get; init; }
 
+    /// <summary>The user's address, as a proxy tells Keycloak; null without a proxy.</summary>
+    public string? ForwardedFor
+    {
+        get;
+        init
+        {
+            field = value;
+            if (value is not null)
+                _http.DefaultRequestHeaders.Add("X-Forwarded-For", value);
+        }
+    }
+
     /// <summary>The redirect at which the browser is closed instead of following it.</summary>
     public Predicate<Uri>? ClosesAt { get; init; }
 

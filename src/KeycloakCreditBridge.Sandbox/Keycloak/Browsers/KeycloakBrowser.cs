@@ -12,6 +12,9 @@ internal sealed class KeycloakBrowser(Uri server)
     // The account console is a client of every realm; no server has to listen at its address.
     private const string Client = "account-console";
 
+    /// <summary>The user's address, as a proxy tells Keycloak; null without a proxy.</summary>
+    public string? ForwardedFor { get; init; }
+
     /// <summary>Registers by the realm's registration form (registrationAllowed must be on).</summary>
     public Task RegisterAsync(string realm, SandboxUser user, CancellationToken token) =>
         WalkAsync(realm, "registrations", "", AnswersOf(user), token);
@@ -112,7 +115,7 @@ internal sealed class KeycloakBrowser(Uri server)
 
     private async Task WalkAsync(string realm, string page, string more, Dictionary<string, string> answers, CancellationToken token)
     {
-        using var visit = new BrowserVisit(HomeOf(realm));
+        using var visit = new BrowserVisit(HomeOf(realm)) { ForwardedFor = ForwardedFor };
         await visit.CompleteFormsAsync(StartOf(realm, page, more), answers, token);
     }
 

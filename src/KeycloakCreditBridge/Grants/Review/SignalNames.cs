@@ -27,6 +27,12 @@ internal static class SignalNames
     /// <summary>An operator denied the address.</summary>
     public const string Denied = "denied";
 
+    /// <summary>Users of one network within an hour from which <see cref="NetworkHour"/> speaks.</summary>
+    public const int UsersInHour = 3;
+
+    /// <summary>Users of one network within a day from which <see cref="NetworkDay"/> speaks.</summary>
+    public const int UsersInDay = 10;
+
     /// <summary>What each counts where the settings do not say.</summary>
     public static readonly IReadOnlyDictionary<string, int> Scores = new Dictionary<string, int>(StringComparer.Ordinal)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using KeycloakCreditBridge.Grants.Review.Signals.Origins;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Keycloak.Events;
@@ -27,6 +28,9 @@ internal sealed class EventStream(
     private bool _loaded;
 
     public string Name => source.Stream;
+
+    /// <summary>Keeps from where users registered; null to keep nothing.</summary>
+    public OriginRecorder? Origins { get; init; }
 
     /// <summary>How long Keycloak keeps an event. What is younger does not go away by itself.</summary>
     public TimeSpan Retention { get; set; } = TimeSpan.MaxValue;
@@ -93,6 +97,9 @@ internal sealed class EventStream(
     {
         PolledEvent[] fresh = [.. page.Where(happened => !_seen.ContainsKey(happened.Fingerprint))];
         UserHint[] hints = [.. fresh.Select(happened => happened.Hint).OfType<UserHint>()];
+        // Before the hints: who assesses a user finds it.
+        if (Origins is not null)
+            await Origins.RecordAsync(source.Realm, [.. fresh.Select(happened => happened.Origin).OfType<Origin>()], cancellationToken);
         await WriteAsync(fresh.Length, hints, cancellationToken);
         if (fresh.Any(happened => happened.IsOverwrite))
             losses.ReportOverwritten(source.Realm);

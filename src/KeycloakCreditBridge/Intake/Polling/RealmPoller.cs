@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using KeycloakCreditBridge.Grants.Review.Signals.Origins;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
@@ -23,7 +24,8 @@ internal sealed partial class RealmPoller(
     IntakeMetrics metrics,
     IOptions<IntakeOptions> options,
     TimeProvider clock,
-    ILogger<RealmPoller> logger)
+    ILogger<RealmPoller> logger,
+    OriginRecorder? origins = null)
 {
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMinutes(1);
@@ -37,11 +39,15 @@ internal sealed partial class RealmPoller(
     private readonly string _lease = $"poll:{realm}";
     private readonly string _owner = LeaseStore.NewOwner();
     private readonly EventStream _userEvents =
-        new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, deliveries, options.Value.Poll, clock);
+        new(EventSource.UserEvents(keycloak, realm), writer, cursors, losses, deliveries, options.Value.Poll, clock)
+        {
+            Origins = origins,
+        };
+
     private readonly EventStream _adminEvents =
         new(EventSource.AdminEvents(keycloak, realm), writer, cursors, losses, deliveries, options.Value.Poll, clock)
         {
-            Retention = LeastAdminRetention,
+            Retention = LeastAdminRetention, Origins = origins,
         };
 
     private DateTimeOffset _heldUntil = DateTimeOffset.MinValue;

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
 using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Keycloak.Events;
@@ -7,6 +9,11 @@ namespace KeycloakCreditBridge.Keycloak.Events;
 /// </summary>
 internal sealed class KeycloakEvents(AdminTransport transport, CapabilityProbe capabilities)
 {
+    private const string UserPath = "users/";
+    private const int MostSingly = 3;
+    private const int PageSize = 1_000;
+    private const int MostPages = 3;
+
     private readonly EventReader<UserEvent> _userEvents =
         new(transport, "events", EventJson.Default.IReadOnlyListUserEvent, found => found.Time);
 
@@ -28,6 +35,62 @@ internal sealed class KeycloakEvents(AdminTransport transport, CapabilityProbe c
         var found = await transport.ReadAsync(
             realm, new AdminRequest("events", AdminRequest.ViewEvents, query), EventJson.Default.IReadOnlyListUserEvent, cancellationToken);
         return found is [var first, ..] ? first : null;
+    }
+
+    /// <summary>Stored events by which users registered themselves since then; of many users the latest few thousand.</summary>
+    public async Task<IReadOnlyList<UserEvent>> ListRegistrationsAsync(
+        string realm, IReadOnlyCollection<string> userIds, DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        var types = string.Join('&', UserEventTypes.Registrations.Order(StringComparer.Ordinal).Select(type => $"type={type}"));
+        if (userIds.Count > MostSingly)
+            return await LatestAsync(
+                realm, "events", types, since, EventJson.Default.IReadOnlyListUserEvent, found => found.Time, cancellationToken);
+        List<UserEvent> all = [];
+        foreach (var userId in userIds)
+        {
+            var request = new AdminRequest(
+                "events", AdminRequest.ViewEvents, $"?{types}&user={Uri.EscapeDataString(userId)}&max={MostSingly}");
+            all.AddRange(await transport.ReadAsync(realm, request, EventJson.Default.IReadOnlyListUserEvent, cancellationToken));
+        }
+
+        return all;
+    }
+
+    /// <summary>Users that administrators made since then, and when; of many the latest few thousand.</summary>
+    public async Task<IReadOnlyList<(string UserId, DateTimeOffset At)>> ListCreatedAsync(
+        string realm, DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        var found = await LatestAsync(
+            realm, "admin-events", "operationTypes=CREATE&resourceTypes=USER", since, EventJson.Default.IReadOnlyListAdminEvent,
+            made => made.Time, cancellationToken);
+        return [
+            .. from made in found
+               let path = made.ResourcePath ?? ""
+               where made.Error is null && path.StartsWith(UserPath, StringComparison.Ordinal)
+               let id = path[UserPath.Length..]
+               where !id.Contains('/', StringComparison.Ordinal)
+               select (id, DateTimeOffset.FromUnixTimeMilliseconds(made.Time))];
+    }
+
+    // Newest first, as every server answers by itself.
+    private async Task<List<TEvent>> LatestAsync<TEvent>(
+        string realm, string resource, string filter, DateTimeOffset since, JsonTypeInfo<IReadOnlyList<TEvent>> type,
+        Func<TEvent, long> timeOf, CancellationToken cancellationToken)
+    {
+        // The server reads the day in a time zone of its own.
+        var day = since.UtcDateTime.AddDays(-1).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        List<TEvent> all = [];
+        for (var page = 0; page < MostPages; page++)
+        {
+            var query = string.Create(CultureInfo.InvariantCulture, $"?{filter}&dateFrom={day}&first={all.Count}&max={PageSize}");
+            var found = await transport.ReadAsync(
+                realm, new AdminRequest(resource, AdminRequest.ViewEvents, query), type, cancellationToken);
+            all.AddRange(found);
+            if (found.Count < PageSize || timeOf(found[^1]) < since.ToUnixTimeMilliseconds())
+                break;
+        }
+
+        return all;
     }
 
     /// <summary>What the realm stores.</summary>

@@ -10,6 +10,7 @@ namespace KeycloakCreditBridge.Keycloak.Events;
 /// <param name="ClientId">The client through which it was done.</param>
 /// <param name="Error">Only on errors.</param>
 /// <param name="Details">What the type adds, for example username and email.</param>
+/// <param name="IpAddress">From where it was done, as Keycloak sees it: behind a proxy perhaps the proxy.</param>
 internal sealed record UserEvent(
     string? Id = null,
     long Time = 0,
@@ -17,7 +18,8 @@ internal sealed record UserEvent(
     string? UserId = null,
     string? ClientId = null,
     string? Error = null,
-    IReadOnlyDictionary<string, string>? Details = null)
+    IReadOnlyDictionary<string, string>? Details = null,
+    string? IpAddress = null)
 {
     /// <summary>What distinguishes this event from others: its id, or a digest of its fields where the server gives none.</summary>
     [JsonIgnore]

@@ -46,6 +46,10 @@ internal static class UserEventTypes
     public static IReadOnlyList<string> Required { get; } =
         [.. All.Where(type => type.Effect is UserEffect.Created or UserEffect.Deleted).Select(type => type.Name)];
 
+    /// <summary>Types of events by which a user registers itself, through the form or an identity provider.</summary>
+    public static FrozenSet<string> Registrations { get; } =
+        FrozenSet.Create(StringComparer.Ordinal, "REGISTER", "IDENTITY_PROVIDER_FIRST_LOGIN");
+
     // They change nothing that an account depends on, but a task may be done with them. A realm need not store them for anything else.
     private static readonly FrozenSet<string> OfCredentials = FrozenSet.Create(
         StringComparer.Ordinal, "UPDATE_CREDENTIAL", "UPDATE_TOTP", "CONFIGURE_TOTP", "REMOVE_CREDENTIAL", "REMOVE_TOTP");

@@ -69,6 +69,8 @@ public sealed class KeycloakFixture : IAsyncDisposable
         Assert.SkipUnless(distribution is not null,
             $"Needs a real Keycloak {prefix}x: set KEYCLOAK_DISTRIBUTIONS to a folder with keycloak-{prefix}*.tar.xz and install Java 17 " +
             "or later.");
-        return await RealKeycloak.StartAsync(distribution!, CacheFolder.Of("keycloak"), null, CancellationToken.None, CheapPasswords);
+        // Tests that send no such header see no difference.
+        var settings = new Dictionary<string, string>(CheapPasswords) { ["KC_PROXY_HEADERS"] = "xforwarded" };
+        return await RealKeycloak.StartAsync(distribution!, CacheFolder.Of("keycloak"), null, CancellationToken.None, settings);
     }
 }

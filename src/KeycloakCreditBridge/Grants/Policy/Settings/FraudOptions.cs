@@ -5,7 +5,9 @@ namespace KeycloakCreditBridge.Grants.Policy.Settings;
 /// <summary>Review of grants, common to all realms that have no settings of their own.</summary>
 internal sealed class FraudOptions : RealmFraudOptions
 {
-    /// <summary>The secret with which networks and inboxes are hashed, of at least 32 characters. Another key forgets all of them.</summary>
+    /// <summary>
+    /// The secret with which networks and inboxes are hashed, of at least 32 characters. Another key forgets all of them.
+    /// </summary>
     [NeedsRestart]
     public string Key { get; set; } = "";
 
@@ -54,7 +56,7 @@ internal sealed class SignalOptions
     public int Score { get; set; }
 }
 
-/// <summary>Users whose grants are never held. Who paid, was invited or was made by an administrator is exempt besides.</summary>
+/// <summary>Users whose grants are never held, besides those that paid, that were invited and that an administrator made.</summary>
 internal sealed class ExemptOptions
 {
     /// <summary>Aliases of identity providers; a user that is linked to one is exempt.</summary>
