@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Page.Accounts;
 using KeycloakCreditBridge.Page.Audit;
 using KeycloakCreditBridge.Page.Codes;
 using KeycloakCreditBridge.Page.Deliveries;
+using KeycloakCreditBridge.Page.Experiments;
 using KeycloakCreditBridge.Page.Funnel;
 using KeycloakCreditBridge.Page.Gate;
 using KeycloakCreditBridge.Page.Grants;
@@ -71,6 +72,7 @@ internal static class PageModule
         services.AddSingleton<CampaignScreen>();
         services.AddSingleton<ReferralsScreen>();
         services.AddSingleton<ReferralScreen>();
+        services.AddSingleton<ExperimentsScreen>();
         services.AddSingleton<FunnelScreen>();
         services.AddSingleton<AuditListStore>();
         services.AddSingleton<AuditScreen>();
@@ -105,6 +107,7 @@ internal static class PageModule
         screens.MapGrants();
         screens.MapCodes();
         screens.MapReferrals();
+        screens.MapExperiments();
         screens.MapFunnel();
         screens.MapAudit();
         screens.MapSettings();

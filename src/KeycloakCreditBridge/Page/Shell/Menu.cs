@@ -20,6 +20,8 @@ internal static class Menu
 
     public const string Referrals = $"{PagePaths.Root}/referrals";
 
+    public const string Experiments = $"{PagePaths.Root}/experiments";
+
     public const string Funnel = $"{PagePaths.Root}/funnel";
 
     public const string Audit = $"{PagePaths.Root}/audit";
@@ -30,7 +32,8 @@ internal static class Menu
     public static IEnumerable<(string Name, string Path)> Of(Operator user) => user.Realms.Count == 0 ? [] :
     [
         ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Runs", Runs), ("Deliveries", Deliveries), ("Hints", Hints),
-        ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals), ("Funnel", Funnel), ("Audit", Audit),
+        ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals),
+        ("Experiments", Experiments), ("Funnel", Funnel), ("Audit", Audit),
         .. user.SeesAll ? [("Settings", Settings)] : Array.Empty<(string, string)>(),
     ];
 
@@ -53,6 +56,8 @@ internal static class Menu
         "disabled" => "The codes cannot be redeemed any more. What was redeemed stays.",
         "canceled" => "The referral was canceled: it pays nothing.",
         "reversed" => "What was left of the referral's grants was taken back.",
+        "experiment_stopped" => "The experiment takes no more users. New users get what control gives.",
+        "experiment_won" => "The experiment takes no more users. New users get what its winner gives.",
         "replayed" => "The user of the delivery is read from Keycloak again.",
         "started" => "The run begins as soon as a replica can.",
         "stopped" => "The run ends after its current part.",
