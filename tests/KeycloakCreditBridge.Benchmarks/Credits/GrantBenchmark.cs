@@ -36,7 +36,23 @@ internal static class GrantBenchmark
                 ],
             },
         };
+        var compared = new GrantsOptions
+        {
+            Welcome = new WelcomeOptions { Credits = 5m },
+            Experiments =
+            {
+                ["trial"] = new ExperimentOptions
+                {
+                    From = "2026-01-01", Planned = 1,
+                    Arms = [
+                        new ArmOptions { Name = "control", Weight = 0.5m, Credits = 6m },
+                        new ArmOptions { Name = "other", Weight = 0.5m, Credits = 6m },
+                    ],
+                },
+            },
+        };
         var (before, empty, gated, ruled) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
+        var armed = new Rates("users");
         Dictionary<Rates, double> rows = [];
         // What is measured first would pay for what is compiled.
         _ = await TimeAsync(server, rules, users / 4, asksPlan: true);
@@ -46,6 +62,7 @@ internal static class GrantBenchmark
             Add(empty, await TimeAsync(server, new GrantsOptions(), users, asksPlan: true));
             Add(gated, await TimeAsync(server, gate, users, asksPlan: true));
             Add(ruled, await TimeAsync(server, rules, users, asksPlan: true));
+            Add(armed, await TimeAsync(server, compared, users, asksPlan: true));
         }
 
         var reference = $"by a bridge that asks no plan: {Said(before)}";
@@ -56,6 +73,7 @@ internal static class GrantBenchmark
                 gated.Best / before.Best),
             new Result(
                 $"{users:N0} users opened by a rule with an end and a budget", Said(ruled), reference, ruled.Best / before.Best),
+            new Result($"{users:N0} users opened by an arm of an experiment", Said(armed), reference, armed.Best / before.Best),
         ];
 
         void Add(Rates rates, (double Rate, double Rows) measured)
@@ -73,7 +91,7 @@ internal static class GrantBenchmark
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
         var provisioner = database.NewProvisioner(grants, asksPlan);
         string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
-        var isVerified = grants.Welcome is { Rules.Count: > 0 };
+        var isVerified = grants.Welcome is { Rules.Count: > 0 } || grants.Experiments.Count > 0;
         var now = TimeProvider.System.GetUtcNow();
         var started = Stopwatch.GetTimestamp();
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>

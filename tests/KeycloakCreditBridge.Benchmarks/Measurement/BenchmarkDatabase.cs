@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
+using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Keycloak;
@@ -69,7 +70,9 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
             new Meter("benchmarks"), Options.Create(new KeycloakOptions()), Hot.Of(new ProvisioningOptions()));
         var planner = new GrantPlanner(
             new AccountFactsStore(DataSource),
-            new PolicyActivation(new PolicyStore(DataSource), TimeProvider.System, NullLogger<PolicyActivation>.Instance));
+            new PolicyActivation(new PolicyStore(DataSource), TimeProvider.System, NullLogger<PolicyActivation>.Instance),
+            experiments: new ExperimentRuns(
+                new ExperimentStore(DataSource), new FrozenExperiments(), TimeProvider.System, NullLogger<ExperimentRuns>.Instance));
         return new Provisioner(
             new AccountStore(DataSource, NewEnds(grants)), new RenameStore(DataSource), metrics, TimeProvider.System,
             NullLogger<Provisioner>.Instance, asksPlan ? planner : null);

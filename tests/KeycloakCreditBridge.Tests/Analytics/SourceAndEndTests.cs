@@ -71,6 +71,30 @@ public sealed class SourceAndEndTests(PostgresFixture postgres)
         Assert.Equal("2", (await fixture.ColumnAsync(Report.Expiries, "kind", "accounts"))["grant"]);
     }
 
+    // What users of one arm did would be a result without the check of the sample ratio.
+    [Fact]
+    public async Task Arms_of_an_experiment_are_one_source()
+    {
+        await using var fixture = await AnalyticsFixture.StartAsync(postgres);
+        foreach (var arm in (string[])["control", "more"])
+        {
+            await fixture.AddUserAsync(arm, Now, Now);
+            await fixture.Database.ExecuteAsync(
+                """
+                insert into credit_transactions (user_id, amount, balance_after, transaction_type, metadata, created_at, grant_key)
+                values (@arm, 3, 3, 'purchase', jsonb_build_object('rule', 'experiment:trial:' || @arm), @Now, 'welcome');
+                insert into credit_grants (user_id, grant_key, amount, granted_at, policy) values (@arm, 'welcome', 3, @Now, 'welcome');
+                """,
+                new { arm, Now });
+        }
+
+        await fixture.RebuildAsync();
+
+        Assert.Equal(
+            new Dictionary<string, string> { ["experiment"] = "2" }, await fixture.ColumnAsync(Report.Sources, "source", "users"));
+        Assert.Equal([""], (await fixture.ColumnAsync(Report.Funnel, "arm", "users")).Keys);
+    }
+
     [Fact]
     public async Task The_source_of_a_user_is_the_rule_that_decided_the_welcome()
     {
