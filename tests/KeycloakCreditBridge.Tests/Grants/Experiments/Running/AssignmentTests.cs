@@ -1,6 +1,8 @@
 using KeycloakCreditBridge.Grants.Experiments.Running;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Tests.Provisioning;
 using KeycloakCreditBridge.Tests.Storage;
+using Npgsql;
 using static KeycloakCreditBridge.Tests.Grants.Experiments.Running.TrialExperiment;
 using static KeycloakCreditBridge.Tests.Provisioning.AccountFixture;
 
@@ -100,6 +102,26 @@ public sealed class AssignmentTests(PostgresFixture postgres)
         Assert.Equal(
             ["experiment.stop", "experiment.winner"],
             await fixture.Database.QueryAsync<string>("select action from audit_logs where action like 'experiment.%' order by id"));
+    }
+
+    [Fact]
+    public async Task An_arm_that_another_replica_stored_meanwhile_ends_the_batch_which_is_repeated_with_it()
+    {
+        await using var fixture = await StartAsync(postgres, Experiment());
+        await fixture.ReadAsync(User(Others[0]));
+        await using var connection = await fixture.Database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        var other = new WelcomeArm(Key, 1, "control", 0, 5m, null) { IsNew = true };
+        var conflict = await Assert.ThrowsAsync<PostgresException>(() => AssignmentStore.KeepAsync(
+            connection, [new AssignedUser(Realm, Others[0], Start.AddDays(1), other)], Start, TestContext.Current.CancellationToken));
+        Assert.Equal(PostgresErrorCodes.SerializationFailure, conflict.SqlState);
+        // An older reading, and a user without an account, store nothing and end nothing.
+        await AssignmentStore.KeepAsync(
+            connection,
+            [
+                new AssignedUser(Realm, Others[0], Start.AddDays(-1), other), new AssignedUser(Realm, "unknown", Start.AddDays(1), other),
+            ],
+            Start, TestContext.Current.CancellationToken);
+        Assert.Equal([$"{Others[0]} more 10 exposed"], await StoredAsync(fixture));
     }
 
     [Fact]
