@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Grants.Review;
 using KeycloakCreditBridge.Grants.Review.Signals;
 using KeycloakCreditBridge.Grants.Review.Signals.Origins;
@@ -26,6 +27,8 @@ public sealed class RealOriginTests(KeycloakFixture servers, PostgresFixture pos
     public async Task Registrations_from_one_64_are_told_by_polling_and_by_reading_back(KeycloakKind kind)
     {
         await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Polling);
+        // By default a realm answers public addresses over https alone.
+        await fixture.Features.UpdateRealmAsync(new JsonObject { ["sslRequired"] = "none" }, Token);
         await fixture.LaunchBridgeAsync(("Grants:Fraud:Enabled", "true"), ("Grants:Fraud:Key", new string('k', 32)));
         List<Candidate> users = [];
         for (var number = 1; number <= 3; number++)
