@@ -5,7 +5,7 @@ namespace KeycloakCreditBridge.Tests;
 /// <summary>A clock that stands still until a test advances it.</summary>
 internal sealed class ManualTimeProvider(DateTimeOffset start) : FakeTimeProvider(start)
 {
-    private static readonly TimeSpan MaxRealTime = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan MaxRealTime = TimeSpan.FromMinutes(2);
 
     public ManualTimeProvider()
         : this(new DateTimeOffset(2026, 12, 1, 12, 0, 0, TimeSpan.Zero))

@@ -3,7 +3,7 @@ namespace KeycloakCreditBridge.Sandbox.Bridges;
 /// <summary>The whole bridge in this process, composed as `KeycloakCreditBridge run` composes it, with settings of its own.</summary>
 internal sealed class BridgeHost(WebApplication app) : IAsyncDisposable, IDisposable
 {
-    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(2);
 
     public IServiceProvider Services => app.Services;
 

@@ -11,7 +11,7 @@ internal sealed class BridgeProcess : IAsyncDisposable
 
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
 
     private static readonly string[] Built = ["dotnet", Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll")];

@@ -8,7 +8,6 @@ using KeycloakCreditBridge.Api.Rates;
 using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration;
 using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 
@@ -36,9 +35,7 @@ internal static class ApiModule
         });
         services.AddSingleton<IPostConfigureOptions<ForwardedHeadersOptions>, ProxyTrust>();
         services.AddCors();
-        services.AddRateLimiter(_ => { });
         services.AddSingleton<RequestRateLimiter>();
-        services.AddSingleton<IConfigureOptions<RateLimiterOptions>>(provider => provider.GetRequiredService<RequestRateLimiter>());
         services.AddSingleton<ProblemFilter>();
     }
 
@@ -53,7 +50,7 @@ internal static class ApiModule
         // Before all that refuses: a browser shows its page no refusal without these headers, and a preflight has no token.
         app.UseCors();
         // Addresses are counted before a token costs anything.
-        app.UseRateLimiter();
+        app.Use(app.Services.GetRequiredService<RequestRateLimiter>().LimitAddressAsync);
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapGet($"/openapi/{ApiDocument.Name}.json", async (ApiDocument document) =>

@@ -119,8 +119,13 @@ internal static class DoctorRun
         .. CanUse<DeliveriesOptions>(services) ? ActivatorUtilities.CreateInstance<DeliveryChecks>(services).Of(realms) : [],
         .. CanUse<AnalyticsOptions>(services) && CanUse<ProvisioningOptions>(services)
             ? ActivatorUtilities.CreateInstance<AnalyticsChecks>(services).All() : [],
-        .. CanUse<GrantsOptions>(services) ? ActivatorUtilities.CreateInstance<ReferralChecks>(services).All() : [],
-        .. CanUse<GrantsOptions>(services) ? ActivatorUtilities.CreateInstance<SignalChecks>(services).Of(realms) : [],
+        .. CanUse<GrantsOptions>(services)
+            ? [
+                .. ActivatorUtilities.CreateInstance<ReferralChecks>(services).All(),
+                .. ActivatorUtilities.CreateInstance<TaskChecks>(services).Of(realms),
+                .. ActivatorUtilities.CreateInstance<SignalChecks>(services).Of(realms),
+            ]
+            : Array.Empty<DoctorCheck>(),
     ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -10,7 +11,7 @@ namespace KeycloakCreditBridge.Tests.Adoption;
 /// <summary>A whole installation moves over, as an operator moves it.</summary>
 public sealed class AdoptionContractTests(KeycloakFixture servers, PostgresFixture postgres)
 {
-    [Theory, EveryKeycloak]
+    [StartsPrograms, Theory, EveryKeycloak]
     public async Task An_installation_is_adopted_and_no_user_is_granted_again(KeycloakKind kind)
     {
         await using var fixture = await ContractFixture.CreateAsync(servers, postgres, kind, EventDelivery.Nothing);

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
@@ -11,6 +12,7 @@ namespace KeycloakCreditBridge.Tests.Adoption;
 /// <summary>
 /// Before adoption no account is provisioned; afterwards the bridge and the installation's own writers work side by side.
 /// </summary>
+[StartsPrograms]
 public sealed class AdoptionGateTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Adoption;
@@ -180,7 +181,7 @@ public sealed class AdoptionTests(PostgresFixture postgres)
         await fixture.AssertBooksAsync();
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task Killed_in_the_middle_and_run_again_it_comes_to_the_same_as_undisturbed()
     {
         await using var undisturbed = await AdoptionFixture.StartAsync(postgres);

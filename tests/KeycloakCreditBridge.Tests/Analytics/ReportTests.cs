@@ -4,6 +4,7 @@ using System.Text.Json;
 using KeycloakCreditBridge.Analytics.Reports;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Credits;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Analytics;
@@ -46,7 +47,7 @@ public sealed class ReportTests(PostgresFixture postgres)
     [InlineData(null, "")]
     public void No_cell_of_a_CSV_is_a_formula(string? text, string cell) => Assert.Equal(cell, CsvText.Cell(text));
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task Administrators_and_viewers_read_reports_of_the_own_realm_and_wrong_questions_are_refused()
     {
         await using var fixture = await CreditsFixture.StartAsync(postgres, ("Analytics:MinimumGroup", "1"));
@@ -89,7 +90,7 @@ public sealed class ReportTests(PostgresFixture postgres)
         Assert.Contains("\r\n'=1+1,1,", text, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task The_command_draws_a_chart_and_prints_rows_JSON_and_CSV()
     {
         await using var fixture = await AnalyticsFixture.StartAsync(postgres);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Cli;
 
@@ -34,6 +35,7 @@ internal sealed class CommandProcess : IDisposable
     public static CommandProcess StartIn(
         string folder, IEnumerable<KeyValuePair<string, string?>> settings, params IEnumerable<string> arguments)
     {
+        TestNeeds.Demand(TestNeeds.Programs);
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "KeycloakCreditBridge.dll"), .. arguments])
         {
             RedirectStandardOutput = true,

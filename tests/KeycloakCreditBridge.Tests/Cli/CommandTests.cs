@@ -4,11 +4,13 @@ using System.Text.Json;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli;
 
+[StartsPrograms]
 public sealed class CommandTests(PostgresFixture postgres)
 {
     private static readonly Dictionary<string, string?> Nothing = [];

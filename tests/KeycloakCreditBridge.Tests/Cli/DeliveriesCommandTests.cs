@@ -1,10 +1,12 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli;
 
+[StartsPrograms]
 public sealed class DeliveriesCommandTests(PostgresFixture postgres)
 {
     private static readonly DateTimeOffset Now = TimeProvider.System.GetUtcNow();

@@ -1,5 +1,8 @@
+using KeycloakCreditBridge.Tests.Running;
+
 namespace KeycloakCreditBridge.Tests.Cli;
 
+[StartsPrograms]
 public sealed class HelpTests
 {
     private static readonly Dictionary<string, string?> Nothing = [];

@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Configuration;
@@ -8,7 +9,7 @@ namespace KeycloakCreditBridge.Tests.Configuration;
 /// <summary>Variables that other programs set in the same environment.</summary>
 public sealed class EnvironmentVariableTests
 {
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task Variables_named_like_sections_and_service_links_of_Kubernetes_set_nothing()
     {
         var nowhere = $"http://127.0.0.1:{FreePort.Next()}";
@@ -33,7 +34,7 @@ public sealed class EnvironmentVariableTests
         Assert.Contains($"Keycloak cannot be reached at {nowhere}", output, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_section_that_the_command_line_gives_as_a_single_value_is_refused()
     {
         var (exitCode, _, error) = await CommandProcess.RunAsync(

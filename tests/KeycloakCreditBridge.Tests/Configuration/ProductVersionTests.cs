@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Credits;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -11,7 +12,7 @@ namespace KeycloakCreditBridge.Tests.Configuration;
 /// <summary>Every place that tells a version tells the same one, and it comes from the repository's tags.</summary>
 public sealed partial class ProductVersionTests(PostgresFixture postgres)
 {
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task The_command_line_the_user_agent_and_the_description_of_the_API_tell_one_version()
     {
         var (exitCode, output, _) = await CommandProcess.RunAsync([], "--version");

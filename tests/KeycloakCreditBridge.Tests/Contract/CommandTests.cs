@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract;
 
+[StartsPrograms]
 public sealed class CommandTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

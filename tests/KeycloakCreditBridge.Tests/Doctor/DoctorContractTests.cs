@@ -2,12 +2,14 @@ using KeycloakCreditBridge.Doctor;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace KeycloakCreditBridge.Tests.Doctor;
 
+[StartsPrograms]
 public sealed class DoctorContractTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     [Theory, EveryKeycloak]

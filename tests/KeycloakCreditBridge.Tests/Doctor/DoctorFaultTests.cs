@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Doctor;
 
 /// <summary>Each fault of <see cref="DoctorFaults"/>, planted into a healthy system and repaired again.</summary>
+[StartsPrograms]
 public sealed class DoctorFaultTests(DoctorFixtures fixtures) : IClassFixture<DoctorFixtures>
 {
     public static TheoryData<string> Faults => [.. DoctorFaults.All.Keys];

@@ -7,12 +7,14 @@ using KeycloakCreditBridge.Tests.Api.Tokens;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Credits;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Documents;
 
 /// <summary>The requests and commands of docs/credits-that-end.md do what the page says, in its order.</summary>
+[StartsPrograms]
 public sealed partial class CreditsThatEndExampleTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private const string User = "8b1f6b1e-6f5c-4b6e-9d0e-3f0c7c1d2a10";

@@ -3,11 +3,13 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Credits;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Documents;
 
 /// <summary>The settings of the runbook by which an operator goes back do what it says.</summary>
+[StartsPrograms]
 public sealed partial class GoingBackTests(PostgresFixture postgres)
 {
     private const string Webhook = "webhooks/keycloak/demo";

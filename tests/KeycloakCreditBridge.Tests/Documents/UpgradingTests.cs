@@ -9,7 +9,7 @@ using KeycloakCreditBridge.Tests.Storage.Migrations;
 
 namespace KeycloakCreditBridge.Tests.Documents;
 
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed partial class UpgradingTests
 {
     [Fact]

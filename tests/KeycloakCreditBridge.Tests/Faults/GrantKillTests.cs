@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Grants;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
@@ -9,6 +10,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// <summary>
 /// The real executable is killed at each statement of a void and of a period's end. Nothing is done, and the repetition does it once.
 /// </summary>
+[StartsPrograms]
 public sealed partial class GrantKillTests(PostgresFixture postgres)
 {
     private const string SumsSql =

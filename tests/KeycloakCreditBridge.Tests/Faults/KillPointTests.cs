@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Reconciliation.Scans.Database;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
@@ -12,6 +13,7 @@ namespace KeycloakCreditBridge.Tests.Faults;
 /// The real executable is killed at each step of each way of reading a realm, and the run resumes: the result equals that of an untouched
 /// twin.
 /// </summary>
+[StartsPrograms]
 public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<ChangedRealmFixture>
 {
     internal const int Killed = 137;

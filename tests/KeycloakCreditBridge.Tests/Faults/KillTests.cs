@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class KillTests
 {
     private const string Converging = "hint_version)";
@@ -94,12 +94,12 @@ public sealed class KillTests
     }
 
     [Fact]
-    public async Task A_bridge_asked_to_stop_under_load_ends_within_ten_seconds_and_leaves_nothing_undone()
+    public async Task A_bridge_asked_to_stop_under_load_ends_and_leaves_nothing_undone()
     {
         await using var fixture = await FaultFixture.CreateAsync();
         await using var stopped = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.Settings);
         var users = Task.WhenAll(Enumerable.Range(0, 60).Select(number => fixture.CreateUserAsync($"user-{number}")));
-        Assert.True(await stopped.TerminateAsync(TimeSpan.FromSeconds(10)), $"It did not stop:\n{stopped.Log}");
+        Assert.True(await stopped.TerminateAsync(), $"It did not stop:\n{stopped.Log}");
         await users;
         await using var next = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.Settings);
         await Eventually.TrueAsync(async () => await fixture.AccountsAsync() == 60, "every user has an account");

@@ -1,11 +1,13 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed at each statement of a referral's payment: both sides are paid, or none.</summary>
+[StartsPrograms]
 public sealed class ReferralKillTests(PostgresFixture postgres)
 {
     private const string PrepareSql =

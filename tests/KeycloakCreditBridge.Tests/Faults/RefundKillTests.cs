@@ -4,11 +4,13 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Grants.Booking;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed at each statement of a refund to credits that have ended.</summary>
+[StartsPrograms]
 public sealed class RefundKillTests(PostgresFixture postgres) : EndingAccount(postgres)
 {
     [Theory]

@@ -8,7 +8,7 @@ using KeycloakCreditBridge.Tests.Running;
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>Several real executables on one database: one is killed, or all are at work at once.</summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class ReplicaLoadTests
 {
     private const string DeductSql =

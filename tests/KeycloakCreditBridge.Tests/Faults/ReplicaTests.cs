@@ -7,7 +7,7 @@ using KeycloakCreditBridge.Tests.Storage;
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>A real executable hangs while it has work in its hands, another does the work, and the first goes on where it hung.</summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class ReplicaTests
 {
     private const string UserRequest = "GET /admin/realms/{realm}/users/{id}";

@@ -1,10 +1,12 @@
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Grants;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Faults;
 
 /// <summary>The real executable is killed while it sweeps ended credits.</summary>
+[StartsPrograms]
 public sealed class SweepKillTests(PostgresFixture postgres)
 {
     private const int Accounts = 1_500;

@@ -4,7 +4,7 @@ using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Hosting;
 
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class FirstStartTests
 {
     [Fact]

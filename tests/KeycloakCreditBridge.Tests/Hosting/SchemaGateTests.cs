@@ -1,11 +1,12 @@
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Hosting;
 
 public sealed class SchemaGateTests(PostgresFixture postgres)
 {
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_schema_that_needs_a_newer_program_ends_this_one_and_says_what_to_do()
     {
         await using var database = await postgres.CreateDatabaseAsync();

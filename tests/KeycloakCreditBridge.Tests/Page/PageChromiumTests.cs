@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Keycloak.Servers;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Api.Description;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,6 +15,7 @@ using PuppeteerSharp;
 namespace KeycloakCreditBridge.Tests.Page;
 
 /// <summary>The page as a browser shows it, signed in with the emulator and with a real Keycloak.</summary>
+[StartsPrograms]
 public sealed class PageChromiumTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private const string Operator = "olga";

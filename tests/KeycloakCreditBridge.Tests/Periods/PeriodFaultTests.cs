@@ -1,10 +1,12 @@
 using Dapper;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Periods;
 
+[StartsPrograms]
 public sealed class PeriodFaultTests(PostgresFixture postgres)
 {
     private const string ManySql =
@@ -134,7 +136,7 @@ public sealed class PeriodFaultTests(PostgresFixture postgres)
         var settings = fixture.Settings;
         (settings["Periods:Enabled"], settings["Periods:Cron"]) = ("true", "* * * * * ?");
         await using (var first = await BridgeProcess.StartAsync(fixture.BridgeUrl, fixture.Settings))
-            await first.TerminateAsync(TimeSpan.FromSeconds(10));
+            await first.TerminateAsync();
         await fixture.Database.ExecuteAsync(ManySql, new { Accounts = 12_000 });
 
         await using var blocker = await fixture.Database.DataSource.OpenConnectionAsync(Token);

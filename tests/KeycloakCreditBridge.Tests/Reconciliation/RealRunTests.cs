@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
 using KeycloakCreditBridge.Tests.Contract.Ways.Production;
 using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -34,7 +35,7 @@ public sealed class RealRunTests(ProductionKeycloakFixture keycloak, PostgresFix
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Theory]
+    [StartsPrograms, Theory]
     [InlineData("counts", "reviewed:1")]
     [InlineData("windows", "saved:2")]
     [InlineData("list", "read:2")]

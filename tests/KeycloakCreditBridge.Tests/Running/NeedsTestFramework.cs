@@ -22,7 +22,11 @@ public sealed class NeedsTestFramework : XunitTestFramework
         private static ITestCase WithTrait(ITestCase testCase)
         {
             if (testCase is XunitTestCase found && !found.Traits.ContainsKey(TestNeeds.Trait))
-                found.Traits[TestNeeds.Trait] = [TestNeeds.Of(found.TestClass.Class, found.TestMethodArguments)];
+            {
+                var needs = TestNeeds.Of(found.TestClass.Class, found.TestMethod.Method, found.TestMethodArguments);
+                found.Traits[TestNeeds.Trait] = [needs];
+            }
+
             return testCase;
         }
     }

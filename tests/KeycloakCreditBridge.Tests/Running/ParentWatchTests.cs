@@ -7,7 +7,7 @@ public sealed class ParentWatchTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_test_process_ends_within_seconds_when_its_parent_is_killed()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux shows processes as files.");
@@ -31,7 +31,7 @@ public sealed class ParentWatchTests
             () => Task.FromResult(ProcessIdentity.Read(child) is null), "the other process has ended", TimeSpan.FromSeconds(10));
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_process_whose_parent_has_ended_is_known_as_an_orphan()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux shows processes as files.");

@@ -1,10 +1,12 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Setup;
 
+[StartsPrograms]
 public sealed class MaskedSecretTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     [Fact]

@@ -1,12 +1,14 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Setup;
 
 /// <summary>What realms are in the way of setup and doctor, and that each is told with its own cure.</summary>
+[StartsPrograms]
 public sealed class RealmObstacleTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -4,11 +4,13 @@ using KeycloakCreditBridge.Keycloak.Events;
 using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Setup;
 
+[StartsPrograms]
 public sealed class SetupContractTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

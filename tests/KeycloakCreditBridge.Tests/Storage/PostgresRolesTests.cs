@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -11,6 +12,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Tests.Storage;
 
 /// <summary>The roles of docs/install/postgresql.md, made by the statements that stand there.</summary>
+[StartsPrograms]
 public sealed class PostgresRolesTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Telemetry;
 using KeycloakCreditBridge.Tests.Documents.Alerts;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -58,20 +59,26 @@ public sealed class MetricsTests(PostgresFixture postgres)
         await using var fixture = await ReconciliationFixture.StartAsync(postgres, users: 1);
         await using var bridge = await fixture.NewBridge().StartAsync();
         await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
-        _ = await bridge.ReadMetricsAsync();
-
-        var text = await bridge.ReadMetricsAsync();
-
         string[] names =
         [
             "bridge_build_info{runtime=\".NET ", "dotnet_process_memory_working_set_bytes ", "dotnet_gc_collections_total{",
             "http_server_request_duration_seconds_bucket{", "http_client_request_duration_seconds_count{",
             "db_client_connections{",
         ];
+        var text = "";
+        // A request is measured after its answer was read.
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                text = await bridge.ReadMetricsAsync();
+                return text.Contains(names[3], StringComparison.Ordinal);
+            },
+            "a request is measured");
+
         Assert.All(names, name => Assert.Contains($"\n{name}", text, StringComparison.Ordinal));
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task Promtool_finds_nothing_to_mend_in_the_metrics()
     {
         Promtool.Require();

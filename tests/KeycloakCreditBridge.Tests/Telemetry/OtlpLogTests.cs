@@ -1,8 +1,10 @@
 using KeycloakCreditBridge.Tests.Configuration;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Telemetry;
 
+[StartsPrograms]
 public sealed class OtlpLogTests(PostgresFixture postgres)
 {
     [Fact]

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace KeycloakCreditBridge.Tests.Telemetry;
 
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class TraceTests
 {
     private const string Converging = "hint_version)";

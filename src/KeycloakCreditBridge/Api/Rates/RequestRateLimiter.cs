@@ -4,33 +4,40 @@ using KeycloakCreditBridge.Api.Tokens;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Management;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.AspNetCore.RateLimiting;
-using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Api.Rates;
 
 /// <summary>
 /// Limits requests by address before anything is verified, and by caller after that. Requests of orchestrators and monitoring systems
-/// are not counted.
+/// are not counted. The framework's own middleware would do the first, but never ends the timers of its limiters: hosts of one process would
+/// keep all that were there before them.
 /// </summary>
-internal sealed class RequestRateLimiter(Hot<ApiOptions> options, IEnumerable<MachinePath> machines)
-    : IConfigureOptions<RateLimiterOptions>, IEndpointFilter, IDisposable
+internal sealed class RequestRateLimiter : IEndpointFilter, IDisposable
 {
     private const int Burst = 10;
 
-    private readonly string[] _machines = [.. machines.Select(machine => machine.Path)];
+    private readonly Hot<ApiOptions> _options;
+    private readonly string[] _machines;
+    private readonly PartitionedRateLimiter<HttpContext> _addresses;
+    private readonly PartitionedRateLimiter<Caller> _callers;
+    private readonly PartitionedRateLimiter<Caller> _writers;
 
-    private readonly PartitionedRateLimiter<Caller> _callers =
-        PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.PerUser));
-
-    private readonly PartitionedRateLimiter<Caller> _writers =
-        PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.WritesPerUser));
-
-    public void Configure(RateLimiterOptions options)
+    public RequestRateLimiter(Hot<ApiOptions> options, IEnumerable<MachinePath> machines)
     {
-        options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, Bucket>(PartitionOf);
-        options.OnRejected = (rejected, _) =>
-            new ValueTask(Refusal(rejected.Lease, rejected.HttpContext).ExecuteAsync(rejected.HttpContext));
+        (_options, _machines) = (options, [.. machines.Select(machine => machine.Path)]);
+        _addresses = PartitionedRateLimiter.Create<HttpContext, Bucket>(PartitionOf);
+        _callers = PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.PerUser));
+        _writers = PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.WritesPerUser));
+    }
+
+    /// <summary>Limits the requests of an address.</summary>
+    public async Task LimitAddressAsync(HttpContext context, RequestDelegate next)
+    {
+        using var lease = _addresses.AttemptAcquire(context);
+        if (lease.IsAcquired)
+            await next(context);
+        else
+            await Refusal(lease, context).ExecuteAsync(context);
     }
 
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -50,6 +57,7 @@ internal sealed class RequestRateLimiter(Hot<ApiOptions> options, IEnumerable<Ma
 
     public void Dispose()
     {
+        _addresses.Dispose();
         _callers.Dispose();
         _writers.Dispose();
     }
@@ -60,7 +68,7 @@ internal sealed class RequestRateLimiter(Hot<ApiOptions> options, IEnumerable<Ma
         if (Array.Exists(ManagementModule.Paths, own => path.StartsWithSegments(own, StringComparison.Ordinal)))
             return RateLimitPartition.GetNoLimiter(default(Bucket));
         var address = CallerNetwork.Of(context.Connection.RemoteIpAddress);
-        var limits = options.Current.RateLimits;
+        var limits = _options.Current.RateLimits;
         return Array.Exists(_machines, machine => path.StartsWithSegments(machine, StringComparison.Ordinal))
             ? TokenBucket($"machine {address}", limits.Machines)
             : TokenBucket(address, limits.PerAddress);

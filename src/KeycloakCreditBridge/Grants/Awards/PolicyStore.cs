@@ -45,6 +45,15 @@ internal sealed class PolicyStore(NpgsqlDataSource dataSource)
         order by g.user_id collate "C", g.grant_key collate "C"
         """;
 
+    private const string HoldersSql =
+        """
+        select count(*) filter (where exists (
+                select from credit_transactions t where t.user_id = c.user_id and t.grant_key = @Task)) as holders,
+            count(*) as accounts
+        from user_credits c
+        where c.realm = @Realm
+        """;
+
     /// <summary>Records that a policy is active from now on, if it never was.</summary>
     /// <returns>Replicas of an older program: while there are any the policy is not activated.</returns>
     public async Task<IReadOnlyList<Replica>> ActivateAsync(
@@ -84,6 +93,17 @@ internal sealed class PolicyStore(NpgsqlDataSource dataSource)
         return [.. await connection.QueryAsync<string>(new CommandDefinition(
             SwitchSql, new { Policy = policy, Realms = realms, DisabledAt = disables ? now : (DateTimeOffset?)null, Now = now },
             cancellationToken: cancellationToken))];
+    }
+
+    /// <summary>How many accounts of a realm were paid for a task, of how many.</summary>
+    /// <param name="realm">The realm.</param>
+    /// <param name="task">The key of its grant.</param>
+    /// <param name="cancellationToken">Ends the statement.</param>
+    public async Task<(long Holders, long Accounts)> HoldersAsync(string realm, string task, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleAsync<(long, long)>(
+            new CommandDefinition(HoldersSql, new { Realm = realm, Task = task }, cancellationToken: cancellationToken));
     }
 
     /// <summary>Open grants that a policy gave within a time, the end excluded.</summary>

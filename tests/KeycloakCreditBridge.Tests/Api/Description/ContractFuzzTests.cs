@@ -4,11 +4,13 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Api.Description;
 
 /// <summary>Sends what the document allows, and what it does not, and holds every answer against it.</summary>
+[StartsPrograms]
 public sealed class ContractFuzzTests(PostgresFixture postgres)
 {
     private const int Requests = 60;

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Sandbox.Emulator;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Api.Description;
@@ -62,6 +63,7 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
         settings["Keycloak:Realms:0:WebhookAuthentication"] = "SharedHeader";
         foreach (var limit in (string[])["PerUser", "PerAddress", "Machines"])
             settings[$"Api:RateLimits:{limit}"] = "100000";
+        TestNeeds.Demand(TestNeeds.Programs);
         var bridge = await BridgeProcess.StartAsync(FaultFixture.NewUrl(), settings.ToDictionary(pair => pair.Key, pair => pair.Value!));
         // Its accounts need not be there to be shown.
         await database.ExecuteAsync(

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using NJsonSchema.CodeGeneration.CSharp;
 using NSwag;
@@ -7,6 +8,7 @@ using NSwag.CodeGeneration.CSharp;
 namespace KeycloakCreditBridge.Tests.Api.Description;
 
 /// <summary>Linters accept the document, and clients that are generated from it work.</summary>
+[StartsPrograms]
 public sealed class GeneratedClientTests(PostgresFixture postgres)
 {
     private static readonly string Sources = Path.Combine(Repository.Top, ".ci", "openapi");

@@ -1,10 +1,12 @@
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Claims;
 
 /// <summary>`claims forget` with the real executable.</summary>
+[StartsPrograms]
 public sealed class ClaimsCommandTests(PostgresFixture postgres)
 {
     [Fact]

@@ -3,10 +3,12 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Grants;
 
+[StartsPrograms]
 public sealed class GrantsCommandTests(PostgresFixture postgres)
 {
     private const int Width = 80;

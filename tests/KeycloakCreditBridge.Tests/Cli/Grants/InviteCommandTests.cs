@@ -1,8 +1,10 @@
 using KeycloakCreditBridge.Grants.Policy.Rules;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Cli.Grants;
 
 /// <summary>`grants invite` with the real executable.</summary>
+[StartsPrograms]
 public sealed class InviteCommandTests
 {
     private static readonly string Key = new('i', 32);

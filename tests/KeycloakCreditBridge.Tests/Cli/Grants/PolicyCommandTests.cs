@@ -1,11 +1,13 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Grants;
 
 /// <summary>Policies as an operator looks after them, with the real executable.</summary>
+[StartsPrograms]
 public sealed class PolicyCommandTests(PostgresFixture postgres)
 {
     private static readonly (string, string)[] Trial =

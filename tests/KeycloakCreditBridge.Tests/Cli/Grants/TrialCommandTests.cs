@@ -1,11 +1,13 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Grants;
 
 /// <summary>Settings of grants that are tried over all users, with the real executable.</summary>
+[StartsPrograms]
 public sealed class TrialCommandTests(PostgresFixture postgres) : IDisposable
 {
     private readonly string _file = Path.Combine(Path.GetTempPath(), $"trial-{Guid.NewGuid():n}.json");

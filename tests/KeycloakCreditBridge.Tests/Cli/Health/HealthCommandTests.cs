@@ -1,5 +1,6 @@
 using System.Net;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -7,6 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace KeycloakCreditBridge.Tests.Cli.Health;
 
 /// <summary>What a container's health check runs.</summary>
+[StartsPrograms]
 public sealed class HealthCommandTests : IAsyncDisposable
 {
     private readonly int _port = FreePort.Next();

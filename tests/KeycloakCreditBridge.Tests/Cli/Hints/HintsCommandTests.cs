@@ -1,11 +1,13 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Hints;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Cli.Hints;
 
+[StartsPrograms]
 public sealed class HintsCommandTests(PostgresFixture postgres)
 {
     private const string HostileId = "eve\n\u001b[2Jfake  row\u202e";
@@ -60,7 +62,7 @@ public sealed class HintsCommandTests(PostgresFixture postgres)
 
         Assert.Equal(0, exitCode);
         Assert.StartsWith("1 hints are due now", output, StringComparison.Ordinal);
-        Assert.True(await listener.WaitAsync(TimeSpan.FromSeconds(10), Token));
+        Assert.True(await listener.WaitAsync(TimeSpan.FromMinutes(1), Token));
         Assert.True(await database.ScalarAsync<long>("select version from user_hints where keycloak_id = 'ana'") > before);
         var claimed = await new HintStore(database.DataSource).ClaimAsync(
             10, TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow(), null, Token);

@@ -2,11 +2,13 @@ using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Reconciliation;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Realm;
 
+[StartsPrograms]
 public sealed class RealmCommandTests(PostgresFixture postgres)
 {
     private const string New = "store";

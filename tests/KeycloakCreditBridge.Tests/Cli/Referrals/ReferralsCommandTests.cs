@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Referrals;
 
+[StartsPrograms]
 public sealed class ReferralsCommandTests(PostgresFixture postgres)
 {
     private const string Id = "6f0e0d0c-0b0a-4909-8807-060504030201";

@@ -1,10 +1,12 @@
 using System.Text.Json;
 using KeycloakCreditBridge.Tests.Metering;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
 
 namespace KeycloakCreditBridge.Tests.Cli.Usage;
 
+[StartsPrograms]
 public sealed class UsageCommandTests(PostgresFixture postgres)
 {
     [Fact]

@@ -6,12 +6,14 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Intake;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace KeycloakCreditBridge.Tests.Configuration.Logs;
 
 /// <summary>Each line about a user has realm, user and trace as fields.</summary>
+[StartsPrograms]
 public sealed partial class UserLineTests(PostgresFixture postgres)
 {
     private const string GatewayKey = "gateway-key-of-the-test";

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Configuration.Reload;
 
 /// <summary>The executable, whose settings change while many requests are in flight.</summary>
+[StartsPrograms]
 public sealed class ReloadUnderLoadTests(PostgresFixture postgres)
 {
     private const int Callers = 16;

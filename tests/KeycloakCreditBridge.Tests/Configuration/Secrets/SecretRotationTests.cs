@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
@@ -12,6 +13,7 @@ using Npgsql;
 namespace KeycloakCreditBridge.Tests.Configuration.Secrets;
 
 /// <summary>The executable with all its secrets in files, which are replaced while it runs.</summary>
+[StartsPrograms]
 public sealed class SecretRotationTests(PostgresFixture postgres)
 {
     private const string Body = "no webhook";

@@ -1,11 +1,13 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Credits.Codes;
 
 /// <summary>The commands and the request of docs/codes.md do what the page says, on the real executable.</summary>
+[StartsPrograms]
 public sealed partial class CodesExampleTests(PostgresFixture postgres)
 {
     private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Top, "docs", "codes.md"));

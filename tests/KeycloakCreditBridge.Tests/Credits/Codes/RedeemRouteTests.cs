@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Credits.Codes;
@@ -104,7 +105,7 @@ public sealed class RedeemRouteTests(PostgresFixture postgres)
         Assert.NotNull(grants.Json["grants"]![0]!["expires_at"]);
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_complete_run_pays_the_kept_place_of_an_address_that_was_verified_silently()
     {
         await using var fixture = await CreditsFixture.StartAsync(postgres, Key);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Tests.Metering;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
@@ -14,6 +15,7 @@ namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 /// Each alert is fired by its real fault: what a running bridge shows before and during the fault is given to Prometheus' evaluation of
 /// the very rules, and no other alert fires.
 /// </summary>
+[StartsPrograms]
 public sealed class AlertFaultTests(PostgresFixture postgres)
 {
     private const string UserReads = "/admin/realms/demo/users/*";

@@ -2,10 +2,12 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Documents.Install;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>Alerts that compare an hour with the same hour of 28 days, in a Prometheus that has these days.</summary>
+[StartsPrograms]
 public sealed class AlertHistoryTests
 {
     private const int PerHour = 6;

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
@@ -8,6 +9,7 @@ namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 /// <summary>
 /// The rules in docs/prometheus are valid and fire as their examples say; they and the dashboards ask for metrics that there are.
 /// </summary>
+[StartsPrograms]
 public sealed partial class AlertTests(PostgresFixture postgres)
 {
     private static readonly string Rules = RuleTimeline.Rules;

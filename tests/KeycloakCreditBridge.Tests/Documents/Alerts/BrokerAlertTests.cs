@@ -1,10 +1,12 @@
 using KeycloakCreditBridge.Tests.Intake.Broker;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>The same for the alerts of a broker, with a real one.</summary>
+[StartsPrograms]
 public sealed class BrokerAlertTests(PostgresFixture postgres, RabbitFixture rabbit) : IClassFixture<RabbitFixture>
 {
     private static readonly TimeSpan Minutes = TimeSpan.FromMinutes(10);

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Analytics.RollUps;
 using KeycloakCreditBridge.Tests.Configuration;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,6 +13,7 @@ using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>The same for what came to the bridge later: grants, deliveries, analytics, settings that change while it runs.</summary>
+[StartsPrograms]
 public sealed class FeatureAlertTests(PostgresFixture postgres)
 {
     private static readonly TimeSpan Minutes = TimeSpan.FromMinutes(10);

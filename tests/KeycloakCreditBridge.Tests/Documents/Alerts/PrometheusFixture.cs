@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
@@ -76,6 +77,7 @@ internal sealed class PrometheusFixture : IAsyncDisposable
     // It looks for new blocks once a minute and at its start.
     private async Task StartAsync()
     {
+        TestNeeds.Demand(TestNeeds.Programs);
         if (_server is not null)
             await _server.EndAsync("TERM", TimeSpan.FromSeconds(30));
         var configuration = Path.Combine(_folder.Path, "prometheus.yml");

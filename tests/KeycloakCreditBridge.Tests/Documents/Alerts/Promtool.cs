@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
@@ -12,6 +13,7 @@ internal static class Promtool
     /// <summary>Runs it and returns what it complains about: nothing when it exits with 0.</summary>
     public static async Task<string> ComplaintsAsync(string input, params string[] arguments)
     {
+        TestNeeds.Demand(TestNeeds.Programs);
         var start = new ProcessStartInfo(Command.Find("promtool")!, arguments)
         {
             RedirectStandardInput = true,

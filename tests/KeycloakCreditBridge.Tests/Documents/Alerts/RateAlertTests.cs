@@ -1,10 +1,12 @@
 using KeycloakCreditBridge.Tests.Reconciliation;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Documents.Alerts.WatchedBridgeFixture;
 
 namespace KeycloakCreditBridge.Tests.Documents.Alerts;
 
 /// <summary>Alerts that compare rates: with what was usual, and with the objective of 99.9 % of accounts within five seconds.</summary>
+[StartsPrograms]
 public sealed class RateAlertTests(PostgresFixture postgres)
 {
     private const string Opened = "bridge_accounts_opened_total{tier=\"trial\"}";

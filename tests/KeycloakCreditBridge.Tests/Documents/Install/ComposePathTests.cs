@@ -2,6 +2,7 @@ using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Documents.Install;
@@ -9,6 +10,7 @@ namespace KeycloakCreditBridge.Tests.Documents.Install;
 /// <summary>
 /// The demo of docs/install/docker.md without Docker: with settings, secrets, realm and database script of docker-compose.yml.
 /// </summary>
+[StartsPrograms]
 public sealed class ComposePathTests(KeycloakFixture servers)
 {
     private const string Realm = "demo";

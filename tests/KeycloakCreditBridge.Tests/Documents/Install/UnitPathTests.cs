@@ -1,6 +1,7 @@
 using System.Net;
 using KeycloakCreditBridge.Sandbox.Keycloak.Admin;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Tests.Documents.Install;
@@ -9,6 +10,7 @@ namespace KeycloakCreditBridge.Tests.Documents.Install;
 /// docs/install/systemd.md from its second section on, without systemd: its commands as they stand, in a folder for the root of the file
 /// system, and the unit's ExecStart with the unit's environment.
 /// </summary>
+[StartsPrograms]
 public sealed class UnitPathTests(KeycloakFixture servers)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

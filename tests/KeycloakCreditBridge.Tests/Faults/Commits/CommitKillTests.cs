@@ -6,6 +6,7 @@ using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Grants.Booking;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -15,6 +16,7 @@ namespace KeycloakCreditBridge.Tests.Faults.Commits;
 /// The real executable is killed after PostgreSQL has committed and before it hears so. What is done stays done, and its repetition does
 /// nothing twice.
 /// </summary>
+[StartsPrograms]
 public sealed class CommitKillTests(PostgresFixture postgres) : EndingAccount(postgres)
 {
     private const string Key = "one";

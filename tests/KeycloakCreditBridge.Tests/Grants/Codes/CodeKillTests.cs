@@ -6,11 +6,13 @@ using KeycloakCreditBridge.Tests.Cli;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Credits.Codes;
 using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Grants.Codes;
 
 /// <summary>The real executable is killed at each statement that redeems, pays or voids a code.</summary>
+[StartsPrograms]
 public sealed class CodeKillTests(PostgresFixture postgres)
 {
     private const string Redeem = "api/v1/credits/codes/redeem";

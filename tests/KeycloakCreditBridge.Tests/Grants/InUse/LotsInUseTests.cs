@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Grants.InUse;
 using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Storage.Replicas;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -63,7 +64,7 @@ public sealed class LotsInUseTests(PostgresFixture postgres)
         Assert.Equal(0, await OlderProgram(database).MigrateAsync(Token));
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task The_way_back_is_open_when_no_credits_have_an_end()
     {
         await using var fixture = await GrantFixture.CreateAsync(postgres);

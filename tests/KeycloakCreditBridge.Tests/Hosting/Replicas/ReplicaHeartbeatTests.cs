@@ -1,5 +1,6 @@
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Hosting.Replicas;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using KeycloakCreditBridge.Tests.Storage.Sessions;
 using Microsoft.Extensions.DependencyInjection;
@@ -30,7 +31,7 @@ public sealed class ReplicaHeartbeatTests(PostgresFixture postgres)
         Assert.NotNull(gate.Refusal);
     }
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task A_pooler_that_is_switched_to_transactions_ends_no_replica_and_a_later_schema_does()
     {
         await using var database = await postgres.CreateDatabaseAsync();

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace KeycloakCreditBridge.Tests.Hosting.Replicas;
 
 /// <summary>A newer program migrates the schema while replicas of this one work on it.</summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class RollingUpdateTests
 {
     private const int Users = 300;

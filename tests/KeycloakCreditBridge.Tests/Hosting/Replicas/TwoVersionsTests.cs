@@ -15,7 +15,7 @@ namespace KeycloakCreditBridge.Tests.Hosting.Replicas;
 /// An earlier program and this one on one database, under load, for minutes: `.ci/both-versions` builds an earlier one, names it in
 /// EARLIER_PROGRAM and runs the test, which no other run does.
 /// </summary>
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class TwoVersionsTests : IDisposable
 {
     private const int Callers = 6;

@@ -2,10 +2,12 @@ using System.Net.Sockets;
 using System.Text;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Hosting.Systemd;
 
 /// <summary>What the service tells systemd, received as systemd does: on a datagram socket that the environment names.</summary>
+[StartsPrograms]
 public sealed class SystemdTests : IDisposable
 {
     private readonly InstanceFolder _folder = InstanceFolder.Claim(Path.GetTempPath(), "systemd");

@@ -1,11 +1,13 @@
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Intake.Broker;
 
+[StartsPrograms]
 public sealed class BrokerFaultTests(PostgresFixture postgres)
 {
     private const string Queue = "credit-bridge.events";

@@ -2,11 +2,13 @@ using System.Text;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake.Broker;
 
+[StartsPrograms]
 public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture postgres) : IClassFixture<RabbitFixture>
 {
     private readonly string _queue = $"credit-bridge.{Guid.NewGuid():n}";

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Brokers;
+using KeycloakCreditBridge.Tests.Running;
 using RabbitMQ.Client;
 
 namespace KeycloakCreditBridge.Tests.Intake.Broker;
@@ -31,6 +32,7 @@ public sealed class RabbitFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        TestNeeds.Demand(TestNeeds.Programs);
         if (RabbitServer.IsInstalled)
             _server = await RabbitServer.StartAsync(Token);
     }

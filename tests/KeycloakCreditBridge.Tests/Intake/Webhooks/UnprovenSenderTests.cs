@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Credits;
 using KeycloakCreditBridge.Tests.Metering;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Intake.Webhooks;
@@ -23,7 +24,7 @@ public sealed class UnprovenSenderTests(PostgresFixture postgres)
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [StartsPrograms, Fact]
     public async Task Hundreds_of_silent_senders_of_long_bodies_hold_little_memory_and_webhooks_are_taken_meanwhile()
     {
         await using var database = await postgres.CreateDatabaseAsync();
@@ -232,7 +233,7 @@ public sealed class UnprovenSenderTests(PostgresFixture postgres)
     private static async Task<string> StatusLineAsync(TcpClient client)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        timeout.CancelAfter(TimeSpan.FromSeconds(15));
+        timeout.CancelAfter(TimeSpan.FromMinutes(1));
         using var reader = new StreamReader(client.GetStream(), Encoding.ASCII, false, 1024, leaveOpen: true);
         return await reader.ReadLineAsync(timeout.Token) ?? "";
     }

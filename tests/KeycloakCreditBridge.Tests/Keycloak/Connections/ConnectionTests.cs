@@ -3,11 +3,13 @@ using System.Net.Sockets;
 using System.Text;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using static KeycloakCreditBridge.Tests.Keycloak.ScriptedKeycloak;
 
 namespace KeycloakCreditBridge.Tests.Keycloak.Connections;
 
 /// <summary>What the executable does and says between private CAs and proxies.</summary>
+[StartsPrograms]
 public sealed class ConnectionTests
 {
     private const string Secret = "s3cret-zq7w";

@@ -191,7 +191,7 @@ public sealed class RealmKeysTests
         fixture.Keys.GetAsync("shop", keyId, issuer, ClientFixture.Cancellation);
 
     private static Task<PublishedKeys> SoonAsync(Task<PublishedKeys> call) =>
-        call.WaitAsync(TimeSpan.FromSeconds(10), ClientFixture.Cancellation);
+        call.WaitAsync(TimeSpan.FromMinutes(1), ClientFixture.Cancellation);
 
     private static int Readings(ClientFixture fixture) =>
         fixture.Server.Targets.Count(target => target.EndsWith("/certs", StringComparison.Ordinal));

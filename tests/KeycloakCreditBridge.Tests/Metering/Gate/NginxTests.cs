@@ -2,11 +2,13 @@ using System.Net;
 using System.Net.Http.Headers;
 using KeycloakCreditBridge.Sandbox.Processes;
 using KeycloakCreditBridge.Tests.Credits;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Metering.Gate;
 
 /// <summary>The configuration in docs/llm-gateways.md, in a real nginx.</summary>
+[StartsPrograms]
 public sealed class NginxTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Reconciliation.Runs;
 using KeycloakCreditBridge.Sandbox.Bridges;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Faults;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,6 +15,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace KeycloakCreditBridge.Tests.Reconciliation.Requests;
 
 /// <summary>Runs whose process ended before they began, or before they ended.</summary>
+[StartsPrograms]
 public sealed class LostRunTests(PostgresFixture postgres)
 {
     private const string Begun = "Reconciling realm demo (http).";

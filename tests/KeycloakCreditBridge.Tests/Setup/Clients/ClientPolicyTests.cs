@@ -1,12 +1,14 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Setup.Clients;
 
 /// <summary>Realms whose client policies change or refuse clients, and clients that sign instead of showing a secret.</summary>
+[StartsPrograms]
 public sealed class ClientPolicyTests(KeycloakFixture servers, PostgresFixture postgres) : IDisposable
 {
     private readonly string _key = Path.GetTempFileName();

@@ -1,12 +1,14 @@
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Setup.Operators;
 using KeycloakCreditBridge.Tests.Contract;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Configuration;
 
 namespace KeycloakCreditBridge.Tests.Setup.Operators;
 
+[StartsPrograms]
 public sealed class PageClientTests(KeycloakFixture servers, PostgresFixture postgres)
 {
     [Theory, EveryKeycloak]

@@ -5,7 +5,7 @@ using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Storage.Migrations;
 
-[Trait(TestNeeds.Trait, TestNeeds.PostgreSql)]
+[StartsPrograms]
 public sealed class EarlierVersionTests
 {
     private const string LedgerSql =

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Storage.Sessions;
@@ -34,6 +35,7 @@ internal sealed class PgBouncer : IAsyncDisposable
 
     private async Task StartAsync(NpgsqlConnectionStringBuilder target, string poolMode)
     {
+        TestNeeds.Demand(TestNeeds.Programs);
         var token = TestContext.Current.CancellationToken;
         var settings = Path.Combine(_folder.Path, "pgbouncer.ini");
         await File.WriteAllTextAsync(

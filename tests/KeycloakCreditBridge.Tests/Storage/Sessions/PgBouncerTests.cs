@@ -1,9 +1,11 @@
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
 using KeycloakCreditBridge.Tests.Cli;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Emulator;
 
 namespace KeycloakCreditBridge.Tests.Storage.Sessions;
 
+[StartsPrograms]
 public sealed class PgBouncerTests(PostgresFixture postgres)
 {
     [Theory]

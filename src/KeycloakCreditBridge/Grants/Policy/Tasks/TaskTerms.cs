@@ -10,10 +10,12 @@ namespace KeycloakCreditBridge.Grants.Policy.Tasks;
 /// <summary>A task as it is configured.</summary>
 internal sealed class TaskTerms(string name, TaskOptions options)
 {
+    public const string KeyPrefix = "task:";
+
     public string Name => name;
 
     /// <summary>The grant's key, and the policy's name.</summary>
-    public string Key { get; } = $"task:{name}";
+    public string Key { get; } = KeyPrefix + name;
 
     /// <summary>Stands for the configuration on the grants that it gave.</summary>
     public string Version { get; } =

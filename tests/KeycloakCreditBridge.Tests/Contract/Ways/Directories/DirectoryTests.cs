@@ -1,10 +1,12 @@
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Sandbox.Emulator.Users;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Sandbox.Keycloak;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways.Directories;
 
+[StartsPrograms]
 public sealed class DirectoryTests(KeycloakFixture servers, PostgresFixture postgres, LdapFixture directory) : IClassFixture<LdapFixture>
 {
     private const string Setting = "Keycloak:Realms:0:FederatedUsers";

@@ -1,4 +1,5 @@
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Running;
 
 namespace KeycloakCreditBridge.Tests.Contract.Ways.Directories;
 
@@ -62,6 +63,7 @@ public sealed class LdapFixture : IAsyncDisposable
             directory {data}
             """,
             Token);
+        TestNeeds.Demand(TestNeeds.Programs);
         var log = Path.Combine(_folder.Path, "slapd.log");
         _server = GuardedProcess.Start(
             [Command.Find("slapd")!, "-f", configuration, "-h", Url.AbsoluteUri.TrimEnd('/'), "-d", "0"], log, [], new Dictionary<string,

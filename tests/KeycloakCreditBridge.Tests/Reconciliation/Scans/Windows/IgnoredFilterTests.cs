@@ -15,7 +15,7 @@ public sealed class IgnoredFilterTests(PostgresFixture postgres) : IAsyncLifetim
     private const int Users = 300;
     private const string Malformed = "abc";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private ReconciliationFixture _fixture = null!;
     private HttpProxy _front = null!;

@@ -146,7 +146,7 @@ public sealed class EmulatorWebhookTests
         public async Task<Delivery> NextAsync()
         {
             using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-            timeout.CancelAfter(TimeSpan.FromSeconds(20));
+            timeout.CancelAfter(TimeSpan.FromMinutes(1));
             return await _deliveries.Reader.ReadAsync(timeout.Token);
         }
 
