@@ -4,12 +4,14 @@ using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Grants;
 using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Experiments.Running;
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Configuration;
 
 namespace KeycloakCreditBridge.Tests.Cli.Experiments;
 
 /// <summary>The settings and commands of docs/experiments.md do what the page says, on the real executable.</summary>
+[StartsPrograms]
 public sealed partial class ExperimentsExampleTests(PostgresFixture postgres)
 {
     private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Top, "docs", "experiments.md"));

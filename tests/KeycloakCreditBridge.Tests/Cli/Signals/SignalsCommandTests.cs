@@ -1,8 +1,10 @@
+using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
 
 namespace KeycloakCreditBridge.Tests.Cli.Signals;
 
 /// <summary>`signals` with the real executable.</summary>
+[StartsPrograms]
 public sealed class SignalsCommandTests(PostgresFixture postgres)
 {
     [Fact]
