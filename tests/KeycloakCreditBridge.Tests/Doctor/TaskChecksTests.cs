@@ -25,7 +25,7 @@ public sealed class TaskChecksTests(PostgresFixture postgres)
     [InlineData("two-factor", 3, "3 of 200 accounts were paid for task:mfa, which is not configured")]
     [InlineData("two-factor", 2, null)]
     [InlineData("mfa", 200, null)]
-    public async Task A_task_that_more_than_a_hundredth_was_paid_for_and_that_has_gone_is_found(string configured, int paid, string? says)
+    public async Task A_task_that_more_than_a_hundredth_was_paid_for_and_that_is_missing_is_found(string configured, int paid, string? says)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await database.ExecuteAsync(PaidSql, new { Paid = paid });
@@ -35,7 +35,7 @@ public sealed class TaskChecksTests(PostgresFixture postgres)
         var finding = await check.Run(Token);
 
         Assert.Equal(says is null ? Verdict.Ok : Verdict.Warn, finding.Verdict);
-        Assert.Equal(says ?? "no task that many were paid for has gone", finding.Message);
+        Assert.Equal(says ?? "no task that many were paid for is missing", finding.Message);
     }
 
     [Fact]

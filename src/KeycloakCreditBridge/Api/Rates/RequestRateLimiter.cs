@@ -9,8 +9,8 @@ namespace KeycloakCreditBridge.Api.Rates;
 
 /// <summary>
 /// Limits requests by address before anything is verified, and by caller after that. Requests of orchestrators and monitoring systems
-/// are not counted. The framework's own middleware would do the first, but never ends the timers of its limiters: hosts of one process would
-/// keep all that were there before them.
+/// are not counted. The framework's own middleware would do the first, but never ends the timers of its limiters: a process would keep
+/// every host that it ever had.
 /// </summary>
 internal sealed class RequestRateLimiter : IEndpointFilter, IDisposable
 {
@@ -27,7 +27,8 @@ internal sealed class RequestRateLimiter : IEndpointFilter, IDisposable
         (_options, _machines) = (options, [.. machines.Select(machine => machine.Path)]);
         _addresses = PartitionedRateLimiter.Create<HttpContext, Bucket>(PartitionOf);
         _callers = PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.PerUser));
-        _writers = PartitionedRateLimiter.Create<Caller, Bucket>(caller => TokenBucket(caller.Key, options.Current.RateLimits.WritesPerUser));
+        _writers = PartitionedRateLimiter.Create<Caller, Bucket>(
+            caller => TokenBucket(caller.Key, options.Current.RateLimits.WritesPerUser));
     }
 
     /// <summary>Limits the requests of an address.</summary>

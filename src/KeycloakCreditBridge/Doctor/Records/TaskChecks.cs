@@ -39,6 +39,6 @@ internal sealed class TaskChecks(PolicyStore policies, IOptions<GrantsOptions> o
             }
         }
 
-        return Finding.Ok("no task that many were paid for has gone");
+        return Finding.Ok("no task that many were paid for is missing");
     }
 }
