@@ -57,7 +57,7 @@ internal static partial class ExperimentsValidator
             yield return $"{key}:Until is {experiment.Until}, not later than From ({experiment.From}): choose a later one, or remove it.";
     }
 
-    private static IEnumerable<string> ArmProblems(string key, IReadOnlyList<ArmOptions> arms, WelcomeOptions? welcome)
+    private static IEnumerable<string> ArmProblems(string key, List<ArmOptions> arms, WelcomeOptions? welcome)
     {
         if (arms.Count is < FewestArms or > MostArms)
             yield return Text($"{key} has {arms.Count} arms: give {FewestArms} to {MostArms}.");
@@ -83,7 +83,7 @@ internal static partial class ExperimentsValidator
         }
 
         var sum = arms.Sum(arm => arm.Weight ?? 0m);
-        if (arms.Count >= FewestArms && arms.All(arm => arm.Weight is > 0m and <= 1m) && Math.Abs(sum - 1m) > Tolerance)
+        if (arms.Count >= FewestArms && arms.TrueForAll(arm => arm.Weight is > 0m and <= 1m) && Math.Abs(sum - 1m) > Tolerance)
             yield return Text($"{key} has weights that add up to {sum}: choose weights that add up to 1.");
     }
 

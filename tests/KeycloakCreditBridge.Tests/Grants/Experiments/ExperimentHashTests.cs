@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Experiments.Results;
 using KeycloakCreditBridge.Grants.Policy.Settings;
@@ -6,6 +7,7 @@ using KeycloakCreditBridge.Grants.Policy.Settings;
 namespace KeycloakCreditBridge.Tests.Grants.Experiments;
 
 /// <summary>Users are divided as GrowthBook divides them, and evenly.</summary>
+[SuppressMessage("Security", "CA5394", Justification = "A test that is repeated has to meet the same users.")]
 public sealed class ExperimentHashTests
 {
     private const int Users = 1_000_000;

@@ -1,4 +1,3 @@
-using KeycloakCreditBridge.Grants.Policy.Settings;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Grants.Experiments.Running;
