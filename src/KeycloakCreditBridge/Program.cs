@@ -16,6 +16,7 @@ using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Management;
 using KeycloakCreditBridge.Metering;
+using KeycloakCreditBridge.Outbox;
 using KeycloakCreditBridge.Page;
 using KeycloakCreditBridge.Periods;
 using KeycloakCreditBridge.Provisioning;
@@ -60,6 +61,7 @@ internal static class Program
         builder.AddApi();
         builder.AddIntake();
         builder.AddHints();
+        builder.AddOutbox();
         builder.AddGrants();
         builder.AddProvisioning();
         builder.AddCredits();

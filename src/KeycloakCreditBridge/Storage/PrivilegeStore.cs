@@ -47,7 +47,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
                 'analytics_utm', 'analytics_waits', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations',
-                'code_failures', 'grant_claims']) as t (relation)
+                'code_failures', 'grant_claims', 'outbox']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries', 'fraud_origins', 'fraud_registrations',
@@ -55,17 +55,17 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')
-            from unnest(array['adoption', 'schema_migrations']) as t (relation)
+            from unnest(array['adoption', 'schema_migrations', 'outbox']) as t (relation)
             union all
             select 'function ' || f.name, 'execute', has_function_privilege(to_regprocedure(f.name), 'execute')
             from unnest(array['credit_make_delivery_days(timestamptz)', 'credit_drop_delivery_days(date)',
-                'credit_require_lots(boolean)']) as f (name)
+                'credit_require_lots(boolean)', 'credit_switch_events(text,jsonb)']) as f (name)
             union all
             select 'sequence user_hints_version', 'usage', has_sequence_privilege(to_regclass('user_hints_version'), 'usage')
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['credit_transactions', 'audit_logs', 'task_evidence', 'attributions',
-                'referral_codes']) as t (relation)
+                'referral_codes', 'outbox']) as t (relation)
             where @Renames::boolean
             union all
             select 'schema ' || quote_ident(p.schema), 'usage', has_schema_privilege(n.oid, 'usage')

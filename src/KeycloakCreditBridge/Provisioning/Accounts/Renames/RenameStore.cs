@@ -71,6 +71,7 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
                 referee = coalesce((select m.to_id from renamed m where m.from_id = r.referee), r.referee)
             where r.referrer in (select m.from_id from renamed m) or r.referee in (select m.from_id from renamed m)),
         evidence as (update task_evidence e set user_id = m.to_id from renamed m where e.user_id = m.from_id),
+        events as (update outbox o set account_id = m.to_id from renamed m where o.account_id = m.from_id),
         claims as (update grant_claims g set first_user = m.to_id from renamed m where g.first_user = m.from_id)
         update audit_logs a
         set user_id = m.to_id, resource_id = case when a.resource_type = 'user_credits' then m.to_id else a.resource_id end
