@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Cli.Claims;
 using KeycloakCreditBridge.Cli.Codes;
 using KeycloakCreditBridge.Cli.Deliveries;
 using KeycloakCreditBridge.Cli.Doctor;
+using KeycloakCreditBridge.Cli.Events;
 using KeycloakCreditBridge.Cli.Experiments;
 using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Cli.Health;
@@ -79,6 +80,7 @@ internal static class CliModule
             SetupSyntax.Command(host),
             HintsSyntax.Command(host),
             DeliveriesSyntax.Command(host),
+            EventsSyntax.Command(host),
             AccountSyntax.Command(host),
             GrantsSyntax.Command(host),
             ReferralsSyntax.Command(host),

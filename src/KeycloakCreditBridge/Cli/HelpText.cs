@@ -28,6 +28,7 @@ internal static class HelpText
           KeycloakCreditBridge hints list --dead          failed hints, and why
           KeycloakCreditBridge hints retry --all-dead     once the cause is removed
           KeycloakCreditBridge deliveries list --outcome failed
+          KeycloakCreditBridge events list --account ID   what other programs are told
           KeycloakCreditBridge account show ana@example.com
           KeycloakCreditBridge grants list ana@example.com
           KeycloakCreditBridge grants explain ana         why this balance

@@ -9,6 +9,7 @@ using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Keycloak.Tokens;
+using KeycloakCreditBridge.Outbox;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Setup.Operators;
 using KeycloakCreditBridge.Storage;
@@ -126,6 +127,7 @@ internal static class DoctorRun
                 .. ActivatorUtilities.CreateInstance<SignalChecks>(services).Of(realms),
             ]
             : Array.Empty<DoctorCheck>(),
+        .. CanUse<OutboxOptions>(services) ? ActivatorUtilities.CreateInstance<OutboxChecks>(services).All() : [],
     ];
 
     private static IEnumerable<DoctorCheck> KeycloakDatabase(KeycloakDatabaseChecks checks, IReadOnlyList<string> realms) =>

@@ -13,6 +13,7 @@ internal static class OutboxModule
         builder.Services.AddSingleton<EventSwitch>();
         builder.Services.AddHostedService(services => services.GetRequiredService<EventSwitch>());
         builder.Services.AddSingleton<OutboxStore>();
+        builder.Services.AddSingleton<OutboxListStore>();
         builder.Services.AddHostedService<OutboxPurge>();
     }
 }
