@@ -1,6 +1,7 @@
 using KeycloakCreditBridge.Benchmarks;
 using KeycloakCreditBridge.Benchmarks.Arrivals;
 using KeycloakCreditBridge.Benchmarks.Credits;
+using KeycloakCreditBridge.Benchmarks.Events;
 using KeycloakCreditBridge.Benchmarks.Light;
 using KeycloakCreditBridge.Benchmarks.Limits;
 using KeycloakCreditBridge.Benchmarks.Measurement;
@@ -13,9 +14,10 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // the end of all accounts' periods, --lots credits with an end, --grants accounts under policies, --signals accounts whose users are
 // asked all signals, --try a trial of policies over a large realm, --codes many users that redeem one code at once, --hints one hint at
 // a time, --burst many webhooks at once, with a real Keycloak too where there is one, --broker many events by RabbitMQ, --deliveries
-// what deliveries cost, --milestones what milestones cost, --reports how soon reports are answered, --limits what a user costs and what
-// the disk can do, --page how soon screens of the operator page are answered, --logs what lines about users and hot settings cost,
-// --light what the installed program takes (--light FOLDER for one that is published already).
+// what deliveries cost, --milestones what milestones cost, --events what events about credits cost and how fast they are sent, --reports
+// how soon reports are answered, --limits what a user costs and what the disk can do, --page how soon screens of the operator page are
+// answered, --logs what lines about users and hot settings cost, --light what the installed program takes (--light FOLDER for one that
+// is published already).
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
@@ -41,6 +43,8 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
         .. await RecordsBenchmark.RunAsync(server, BurstUsers(), Rounds(), quick ? 100_000 : 1_000_000)]
     : args.Contains("--milestones") ? [
         .. await MilestoneBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 2 : 4), quick ? 3 : 12)]
+    : args.Contains("--events") ? [
+        .. await OutboxBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 2 : 4), quick ? 3 : 12, quick ? 20_000 : 100_000)]
     : args.Contains("--reports") ? [.. await ReportBenchmark.RunAsync(server, Users() ?? (quick ? 100_000 : 1_000_000))]
     : args.Contains("--light") ? [
         .. await LightBenchmark.RunAsync(

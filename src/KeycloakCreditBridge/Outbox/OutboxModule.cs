@@ -1,6 +1,9 @@
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Outbox.Endpoints;
 using KeycloakCreditBridge.Outbox.Reading;
 using KeycloakCreditBridge.Outbox.Recording;
+using KeycloakCreditBridge.Outbox.Sending;
+using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Outbox;
 
@@ -15,5 +18,11 @@ internal static class OutboxModule
         builder.Services.AddSingleton<OutboxStore>();
         builder.Services.AddSingleton<OutboxListStore>();
         builder.Services.AddHostedService<OutboxPurge>();
+        builder.AddRule<OutboxOptions, EndpointValidator>();
+        builder.Services.AddInstruments<OutboxMetrics>();
+        builder.Services.AddSingleton<EndpointStore>();
+        builder.Services.AddSingleton<ReplayStore>();
+        builder.Services.AddHostedService<OutboxSender>();
+        builder.Services.AddHostedService<EndpointGauge>();
     }
 }

@@ -33,7 +33,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions', 'referral_codes', 'referrals', 'referrers', 'code_campaigns', 'codes', 'code_redemptions', 'code_failures',
                 'experiments', 'experiment_assignments', 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits',
-                'analytics_expiries', 'analytics_state']) as t (relation)
+                'analytics_expiries', 'analytics_state', 'outbox_endpoints']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
@@ -41,7 +41,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
                 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations', 'referrals', 'referrers',
                 'grant_claims', 'codes', 'code_redemptions', 'code_failures', 'experiments', 'experiment_assignments',
-                'analytics_state']) as t (relation)
+                'analytics_state', 'outbox_endpoints']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
@@ -51,7 +51,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries', 'fraud_origins', 'fraud_registrations',
-                'fraud_entries']) as t (relation)
+                'fraud_entries', 'outbox_waiting']) as t (relation)
             cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')

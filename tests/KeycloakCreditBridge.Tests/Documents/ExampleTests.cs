@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Cli;
 using KeycloakCreditBridge.Configuration;
+using KeycloakCreditBridge.Tests.Outbox;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -37,10 +38,16 @@ public sealed partial class ExampleTests
     {
         var text = Repository.Read(page);
         var variables = Variable().Matches(text).Select(variable =>
-            $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}={variable.Groups["value"].Value.Trim('\'')}");
+            $"--{variable.Groups["name"].Value.Replace("__", ":", StringComparison.Ordinal)}={Value(variable)}");
         Assert.Empty(Problems([.. Required, .. variables], "{}"));
         Assert.All(Json().Matches(text), json => Assert.Empty(Problems(Required, json.Groups["text"].Value)));
     }
+
+    // Of a file with a secret that is checked, what it may hold.
+    private static string Value(Match variable) =>
+        variable.Groups["file"].Success && variable.Value.StartsWith("Outbox__", StringComparison.Ordinal)
+        ? SinkFixture.Secret
+        : variable.Groups["value"].Value.Trim('\'');
 
     private static IReadOnlyList<string> Problems(string[] settings, string json)
     {
@@ -54,7 +61,7 @@ public sealed partial class ExampleTests
     [GeneratedRegex("(`|^| )(KeycloakCreditBridge|^ *credit_bridge .*credit-bridge) (?<arguments>[^`\n]+)", RegexOptions.Multiline)]
     private static partial Regex Command();
 
-    [GeneratedRegex(@"\b(?<name>[A-Z][A-Za-z]+(__[A-Za-z0-9]+)+?)(_FILE)?=(?<value>'[^']*'|[^\s`]+)")]
+    [GeneratedRegex(@"\b(?<name>[A-Z][A-Za-z]+(__[A-Za-z0-9]+)+?)(?<file>_FILE)?=(?<value>'[^']*'|[^\s`]+)")]
     private static partial Regex Variable();
 
     [GeneratedRegex("^```json\n(?<text>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]

@@ -93,6 +93,7 @@ public sealed partial class ReferenceTests
         "Realms" => "shop",
         "Tasks" => "mfa",
         "Signals" => "same_inbox",
+        "Endpoints" => "crm",
         _ => "trial",
     };
 

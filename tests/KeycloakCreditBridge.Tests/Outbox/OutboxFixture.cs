@@ -1,21 +1,37 @@
+using System.Diagnostics.Metrics;
+using KeycloakCreditBridge.Outbox;
+using KeycloakCreditBridge.Outbox.Endpoints;
 using KeycloakCreditBridge.Outbox.Reading;
 using KeycloakCreditBridge.Outbox.Recording;
+using KeycloakCreditBridge.Outbox.Sending;
 using KeycloakCreditBridge.Tests.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Tests.Outbox;
 
 /// <summary>A database that records events: a balance of the tier trial is low at 2.</summary>
 internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
 {
+    public const string Sink = "crm";
+
     private const string OpenSql =
         """
         insert into user_credits (user_id, credits_remaining, credits_allocated, tier, last_reset)
         select 'user-' || n, @Balance, @Balance, 'trial', now() + interval '1 day' from generate_series(1, @Count) n
         """;
 
+    private readonly Dictionary<EndpointSender, OutboxTip> _tips = [];
+
     public TestDatabase Database => database;
 
     public EventSwitchStore Switch { get; } = new(database.DataSource);
+
+    public EndpointStore Endpoints { get; } = new(database.DataSource);
+
+    public ReplayStore Replays => new(database.DataSource, Clock);
+
+    public ManualTimeProvider Clock { get; } = new(TimeProvider.System.GetUtcNow());
 
     public OutboxStore Store { get; } = new(database.DataSource);
 
@@ -29,7 +45,8 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
     }
 
     /// <summary>Opens accounts `user-1` and so on, as another program does.</summary>
-    public Task<int> OpenAsync(int count = 1, decimal balance = 5m) => database.ExecuteAsync(OpenSql, new { Count = count, Balance = balance });
+    public Task<int> OpenAsync(int count = 1, decimal balance = 5m) =>
+        database.ExecuteAsync(OpenSql, new { Count = count, Balance = balance });
 
     /// <summary>Takes credits, as another program does.</summary>
     public Task<int> TakeAsync(decimal amount, string account = "user-1") => database.ExecuteAsync(
@@ -42,6 +59,34 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
     /// <summary>The data of the newest event of a type.</summary>
     public Task<string?> DataAsync(string type) =>
         database.ScalarAsync<string>("select data::text from outbox where type = @type order by seq desc limit 1", new { type });
+
+    /// <summary>Sends to a sink, as one more replica that has the lease. The fixture's clock decides what is due.</summary>
+    public EndpointSender Sender(SinkFixture sink, int batch = 1, params string[] types)
+    {
+        var options = sink.Options(batch);
+        options.Types = [.. types];
+        var client = new EndpointClient(options, EndpointConnection.Of(options), "/credit-bridge", Clock);
+        var tip = new OutboxTip(Store);
+        var sender = new EndpointSender(
+            Sink, options, client, Endpoints, tip, new OutboxMetrics(new Meter("tests"), Options.Create(new OutboxOptions())), Clock,
+            NullLogger.Instance);
+        _tips.Add(sender, tip);
+        return sender;
+    }
+
+    /// <summary>Makes the endpoint known before the first event.</summary>
+    public Task KnowAsync() => Endpoints.AddAsync(Sink, Token);
+
+    /// <summary>Sends until nothing is due, as far as the endpoint lets it.</summary>
+    public async Task SendAsync(EndpointSender sender)
+    {
+        var last = await database.ScalarAsync<long>("select coalesce(max(seq), 0) from outbox");
+        // Transactions of other tests on the same server hold events back too.
+        await Eventually.TrueAsync(
+            async () => await sender.RunAsync(Token) is { } pause ? pause > TimeSpan.Zero : _tips[sender].Last >= last, "all is sent");
+    }
+
+    public async Task<EndpointState> StateAsync() => (await Endpoints.StateAsync(Sink, Token))!;
 
     public ValueTask DisposeAsync() => database.DisposeAsync();
 }

@@ -154,6 +154,7 @@ public sealed class PostgresRolesTests(PostgresFixture postgres)
             """
             select bool_or(a.grantee = 0) from pg_proc p, aclexplode(p.proacl) a
             where p.proname in ('credit_make_delivery_days', 'credit_drop_delivery_days', 'credit_require_lots')
+                or starts_with(p.proname, 'credit_event_') or p.proname in ('credit_write_events', 'credit_switch_events')
             """));
     }
 

@@ -47,8 +47,8 @@ internal sealed class OutboxStore(NpgsqlDataSource dataSource)
             cancellationToken);
 
     /// <summary>
-    /// The last place that has been given so far, and the fence: once no transaction before it is open, all places up to the last are known.
-    /// Whoever got a place had a transaction id before it, so the place is read first.
+    /// The last place that has been given so far, and the fence: once no transaction before it is open, all places up to the last are
+    /// known. A transaction has its id before it gets a place, so the place is read first.
     /// </summary>
     /// <param name="known">A place up to which all is known already.</param>
     /// <param name="cancellationToken">Ends the query.</param>

@@ -1,9 +1,9 @@
 namespace KeycloakCreditBridge.Outbox.Reading;
 
 /// <summary>
-/// Up to which place all events are known. Places are given before their transactions commit, so a later place may be seen before an earlier
-/// one. Reading only to here, in the order of places, misses none and keeps the order of each account: an account is locked by whoever
-/// changes it from before the place is given until the commit.
+/// Up to which place all events are known. Places are given before their transactions commit, so a later place may be seen before an
+/// earlier one. Reading only to here, in the order of places, misses none and keeps the order of each account: what changes an account
+/// has it locked from before the place is given until the commit.
 /// </summary>
 internal sealed class OutboxTip(OutboxStore store)
 {

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using KeycloakCreditBridge.Sandbox.Processes;
+using KeycloakCreditBridge.Tests.Outbox;
 using KeycloakCreditBridge.Tests.Reconciliation;
 using KeycloakCreditBridge.Tests.Running;
 using KeycloakCreditBridge.Tests.Storage;
@@ -50,7 +51,8 @@ public sealed partial class AlertTests(PostgresFixture postgres)
                 ("Grants:Experiments:trial:Arms:0:Credits", "5"), ("Grants:Experiments:trial:Arms:1:Name", "more"),
                 ("Grants:Experiments:trial:Arms:1:Weight", "0.5"), ("Grants:Experiments:trial:Arms:1:Credits", "6"),
                 ("Intake:Broker:Url", "amqp://127.0.0.1:9"), ("Intake:Broker:UserName", "credit-bridge"),
-                ("Intake:Broker:Password", "secret"))
+                ("Intake:Broker:Password", "secret"), ("Outbox:Enabled", "true"), ("Outbox:Endpoints:crm:Url", "https://127.0.0.1:9"),
+                ("Outbox:Endpoints:crm:AllowPrivate", "true"), ("Outbox:Endpoints:crm:Secret", SinkFixture.Secret))
             .StartAsync();
         await ReconciliationFixture.RunAsync(bridge, ReconciliationFixture.AllUsers, null, TestContext.Current.CancellationToken);
         var asked = Directory.GetFiles(Path.Combine(Repository.Top, "docs", "grafana")).Append(Rules)

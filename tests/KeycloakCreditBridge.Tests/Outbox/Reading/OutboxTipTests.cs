@@ -1,11 +1,14 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text.Json.Nodes;
 using Dapper;
 using KeycloakCreditBridge.Outbox.Reading;
 using KeycloakCreditBridge.Tests.Storage;
-using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Outbox.Reading;
 
 /// <summary>Every committed event is read once, and those of one account in the order of its changes.</summary>
+[SuppressMessage("Security", "CA5394", Justification = "A test that is repeated has to make the same changes.")]
 public sealed class OutboxTipTests(PostgresFixture postgres)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -57,7 +60,8 @@ public sealed class OutboxTipTests(PostgresFixture postgres)
         var changes = Effort.Times(60);
         await using var fixture = await OutboxFixture.StartAsync(postgres);
         await fixture.OpenAsync(Accounts, balance: 0m);
-        var writers = Task.WhenAll(Enumerable.Range(0, 6).Select(writer => Task.Run(() => WriteAsync(fixture, new Random(writer), changes))));
+        var writers = Task.WhenAll(
+            Enumerable.Range(0, 6).Select(writer => Task.Run(() => WriteAsync(fixture, new Random(writer), changes))));
         var tip = new OutboxTip(fixture.Store);
         List<(string Account, long Number)> read = [];
         var position = 0L;
@@ -69,7 +73,7 @@ public sealed class OutboxTipTests(PostgresFixture postgres)
             {
                 position = one.Seq;
                 if (one.Type == "tier.switched")
-                    read.Add((one.AccountId, long.Parse(Json(one.Data), System.Globalization.CultureInfo.InvariantCulture)));
+                    read.Add((one.AccountId, long.Parse(Json(one.Data), CultureInfo.InvariantCulture)));
             }
 
             if (isOver && position == await fixture.Database.ScalarAsync<long>("select max(seq) from outbox"))
@@ -81,7 +85,7 @@ public sealed class OutboxTipTests(PostgresFixture postgres)
         foreach (var account in read.GroupBy(one => one.Account))
             Assert.Equal(Enumerable.Range(1, account.Count()).Select(number => (long)number), account.Select(one => one.Number));
 
-        static string Json(string data) => (string)System.Text.Json.Nodes.JsonNode.Parse(data)!["to"]!;
+        static string Json(string data) => (string)JsonNode.Parse(data)!["to"]!;
     }
 
     [Fact]

@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace KeycloakCreditBridge.Tests.Outbox.Recording;
 
-/// <summary>Events cost nothing while they are off, and nobody but the programs that change accounts makes one.</summary>
+/// <summary>Events cost nothing while they are off, and only programs that change accounts make one.</summary>
 public sealed class EventSwitchTests(PostgresFixture postgres)
 {
     private const string TriggersSql =
@@ -94,7 +94,8 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
             set role {role};
             create table evil.t ();
             create function evil.less(numeric, numeric) returns boolean language sql as 'select true or 1 / 0 = 1';
-            create function evil.differs(text, text) returns boolean language plpgsql as $$ begin raise exception 'as %', current_user; end $$;
+            create function evil.differs(text, text) returns boolean language plpgsql
+                as $$ begin raise exception 'as %', current_user; end $$;
             create operator evil.< (leftarg = numeric, rightarg = numeric, function = evil.less);
             create operator evil.<> (leftarg = text, rightarg = text, function = evil.differs);
             """);
@@ -104,7 +105,7 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
                 [
                     "insert into public.outbox (account_id, type, data) values ('user-1', 'credits.granted', '{}')",
                     "select public.credit_write_events(u, u, 1, true) from public.user_credits u",
-                    "create trigger t after update on public.user_credits for each row execute function public.credit_event_of_change(1, 1)",
+                    "create trigger t after update on public.user_credits execute function public.credit_event_of_change(1, 1)",
                     "create trigger t after insert on evil.t for each row execute function public.credit_event_of_opening()",
                     "select public.credit_switch_events('user_credits', null)",
                 ])
