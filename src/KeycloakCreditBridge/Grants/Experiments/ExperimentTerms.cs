@@ -89,11 +89,11 @@ internal sealed class ExperimentTerms
     private static string DefinitionOf(ExperimentOptions options, string seed, DateTimeOffset from) => new JsonObject
     {
         ["Seed"] = seed,
-        ["From"] = from.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture),
+        [nameof(From)] = from.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture),
         ["Metric"] = options.Metric,
         ["Planned"] = options.Planned,
-        ["When"] = JsonSerializer.SerializeToNode(options.When, ExperimentJson.Default.RuleWhenOptions),
-        ["Arms"] = new JsonArray([.. options.Arms.Select(arm => new JsonObject
+        [nameof(options.When)] = JsonSerializer.SerializeToNode(options.When, ExperimentJson.Default.RuleWhenOptions),
+        [nameof(options.Arms)] = new JsonArray([.. options.Arms.Select(arm => new JsonObject
         {
             ["Name"] = arm.Name, ["Weight"] = Text(arm.Weight), ["Credits"] = Text(arm.Credits), ["ExpiresAfter"] = $"{arm.ExpiresAfter:c}",
         })]),

@@ -23,21 +23,7 @@ internal sealed class EndpointClient : IDisposable
     public EndpointClient(EndpointOptions options, EndpointConnection connection, string source, TimeProvider clock)
     {
         (_options, _source, _clock) = (options, source, clock);
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            ConnectCallback = connection.ConnectAsync,
-            ConnectTimeout = options.Timeout,
-            PooledConnectionLifetime = ConnectionLifetime,
-            MaxConnectionsPerServer = options.Concurrency,
-            MaxResponseDrainSize = 64 * 1024,
-            ActivityHeadersPropagator = null,
-        })
-        {
-            Timeout = options.Timeout,
-        };
+        _http = new HttpClient(NewHandler(options, connection)) { Timeout = options.Timeout };
     }
 
     /// <summary>Sends events in one request. An answer decides; what follows its head does not.</summary>
@@ -67,6 +53,19 @@ internal sealed class EndpointClient : IDisposable
     }
 
     public void Dispose() => _http.Dispose();
+
+    private static SocketsHttpHandler NewHandler(EndpointOptions options, EndpointConnection connection) => new()
+    {
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+        ConnectCallback = connection.ConnectAsync,
+        ConnectTimeout = options.Timeout,
+        PooledConnectionLifetime = ConnectionLifetime,
+        MaxConnectionsPerServer = options.Concurrency,
+        MaxResponseDrainSize = 64 * 1024,
+        ActivityHeadersPropagator = null,
+    };
 
     private string[] Secrets() => _options.PreviousSecret.Length > 0 ? [_options.Secret, _options.PreviousSecret] : [_options.Secret];
 

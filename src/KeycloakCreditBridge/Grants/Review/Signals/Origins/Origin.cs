@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using KeycloakCreditBridge.Keycloak.Events;
 
 namespace KeycloakCreditBridge.Grants.Review.Signals.Origins;
