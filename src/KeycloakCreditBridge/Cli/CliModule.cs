@@ -12,6 +12,7 @@ using KeycloakCreditBridge.Cli.Experiments;
 using KeycloakCreditBridge.Cli.Grants;
 using KeycloakCreditBridge.Cli.Health;
 using KeycloakCreditBridge.Cli.Hints;
+using KeycloakCreditBridge.Cli.Holds;
 using KeycloakCreditBridge.Cli.Migrate;
 using KeycloakCreditBridge.Cli.Realm;
 using KeycloakCreditBridge.Cli.Reconcile;
@@ -84,6 +85,7 @@ internal static class CliModule
             AccountSyntax.Command(host),
             GrantsSyntax.Command(host),
             ReferralsSyntax.Command(host),
+            HoldsSyntax.Command(host),
             CodesSyntax.Command(host),
             ExperimentsSyntax.Command(host),
             UsageSyntax.Command(host),

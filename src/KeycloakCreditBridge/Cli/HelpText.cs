@@ -33,6 +33,7 @@ internal static class HelpText
           KeycloakCreditBridge grants list ana@example.com
           KeycloakCreditBridge grants explain ana         why this balance
           KeycloakCreditBridge referrals list --state held
+          KeycloakCreditBridge holds list --state held    grants to be reviewed
           KeycloakCreditBridge codes create spring --credits 5 --count 100
           KeycloakCreditBridge experiments show trial     which amount works better
           KeycloakCreditBridge usage refusals list        usage that was not charged

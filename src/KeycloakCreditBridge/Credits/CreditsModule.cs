@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Credits.Balances;
 using KeycloakCreditBridge.Credits.Browsers;
 using KeycloakCreditBridge.Credits.Codes;
 using KeycloakCreditBridge.Credits.Grants;
+using KeycloakCreditBridge.Credits.Holds;
 using KeycloakCreditBridge.Credits.Ledger;
 using KeycloakCreditBridge.Credits.Lookup;
 using KeycloakCreditBridge.Credits.Milestones;
@@ -62,6 +63,7 @@ internal static class CreditsModule
         services.AddSingleton<ReferralEndpoints>();
         services.AddSingleton<RedeemEndpoint>();
         services.AddSingleton<CampaignEndpoints>();
+        services.AddSingleton<HoldEndpoints>();
     }
 
     /// <summary>Maps the routes of credits, each with who may use it and what it answers.</summary>
@@ -73,6 +75,7 @@ internal static class CreditsModule
         MapGrants(api.MapGroup("/credits/grants"));
         MapTasks(api.MapGroup("/credits"));
         MapCodes(api.MapGroup("/credits/codes"));
+        HoldRoutes.Map(api.MapGroup("/credits/holds"), api.MapGroup("/credits/grants"));
         api.MapPost("/credits/attribution", (HttpContext http, AttributionEndpoint endpoint) => endpoint.AttributeAsync(http))
             .Answers<AttributedShape>("attribute", "Says where the caller came from, once. 200: the same was kept before.")
             .Produces<AttributedShape>(StatusCodes.Status201Created)

@@ -19,8 +19,12 @@ internal sealed record GrantsShape(
 }
 
 /// <param name="GrantKey">The key that the grant will have.</param>
-/// <param name="State">`open`, or `lapsed` where it came too late.</param>
-/// <param name="Missing">What is required and not met. With nothing missing the grant follows, at `settles_at` or within moments.</param>
+/// <param name="State">
+/// `open`; `lapsed` where it came too late; `in_review` where a person decides; `refused` where one decided against it.
+/// </param>
+/// <param name="Missing">
+/// What is required and not met. With nothing missing an open grant follows, at `settles_at` or within moments.
+/// </param>
 /// <param name="Until">When it lapses; null for never.</param>
 /// <param name="SettlesAt">Until then what was done must stand; null where it need not.</param>
 internal sealed record OfferShape(

@@ -125,6 +125,7 @@ internal static class DoctorRun
                 .. ActivatorUtilities.CreateInstance<ReferralChecks>(services).All(),
                 .. ActivatorUtilities.CreateInstance<TaskChecks>(services).Of(realms),
                 .. ActivatorUtilities.CreateInstance<SignalChecks>(services).Of(realms),
+                .. ActivatorUtilities.CreateInstance<HoldChecks>(services).All(),
             ]
             : Array.Empty<DoctorCheck>(),
         .. CanUse<OutboxOptions>(services) ? ActivatorUtilities.CreateInstance<OutboxChecks>(services).All() : [],

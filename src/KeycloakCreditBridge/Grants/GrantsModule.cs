@@ -14,6 +14,7 @@ using KeycloakCreditBridge.Grants.Referrals.Listing;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Grants.Referrals.Touches;
 using KeycloakCreditBridge.Grants.Review;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Grants.Sweep;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Telemetry;
@@ -53,6 +54,7 @@ internal static class GrantsModule
         builder.AddCodes();
         builder.AddExperiments();
         builder.AddReview();
+        builder.AddHolds();
         builder.Services.AddSingleton<LotSweep>();
         builder.Services.AddSingleton<GrantNotices>();
         builder.Services.AddSingleton<LedgerCheckStore>();

@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Provisioning.Accounts.Renames;
 using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Referrals;
+using KeycloakCreditBridge.Provisioning.Review;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Telemetry;
@@ -25,6 +26,7 @@ internal static class ProvisioningModule
         builder.Services.AddSingleton<EvidenceNeeds>();
         builder.Services.AddSingleton<ScheduledEvaluationStore>();
         builder.Services.AddSingleton<HeldCodes>();
+        builder.Services.AddSingleton<GrantReview>();
         builder.Services.AddSingleton<GrantPlanner>();
         builder.Services.AddHostedService<ScheduledEvaluations>();
         builder.Services.AddSingleton<ReferralActivation>();

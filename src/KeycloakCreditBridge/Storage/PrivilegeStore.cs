@@ -32,8 +32,8 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'idempotency_keys', 'usage_refunds', 'reconcile_seen', 'reconcile_absent', 'overwritten_users',
                 'credit_grants', 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'task_evidence', 'scheduled_evaluations',
                 'attributions', 'referral_codes', 'referrals', 'referrers', 'code_campaigns', 'codes', 'code_redemptions', 'code_failures',
-                'experiments', 'experiment_assignments', 'deliveries', 'analytics_funnel', 'analytics_utm', 'analytics_waits',
-                'analytics_expiries', 'analytics_state', 'outbox_endpoints']) as t (relation)
+                'experiments', 'experiment_assignments', 'grant_holds', 'refused_grants', 'deliveries', 'analytics_funnel',
+                'analytics_utm', 'analytics_waits', 'analytics_expiries', 'analytics_state', 'outbox_endpoints']) as t (relation)
             cross join unnest(array['select', 'insert']) as p (privilege)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
@@ -41,13 +41,13 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
                 'usage_records', 'usage_refusals', 'usage_refunds', 'idempotency_keys', 'overwritten_users', 'credit_grants',
                 'lot_checkpoints', 'grant_budgets', 'grant_policies', 'scheduled_evaluations', 'referrals', 'referrers',
                 'grant_claims', 'codes', 'code_redemptions', 'code_failures', 'experiments', 'experiment_assignments',
-                'analytics_state', 'outbox_endpoints']) as t (relation)
+                'grant_holds', 'analytics_state', 'outbox_endpoints']) as t (relation)
             union all
             select t.relation, 'delete', has_table_privilege(to_regclass(t.relation), 'delete')
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
                 'analytics_utm', 'analytics_waits', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations',
-                'code_failures', 'grant_claims', 'outbox']) as t (relation)
+                'code_failures', 'grant_claims', 'refused_grants', 'outbox']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries', 'fraud_origins', 'fraud_registrations',
@@ -55,7 +55,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             cross join unnest(array['select', 'insert', 'update', 'delete']) as p (privilege)
             union all
             select t.relation, 'select', has_table_privilege(to_regclass(t.relation), 'select')
-            from unnest(array['adoption', 'schema_migrations', 'outbox']) as t (relation)
+            from unnest(array['adoption', 'schema_migrations', 'stopped_grants', 'outbox']) as t (relation)
             union all
             select 'function ' || f.name, 'execute', has_function_privilege(to_regprocedure(f.name), 'execute')
             from unnest(array['credit_make_delivery_days(timestamptz)', 'credit_drop_delivery_days(date)',
@@ -65,7 +65,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             union all
             select t.relation, 'update', has_table_privilege(to_regclass(t.relation), 'update')
             from unnest(array['credit_transactions', 'audit_logs', 'task_evidence', 'attributions',
-                'referral_codes', 'outbox']) as t (relation)
+                'referral_codes', 'refused_grants', 'outbox']) as t (relation)
             where @Renames::boolean
             union all
             select 'schema ' || quote_ident(p.schema), 'usage', has_schema_privilege(n.oid, 'usage')

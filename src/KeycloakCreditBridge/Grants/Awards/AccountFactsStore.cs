@@ -27,6 +27,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
                 where @TopUps::boolean and t.user_id = c.user_id and t.grant_key >= 'topup:' and t.grant_key < 'topup;'
                 union all
                 select t.grant_key from credit_transactions t where t.user_id = c.user_id and t.grant_key = 'welcome') g) as given,
+            (select string_agg(s.grant_key, ' ') from stopped_grants s where s.user_id = c.user_id) as stopped,
             (select string_agg(e.kind || ' ' || e.task || ' ' || (extract(epoch from e.seen_at) * 1000000)::bigint, ',')
                 from task_evidence e where e.user_id = c.user_id) as evidence,
             case when exists (
@@ -127,6 +128,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
             Arm = row.Arm is { } arm ? JsonSerializer.Deserialize(arm, AttributionJson.Default.StoredArm)!.ToArm() : null,
             Attribution = row.Attribution is { } claim ? JsonSerializer.Deserialize(claim, AttributionJson.Default.Attribution) : null,
             Given = (row.Given ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
+            Stopped = (row.Stopped ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
             Reported = evidence["reported"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
             Settling = evidence["settling"].ToDictionary(item => item.Task, item => item.At, StringComparer.Ordinal),
         };
@@ -136,7 +138,7 @@ internal sealed class AccountFactsStore(NpgsqlDataSource dataSource)
 
     private sealed record FactsRow(
         string Realm, string KeycloakId, DateTimeOffset OpenedAt, decimal? Withheld, decimal OpenedWith, string? Given,
-        string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, bool OpenedByHand,
+        string? Stopped, string? Evidence, DateTimeOffset? FirstUsageAt, string? Attribution, bool OpenedByHand,
         string? Arm, string? Tier, decimal? Welcomed, string? Taken);
 }
 

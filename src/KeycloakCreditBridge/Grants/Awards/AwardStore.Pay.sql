@@ -36,13 +36,14 @@ locked as (
         select * from user_credits u where u.user_id = f.account_id and u.realm = f.realm and u.keycloak_id = f.keycloak_id
         for no key update) c
 ),
--- payable: those that are due and were not given.
+-- payable: those that are due, were not given, and that no review holds back or refused.
 payable as (
     select l.* from locked l
     where l.is_due and l.status = 'active' and l.disabled_at is null
         and case when l.grant_key = 'welcome' then l.opened_with is not null or l.withheld_credits is not null
             else l.opened_at >= l.activated_at end
         and (select t.user_id from credit_transactions t where t.user_id = l.user_id and t.grant_key = l.grant_key) is null
+        and (select s.user_id from stopped_grants s where s.user_id = l.user_id and s.grant_key = l.grant_key) is null
     offset 0
 ),
 -- claimed: what grants are given for once, each for one account.

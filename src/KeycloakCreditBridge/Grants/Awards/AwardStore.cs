@@ -22,12 +22,13 @@ internal static class AwardStore
         """;
 
     /// <summary>Locks the records of users whose accounts may be given something.</summary>
-    public static Task LockAsync(NpgsqlConnection connection, IReadOnlyCollection<Award> awards, CancellationToken cancellationToken) =>
+    public static Task LockAsync(
+        NpgsqlConnection connection, IReadOnlyCollection<(string Realm, string KeycloakId)> users, CancellationToken cancellationToken) =>
         connection.QueryPreparedAsync<int>(
             LockSql,
             [
-                awards.Column("Realms", NpgsqlDbType.Text, award => award.Realm),
-                awards.Column("KeycloakIds", NpgsqlDbType.Text, award => award.KeycloakId),
+                users.Column("Realms", NpgsqlDbType.Text, user => user.Realm),
+                users.Column("KeycloakIds", NpgsqlDbType.Text, user => user.KeycloakId),
             ],
             cancellationToken);
 

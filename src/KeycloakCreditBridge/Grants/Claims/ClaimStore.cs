@@ -60,6 +60,12 @@ internal sealed class ClaimStore(NpgsqlDataSource dataSource)
             where g.kind = w.kind and g.hash = w.hash
             returning g.kind, g.policy
         ),
+        held as (
+            update grant_holds h set claims = '[]'
+            where exists (
+                select from jsonb_array_elements(h.claims) c
+                join unnest(@Kinds, @Hashes) as w (kind, hash) on c ->> 'kind' = w.kind and c ->> 'hash' = encode(w.hash, 'hex'))
+        ),
         audited as (
             insert into audit_logs (timestamp, action, result, resource_type, metadata)
             select @Now::timestamptz, 'claims.forget', 'success', 'grant_claims',

@@ -31,6 +31,8 @@ internal static class GrantPlan
     /// <summary>The part of the plan that concerns the welcome.</summary>
     public static PlannedGrants Of(GrantUser user, AccountFacts? facts, WelcomeTerms? welcome, DateTimeOffset now)
     {
+        if (facts?.Stopped.Contains(WelcomeTerms.Policy) == true)
+            return PlannedGrants.None;
         if (welcome is null || facts?.Withheld is not { } withheld)
             return welcome is null || facts is null ? PlannedGrants.None : TopUpOf(user, facts, welcome);
         string[] missing = [

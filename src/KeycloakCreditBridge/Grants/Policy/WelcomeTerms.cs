@@ -94,6 +94,7 @@ internal sealed class WelcomeTerms(
             return null;
         var rule = Rules.FirstOrDefault(rule => rule.Matches(user, facts.Attribution ?? user.Registration?.Attribution));
         return rule is { TopUpKey: { } key } && rule.Tier != facts.Tier && rule.Credits > welcomed && !facts.Given.Contains(key)
+            && !facts.Stopped.Contains(key)
             ? new GrantChoice(rule.Name, rule.Credits - welcomed, rule.Budget, rule.ExpiresAfter ?? ExpiresAfter, rule.Tier)
             : null;
     }
@@ -106,4 +107,13 @@ internal sealed class WelcomeTerms(
 /// <summary>How welcome credits are divided.</summary>
 /// <param name="AtOnce">The opening grant.</param>
 /// <param name="Withheld">What waits for the requirements.</param>
-internal sealed record Share(decimal AtOnce, decimal Withheld);
+internal sealed record Share(decimal AtOnce, decimal Withheld)
+{
+    /// <summary>The same while a review holds it back.</summary>
+    /// <param name="most">What the account opens with at most.</param>
+    public Share WhileHeld(decimal most)
+    {
+        var atOnce = Math.Min(most, AtOnce);
+        return new Share(atOnce, AtOnce + Withheld - atOnce);
+    }
+}

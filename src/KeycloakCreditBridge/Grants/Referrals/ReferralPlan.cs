@@ -28,6 +28,8 @@ internal static class ReferralPlan
             return ReferralStep.To(ReferralState.Canceled, ReferralReasons.ReferrerClosed);
         if (facts.HasReceived)
             return ReferralStep.To(ReferralState.Canceled, ReferralReasons.AlreadyReceived);
+        if (facts.IsRefused)
+            return ReferralStep.To(ReferralState.Canceled, ReferralReasons.ReviewRefused);
         return state switch
         {
             ReferralState.Touched => Touched(facts, users, terms, now),
@@ -76,8 +78,15 @@ internal static class ReferralPlan
             return ReferralStep.To(ReferralState.Canceled, ReferralReasons.NotVerified);
         if (!users.Referrer.IsVerified)
             return ReferralStep.To(ReferralState.Canceled, ReferralReasons.ReferrerNotVerified);
+        if (facts.Review is null && users.Hold is not null)
+        {
+            return (state == ReferralState.Capped
+                ? ReferralStep.Wait(now + Later)
+                : ReferralStep.To(ReferralState.Held, ReferralReasons.InReview)) with { OpensHold = true };
+        }
+
         if (state == ReferralState.Capped)
-            return facts.RefereeStatus == "active" ? ReferralStep.PayReferee : ReferralStep.Wait(now + Later);
+            return facts is { RefereeStatus: "active", IsInReview: false } ? ReferralStep.PayReferee : ReferralStep.Wait(now + Later);
         if (HoldOf(facts) is { } hold)
             return ReferralStep.To(ReferralState.Held, hold);
         return ReferralStep.To(state == ReferralState.Pending ? ReferralState.Earned : ReferralState.Paid);
@@ -85,6 +94,7 @@ internal static class ReferralPlan
 
     private static string? HoldOf(ReferralFacts facts) =>
         facts is not { RefereeStatus: "active", ReferrerStatus: "active" } ? ReferralReasons.AccountHeld
+        : facts.IsInReview ? ReferralReasons.InReview
         : facts.Referees >= FewestReferees && facts.DeletedReferees > facts.Referees * MostDeleted ? ReferralReasons.RefereesDeleted
         : null;
 
@@ -105,6 +115,9 @@ internal sealed record ReferralStep(ReferralState? State, string? Reason, DateTi
 
     /// <summary>Whether what had to be asked of Keycloak once was asked.</summary>
     public bool Checks { get; init; }
+
+    /// <summary>Whether what the referee is paid is held back.</summary>
+    public bool OpensHold { get; init; }
 
     public bool AsksKeycloak => ReferenceEquals(this, AskKeycloak);
 

@@ -21,7 +21,7 @@ internal enum ReferralState
     /// <summary>The referrer had no place left, or the budget was used up: only the referee is paid.</summary>
     Capped,
 
-    /// <summary>An account is on hold, or too many of the referrer's referees were deleted.</summary>
+    /// <summary>An account is on hold, a person reviews the grant, or too many of the referrer's referees were deleted.</summary>
     Held,
 
     /// <summary>What qualified did not stand.</summary>
@@ -89,6 +89,8 @@ internal static class ReferralReasons
     public const string RefereesDeleted = "referees_deleted";
     public const string NoPlace = "no_place";
     public const string BudgetUsedUp = "budget_used_up";
+    public const string InReview = "in_review";
+    public const string ReviewRefused = "review_refused";
     public const string Reversed = "reversed";
 
     public static readonly IReadOnlyList<string> OfRefusals =

@@ -21,12 +21,17 @@ where w.recorded_state is distinct from w.user_state or w.recorded_reason is dis
         and (select t.user_id from credit_transactions t where t.user_id = w.named_account limit 1) is null
     or w.meets_gate is true and w.status = 'active' and w.owner = 'self'
         and (select c.withheld_credits from user_credits c where c.user_id = w.account_id) is not null
+        and (select s.user_id from stopped_grants s where s.user_id = w.account_id and s.grant_key = 'welcome') is null
     or w.done_task is not null and w.status = 'active' and w.owner = 'self' and (
         select p.activated_at from grant_policies p where p.realm = w.realm and p.policy = w.done_task and p.disabled_at is null)
             <= (select c.created_at from user_credits c where c.user_id = w.account_id)
         and (select t.user_id from credit_transactions t where t.user_id = w.account_id and t.grant_key = w.done_task) is null
+        and (select s.user_id from stopped_grants s where s.user_id = w.account_id and s.grant_key = w.done_task) is null
     or w.status = 'active' and w.owner = 'self'
-        and w.account_id in (select r.user_id from code_redemptions r where r.state = 'held')
+        and w.account_id in (
+            select r.user_id from code_redemptions r
+            where r.state = 'held' and (
+                select s.user_id from stopped_grants s where s.user_id = r.user_id and s.grant_key = 'code:' || r.code_id) is null)
     or w.follows_tier is true and w.status is distinct from 'closed'
         and (select k.tier from keycloak_users k where k.realm = w.realm and k.keycloak_id = w.keycloak_id)
             is distinct from case when w.user_state in ('account', 'held') then w.mapped_tier end

@@ -25,12 +25,17 @@ internal sealed class AccountReviewStore(NpgsqlDataSource dataSource)
         left join user_credits c on c.user_id = k.account_id and c.realm = @Realm and c.keycloak_id = k.keycloak_id
         where (u.created_at is null or u.created_at = k.created_at or u.keycloak_id like 'f:%')
             and (c.grant_pending is not true or not u.verified)
-            and (c.withheld_credits is null or not u.meets)
-            and not exists (select from code_redemptions r where r.user_id = c.user_id and r.state = 'held' and u.verified)
+            and (c.withheld_credits is null or not u.meets or c.user_id in (
+                select s.user_id from stopped_grants s where s.user_id = c.user_id and s.grant_key = 'welcome'))
+            and not exists (
+                select from code_redemptions r
+                where r.user_id = c.user_id and r.state = 'held' and u.verified and (
+                    select s.user_id from stopped_grants s where s.user_id = r.user_id and s.grant_key = 'code:' || r.code_id) is null)
             and (u.done_task is null or (
                 select p.activated_at <= c.created_at from grant_policies p
                 where p.realm = k.realm and p.policy = u.done_task and p.disabled_at is null) is not true or (
-                select t.user_id from credit_transactions t where t.user_id = c.user_id and t.grant_key = u.done_task) is not null)
+                select t.user_id from credit_transactions t where t.user_id = c.user_id and t.grant_key = u.done_task) is not null or (
+                select s.user_id from stopped_grants s where s.user_id = c.user_id and s.grant_key = u.done_task) is not null)
             and k.reason is distinct from 'account_id_taken' and (k.user_state = 'excluded' or c.user_id is not null) and case k.user_state
             when 'account' then u.enabled and coalesce(u.named_account = k.account_id, true)
                 and (c.status = 'active' or c.status_reason is null or c.status_reason not in {StatusReasons.Own})

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Provisioning.Accounts.Batches;
 using KeycloakCreditBridge.Provisioning.Awards;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -18,7 +19,8 @@ namespace KeycloakCreditBridge.Provisioning.Accounts;
 /// elsewhere, the latter in the same transaction.
 /// </summary>
 internal sealed class AccountStore(
-    NpgsqlDataSource dataSource, GrantEnds? ends = null, PolicyMetrics? policyMetrics = null, AssignmentMetrics? assignments = null)
+    NpgsqlDataSource dataSource, GrantEnds? ends = null, PolicyMetrics? policyMetrics = null, AssignmentMetrics? assignments = null,
+    HoldMetrics? holdMetrics = null)
 {
     private const string DueSql =
         $"""
@@ -81,8 +83,14 @@ internal sealed class AccountStore(
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (awards.Count > 0)
-            await AwardStore.LockAsync(connection, awards, cancellationToken);
+        if (awards.Count + planned.Holds.Count > 0)
+        {
+            (string Realm, string KeycloakId)[] users = [
+                .. awards.Select(award => (award.Realm, award.KeycloakId)),
+                .. planned.Holds.Select(hold => (hold.Realm, hold.KeycloakId))];
+            await AwardStore.LockAsync(connection, users, cancellationToken);
+        }
+
         await ClaimStore.CarryAsync(connection, claims, cancellationToken);
         var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, ends, cancellationToken);
         // While the opening grant waits, a switch pays nothing. After the grant it would pay on top of a grant of the new tier.
@@ -98,6 +106,7 @@ internal sealed class AccountStore(
             await AssignmentStore.KeepAsync(connection, arms, now, cancellationToken);
         if (planned.Held.Count > 0)
             await HeldRedemptionStore.PayAsync(connection, planned.Held, now, ends?.At, cancellationToken);
+        var opened = planned.Holds.Count == 0 ? [] : await HoldStore.OpenAsync(connection, planned.Holds, now, cancellationToken);
         if (planned.Evidence.Count > 0)
             await TaskEvidenceStore.KeepAsync(connection, planned.Evidence, cancellationToken);
         if (planned.Times.Count > 0)
@@ -108,6 +117,7 @@ internal sealed class AccountStore(
         await transaction.CommitAsync(cancellationToken);
         policyMetrics?.Given(given);
         assignments?.Kept(arms);
+        holdMetrics?.Opened(opened);
         return [
             .. before, .. changes, .. switches,
             .. given.Where(grant => grant.Key == WelcomeTerms.Policy).Select(grant => new AccountChange(

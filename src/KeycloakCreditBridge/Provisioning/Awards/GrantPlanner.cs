@@ -5,35 +5,38 @@ using KeycloakCreditBridge.Grants.Experiments;
 using KeycloakCreditBridge.Grants.Experiments.Running;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Review;
 
 namespace KeycloakCreditBridge.Provisioning.Awards;
 
 /// <summary>Asks the plan for each user of a batch what is due, before the batch is converged.</summary>
 internal sealed class GrantPlanner(
-    AccountFactsStore facts, PolicyActivation activation, HeldCodes? codes = null, ExperimentRuns? experiments = null)
+    AccountFactsStore facts, PolicyActivation activation, HeldCodes? codes = null, ExperimentRuns? experiments = null,
+    GrantReview? review = null)
 {
     private static readonly Dictionary<string, ExperimentRun> NoRuns = [];
+
+    private static readonly IReadOnlyDictionary<(string Realm, string KeycloakId), Verdict> NoVerdicts =
+        new Dictionary<(string Realm, string KeycloakId), Verdict>();
 
     /// <summary>
     /// The batch with what its accounts open with under the policies, and the awards that follow. Where no policy concerns a user of the
     /// batch, it stays as it is and nothing is read.
     /// </summary>
-    public async Task<PlannedBatch> PlanAsync(DesiredState[] batch, CancellationToken cancellationToken) =>
-        await PlanPoliciesAsync(batch, cancellationToken) with
-        {
-            Held = codes is null ? [] : await codes.FindAsync(batch, cancellationToken),
-        };
-
-    private async Task<PlannedBatch> PlanPoliciesAsync(DesiredState[] batch, CancellationToken cancellationToken)
+    public async Task<PlannedBatch> PlanAsync(DesiredState[] batch, CancellationToken cancellationToken)
     {
+        var redeemed = codes is null ? [] : await codes.FindAsync(batch, cancellationToken);
         var users = batch.Where(Concerns).Select(state => state.Grants!).ToList();
         if (users.Count == 0)
-            return new PlannedBatch(batch, [], [], []);
+            return new PlannedBatch(batch, [], [], []) { Held = redeemed };
         var known = await facts.ReadAsync(
             users, batch.Any(state => state.Policies?.HasTopUps == true), cancellationToken);
+        var verdicts = await VerdictsAsync(batch, known, redeemed, cancellationToken);
         List<DesiredState> states = new(batch.Length);
         List<Award> awards = [];
+        List<NewHold> holds = [];
         List<TaskEvidence> evidence = [];
         List<ScheduledTime> times = [];
         List<AssignedUser> arms = [];
@@ -47,10 +50,15 @@ internal sealed class GrantPlanner(
 
             var active = await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken);
             var runs = await RunsAsync(state, cancellationToken);
+            var verdict = verdicts.GetValueOrDefault((state.Realm, state.KeycloakId)) ?? Verdict.Unreviewed;
+            List<Award> own = [];
             var (planned, plan, arm) = known.TryGetValue((state.Realm, state.KeycloakId), out var account)
-                ? Planned(state, account with { Activated = active }, runs, awards)
-                : await OpenedAsync(state, active, runs, awards, cancellationToken);
-            states.Add(planned);
+                ? Planned(state, account with { Activated = active }, runs, own)
+                : await OpenedAsync(state, active, runs, verdict, own, cancellationToken);
+            states.Add(verdict.Outcome == ReviewOutcome.Undecided ? planned with { LeavesHint = true } : planned);
+            awards.AddRange(verdict.IsPaid ? own : own.Select(award => award with { IsDue = false }));
+            if (verdict.IsHeld)
+                holds.AddRange(own.Where(award => award.IsDue).Select(award => review!.HoldOf(verdict, state.Grants!, award)));
             if (arm?.Arm is not null)
                 arms.Add(new AssignedUser(state.Realm, state.KeycloakId, state.ReadAt, arm));
             evidence.AddRange(EvidenceOf(state, plan));
@@ -58,7 +66,41 @@ internal sealed class GrantPlanner(
                 times.Add(new ScheduledTime(state.Realm, state.KeycloakId, WelcomeTerms.Policy, decidesAt));
         }
 
-        return new PlannedBatch([.. states], awards, evidence, times) { Arms = arms };
+        holds.AddRange(
+            from code in redeemed
+            join state in batch on (code.Realm, code.KeycloakId) equals (state.Realm, state.KeycloakId)
+            where verdicts.GetValueOrDefault((code.Realm, code.KeycloakId))?.IsHeld == true
+            select review!.HoldOf(verdicts[(code.Realm, code.KeycloakId)], state.Grants!, code, state.Source));
+        return new PlannedBatch([.. states], awards, evidence, times)
+        {
+            Held = [.. redeemed.Where(code => verdicts.GetValueOrDefault((code.Realm, code.KeycloakId))?.IsPaid != false)],
+            Holds = holds,
+            Arms = arms,
+        };
+    }
+
+    // Of users who get nothing no signal is asked; of new accounts it always is, as they open with something.
+    private async Task<IReadOnlyDictionary<(string Realm, string KeycloakId), Verdict>> VerdictsAsync(
+        DesiredState[] batch, IReadOnlyDictionary<(string Realm, string KeycloakId), AccountFacts> known,
+        IReadOnlyList<HeldRedemption> redeemed, CancellationToken cancellationToken)
+    {
+        List<(DesiredState State, AccountFacts? Facts)> asked = [];
+        if (review is not null)
+        {
+            var withCode = redeemed.Select(code => (code.Realm, code.KeycloakId)).ToHashSet();
+            foreach (var state in batch.Where(state => Concerns(state) && state.Policies!.IsReviewed))
+            {
+                if (!known.TryGetValue((state.Realm, state.KeycloakId), out var account))
+                    asked.Add((state, null));
+                else if (state.State == UserState.Account && (withCode.Contains((state.Realm, state.KeycloakId)) || GrantPlan.Of(
+                    state.Grants!,
+                    account with { Activated = await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken) },
+                    state.Policies, state.ReadAt).Due.Count > 0))
+                    asked.Add((state, account));
+            }
+        }
+
+        return asked.Count == 0 ? NoVerdicts : await review!.OfAsync(asked, cancellationToken);
     }
 
     private async ValueTask<IReadOnlyDictionary<string, ExperimentRun>> RunsAsync(
@@ -85,11 +127,11 @@ internal sealed class GrantPlanner(
     // Under a policy the plan decides what waits for an address, and claims it: the converging statement opens with what is given at once.
     private async Task<PlannedUser> OpenedAsync(
         DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, IReadOnlyDictionary<string, ExperimentRun> runs,
-        List<Award> awards, CancellationToken cancellationToken)
+        Verdict verdict, List<Award> awards, CancellationToken cancellationToken)
     {
         var isWelcomed = state.Policies!.Welcome is not null && state.Opening is { Unlimited: false }
             && await activation.IsActiveAsync(state.Realm, WelcomeTerms.Policy, cancellationToken);
-        var (share, plan, arm) = OpeningPlan.Of(state, active, isWelcomed, runs);
+        var (share, plan, arm) = OpeningPlan.Of(state, active, isWelcomed, runs, verdict.WhileHeld);
         awards.AddRange(plan.Due.Select(due => AwardOf(state, due, arm) with { Withheld = WithheldOf(due, share) }));
         awards.AddRange(plan.Offers.Where(offer => offer.Key == WelcomeTerms.Policy)
             .Select(offer => AwardOf(state, offer, arm) with { Withheld = WithheldOf(offer, share) }));
@@ -164,8 +206,11 @@ internal sealed record PlannedBatch(
     /// <summary>Users of arms of experiments: those that are assigned now, and those whose welcome is not decided yet.</summary>
     public IReadOnlyList<AssignedUser> Arms { get; init; } = [];
 
+    /// <summary>Grants that are held back in the same transaction.</summary>
+    public IReadOnlyList<NewHold> Holds { get; init; } = [];
+
     /// <summary>Whether one of these grants has an end.</summary>
     public bool HasEnds => Awards.Any(award => award.HasEnd) || Held.Any(held => held.ExpiresAfter is not null);
 
-    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count + Times.Count + Arms.Count > 0;
+    public bool HasGrants => Awards.Count + Evidence.Count + Held.Count + Times.Count + Arms.Count + Holds.Count > 0;
 }

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Policy.Tasks;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
@@ -17,15 +18,30 @@ namespace KeycloakCreditBridge.Provisioning.Awards;
 /// </summary>
 internal sealed class OfferReader(
     SubjectReader subjects, Hot<GrantPolicy> hot, AccountFactsStore facts, PolicyActivation activation, HintWriter hints,
-    TimeProvider clock)
+    HoldListStore holds, TimeProvider clock)
 {
     private const int Capacity = 10_000;
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<(string Realm, string KeycloakId), (long ReadAt, DesiredState? State)> _read = new();
 
-    /// <summary>Grants that wait or lapsed. One whose requirements are met meanwhile is shown too, and follows within moments.</summary>
-    public async Task<IReadOnlyList<GrantOffer>> ReadAsync(string accountId, CancellationToken cancellationToken)
+    /// <summary>
+    /// Grants that wait or lapsed, and those that a review holds back or refused. One whose requirements are met meanwhile is shown too,
+    /// and follows within moments.
+    /// </summary>
+    public async Task<IReadOnlyList<GrantOffer>> ReadAsync(string accountId, CancellationToken cancellationToken) =>
+    [
+        .. (await holds.OfAccountAsync(accountId, cancellationToken))
+            .Where(hold => HoldMoves.Parse(hold.State) != HoldState.Approved).Select(OfferOf),
+        .. await EarnedAsync(accountId, cancellationToken),
+    ];
+
+    // Neither score nor signals are told.
+    private static GrantOffer OfferOf(ReviewedGrant hold) => new(
+        hold.GrantKey, hold.Credits,
+        HoldMoves.Parse(hold.State) == HoldState.Held ? OfferStates.InReview : OfferStates.Refused, [], null, hold.Policy, "");
+
+    private async Task<IReadOnlyList<GrantOffer>> EarnedAsync(string accountId, CancellationToken cancellationToken)
     {
         var policy = hot.Current;
         if (await facts.OfAccountAsync(accountId, cancellationToken) is not { } owed

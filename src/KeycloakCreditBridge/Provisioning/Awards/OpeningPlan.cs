@@ -13,9 +13,10 @@ internal static class OpeningPlan
     /// <param name="active">Since when its policies are active.</param>
     /// <param name="isWelcomed">Whether the welcome is.</param>
     /// <param name="runs">The experiments that run, by key; null to take all as they are configured.</param>
+    /// <param name="whileHeld">What the account opens with while a review holds its grants back; null where none does.</param>
     public static OpenedGrants Of(
         DesiredState state, IReadOnlyDictionary<string, DateTimeOffset> active, bool isWelcomed,
-        IReadOnlyDictionary<string, ExperimentRun>? runs = null)
+        IReadOnlyDictionary<string, ExperimentRun>? runs = null, decimal? whileHeld = null)
     {
         var (user, policies) = (state.Grants!, state.Policies!);
         // The account is opened after the policies were activated, whatever the clock said when Keycloak was asked.
@@ -27,6 +28,8 @@ internal static class OpeningPlan
             return new OpenedGrants(null, GrantPlan.Of(user, account, policies, state.ReadAt), null);
         var arm = ExperimentPlan.Of(user, account with { OpenedAt = state.ReadAt }, policies.Experiments, runs);
         var share = welcome.ShareOf(user, opening.Amount, arm);
+        if (whileHeld is { } most)
+            share = share.WhileHeld(most);
         return new OpenedGrants(
             share,
             GrantPlan.Of(

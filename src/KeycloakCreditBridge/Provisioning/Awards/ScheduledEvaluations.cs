@@ -1,12 +1,14 @@
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Storage.Sessions;
 
 namespace KeycloakCreditBridge.Provisioning.Awards;
 
-/// <summary>Has users evaluated again when a time came that a grant waits for.</summary>
+/// <summary>Has users evaluated again when a time came that a grant waits for, and ends holds that were not decided in time.</summary>
 internal sealed partial class ScheduledEvaluations(
-    ScheduledEvaluationStore store, SchemaGate gate, HintSignal signal, TimeProvider clock, ILogger<ScheduledEvaluations> logger)
+    ScheduledEvaluationStore store, HoldBook holds, SchemaGate gate, HintSignal signal, TimeProvider clock,
+    ILogger<ScheduledEvaluations> logger)
     : BackgroundService
 {
     private const int MostAtOnce = 500;
@@ -17,7 +19,8 @@ internal sealed partial class ScheduledEvaluations(
     {
         await gate.WaitAsync(stoppingToken);
         await new BackgroundLoop(clock, LongestPause, Failed).RunAsync(
-            async token => await HintAsync(token) == MostAtOnce, token => Task.Delay(Pause, clock, token), stoppingToken);
+            async token => await HintAsync(token) == MostAtOnce | await holds.LapseAsync(token) == HoldBook.MostAtOnce,
+            token => Task.Delay(Pause, clock, token), stoppingToken);
 
         void Failed(Exception exception, bool isNew)
         {

@@ -91,6 +91,7 @@ internal sealed class GrantPolicy(
     public bool WithholdsGrants(string realm) =>
         (WelcomeOf(realm) is { } welcome
             && (welcome.Waits || welcome.Asked.Count > 0 || RulesOf(realm).CountsAddresses))
+        || PoliciesOf(realm)?.IsReviewed == true
         || PoliciesOf(realm)?.Tasks.Any(task => task.IsShownByListing) == true;
 
     private GrantUser? GrantUserOf(Subject subject)

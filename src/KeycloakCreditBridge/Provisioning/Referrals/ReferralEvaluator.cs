@@ -1,9 +1,14 @@
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants.Claims;
+using KeycloakCreditBridge.Grants.Policy;
+using KeycloakCreditBridge.Grants.Policy.Facts;
 using KeycloakCreditBridge.Grants.Referrals;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
+using KeycloakCreditBridge.Grants.Review.Holds;
+using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Policy;
+using KeycloakCreditBridge.Provisioning.Review;
 using KeycloakCreditBridge.Provisioning.Subjects;
 using KeycloakCreditBridge.Storage.Sessions;
 using Npgsql;
@@ -13,7 +18,7 @@ namespace KeycloakCreditBridge.Provisioning.Referrals;
 /// <summary>Evaluates referrals that are due. Keycloak is asked about both users only where its answer decides.</summary>
 internal sealed partial class ReferralEvaluator(
     NpgsqlDataSource dataSource, ReferralBook book, ReferralActivation activation, SubjectReader subjects, Hot<ReferralRules> rules,
-    Hot<GrantPolicy> policies, TimeProvider clock, ILogger<ReferralEvaluator> logger)
+    Hot<GrantPolicy> policies, TimeProvider clock, ILogger<ReferralEvaluator> logger, GrantReview? review = null)
 {
     public const int MostAtOnce = 100;
 
@@ -44,12 +49,8 @@ internal sealed partial class ReferralEvaluator(
             return;
         try
         {
-            var users = step.AsksKeycloak
-                ? new ReferralUsers(
-                    await UserAsync(realm, facts.ReferrerUser!, cancellationToken),
-                    await UserAsync(realm, facts.RefereeUser!, cancellationToken))
-                : null;
-            await book.CarryOutAsync(id, users, terms, cancellationToken);
+            await book.CarryOutAsync(
+                id, step.AsksKeycloak ? await UsersAsync(realm, facts, terms, cancellationToken) : null, terms, cancellationToken);
         }
         catch (Exception exception) when (exception is KeycloakException or PostgresException)
         {
@@ -58,14 +59,35 @@ internal sealed partial class ReferralEvaluator(
         }
     }
 
-    private async Task<ReferralUser?> UserAsync(string realm, string id, CancellationToken cancellationToken) =>
-        await subjects.ReadAsync(policies.Current, realm, id, cancellationToken, Grants.Policy.NeededEvidence.Nothing) is { } subject
-            ? new ReferralUser(
-                subject is { EmailVerified: true, Email.Length: > 0, IsServiceAccount: false }, ReferralInbox.Of(subject.Email))
+    private async Task<ReferralUsers> UsersAsync(
+        string realm, ReferralFacts facts, ReferralTerms terms, CancellationToken cancellationToken)
+    {
+        var policy = policies.Current;
+        var evidence = review?.EvidenceOf(realm) ?? NeededEvidence.Nothing;
+        var referrer = await subjects.ReadAsync(policy, realm, facts.ReferrerUser!, cancellationToken, evidence);
+        var referee = await subjects.ReadAsync(policy, realm, facts.RefereeUser!, cancellationToken, evidence);
+        var users = new ReferralUsers(UserOf(policy, referrer), UserOf(policy, referee));
+        // It is reviewed once, before it is paid. Both get something: the one that more speaks against decides.
+        if (review is null || facts.SettlesAt is null || facts.Review is not null || referrer is null || referee is null)
+            return users;
+        var now = clock.GetUtcNow();
+        DesiredState[] states = [.. new[] { referee, referrer }.Select(user => policy.Evaluate(user, now, HintSources.Schedule))];
+        var verdicts = await review.OfAsync([.. states.Select(state => (state, (AccountFacts?)null))], cancellationToken);
+        return verdicts.Values.Where(verdict => verdict.IsHeld).MaxBy(verdict => verdict.Assessment.Score) is { } verdict
+            ? users with
             {
-                Claim = policies.Current.RulesOf(realm).ClaimOf(subject, OncePer.Inbox),
+                Hold = review.HoldOf(
+                    verdict, states[0].Grants!, ReferralTerms.ReceivedKey, ReferralTerms.Policy, terms.Version, 0m,
+                    new HoldTerms(HintSources.Schedule, terms.ExpiresAfter)),
             }
-            : null;
+            : users;
+    }
+
+    private static ReferralUser? UserOf(GrantPolicy policy, Subject? user) => user is null ? null : new ReferralUser(
+        user is { EmailVerified: true, Email.Length: > 0, IsServiceAccount: false }, ReferralInbox.Of(user.Email))
+    {
+        Claim = policy.RulesOf(user.Realm).ClaimOf(user, OncePer.Inbox),
+    };
 
     [LoggerMessage(EventId = 428, Level = LogLevel.Warning,
         Message = "Referral {Id} is not evaluated, which is repeated within minutes: {Reason}")]

@@ -1,5 +1,7 @@
+using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Policy.Settings;
+using KeycloakCreditBridge.Grants.Review;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -11,7 +13,7 @@ namespace KeycloakCreditBridge.Grants.Codes.Redemptions;
 /// </summary>
 internal sealed class CodeRedeemer(
     NpgsqlDataSource dataSource, CodeHasher hasher, GrantEnds ends, IOptions<GrantsOptions> options, CodeMetrics metrics,
-    TimeProvider clock)
+    TimeProvider clock, Hot<FraudRules>? review = null)
 {
     /// <summary>Tries a code for the account of a user; null where there is no such account.</summary>
     /// <param name="user">The user.</param>
@@ -32,7 +34,8 @@ internal sealed class CodeRedeemer(
         if (await RedemptionStore.LockAsync(connection, user, account, cancellationToken) is not { } locked)
             return null;
         var attempt = new RedeemAttempt(user, locked, hasher.OfCode(code), hasher.OfNetwork(user.Address));
-        var tried = await RedemptionStore.TryAsync(connection, attempt, limits, ends, cancellationToken);
+        var tried = await RedemptionStore.TryAsync(
+            connection, attempt, limits, ends, cancellationToken, reviewed: review?.Current.Of(user.Realm) is not null);
         if (tried is { IsNew: true, State: RedemptionStates.Paid })
         {
             await GrantStore.GiveAsync(

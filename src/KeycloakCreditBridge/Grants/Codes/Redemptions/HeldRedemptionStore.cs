@@ -18,7 +18,9 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
         join keycloak_users k on k.realm = w.realm and k.keycloak_id = w.keycloak_id
         join code_redemptions r on r.user_id = k.account_id and r.state = 'held'
         join code_campaigns g on g.id = r.campaign_id and g.realm = w.realm
-        where w.is_verified or not 'email_verified' = any (g.requires)
+        where (w.is_verified or not 'email_verified' = any (g.requires)) and (
+            select h.id from grant_holds h
+            where h.user_id = r.user_id and h.grant_key = 'code:' || r.code_id and h.state = 'held') is null
         order by r.user_id collate "C", r.campaign_id
         """;
 
@@ -94,7 +96,8 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
     /// <param name="now">The time of the ledger rows.</param>
     /// <param name="endsFrom">From when ends count; null for the database's time.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
-    public static async Task PayAsync(
+    /// <returns>How many were paid.</returns>
+    public static async Task<int> PayAsync(
         NpgsqlConnection connection, IReadOnlyList<HeldRedemption> held, DateTimeOffset now, DateTimeOffset? endsFrom,
         CancellationToken cancellationToken)
     {
@@ -133,14 +136,21 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
                 cancellationToken);
         }
 
-        if (grants.Count > 0)
-            await GrantStore.GiveAsync(connection, grants, now, cancellationToken);
+        return grants.Count == 0 ? 0 : (await GrantStore.GiveAsync(connection, grants, now, cancellationToken)).Count;
     }
 
     /// <summary>Rejects a held redemption, which gives its place back, or marks a paid one whose grant was voided.</summary>
     /// <returns>False where it is in that state no longer.</returns>
-    public async Task<bool> EndAsync(EndedRedemption end, DateTimeOffset now, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<string>(
+    public async Task<bool> EndAsync(EndedRedemption end, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await EndAsync(connection, end, now, cancellationToken);
+    }
+
+    /// <summary>The same on a connection of the caller, in its transaction.</summary>
+    public static async Task<bool> EndAsync(
+        NpgsqlConnection connection, EndedRedemption end, DateTimeOffset now, CancellationToken cancellationToken) =>
+        (await connection.QueryPreparedAsync<string>(
             EndSql,
             [
                 new("Campaign", NpgsqlDbType.Bigint) { Value = end.CampaignId },

@@ -50,7 +50,7 @@ taken as (
     where c.id = k.id and k.earlier_code is null and e.own < @OwnLimit and a.status <> 'closed' and c.disabled_at is null
         and c.redeemed < c.max_redemptions and t.at >= k.starts_at and (k.ends_at is null or t.at < k.ends_at)
     returning k.id, k.campaign_id, k.name, k.credits, k.expires_after, k.requires,
-        case when a.status = 'active' and cardinality(k.requires) = 0 then 'paid' else 'held' end as state, true as is_new
+        case when a.status = 'active' and cardinality(k.requires) = 0 and not @Reviewed::boolean then 'paid' else 'held' end as state, true as is_new
 ),
 -- found: that place, or the one that the account took before by this code.
 found as (

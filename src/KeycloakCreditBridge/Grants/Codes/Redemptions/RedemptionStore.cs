@@ -53,8 +53,10 @@ internal static class RedemptionStore
     /// <param name="limits">Of failures.</param>
     /// <param name="ends">The clock.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
+    /// <param name="reviewed">Whether the place is held until the user was reviewed.</param>
     public static async Task<TriedCode> TryAsync(
-        NpgsqlConnection connection, RedeemAttempt attempt, CodesOptions limits, GrantEnds ends, CancellationToken cancellationToken) =>
+        NpgsqlConnection connection, RedeemAttempt attempt, CodesOptions limits, GrantEnds ends, CancellationToken cancellationToken,
+        bool reviewed = false) =>
         (await connection.QueryPreparedAsync<TriedCode>(
             RedeemSql,
             [
@@ -66,6 +68,7 @@ internal static class RedemptionStore
                 new("Network", NpgsqlDbType.Bytea) { Value = attempt.Network ?? (object)DBNull.Value },
                 new("ShortTime", NpgsqlDbType.Interval) { Value = ShortTime },
                 new("LongTime", NpgsqlDbType.Interval) { Value = LongTime },
+                new("Reviewed", NpgsqlDbType.Boolean) { Value = reviewed },
                 new("OwnLimit", NpgsqlDbType.Integer) { Value = limits.FailuresPerUser },
                 new("NetworkLimit", NpgsqlDbType.Integer) { Value = limits.FailuresPerNetwork },
                 new("RealmLimit", NpgsqlDbType.Integer) { Value = limits.FailuresPerRealm },

@@ -42,6 +42,12 @@ internal static class OfferStates
 {
     public const string Open = "open";
     public const string Lapsed = "lapsed";
+
+    /// <summary>A person decides.</summary>
+    public const string InReview = "in_review";
+
+    /// <summary>A review refused it.</summary>
+    public const string Refused = "refused";
 }
 
 /// <summary>What a grant comes to.</summary>

@@ -76,6 +76,9 @@ internal sealed record AccountFacts(DateTimeOffset OpenedAt, decimal? Withheld, 
     /// <summary>Keys of the grants of policies that the account was given.</summary>
     public IReadOnlySet<string> Given { get; init; } = new HashSet<string>(StringComparer.Ordinal);
 
+    /// <summary>Keys of grants that a review holds back or refused.</summary>
+    public IReadOnlySet<string> Stopped { get; init; } = new HashSet<string>(StringComparer.Ordinal);
+
     /// <summary>Since when policies are active in the realm, by name; disabled ones are left out.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> Activated { get; init; } = NoTimes;
 

@@ -36,7 +36,8 @@ internal static class TaskPlan
 
     /// <summary>Whether the account may still earn it: it was opened since the task is active, and was not paid for it.</summary>
     public static bool IsOpen(TaskTerms task, AccountFacts facts) =>
-        !facts.Given.Contains(task.Key) && facts.Activated.TryGetValue(task.Key, out var since) && facts.OpenedAt >= since;
+        !facts.Given.Contains(task.Key) && !facts.Stopped.Contains(task.Key)
+        && facts.Activated.TryGetValue(task.Key, out var since) && facts.OpenedAt >= since;
 
     private static Evaluated OfferOf(
         TaskTerms task, GrantUser user, AccountFacts facts, HashSet<string> met, DateTimeOffset now)

@@ -4,6 +4,7 @@ using KeycloakCreditBridge.Grants.Budgets;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Given;
 using KeycloakCreditBridge.Grants.Lots;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using Npgsql;
 
 namespace KeycloakCreditBridge.Grants.Referrals.Payments;
@@ -12,7 +13,8 @@ namespace KeycloakCreditBridge.Grants.Referrals.Payments;
 /// Carries referrals out. Each step is decided by facts that were read under the locks of both accounts, and is one transaction: killed
 /// anywhere, both sides are paid or none.
 /// </summary>
-internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, ReferralMetrics metrics, TimeProvider clock)
+internal sealed class ReferralBook(
+    NpgsqlDataSource dataSource, GrantEnds ends, ReferralMetrics metrics, TimeProvider clock, HoldMetrics? holdMetrics = null)
 {
     /// <summary>What follows for a referral without asking Keycloak; null where it cannot be evaluated.</summary>
     public async Task<(ReferralFacts Facts, ReferralStep Step)?> NextAsync(
@@ -58,10 +60,15 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
         var from = ReferralMoves.Parse(facts.State);
         if (step.AsksKeycloak)
             return Done.Nothing;
+        var held = step.OpensHold
+            ? await HoldStore.OpenAsync(
+                connection, [users!.Hold! with { Credits = facts.RefereeCredits!.Value }], now, cancellationToken)
+            : [];
         if (step.State is null && !step.PaysReferee)
         {
             await ReferralStore.WaitAsync(connection, id, step, now, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
+            holdMetrics?.Opened(held);
             return Done.Nothing;
         }
 
@@ -75,6 +82,7 @@ internal sealed class ReferralBook(NpgsqlDataSource dataSource, GrantEnds ends, 
         if (!await ReferralStore.MoveAsync(connection, move, now, cancellationToken))
             return Done.Nothing;
         await transaction.CommitAsync(cancellationToken);
+        holdMetrics?.Opened(held);
         if (move.To != from)
             metrics.Moved(move.To, move.Reason);
         var (toReferrer, toReferee) = (move.ReferrerGrant is not null, move.RefereeGrant is not null);

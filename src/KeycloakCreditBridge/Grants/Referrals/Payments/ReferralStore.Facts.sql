@@ -20,7 +20,10 @@ select r.id, a.realm, r.state, r.referrer, r.referee, a.keycloak_id as referrer_
                 select from credit_transactions v where v.user_id = t.user_id and v.grant_key = 'void:tx:' || t.id)) as has_bought,
     r.referee_grant is null and exists (
         select from credit_transactions t where t.user_id = r.referee and t.grant_key = 'referral:received') as has_received,
-    coalesce(d.referees, 0) as referees, coalesce(d.deleted, 0) as deleted_referees
+    coalesce(d.referees, 0) as referees, coalesce(d.deleted, 0) as deleted_referees, (
+        select h.state from grant_holds h
+        where h.user_id = r.referee and h.grant_key = 'referral:received'
+        order by h.held_at desc, h.id limit 1) as review
 from referrals r
 join user_credits a on a.user_id = r.referrer
 join user_credits e on e.user_id = r.referee

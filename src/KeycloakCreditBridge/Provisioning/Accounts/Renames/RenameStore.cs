@@ -70,6 +70,8 @@ internal sealed class RenameStore(NpgsqlDataSource dataSource)
             set referrer = coalesce((select m.to_id from renamed m where m.from_id = r.referrer), r.referrer),
                 referee = coalesce((select m.to_id from renamed m where m.from_id = r.referee), r.referee)
             where r.referrer in (select m.from_id from renamed m) or r.referee in (select m.from_id from renamed m)),
+        holds as (update grant_holds h set user_id = m.to_id from renamed m where h.user_id = m.from_id),
+        refusals as (update refused_grants r set user_id = m.to_id from renamed m where r.user_id = m.from_id),
         evidence as (update task_evidence e set user_id = m.to_id from renamed m where e.user_id = m.from_id),
         events as (update outbox o set account_id = m.to_id from renamed m where o.account_id = m.from_id),
         claims as (update grant_claims g set first_user = m.to_id from renamed m where g.first_user = m.from_id)
