@@ -87,11 +87,10 @@ internal sealed class HoldEndpoints(
         if (result.Outcome == DecisionOutcome.Done)
             return TypedResults.Ok(new DecidedShape(hold.Id, hold.AccountId, result.State!, Amount.Text(result.Credits)));
         var now = await FindAsync(caller, id, CancellationToken.None);
+        var by = now.DecidedBy is null ? "" : $" by {now.DecidedBy}";
         throw new RequestRefusedException(
-            StatusCodes.Status409Conflict, DecisionTexts.Of(result.Outcome), new Dictionary<string, object?>
-            {
-                ["state"] = now.State, ["decided_by"] = now.DecidedBy, ["version"] = now.Version,
-            });
+            StatusCodes.Status409Conflict, string.Create(
+                CultureInfo.InvariantCulture, $"The hold is {now.State}{by}, version {now.Version}: {DecisionTexts.Of(result.Outcome)}"));
     }
 
     /// <summary>Decides many holds; without `confirm` it counts them.</summary>

@@ -71,7 +71,10 @@ internal sealed class DescribedBridgeFixture : IAsyncDisposable
             insert into user_credits (user_id, realm, keycloak_id, credits_remaining, credits_allocated, tier, created_at, updated_at)
             values ('referrer', 'demo', 'referrer', 0, 0, 'trial', now(), now());
             insert into referrals (id, referrer, referee, state, touched_at, evaluated_at)
-            values ('6f0e0d0c-0b0a-4909-8807-060504030201', 'referrer', 'referee', 'touched', now(), now())
+            values ('6f0e0d0c-0b0a-4909-8807-060504030201', 'referrer', 'referee', 'touched', now(), now());
+            insert into grant_holds (id, user_id, grant_key, policy, credits, terms, score, signals, state, held_at, lapse_after, lapses_at)
+            values ('6f0e0d0c-0b0a-4909-8807-060504030201', 'referrer', 'welcome', 'welcome', 1, '{}', 40,
+                '[{"signal": "same_inbox", "score": 40}]', 'rejected', now(), '1 day', now())
             """);
         using var http = new HttpClient();
         return new DescribedBridgeFixture(

@@ -42,12 +42,13 @@ internal sealed class HoldMetrics : IInstruments
 
     public void StartAtZero()
     {
+        var states = Enum.GetValues<HoldState>().Select(HoldMoves.Name).ToList();
+        _moves.StartAtZero("state", states);
         if (!_rules.Current.IsEnabled)
             return;
         _appeals.Add(0);
-        foreach (var state in Enum.GetValues<HoldState>().Select(HoldMoves.Name))
+        foreach (var state in states)
         {
-            _moves.Add(0, new KeyValuePair<string, object?>("state", state));
             foreach (var signal in SignalNames.All)
                 _bySignal.Add(0, new KeyValuePair<string, object?>("state", state), new KeyValuePair<string, object?>("signal", signal));
         }
