@@ -23,7 +23,9 @@ internal sealed class EndpointClient : IDisposable
     public EndpointClient(EndpointOptions options, EndpointConnection connection, string source, TimeProvider clock)
     {
         (_options, _source, _clock) = (options, source, clock);
+#pragma warning disable CA2000 // The client disposes of it.
         _http = new HttpClient(NewHandler(options, connection)) { Timeout = options.Timeout };
+#pragma warning restore CA2000
     }
 
     /// <summary>Sends events in one request. An answer decides; what follows its head does not.</summary>

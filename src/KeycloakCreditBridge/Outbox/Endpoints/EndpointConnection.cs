@@ -27,7 +27,9 @@ internal sealed class EndpointConnection(bool allowPrivate, Func<string, Cancell
                 + "to true if events shall be sent there");
         }
 
+#pragma warning disable CA2000 // The stream disposes of it.
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+#pragma warning restore CA2000
         try
         {
             socket.NoDelay = true;

@@ -83,11 +83,16 @@ internal sealed partial class ReferralEvaluator(
             : users;
     }
 
-    private static ReferralUser? UserOf(GrantPolicy policy, Subject? user) => user is null ? null : new ReferralUser(
-        user is { EmailVerified: true, Email.Length: > 0, IsServiceAccount: false }, ReferralInbox.Of(user.Email))
+    private static ReferralUser? UserOf(GrantPolicy policy, Subject? user)
     {
-        Claim = policy.RulesOf(user.Realm).ClaimOf(user, OncePer.Inbox),
-    };
+        if (user is null)
+            return null;
+        var isVerified = user.EmailVerified && !user.IsServiceAccount && !string.IsNullOrEmpty(user.Email);
+        return new ReferralUser(isVerified, ReferralInbox.Of(user.Email))
+        {
+            Claim = policy.RulesOf(user.Realm).ClaimOf(user, OncePer.Inbox),
+        };
+    }
 
     [LoggerMessage(EventId = 428, Level = LogLevel.Warning,
         Message = "Referral {Id} is not evaluated, which is repeated within minutes: {Reason}")]

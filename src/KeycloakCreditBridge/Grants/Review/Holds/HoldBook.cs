@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Grants.Awards;
-using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Codes.Redemptions;
 using KeycloakCreditBridge.Grants.Experiments.Running;
