@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Page.Grants;
 using KeycloakCreditBridge.Page.Hints;
 using KeycloakCreditBridge.Page.Overview;
 using KeycloakCreditBridge.Page.Referrals;
+using KeycloakCreditBridge.Page.Review;
 using KeycloakCreditBridge.Page.Runs;
 using KeycloakCreditBridge.Page.Sessions;
 using KeycloakCreditBridge.Page.Settings;
@@ -61,6 +62,7 @@ internal static class PageModule
         services.AddSingleton<AccountsScreen>();
         services.AddSingleton<AccountScreen>();
         services.AddSingleton<AccountActs>();
+        services.AddSingleton<ReviewScreen>();
         services.AddSingleton<RunHistoryStore>();
         services.AddSingleton<RunsScreen>();
         services.AddSingleton<RunStream>();
@@ -101,6 +103,7 @@ internal static class PageModule
             .WithMetadata(new ChangesNothing(), new NeedsNoRole());
         screens.MapOverview();
         screens.MapAccounts();
+        screens.MapReview();
         screens.MapRuns();
         screens.MapDeliveries();
         screens.MapHints();

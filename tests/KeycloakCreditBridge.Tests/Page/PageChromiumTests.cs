@@ -24,8 +24,8 @@ public sealed class PageChromiumTests(KeycloakFixture servers, PostgresFixture p
 
     private static readonly string[] Screens =
         [
-            "/page", "/page/accounts", "/page/runs", "/page/deliveries", "/page/hints", "/page/grants", "/page/codes", "/page/referrals",
-            "/page/experiments", "/page/funnel", "/page/audit", "/page/settings", "/page/no-such-screen",
+            "/page", "/page/accounts", "/page/review", "/page/runs", "/page/deliveries", "/page/hints", "/page/grants", "/page/codes",
+            "/page/referrals", "/page/experiments", "/page/funnel", "/page/audit", "/page/settings", "/page/no-such-screen",
         ];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -19,7 +19,7 @@ internal sealed class AccountScreen(
     private const int LongestEndYears = 10;
 
     private static readonly TimeSpan KeycloakPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] Kinds = ["ledger", "audit", "hint", "delivery"];
+    private static readonly string[] Kinds = ["ledger", "audit", "hint", "delivery", "hold"];
 
     public Task<IResult> ShowAsync(HttpContext context, string realm, string id)
     {

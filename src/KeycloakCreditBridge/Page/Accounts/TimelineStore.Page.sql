@@ -52,6 +52,12 @@ select * from (
         jsonb_strip_nulls(to_jsonb(h) - 'keycloak_id')::text
     from user_hints h
     where h.realm = @Realm and h.keycloak_id = @KeycloakId and (@Kind is null or @Kind = 'hint')
-        and (h.hinted_at, 'hint', h.version::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")) entries
+        and (h.hinted_at, 'hint', h.version::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")
+    union all
+    select g.held_at, 'hold', g.id::text, 'held ' || g.grant_key, null, null, g.credits::text || ' credits of ' || g.policy, null, g.state,
+        jsonb_strip_nulls(to_jsonb(g) - 'user_id' - 'claims')::text
+    from grant_holds g
+    where g.user_id = @AccountId and (@Kind is null or @Kind = 'hold')
+        and (g.held_at, 'hold', g.id::text collate "C") < (@At, @BeforeKind, @BeforeId collate "C")) entries
 order by at desc, kind collate "C" desc, id collate "C" desc
 limit @Limit

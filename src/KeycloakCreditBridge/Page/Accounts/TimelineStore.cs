@@ -35,7 +35,7 @@ internal sealed class TimelineStore(NpgsqlDataSource dataSource)
     }
 }
 
-/// <param name="Kind">Only `ledger`, `audit`, `hint` or `delivery`; null for all.</param>
+/// <param name="Kind">Only `ledger`, `audit`, `hint`, `delivery` or `hold`; null for all.</param>
 /// <param name="Before">Where the page before ended; null for the first.</param>
 internal sealed record TimelineQuery(string Realm, string KeycloakId, string AccountId, string? Kind, TimelinePlace? Before);
 

@@ -8,6 +8,8 @@ internal static class Menu
 {
     public const string Accounts = $"{PagePaths.Root}/accounts";
 
+    public const string Review = $"{PagePaths.Root}/review";
+
     public const string Runs = $"{PagePaths.Root}/runs";
 
     public const string Deliveries = $"{PagePaths.Root}/deliveries";
@@ -31,8 +33,8 @@ internal static class Menu
     /// <summary>The screens that the operator may open.</summary>
     public static IEnumerable<(string Name, string Path)> Of(Operator user) => user.Realms.Count == 0 ? [] :
     [
-        ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Runs", Runs), ("Deliveries", Deliveries), ("Hints", Hints),
-        ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals),
+        ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Review", Review), ("Runs", Runs), ("Deliveries", Deliveries),
+        ("Hints", Hints), ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals),
         ("Experiments", Experiments), ("Funnel", Funnel), ("Audit", Audit),
         .. user.SeesAll ? [("Settings", Settings)] : Array.Empty<(string, string)>(),
     ];
@@ -58,6 +60,8 @@ internal static class Menu
         "reversed" => "What was left of the referral's grants was taken back.",
         "experiment_stopped" => "The experiment takes no more users. New users get what control gives.",
         "experiment_won" => "The experiment takes no more users. New users get what its winner gives.",
+        "approved" => "The held grant was approved and paid.",
+        "rejected" => "The held grant was rejected.",
         "replayed" => "The user of the delivery is read from Keycloak again.",
         "started" => "The run begins as soon as a replica can.",
         "stopped" => "The run ends after its current part.",

@@ -82,6 +82,64 @@
     for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
   });
 
+  // Decisions wait ten seconds, in which they can be taken back; a window that is left sends them at once.
+  const waiting = new Map();
+  const send = (form) => {
+    const { timer, body, mark } = waiting.get(form);
+    clearTimeout(timer);
+    waiting.delete(form);
+    mark('sent');
+    fetch(form.action, { method: 'POST', body, redirect: 'manual', keepalive: true })
+      .then((answer) => mark(answer.type === 'opaqueredirect' ? 'done' : `not done (${answer.status}): load the page again`))
+      .catch(() => mark('not sent: load the page again'));
+  };
+  const takeBack = (form) => {
+    if (!waiting.has(form)) return;
+    clearTimeout(waiting.get(form).timer);
+    waiting.get(form).mark(null);
+    waiting.delete(form);
+  };
+  document.addEventListener('submit', (event) => {
+    const form = event.target;
+    if (form.dataset.undo === undefined || waiting.has(form)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const verdict = event.submitter.value;
+    const body = new URLSearchParams(new FormData(form, event.submitter));
+    const line = document.createElement('p');
+    line.setAttribute('role', 'status');
+    const mark = (text) => {
+      if (text === null) { line.remove(); form.hidden = false; return; }
+      line.textContent = `${verdict}: ${text}`;
+    };
+    mark('in 10 s ');
+    const undo = document.createElement('button');
+    undo.type = 'button'; undo.className = 'plain small'; undo.textContent = 'Undo';
+    undo.addEventListener('click', () => takeBack(form));
+    line.append(undo);
+    form.hidden = true;
+    form.after(line);
+    waiting.set(form, { body, mark, timer: setTimeout(() => send(form), 10000) });
+  }, true);
+  window.addEventListener('pagehide', () => { for (const form of [...waiting.keys()]) send(form); });
+
+  const rows = [...document.querySelectorAll('[data-hold]')];
+  document.addEventListener('keydown', (event) => {
+    if (rows.length === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^(input|textarea|select)$/i.test(document.activeElement.tagName)) return;
+    const here = rows.findIndex((row) => row.contains(document.activeElement));
+    if (event.key === 'j' || event.key === 'k') {
+      rows[Math.min(rows.length - 1, Math.max(0, here + (event.key === 'j' ? 1 : -1)))].focus();
+    } else if (here >= 0 && (event.key === 'a' || event.key === 'r')) {
+      const form = rows[here].querySelector('form[data-undo]:not([hidden])');
+      if (form) form.querySelector(`[value=${event.key === 'a' ? 'approve' : 'reject'}]`).click();
+      (rows[here + 1] || rows[here]).focus();
+    } else if (event.key === 'u') {
+      const last = [...waiting.keys()].pop();
+      if (last) takeBack(last);
+    }
+  });
+
   // `/` goes to the search box.
   document.addEventListener('keydown', (event) => {
     const box = document.querySelector('input[type=search]');

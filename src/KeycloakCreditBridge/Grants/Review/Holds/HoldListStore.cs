@@ -10,7 +10,7 @@ internal sealed class HoldListStore(NpgsqlDataSource dataSource)
         """
         h.id, c.realm, h.user_id as account_id, c.status as account_status, h.grant_key, h.policy, h.credits, h.score,
             h.signals::text as signals, h.state, h.held_at, h.lapses_at, h.decided_by, h.decided_at, h.note, h.appeal::text as appeal,
-            h.appealed_at, h.version
+            h.appealed_at, h.version, c.keycloak_id
         """;
 
     private const string Filtered =
@@ -155,10 +155,11 @@ internal sealed record HoldFilter(string[] Realms, HoldState? State = null)
 /// <param name="LapsesAt">When it ends undecided.</param>
 /// <param name="Appeal">A JSON object with the user's text and the decision before; null without an appeal.</param>
 /// <param name="Version">What a decision names.</param>
+/// <param name="KeycloakId">Null for an account without an owner.</param>
 internal sealed record ListedHold(
     Guid Id, string Realm, string AccountId, string AccountStatus, string GrantKey, string Policy, decimal Credits, short Score,
     string Signals, string State, DateTimeOffset HeldAt, DateTimeOffset LapsesAt, string? DecidedBy, DateTimeOffset? DecidedAt,
-    string? Note, string? Appeal, DateTimeOffset? AppealedAt, int Version);
+    string? Note, string? Appeal, DateTimeOffset? AppealedAt, int Version, string? KeycloakId);
 
 /// <summary>What became of a held grant.</summary>
 internal sealed record ReviewedGrant(
