@@ -69,8 +69,8 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
         ],
     };
 
-    private static Task BeginAsync(TestDatabase database, ExperimentOptions options) => new ExperimentStore(database.DataSource).BeginAsync(
-        "demo", new ExperimentTerms("trial", options), AnalyticsFixture.Now, Token);
+    private static async Task BeginAsync(TestDatabase database, ExperimentOptions options) => await new ExperimentStore(database.DataSource)
+        .BeginAsync("demo", new ExperimentTerms("trial", options), AnalyticsFixture.Now, Token);
 
     private static Task<Finding> DoctorAsync(TestDatabase database, ExperimentOptions options)
     {

@@ -99,7 +99,8 @@ public sealed partial class ExperimentsExampleTests(PostgresFixture postgres)
             CommandProcess.RunAsync(settings, command.Split(' '));
     }
 
-    private static Task AddAsync(TestDatabase database, string arm, int users, int exposed, int bought, int late) => database.ExecuteAsync(
+    private static async Task AddAsync(
+        TestDatabase database, string arm, int users, int exposed, int bought, int late) => await database.ExecuteAsync(
         UserSql, new { arm, from = 1, to = users, exposed, bought, late, At = DateTimeOffset.UtcNow.AddDays(-40) });
 
     [GeneratedRegex("```json\n(?<json>.+?)```", RegexOptions.Singleline)]

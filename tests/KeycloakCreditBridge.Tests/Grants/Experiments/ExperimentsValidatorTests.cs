@@ -130,10 +130,10 @@ public sealed class ExperimentsValidatorTests
         Arms = [new() { Name = "control", Weight = 0.5m, Credits = 5m }, new() { Name = "more", Weight = 0.5m, Credits = 10m }],
     };
 
-    private static void AssertBegin(IReadOnlyList<string> begins, IEnumerable<string> problems)
+    private static void AssertBegin(string[] begins, IEnumerable<string> problems)
     {
         List<string> found = [.. problems];
-        Assert.True(begins.Count == found.Count, string.Join('\n', found));
+        Assert.True(begins.Length == found.Count, string.Join('\n', found));
         Assert.All(begins.Zip(found), pair => Assert.StartsWith(pair.First, pair.Second, StringComparison.Ordinal));
     }
 
