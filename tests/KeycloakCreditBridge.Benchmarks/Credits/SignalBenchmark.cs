@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using KeycloakCreditBridge.Benchmarks.Measurement;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
-using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Grants.Review;
 using KeycloakCreditBridge.Grants.Review.Signals;
 using KeycloakCreditBridge.Grants.Review.Signals.Addresses;
