@@ -63,6 +63,7 @@ public sealed class KillPointTests(ChangedRealmFixture realm) : IClassFixture<Ch
 }
 
 /// <summary>The real executable is killed while it lists a realm for users that no created window shows.</summary>
+[StartsPrograms]
 public sealed class OutsideCreatedWindowsKillTests(PostgresFixture postgres)
 {
     private const int UserCount = 55;

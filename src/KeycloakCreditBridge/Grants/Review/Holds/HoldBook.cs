@@ -78,7 +78,6 @@ internal sealed class HoldBook(
                 connection, new EndedRedemption(redemption.CampaignId, hold.AccountId, RedemptionStates.Held, Release: true, By(hold)), now,
                 cancellationToken);
         }
-
         else if (hold.Policy == ReferralPolicy)
         {
             await HoldStore.WakeReferralAsync(connection, hold.AccountId, now, cancellationToken);
