@@ -100,7 +100,8 @@ internal sealed class RegistrationStore(NpgsqlDataSource dataSource)
         {
             read.Add(new(
                 reader.GetInt32(0) - 1, await reader.GetFieldValueAsync<string[]>(1, cancellationToken), reader.GetBoolean(2),
-                await reader.IsDBNullAsync(3, cancellationToken) ? null : reader.GetString(3), reader.GetInt32(4), reader.GetInt32(5), reader.GetBoolean(6)));
+                await reader.IsDBNullAsync(3, cancellationToken) ? null : reader.GetString(3), reader.GetInt32(4), reader.GetInt32(5),
+                reader.GetBoolean(6)));
         }
 
         await reader.NextResultAsync(cancellationToken);
