@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Outbox.Sending;
 using KeycloakCreditBridge.Sandbox.Postgres;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -72,7 +73,9 @@ internal static class OutboxBenchmark
             select 'account-' || n % 5000, 'credits.granted', '{"grant": "signup", "amount": "5.000000", "balance": "5.000000"}'
             from generate_series(1, {{events}}) n
             """);
-        await using var app = WebApplication.CreateSlimBuilder().Build();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        await using var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         app.Run(async context =>
         {
