@@ -3,7 +3,7 @@ namespace KeycloakCreditBridge.Grants.Review;
 /// <summary>The signals, by the names that settings, holds and metrics use.</summary>
 internal static class SignalNames
 {
-    /// <summary>The domain of the address gives addresses to anybody for minutes.</summary>
+    /// <summary>The domain of the address gives every visitor one for minutes.</summary>
     public const string DisposableDomain = "disposable_domain";
 
     /// <summary>The domain forwards mail to an address that it hides.</summary>

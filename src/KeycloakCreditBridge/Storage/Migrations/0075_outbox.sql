@@ -1,7 +1,7 @@
 -- additive: the triggers that it can make drop and change nothing, and write to a table that no older program knows
 -- What happened to accounts, for other programs. A row is written in the transaction that causes it, by triggers that stand only while
 -- events are switched on, so that programs that know nothing of events write them too. Rows of one account come in the order of its changes,
--- because whoever changes an account has it locked when the row gets its number.
+-- because a transaction that changes an account has it locked when the row gets its number.
 create table outbox (
     seq bigint generated always as identity primary key,
     id uuid not null default gen_random_uuid(),
@@ -155,6 +155,6 @@ begin
     end loop;
 end $$;
 
--- Whoever may not change an account makes no event by calling these, or by a trigger of another table.
+-- A role that may not change an account makes no event by calling these, or by a trigger of another table.
 revoke execute on function credit_event_of_opening(), credit_event_of_change(), credit_event_of_entry(), credit_event_of_notice(),
     credit_write_events(user_credits, user_credits, numeric, boolean), credit_switch_events(text, jsonb) from public;

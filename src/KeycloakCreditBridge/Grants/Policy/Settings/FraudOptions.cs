@@ -11,7 +11,7 @@ internal sealed class FraudOptions : RealmFraudOptions
     [NeedsRestart]
     public string Key { get; set; } = "";
 
-    /// <summary>Domains that give addresses to anybody.</summary>
+    /// <summary>Domains that give an address to every visitor.</summary>
     public DisposableOptions Disposable { get; set; } = new();
 }
 
