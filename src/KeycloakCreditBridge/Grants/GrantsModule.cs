@@ -50,6 +50,7 @@ internal static class GrantsModule
         builder.Services.AddSingleton<TouchStore>();
         builder.Services.AddSingleton<ReferralBook>();
         builder.Services.AddSingleton<ReferralReversal>();
+        builder.Services.AddSingleton<IReviewedReferrals, ReviewedReferralStore>();
         builder.Services.AddSingleton<ReferralListStore>();
         builder.AddCodes();
         builder.AddExperiments();

@@ -47,7 +47,7 @@ internal sealed class PrivilegeStore(NpgsqlDataSource dataSource)
             from unnest(array['keycloak_users', 'user_hints', 'leases', 'reconcile_runs', 'usage_batches', 'usage_records',
                 'usage_refusals', 'idempotency_keys', 'reconcile_seen', 'reconcile_absent', 'overwritten_users', 'analytics_funnel',
                 'analytics_utm', 'analytics_waits', 'analytics_expiries', 'task_evidence', 'scheduled_evaluations',
-                'code_failures', 'grant_claims', 'refused_grants', 'outbox']) as t (relation)
+                'code_failures', 'grant_claims', 'grant_holds', 'refused_grants', 'outbox']) as t (relation)
             union all
             select t.relation, p.privilege, has_table_privilege(to_regclass(t.relation), p.privilege)
             from unnest(array['replicas', 'page_sessions', 'unproven_deliveries', 'fraud_origins', 'fraud_registrations',

@@ -47,7 +47,8 @@ internal static class ReferralMoves
         [ReferralState.Capped] = [ReferralState.Canceled, ReferralState.Reversed],
         [ReferralState.Paid] = [ReferralState.Reversed],
         [ReferralState.Refused] = [],
-        [ReferralState.Canceled] = [],
+        // An approved appeal against the review that canceled it.
+        [ReferralState.Canceled] = [ReferralState.Held, ReferralState.Capped],
         [ReferralState.Expired] = [],
         [ReferralState.Reversed] = [],
     };
@@ -55,7 +56,7 @@ internal static class ReferralMoves
     public static bool IsAllowed(ReferralState from, ReferralState to) => Allowed[from].Contains(to);
 
     /// <summary>Whether nothing follows any more unless a person asks for it.</summary>
-    public static bool IsOver(ReferralState state) => Allowed[state].Length == 0 || state == ReferralState.Paid;
+    public static bool IsOver(ReferralState state) => Allowed[state].Length == 0 || state is ReferralState.Paid or ReferralState.Canceled;
 
     /// <exception cref="InvalidOperationException">The state may not follow.</exception>
     public static void Check(ReferralState from, ReferralState to)

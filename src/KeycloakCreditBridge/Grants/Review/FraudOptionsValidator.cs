@@ -13,10 +13,12 @@ internal sealed class FraudOptionsValidator : IValidateOptions<GrantsOptions>
 
     private static readonly TimeSpan ShortestLapse = TimeSpan.FromHours(1);
     private static readonly TimeSpan LongestLapse = TimeSpan.FromDays(365);
+    private static readonly TimeSpan ShortestRetention = TimeSpan.FromDays(90);
+    private static readonly TimeSpan LongestRetention = TimeSpan.FromDays(3650);
 
     public ValidateOptionsResult Validate(string? name, GrantsOptions options)
     {
-        List<string> problems = [.. KeyProblems(options), .. Problems("Fraud", options.Fraud)];
+        List<string> problems = [.. KeyProblems(options), .. RetentionProblems(options.Fraud), .. Problems("Fraud", options.Fraud)];
         foreach (var (realm, own) in options.Realms.Where(realm => realm.Value.Fraud is not null))
             problems.AddRange(Problems($"Realms:{realm}:Fraud", own.Fraud!));
         return problems.Count == 0
@@ -31,6 +33,16 @@ internal sealed class FraudOptionsValidator : IValidateOptions<GrantsOptions>
         {
             yield return $"Fraud:Key has {options.Fraud.Key.Length} characters: networks and inboxes are kept as hashes, give a random "
                 + $"secret of at least {ShortestKey}, such as `openssl rand -hex 32`.";
+        }
+    }
+
+    // Doctor counts the decisions of 90 days.
+    private static IEnumerable<string> RetentionProblems(FraudOptions options)
+    {
+        if (options.RetainHolds < ShortestRetention || options.RetainHolds > LongestRetention)
+        {
+            yield return $"Fraud:RetainHolds is {options.RetainHolds}: choose {ShortestRetention.Days}.00:00:00 to "
+                + $"{LongestRetention.Days}.00:00:00.";
         }
     }
 

@@ -39,6 +39,8 @@ internal sealed class CommitTrap : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_stop.IsCancellationRequested)
+            return;
         await _stop.CancelAsync();
         _listener.Dispose();
         await _accepting;

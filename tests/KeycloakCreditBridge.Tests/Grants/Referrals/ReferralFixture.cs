@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
+using KeycloakCreditBridge.Grants.Awards;
 using KeycloakCreditBridge.Grants.Booking;
 using KeycloakCreditBridge.Grants.Claims;
 using KeycloakCreditBridge.Grants.Given;
@@ -9,6 +10,8 @@ using KeycloakCreditBridge.Grants.Policy.Settings;
 using KeycloakCreditBridge.Grants.Referrals;
 using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Grants.Referrals.Touches;
+using KeycloakCreditBridge.Grants.Review;
+using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.Options;
 
@@ -45,6 +48,7 @@ internal sealed class ReferralFixture : IAsyncDisposable
 
     private readonly Meter _meter = new("tests");
     private readonly Dictionary<string, (bool IsVerified, string Inbox)> _users = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, bool> _suspects = new(StringComparer.Ordinal);
 
     private ReferralFixture(TestDatabase database, ReferralOptions? options)
     {
@@ -60,6 +64,10 @@ internal sealed class ReferralFixture : IAsyncDisposable
         Touches = new TouchStore(database.DataSource, metrics);
         Book = new ReferralBook(database.DataSource, ends, metrics, Time);
         Reversal = new ReferralReversal(database.DataSource, booking, ends, metrics, Time);
+        Holds = new HoldBook(
+            database.DataSource, ends, new ReviewedReferralStore(Hot.Of(Rules), metrics),
+            new PolicyMetrics(_meter, Options.Create(grants)),
+            new HoldMetrics(_meter, Hot.Of(new FraudRules(Options.Create(grants)))), Time);
     }
 
     public TestDatabase Database { get; }
@@ -77,6 +85,8 @@ internal sealed class ReferralFixture : IAsyncDisposable
     public ReferralBook Book { get; }
 
     public ReferralReversal Reversal { get; }
+
+    public HoldBook Holds { get; }
 
     private GrantClock Ends { get; }
 
@@ -104,6 +114,9 @@ internal sealed class ReferralFixture : IAsyncDisposable
     /// <summary>What Keycloak shows of a user from now on.</summary>
     public void Show(string id, bool isVerified, string? inbox = null) => _users[id] = (isVerified, inbox ?? $"{id}@example.com");
 
+    /// <summary>A signal speaks against the user when what it is paid for a referral is due.</summary>
+    public void Suspect(string id, bool isRefused = false) => _suspects[id] = isRefused;
+
     public async Task TouchAsync(string referrer, string referee) =>
         await Touches.TouchAsync(
             referee, (await Codes.OfAsync(referrer, Time.GetUtcNow(), Token))!, Time.GetUtcNow(), Token);
@@ -126,7 +139,9 @@ internal sealed class ReferralFixture : IAsyncDisposable
     {
         if (await Book.NextAsync(id, Terms, Token) is not var (facts, step))
             return;
-        var users = step.AsksKeycloak ? new ReferralUsers(Shown(facts.ReferrerUser!), Shown(facts.RefereeUser!)) : null;
+        var users = step.AsksKeycloak
+            ? new ReferralUsers(Shown(facts.ReferrerUser!), Shown(facts.RefereeUser!)) { Hold = HoldOf(facts.RefereeUser!) }
+            : null;
         await Book.CarryOutAsync(id, users, Terms, Token);
     }
 
@@ -172,6 +187,12 @@ internal sealed class ReferralFixture : IAsyncDisposable
         _meter.Dispose();
         await Database.DisposeAsync();
     }
+
+    private NewHold? HoldOf(string id) => _suspects.TryGetValue(id, out var isRefused)
+        ? new NewHold(
+            Realm, id, ReferralTerms.ReceivedKey, ReferralTerms.Policy, Terms.Version, 0m, new HoldTerms("schedule", null),
+            Shown(id)?.Claim, 45, """[{"signal":"same_inbox","score":45}]""", isRefused, TimeSpan.FromDays(14), LapseApproves: false)
+        : null;
 
     private ReferralUser? Shown(string id) =>
         _users.TryGetValue(id, out var user)

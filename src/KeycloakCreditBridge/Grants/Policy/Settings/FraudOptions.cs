@@ -11,6 +11,9 @@ internal sealed class FraudOptions : RealmFraudOptions
     [NeedsRestart]
     public string Key { get; set; } = "";
 
+    /// <summary>How long a hold is kept after its decision.</summary>
+    public TimeSpan RetainHolds { get; set; } = TimeSpan.FromDays(730);
+
     /// <summary>Domains that give an address to every visitor.</summary>
     public DisposableOptions Disposable { get; set; } = new();
 }

@@ -14,7 +14,8 @@ namespace KeycloakCreditBridge.Grants.Review.Holds;
 /// decision that cannot be carried out leaves the hold open.
 /// </summary>
 internal sealed class HoldBook(
-    NpgsqlDataSource dataSource, GrantEnds ends, PolicyMetrics policyMetrics, HoldMetrics metrics, TimeProvider clock)
+    NpgsqlDataSource dataSource, GrantEnds ends, IReviewedReferrals referrals, PolicyMetrics policyMetrics, HoldMetrics metrics,
+    TimeProvider clock)
 {
     /// <summary>What stands for the time that is over, in place of an operator.</summary>
     public const string ByTime = "time";
@@ -53,7 +54,9 @@ internal sealed class HoldBook(
             order.To == HoldState.Approved && HoldTerms.Read(seen.Terms).ExpiresAfter is not null, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await HoldStore.LockAsync(connection, seen, ends.At, cancellationToken);
+        var accounts = seen.Policy == ReferralPolicy
+            ? await referrals.AccountsAsync(connection, seen.AccountId, cancellationToken) : [seen.AccountId];
+        await HoldStore.LockAsync(connection, seen, accounts, ends.At, cancellationToken);
         // An account that was renamed meanwhile is not the one that is locked.
         if (await HoldStore.FindAsync(connection, order.Id, realms, cancellationToken) is not { } hold || hold.AccountId != seen.AccountId)
             return Left(DecisionOutcome.Changed, seen);
@@ -64,9 +67,11 @@ internal sealed class HoldBook(
         if (!await HoldStore.DecideAsync(connection, order, now, cancellationToken))
             return Left(DecisionOutcome.Changed, hold);
         IReadOnlyList<AwardedGrant> given = [];
+        var resumed = hold.Policy == ReferralPolicy
+            ? await referrals.ResumeAsync(connection, hold, order.To == HoldState.Approved, now, cancellationToken) : null;
         if (order.To == HoldState.Approved)
         {
-            var (outcome, grants) = await PayAsync(connection, hold, now, cancellationToken);
+            var (outcome, grants) = await PayAsync(connection, hold, resumed is not null, now, cancellationToken);
             if (outcome != DecisionOutcome.Done)
                 return Left(outcome, hold);
             given = grants;
@@ -78,14 +83,11 @@ internal sealed class HoldBook(
                 connection, new EndedRedemption(redemption.CampaignId, hold.AccountId, RedemptionStates.Held, Release: true, By(hold)), now,
                 cancellationToken);
         }
-        else if (hold.Policy == ReferralPolicy)
-        {
-            await HoldStore.WakeReferralAsync(connection, hold.AccountId, now, cancellationToken);
-        }
 
         await transaction.CommitAsync(cancellationToken);
         policyMetrics.Given(given);
         metrics.Decided(order.To, hold);
+        resumed?.Invoke();
         return new DecisionResult(DecisionOutcome.Done, HoldMoves.Name(order.To), hold.AccountId, hold.Credits);
     }
 
@@ -132,7 +134,7 @@ internal sealed class HoldBook(
     }
 
     private async Task<(DecisionOutcome Outcome, IReadOnlyList<AwardedGrant> Given)> PayAsync(
-        NpgsqlConnection connection, PayableHold hold, DateTimeOffset now, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PayableHold hold, bool isResumed, DateTimeOffset now, CancellationToken cancellationToken)
     {
         if (hold is not { AccountStatus: "active", Realm: not null, KeycloakId: not null })
             return (DecisionOutcome.AccountNotActive, []);
@@ -143,11 +145,7 @@ internal sealed class HoldBook(
         if (!await TakeInboxAsync(connection, hold, hold.Policy, now, cancellationToken))
             return (DecisionOutcome.InboxTaken, []);
         if (hold.Policy == ReferralPolicy)
-        {
-            var waits = await HoldStore.WakeReferralAsync(connection, hold.AccountId, now, cancellationToken);
-            return (waits ? DecisionOutcome.Done : DecisionOutcome.NotPayable, []);
-        }
-
+            return (isResumed ? DecisionOutcome.Done : DecisionOutcome.NotPayable, []);
         var terms = HoldTerms.Read(hold.Terms);
         var award = new Award(
             hold.Realm, hold.KeycloakId, DateTimeOffset.MaxValue, terms.Source, hold.GrantKey, hold.Policy, hold.PolicyVersion ?? "",
@@ -203,4 +201,21 @@ internal sealed class HoldBook(
 
     private static DecisionResult Left(DecisionOutcome outcome, PayableHold hold) =>
         new(outcome, hold.State, hold.AccountId, hold.Credits);
+}
+
+/// <summary>What a decision does to the referral that is held. Referrals, which use holds, say how.</summary>
+internal interface IReviewedReferrals
+{
+    /// <summary>The accounts that a decision locks: both of the referral; the referee's alone where there is none.</summary>
+    Task<IReadOnlyList<string>> AccountsAsync(NpgsqlConnection connection, string referee, CancellationToken cancellationToken);
+
+    /// <summary>Has the referral go on, whose accounts the transaction has locked.</summary>
+    /// <param name="connection">In the transaction of the decision.</param>
+    /// <param name="hold">Of what the referee is paid.</param>
+    /// <param name="isApproved">Then a referral that an earlier decision ended goes on too, as far as the referrer has a place.</param>
+    /// <param name="now">The time of the decision.</param>
+    /// <param name="cancellationToken">Ends the statements.</param>
+    /// <returns>What is counted once the decision is committed; null where no referral waits for it.</returns>
+    Task<Action?> ResumeAsync(
+        NpgsqlConnection connection, PayableHold hold, bool isApproved, DateTimeOffset now, CancellationToken cancellationToken);
 }

@@ -83,14 +83,6 @@ internal static class HoldStore
         from latest l left join reopened o on true
         """;
 
-    // A rejection cancels the referral, and an approval has it go on: whichever it is, the referral is evaluated at once.
-    private const string WakeReferralSql =
-        """
-        update referrals r set due_at = @Now::timestamptz
-        where r.referee = @Account::text and r.state in ('held', 'capped') and r.referee_grant is null
-        returning r.id
-        """;
-
     // A user who pays is held back no longer.
     private const string DueSql =
         $"""
@@ -109,6 +101,21 @@ internal static class HoldStore
         """
         update grant_holds h set checked_at = @Now::timestamptz
         where h.id = @Id::uuid and h.version = @Version::integer and h.state = 'held'
+        """;
+
+    // What a referral waits for stays: without it, it would be reviewed anew.
+    private const string PurgeSql =
+        """
+        delete from grant_holds
+        where ctid = any (array(
+            select h.ctid from grant_holds h
+            where h.state <> 'held' and h.decided_at < @Before::timestamptz
+                and (h.grant_key <> 'referral:received' or not exists (
+                    select from referrals r
+                    where r.referee = h.user_id and r.state <> 'refused' and r.referee_grant is null and r.due_at is not null))
+            order by h.decided_at limit @Limit::integer
+            for update skip locked))
+        returning grant_key
         """;
 
     /// <summary>Opens holds of users that the transaction converged, and returns those that are new.</summary>
@@ -146,13 +153,14 @@ internal static class HoldStore
             ? hold
             : null;
 
-    /// <summary>Locks the record of a hold's user, and then its account.</summary>
+    /// <summary>Locks the record of a hold's user, and then the accounts.</summary>
     public static async Task LockAsync(
-        NpgsqlConnection connection, PayableHold hold, DateTimeOffset? at, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PayableHold hold, IEnumerable<string> accounts, DateTimeOffset? at,
+        CancellationToken cancellationToken)
     {
         await connection.QueryPreparedAsync<int>(
             LockSql, [Text("Realm", hold.Realm), Text("KeycloakId", hold.KeycloakId)], cancellationToken);
-        await BookingStore.LockAsync(connection, [hold.AccountId], all: true, at, cancellationToken);
+        await BookingStore.LockAsync(connection, accounts, all: true, at, cancellationToken);
     }
 
     /// <summary>Decides a hold that is open and has this version; false where it was decided otherwise.</summary>
@@ -176,12 +184,6 @@ internal static class HoldStore
             ? appealed
             : null;
 
-    /// <summary>Has the referral evaluated whose referee's grant was decided; false where none waits for that.</summary>
-    public static async Task<bool> WakeReferralAsync(
-        NpgsqlConnection connection, string account, DateTimeOffset now, CancellationToken cancellationToken) =>
-        (await connection.QueryPreparedAsync<Guid>(
-            WakeReferralSql, [Text("Account", account), BookingStore.Time("Now", now)], cancellationToken)).Count > 0;
-
     /// <summary>Holds that were not decided in time, and those of users who paid since.</summary>
     /// <param name="dataSource">The database.</param>
     /// <param name="now">The time that decides.</param>
@@ -202,6 +204,14 @@ internal static class HoldStore
     public static Task CheckedAsync(NpgsqlDataSource dataSource, DueHold hold, DateTimeOffset now, CancellationToken cancellationToken) =>
         dataSource.QueryPreparedAsync<int>(
             CheckedSql, [Id(hold.Id), Version(hold.Version), BookingStore.Time("Now", now)], cancellationToken);
+
+    /// <summary>Deletes at most <paramref name="limit"/> holds that were decided before then, and returns how many.</summary>
+    public static async Task<int> PurgeAsync(
+        NpgsqlDataSource dataSource, DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
+        (await dataSource.QueryPreparedAsync<string>(
+            PurgeSql,
+            [BookingStore.Time("Before", before), new NpgsqlParameter("Limit", NpgsqlDbType.Integer) { Value = limit }],
+            cancellationToken)).Count;
 
     private static NpgsqlParameter Id(Guid id) => new("Id", NpgsqlDbType.Uuid) { Value = id };
 

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Grants.Review.Holds.Upkeep;
 using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Grants.Review.Holds;
@@ -11,5 +12,6 @@ internal static class HoldsModule
         builder.Services.AddSingleton<HoldBulk>();
         builder.Services.AddSingleton<HoldListStore>();
         builder.Services.AddHostedService<HoldBacklogGauge>();
+        builder.Services.AddHostedService<HoldPurge>();
     }
 }

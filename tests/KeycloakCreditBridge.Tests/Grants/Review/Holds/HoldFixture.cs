@@ -25,10 +25,11 @@ internal sealed class HoldFixture : IAsyncDisposable
 
     private readonly bool _isFirst;
 
-    private HoldFixture(TestDatabase database, (string Key, string? Value)[] settings, bool isFirst = true)
+    private HoldFixture(
+        TestDatabase database, (string Key, string? Value)[] settings, bool isFirst = true, string? connectionString = null)
     {
         (Database, _isFirst) = (database, isFirst);
-        var all = BridgeFixture.Settings(database.ConnectionString, NoKeycloak);
+        var all = BridgeFixture.Settings(connectionString ?? database.ConnectionString, NoKeycloak);
         all["Keycloak:Realms:0:Name"] = Realm;
         all["Provisioning:SignupGrant:EmailKey"] = new string('k', 32);
         _bridge = BridgeFixture.Build(all, Time, settings);
@@ -60,6 +61,9 @@ internal sealed class HoldFixture : IAsyncDisposable
 
     /// <summary>The same database under other settings.</summary>
     public HoldFixture Restart(params (string Key, string? Value)[] settings) => new(Database, settings, isFirst: false);
+
+    /// <summary>The same database by another way.</summary>
+    public HoldFixture Through(string connectionString) => new(Database, [], isFirst: false, connectionString);
 
     /// <summary>Converges users to what Keycloak shows of them, a second later.</summary>
     public async Task ReadAsync(params Subject[] users)

@@ -1,6 +1,6 @@
 using KeycloakCreditBridge.Hosting;
 
-namespace KeycloakCreditBridge.Grants.Review.Holds;
+namespace KeycloakCreditBridge.Grants.Review.Holds.Upkeep;
 
 /// <summary>Feeds the metrics of held grants that wait. The database is read now and then, not for every scrape.</summary>
 internal sealed partial class HoldBacklogGauge(
