@@ -1,6 +1,6 @@
 namespace KeycloakCreditBridge.Outbox;
 
-/// <summary>What events tell. The triggers of migration 0075 write these.</summary>
+/// <summary>What events tell. The triggers of migrations 0075 and 0090 write these.</summary>
 internal static class EventTypes
 {
     /// <summary>What `events test` sends: nothing happened.</summary>
@@ -11,5 +11,6 @@ internal static class EventTypes
     [
         "credits.account.opened", "credits.account.held", "credits.account.reopened", "credits.account.closed", "credits.granted",
         "credits.low", "credits.exhausted", "credits.expiring", "credits.expired", "credits.period.renewed", "tier.switched",
+        "grant.held", "grant.approved", "grant.rejected",
     ];
 }

@@ -30,6 +30,6 @@ public sealed partial class EventExampleTests
     [GeneratedRegex(@"\n    signature\(\) \{\n(      .*\n)+    \}")]
     private static partial Regex Function();
 
-    [GeneratedRegex(@"^\| `(?<type>(credits|tier)\.[a-z.]+)` \|", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `(?<type>(credits|grant|tier)\.[a-z.]+)` \|", RegexOptions.Multiline)]
     private static partial Regex Row();
 }

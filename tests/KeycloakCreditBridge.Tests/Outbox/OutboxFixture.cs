@@ -21,6 +21,15 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
         select 'user-' || n, @Balance, @Balance, 'trial', now() + interval '1 day' from generate_series(1, @Count) n
         """;
 
+    private const string TakeSql =
+        """
+        with taken as (
+            update user_credits set credits_remaining = credits_remaining - @amount where user_id = @account
+            returning user_id, credits_remaining)
+        insert into credit_transactions (user_id, amount, balance_after, transaction_type)
+        select user_id, -@amount, credits_remaining, case when @amount > 0 then 'usage' else 'refund' end from taken
+        """;
+
     private readonly Dictionary<EndpointSender, OutboxTip> _tips = [];
 
     public TestDatabase Database => database;
@@ -49,8 +58,7 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
         database.ExecuteAsync(OpenSql, new { Count = count, Balance = balance });
 
     /// <summary>Takes credits, as another program does.</summary>
-    public Task<int> TakeAsync(decimal amount, string account = "user-1") => database.ExecuteAsync(
-        "update user_credits set credits_remaining = credits_remaining - @amount where user_id = @account", new { amount, account });
+    public Task<int> TakeAsync(decimal amount, string account = "user-1") => database.ExecuteAsync(TakeSql, new { amount, account });
 
     /// <summary>The types of an account's events, in their order.</summary>
     public Task<IReadOnlyList<string>> TypesAsync(string account = "user-1") =>

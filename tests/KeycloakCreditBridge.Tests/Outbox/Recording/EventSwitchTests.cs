@@ -1,6 +1,7 @@
 using Dapper;
 using KeycloakCreditBridge.Configuration;
 using KeycloakCreditBridge.Outbox.Recording;
+using KeycloakCreditBridge.Storage.Migrations;
 using KeycloakCreditBridge.Tests.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -33,8 +34,8 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
         Assert.False(await store.SwitchAsync(None, Token));
         Assert.True(await store.IsOnAsync(Token));
         Assert.Equal(
-            ["audit_logs credit_event_noticed", "credit_transactions credit_event_entered", "user_credits credit_event_changed",
-                "user_credits credit_event_opened"],
+            ["audit_logs credit_event_noticed", "credit_transactions credit_event_entered", "grant_holds credit_event_decided",
+                "grant_holds credit_event_held", "user_credits credit_event_changed", "user_credits credit_event_opened"],
             await database.QueryAsync<string>(TriggersSql));
         Assert.True(await store.SwitchAsync(new Dictionary<string, decimal> { ["it's"] = 0.5m }, Token));
 
@@ -66,6 +67,47 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task What_migration_0075_made_goes_on_until_the_ledger_tells_and_is_replaced_then()
+    {
+        await using var fixture = await OutboxFixture.StartAsync(postgres);
+        await fixture.Database.ExecuteAsync(
+            """
+            drop trigger credit_event_changed on user_credits;
+            drop trigger credit_event_entered on credit_transactions;
+            create trigger credit_event_changed after update on user_credits
+                for each row execute function credit_event_of_change('2', '{"trial": 2}');
+            create trigger credit_event_entered after insert on credit_transactions
+                for each row when (new.transaction_type <> 'usage') execute function credit_event_of_entry();
+            """);
+        await fixture.OpenAsync(count: 2);
+        // As an older program asks, which knows no other order.
+        Assert.False(await fixture.Database.ScalarAsync<bool>("select credit_switch_events('user_credits', '{\"trial\": 2}')"));
+        await fixture.TakeAsync(4m);
+        Assert.True(await fixture.Switch.SwitchAsync(new Dictionary<string, decimal> { ["trial"] = 2m }, Token));
+        await fixture.TakeAsync(4m, "user-2");
+        Assert.Equal(["credits.account.opened", "credits.low"], await fixture.TypesAsync());
+        Assert.Equal(["credits.account.opened", "credits.low"], await fixture.TypesAsync("user-2"));
+    }
+
+    [Fact]
+    public async Task While_an_older_replica_runs_held_grants_are_not_told_and_all_else_is()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(
+            """
+            insert into replicas (id, version, last_migration, started_at, last_seen) values ('old-1', '1.0', 89, now(), now())
+            """);
+        var store = new EventSwitchStore(database.DataSource);
+        var refused = await Assert.ThrowsAsync<OlderReplicasException>(() => store.SwitchAsync(None, Token));
+        Assert.Contains("old-1 (version 1.0)", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(4, (await database.QueryAsync<string>(TriggersSql)).Count);
+        Assert.Null(await store.IsOnAsync(Token));
+        await database.ExecuteAsync("delete from replicas");
+        Assert.True(await store.SwitchAsync(None, Token));
+        Assert.True(await store.IsOnAsync(Token));
+    }
+
+    [Fact]
     public async Task A_table_that_others_write_to_is_waited_for_two_seconds_only()
     {
         await using var database = await postgres.CreateDatabaseAsync();
@@ -90,12 +132,14 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
             $"""
             create role {role};
             grant select, update on user_credits to {role};
+            grant insert on credit_transactions to {role};
             create schema evil authorization {role};
             set role {role};
             create table evil.t ();
             create function evil.less(numeric, numeric) returns boolean language sql as 'select true or 1 / 0 = 1';
             create function evil.differs(text, text) returns boolean language plpgsql
                 as $$ begin raise exception 'as %', current_user; end $$;
+            create function evil.width_bucket(numeric, numeric[]) returns int language sql as 'select 1 / 0';
             create operator evil.< (leftarg = numeric, rightarg = numeric, function = evil.less);
             create operator evil.<> (leftarg = text, rightarg = text, function = evil.differs);
             """);
@@ -106,6 +150,8 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
                     "insert into public.outbox (account_id, type, data) values ('user-1', 'credits.granted', '{}')",
                     "select public.credit_write_events(u, u, 1, true) from public.user_credits u",
                     "create trigger t after update on public.user_credits execute function public.credit_event_of_change(1, 1)",
+                    "create trigger t after insert on evil.t for each row execute function public.credit_event_of_booking(1, 1, 1)",
+                    "select public.credit_write_entry(null::public.credit_transactions, '{}')",
                     "create trigger t after insert on evil.t for each row execute function public.credit_event_of_opening()",
                     "select public.credit_switch_events('user_credits', null)",
                 ])
@@ -115,14 +161,19 @@ public sealed class EventSwitchTests(PostgresFixture postgres)
             }
 
             await connection.ExecuteAsync(
-                "set search_path = evil, pg_catalog; update public.user_credits set credits_remaining = 1.5 where user_id = 'user-1'");
+                """
+                set search_path = evil, pg_catalog;
+                update public.user_credits set credits_remaining = 1.5, status = 'held' where user_id = 'user-1';
+                insert into public.credit_transactions (user_id, amount, balance_after, transaction_type)
+                values ('user-1', -3.5, 1.5, 'usage')
+                """);
         }
         finally
         {
             await connection.ExecuteAsync($"reset role; reset search_path; drop owned by {role} cascade; drop role {role}");
         }
 
-        Assert.Equal(["credits.account.opened", "credits.low"], await fixture.TypesAsync());
+        Assert.Equal(["credits.account.opened", "credits.account.held", "credits.low"], await fixture.TypesAsync());
     }
 
     [Theory]

@@ -64,6 +64,50 @@ public sealed class RecordingTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_low_balance_is_told_by_the_ledger_whichever_order_a_program_writes_in_and_with_a_row_without_a_balance()
+    {
+        await using var fixture = await OutboxFixture.StartAsync(postgres);
+        await fixture.OpenAsync(count: 3);
+        await fixture.Database.ExecuteAsync(
+            """
+            insert into credit_transactions (user_id, amount, balance_after, transaction_type) values ('user-1', -4, 1, 'usage');
+            update user_credits set credits_remaining = 1 where user_id in ('user-1', 'user-2', 'user-3');
+            insert into credit_transactions (user_id, amount, transaction_type) values ('user-2', -4, 'usage');
+            """);
+        Assert.Equal(["credits.account.opened", "credits.low"], await fixture.TypesAsync());
+        Assert.Equal(["credits.account.opened", "credits.low"], await fixture.TypesAsync("user-2"));
+        // Without a ledger row there is no charge to tell.
+        Assert.Equal(["credits.account.opened"], await fixture.TypesAsync("user-3"));
+    }
+
+    [Fact]
+    public async Task A_held_grant_is_told_and_who_decided_it_by_kind_alone()
+    {
+        await using var fixture = await OutboxFixture.StartAsync(postgres);
+        await fixture.Database.ExecuteAsync(
+            """
+            insert into grant_holds (user_id, grant_key, policy, credits, terms, score, signals, state, held_at, lapse_after, lapses_at)
+            select 'user-' || n, 'welcome', 'welcome', 5, '{}', 70, '[]', case n when 3 then 'rejected' else 'held' end, now(), '1 day',
+                '2026-12-24T00:00:00Z'
+            from generate_series(1, 3) n;
+            update grant_holds set checked_at = now();
+            update grant_holds set state = 'rejected', decided_by = 'anna', decided_at = now() where user_id = 'user-1';
+            update grant_holds set state = 'held', decided_by = null, appealed_at = now() where user_id = 'user-1';
+            update grant_holds set state = 'approved', decided_by = 'bert' where user_id = 'user-1';
+            update grant_holds set state = 'lapsed', decided_by = 'time' where user_id = 'user-2';
+            """);
+        Assert.Equal(["grant.held", "grant.rejected", "grant.held", "grant.approved"], await fixture.TypesAsync());
+        Assert.Equal(["grant.held", "grant.rejected"], await fixture.TypesAsync("user-2"));
+        Assert.Equal(["grant.rejected"], await fixture.TypesAsync("user-3"));
+        var approved = await fixture.DataAsync("grant.approved");
+        Assert.Contains("\"by\": \"operator\"", approved, StringComparison.Ordinal);
+        Assert.Contains("\"amount\": \"5.000000\"", approved, StringComparison.Ordinal);
+        Assert.DoesNotContain("bert", approved, StringComparison.Ordinal);
+        Assert.Contains("\"by\": \"time\"", await fixture.DataAsync("grant.rejected"), StringComparison.Ordinal);
+        Assert.DoesNotContain("\"by\"", await fixture.DataAsync("grant.held"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_unlimited_account_and_a_tier_without_a_threshold_are_never_low()
     {
         await using var fixture = await OutboxFixture.StartAsync(postgres);
