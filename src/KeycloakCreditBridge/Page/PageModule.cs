@@ -3,6 +3,7 @@ using KeycloakCreditBridge.Page.Accounts;
 using KeycloakCreditBridge.Page.Audit;
 using KeycloakCreditBridge.Page.Codes;
 using KeycloakCreditBridge.Page.Deliveries;
+using KeycloakCreditBridge.Page.Events;
 using KeycloakCreditBridge.Page.Experiments;
 using KeycloakCreditBridge.Page.Funnel;
 using KeycloakCreditBridge.Page.Gate;
@@ -76,6 +77,7 @@ internal static class PageModule
         services.AddSingleton<ReferralScreen>();
         services.AddSingleton<ExperimentsScreen>();
         services.AddSingleton<FunnelScreen>();
+        services.AddSingleton<EventsScreen>();
         services.AddSingleton<AuditListStore>();
         services.AddSingleton<AuditScreen>();
         services.AddSingleton<LeaseListStore>();
@@ -112,6 +114,7 @@ internal static class PageModule
         screens.MapReferrals();
         screens.MapExperiments();
         screens.MapFunnel();
+        screens.MapEvents();
         screens.MapAudit();
         screens.MapSettings();
         screens.MapFallback((HttpContext _) => throw Operator.NotFound());

@@ -19,6 +19,7 @@ internal sealed class PageFixture : IAsyncDisposable
     public const string Without = "carl";
     public const string AdminOfOther = "dora";
     public const string ViewerOfAll = "emma";
+    public const string AdminOfAll = "fred";
 
     private readonly List<PageBrowser> _browsers = [];
 
@@ -44,7 +45,8 @@ internal sealed class PageFixture : IAsyncDisposable
             DemoRealm.JsonWithPage(
                 BridgeFixture.Secret, webhooks: false, url, (User(Admin), ["credits-admin"]), (User(Viewer), ["credits-viewer"]),
                 (User(Without), []), (User(AdminOfOther), [$"credits-admin@{Other}"]),
-                (User(ViewerOfAll), ["credits-viewer", $"credits-viewer@{Other}"])),
+                (User(ViewerOfAll), ["credits-viewer", $"credits-viewer@{Other}"]),
+                (User(AdminOfAll), ["credits-admin", $"credits-admin@{Other}"])),
             Token);
         await admin.ImportRealmAsync(Other, DemoRealm.Json(BridgeFixture.Secret, webhooks: false), Token);
         var fixture = new PageFixture(keycloak, database, await StartBridgeAsync(keycloak, database, url, more));

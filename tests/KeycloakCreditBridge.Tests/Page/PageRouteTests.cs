@@ -65,6 +65,8 @@ public sealed class PageRouteTests(PostgresFixture postgres)
         new("POST", "/page/experiments/{realm}/{name}", "/page/experiments/demo/none",
             [SignIn, Denied, Denied, Hidden, Hidden], "reason=because&name=none"),
         new("GET", "/page/funnel", "/page/funnel?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
+        new("GET", "/page/events", "/page/events", [Found, Denied, Hidden, Hidden, Hidden]),
+        new("POST", "/page/events/{name}/replay", "/page/events/crm/replay", [SignIn, Denied, Hidden, Hidden, Hidden], "count=0"),
         new("GET", "/page/audit", "/page/audit?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
         new("GET", "/page/audit.csv", "/page/audit.csv?realm=demo", [Found, Denied, Ok, Ok, Hidden]),
         new("GET", "/page/settings", "/page/settings", [Found, Denied, Hidden, Hidden, Hidden]),

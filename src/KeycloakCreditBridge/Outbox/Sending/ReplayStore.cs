@@ -6,6 +6,18 @@ namespace KeycloakCreditBridge.Outbox.Sending;
 /// <summary>Endpoints as an operator reads them and has events sent again.</summary>
 internal sealed class ReplayStore(NpgsqlDataSource dataSource, TimeProvider clock)
 {
+    /// <summary>Events beyond these are not counted.</summary>
+    public const long MostCounted = 100_000;
+
+    // Where an endpoint goes on.
+    private const string PlaceSql =
+        """
+        select e.name, least(e.position, case when @Since::timestamptz is null then e.position else (
+            select coalesce(min(o.seq) - 1, e.position) from outbox o where o.at >= @Since) end) as position
+        from outbox_endpoints e
+        where e.name = @Endpoint::text
+        """;
+
     private const string ListSql =
         """
         select e.name, e.failing_since, e.disabled_at, e.succeeded_at, e.error,
@@ -17,16 +29,26 @@ internal sealed class ReplayStore(NpgsqlDataSource dataSource, TimeProvider cloc
         order by e.name
         """;
 
+    // Up to MostCounted of either kind, so that the answer comes at once also where a week of events is recorded.
+    private const string CountSql =
+        $"""
+        with place as ({PlaceSql})
+        select
+            (select count(*) from (
+                select from place p join outbox o on o.seq > p.position
+                where o.type = any (@Types::text[])
+                limit @Most::bigint) n)
+            + (select count(*) from (
+                select from place p join outbox_waiting w on w.endpoint = p.name and w.seq <= p.position
+                where @Since is null
+                limit @Most) n)
+        """;
+
     // What waits after the place is sent with the rest. Without a time the endpoint goes on where it stands, and what was given up is tried
     // again.
     private const string ReplaySql =
-        """
-        with place as (
-            select e.name, least(e.position, case when @Since::timestamptz is null then e.position else (
-                select coalesce(min(o.seq) - 1, e.position) from outbox o where o.at >= @Since) end) as position
-            from outbox_endpoints e
-            where e.name = @Endpoint::text
-            for update of e),
+        $"""
+        with place as ({PlaceSql} for update of e),
         cleared as (
             delete from outbox_waiting w using place p where w.endpoint = p.name and w.seq > p.position),
         renewed as (
@@ -48,6 +70,16 @@ internal sealed class ReplayStore(NpgsqlDataSource dataSource, TimeProvider cloc
             .. await connection.QueryAsync<EndpointStanding>(
                 new CommandDefinition(ListSql, new { Names = names.ToArray() }, cancellationToken: cancellationToken)),
         ];
+    }
+
+    /// <summary>How many events <see cref="ReplayAsync"/> would have sent, up to <see cref="MostCounted"/>.</summary>
+    public async Task<long> CountAsync(string endpoint, DateTimeOffset? since, string[] types, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var count = await connection.ExecuteScalarAsync<long>(new CommandDefinition(
+            CountSql, new { Endpoint = endpoint, Since = since?.UtcDateTime, Types = types, Most = MostCounted },
+            cancellationToken: cancellationToken));
+        return Math.Min(count, MostCounted);
     }
 
     /// <summary>Has events sent to an endpoint again, in their order, and switches it on where it was disabled.</summary>

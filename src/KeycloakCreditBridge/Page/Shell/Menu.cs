@@ -26,6 +26,8 @@ internal static class Menu
 
     public const string Funnel = $"{PagePaths.Root}/funnel";
 
+    public const string Events = $"{PagePaths.Root}/events";
+
     public const string Audit = $"{PagePaths.Root}/audit";
 
     public const string Settings = $"{PagePaths.Root}/settings";
@@ -36,7 +38,7 @@ internal static class Menu
         ("Overview", PagePaths.Root), ("Accounts", Accounts), ("Review", Review), ("Runs", Runs), ("Deliveries", Deliveries),
         ("Hints", Hints), ("Grants", Grants), ("Codes", Codes), ("Referrals", Referrals),
         ("Experiments", Experiments), ("Funnel", Funnel), ("Audit", Audit),
-        .. user.SeesAll ? [("Settings", Settings)] : Array.Empty<(string, string)>(),
+        .. user.SeesAll ? [("Events", Events), ("Settings", Settings)] : Array.Empty<(string, string)>(),
     ];
 
     public static bool IsHere(string path, string asked) =>
@@ -62,6 +64,7 @@ internal static class Menu
         "experiment_won" => "The experiment takes no more users. New users get what its winner gives.",
         "approved" => "The held grant was approved and paid.",
         "rejected" => "The held grant was rejected.",
+        "events_sent" => "The endpoint gets these events within seconds.",
         "replayed" => "The user of the delivery is read from Keycloak again.",
         "started" => "The run begins as soon as a replica can.",
         "stopped" => "The run ends after its current part.",

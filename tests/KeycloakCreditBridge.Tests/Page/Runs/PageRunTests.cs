@@ -19,11 +19,11 @@ public sealed class PageRunTests(PostgresFixture postgres)
         var dry = (await browser.PostAsync("/page/runs/demo", ("mode", "list"))).Location!.AbsolutePath;
         await EndedAsync(browser, dry);
         Assert.Contains("<strong>30</strong> accounts", (await browser.GetAsync(dry)).Body, StringComparison.Ordinal);
-        Assert.Equal(5, await CountAsync());
+        Assert.Equal(6, await CountAsync());
 
         var live = (await browser.PostAsync($"{dry}/go")).Location!.AbsolutePath;
         await EndedAsync(browser, live);
-        Assert.Equal(35, await CountAsync());
+        Assert.Equal(36, await CountAsync());
         var told = await browser.GetAsync($"{live}/live");
         Assert.Contains("event: progress", told.Body, StringComparison.Ordinal);
         Assert.Contains("event: end", told.Body, StringComparison.Ordinal);
