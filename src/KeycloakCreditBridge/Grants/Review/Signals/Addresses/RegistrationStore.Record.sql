@@ -1,5 +1,6 @@
 -- Keeps users that are not kept yet, with the signals that speak of each. The caller holds the lock of their realms, so that of two users at
--- once each has another count.
+-- once each has another count. It runs by one kept plan for one user and for thousands, so each question about the table reads a few rows of
+-- one index, however large the realm is; `exists` would let PostgreSQL read the whole table.
 
 -- asked: users that are not kept, each at a moment of its own.
 with asked as (
@@ -8,14 +9,14 @@ with asked as (
     from unnest(@Realms::text[], @KeycloakIds::text[], @RegisteredAts::timestamptz[], @Inboxes::bytea[], @Domains::bytea[],
             @Series::bytea[], @Signals::text[], @AreCommon::boolean[], @AreOld::boolean[])
         with ordinality as w (realm, keycloak_id, registered_at, inbox, domain, series, signals, is_common, is_old, number)
-    where not exists (select from fraud_registrations r where r.realm = w.realm and r.keycloak_id = w.keycloak_id)
+    where (select r.keycloak_id from fraud_registrations r where r.realm = w.realm and r.keycloak_id = w.keycloak_id) is null
 ),
 -- counted: how many users of this batch came before the user, as the table does not show them yet. Work side by side keeps users in another order than they came,
 -- by minutes at most.
 counted as (
     select a.*,
         row_number() over (partition by a.realm, a.inbox order by a.at) > 1
-            or exists (select from fraud_registrations r where r.realm = a.realm and r.inbox = a.inbox) as has_inbox,
+            or (select r.inbox from fraud_registrations r where r.realm = a.realm and r.inbox = a.inbox limit 1) is not null as has_inbox,
         count(*) over (
             partition by a.realm, a.domain order by a.at range between interval '10 minutes' preceding and current row) as beside_domain,
         count(*) over (

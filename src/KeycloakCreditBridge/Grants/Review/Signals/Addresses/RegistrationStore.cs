@@ -8,23 +8,28 @@ namespace KeycloakCreditBridge.Grants.Review.Signals.Addresses;
 /// <summary>Keeps what signals compare of users, and tells what spoke when each was kept first.</summary>
 internal sealed class RegistrationStore(NpgsqlDataSource dataSource)
 {
-    // One at a time for each realm, so that of two users at once each has another count.
+    // One at a time for each realm, so that of two users at once each has another count. The grants that follow are committed later, and
+    // PostgreSQL keeps nothing of what is committed later without what was committed before: the disk need not be waited for twice.
     private const string LockSql =
         """
-        select count(pg_advisory_xact_lock(hashtextextended('fraud_registrations ' || r.realm, 0)))
+        select set_config('synchronous_commit', 'off', true),
+            count(pg_advisory_xact_lock(hashtextextended('fraud_registrations ' || r.realm, 0)))
         from unnest(@Realms::text[]) as r (realm)
         """;
 
+    // Fenced and limited, so that each user is looked up by a key: PostgreSQL would read whole tables for a batch.
     private const string ReadSql =
         $"""
         select w.number::integer as number, r.signals, o.realm is not null as is_seen, o.missing,
             coalesce(o.in_hour, 0)::integer as in_hour, coalesce(o.in_day, 0)::integer as in_day,
-            exists (select from credit_transactions t where t.user_id = w.account_id and {LotStore.IsPaid}) as has_paid
+            (select t.user_id from credit_transactions t where t.user_id = w.account_id and {LotStore.IsPaid} limit 1) is not null
+                as has_paid
         from unnest(@Realms::text[], @KeycloakIds::text[], @AccountIds::text[])
             with ordinality as w (realm, keycloak_id, account_id, number)
-        join fraud_registrations r on r.realm = w.realm and r.keycloak_id = w.keycloak_id
-        left join fraud_origins o on o.realm = w.realm and o.keycloak_id = w.keycloak_id
-        order by w.number
+        cross join lateral (
+            select f.signals from fraud_registrations f where f.realm = w.realm and f.keycloak_id = w.keycloak_id offset 0) r
+        left join lateral (
+            select f.* from fraud_origins f where f.realm = w.realm and f.keycloak_id = w.keycloak_id offset 0) o on true
         """;
 
     private const string EntriesSql =

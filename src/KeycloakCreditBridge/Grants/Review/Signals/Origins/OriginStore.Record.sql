@@ -1,13 +1,18 @@
 -- Keeps from where users registered. The caller holds the lock of the realm, so that of two users at once each has another count.
+-- It runs by one kept plan for one user and for thousands, so each question about the table reads a few rows of one index, however large
+-- the realm is.
 
--- asked: users that are not kept, or whose network was not known, each at a moment of its own.
+-- asked: users that are not kept, or whose network was not known, each at a moment of its own, and in a span of five minutes.
 with asked as (
-    select w.keycloak_id, w.registered_at, w.network, w.missing, w.registered_at + w.number * interval '1 microsecond' as at
-    from unnest(@KeycloakIds::text[], @RegisteredAts::timestamptz[], @Networks::bytea[], @Missing::text[])
-        with ordinality as w (keycloak_id, registered_at, network, missing, number)
-    where not exists (
-        select from fraud_origins o
-        where o.realm = @Realm::text and o.keycloak_id = w.keycloak_id and (o.network is not null or o.missing = 'administrator' or w.network is null))
+    select w.keycloak_id, w.registered_at, w.network, w.missing, w.at, date_bin('5 minutes', w.at, timestamptz 'epoch') as span
+    from (
+        select u.*, u.registered_at + u.number * interval '1 microsecond' as at
+        from unnest(@KeycloakIds::text[], @RegisteredAts::timestamptz[], @Networks::bytea[], @Missing::text[])
+            with ordinality as u (keycloak_id, registered_at, network, missing, number)) w
+    where (
+        select o.keycloak_id from fraud_origins o
+        where o.realm = @Realm::text and o.keycloak_id = w.keycloak_id
+            and (o.network is not null or o.missing = 'administrator' or w.network is null)) is null
 ),
 -- beside: how many users of this batch came before the user, as the table does not show them yet.
 beside as (
@@ -18,35 +23,35 @@ beside as (
             order by a.at range between interval '1 hour' preceding and current row) as all_of_hour
     from asked a
 ),
+-- sampled: the latest two hundred of the hour tell the share of a network. Users of one span share them.
+sampled as materialized (
+    select s.span, r.network, count(*) as users
+    from (select distinct a.span from asked a where a.network is not null) s
+    cross join lateral (
+        select o.network from fraud_origins o
+        where o.realm = @Realm and o.in_hour >= 0 and o.network is not null and o.registered_at > s.span - interval '1 hour'
+            and o.registered_at < s.span + interval '10 minutes'
+        order by o.registered_at desc
+        limit 200) r
+    group by s.span, r.network
+),
 -- counted: the same of the table, and whether the network is a proxy's.
 counted as (
-    select b.*, p.in_hour, p.in_day, p.was_proxy, s.all_sampled + b.all_of_hour as sampled, s.of_network + b.of_hour as of_network
+    select b.*, p.in_hour, p.in_day, p.was_proxy, coalesce(t.users, 0) + b.all_of_hour as sampled, coalesce(n.users, 0) + b.of_hour as of_network
     from beside b
+    left join sampled n on n.span = b.span and n.network = b.network
+    left join (select span, sum(users) as users from sampled group by span) t on t.span = b.span
     left join lateral (
-        select
-            (select count(*) from (
-                select from fraud_origins o
-                where o.realm = @Realm and o.network = b.network and o.registered_at > b.at - interval '1 hour'
-                    and o.registered_at < b.at + interval '5 minutes'
-                limit 10) h) as in_hour,
-            (select count(*) from (
-                select from fraud_origins o
-                where o.realm = @Realm and o.network = b.network and o.registered_at > b.at - interval '1 day'
-                    and o.registered_at < b.at + interval '5 minutes'
-                limit 10) d) as in_day,
-            exists (
-                select from fraud_origins o
-                where o.realm = @Realm and o.network = b.network and o.missing = 'proxy'
-                    and o.registered_at > b.at - interval '1 day') as was_proxy) p on b.network is not null
-    -- The latest two hundred of the hour tell the share of a network.
-    left join lateral (
-        select count(*) as all_sampled, count(*) filter (where r.network = b.network) as of_network
-        from (
+        select count(*) filter (where l.registered_at > b.at - interval '1 hour') as in_hour, count(*) as in_day, (
             select o.network from fraud_origins o
-            where o.realm = @Realm and o.network is not null and o.registered_at > b.at - interval '1 hour'
+            where o.realm = @Realm and o.network = b.network and o.missing = 'proxy' and o.registered_at > b.at - interval '1 day'
+            limit 1) is not null as was_proxy
+        from (
+            select o.registered_at from fraud_origins o
+            where o.realm = @Realm and o.network = b.network and o.registered_at > b.at - interval '1 day'
                 and o.registered_at < b.at + interval '5 minutes'
             order by o.registered_at desc
-            limit 200) r) s on b.network is not null
+            limit 10) l) p on b.network is not null
 )
 insert into fraud_origins as o (realm, keycloak_id, registered_at, network, missing, in_hour, in_day)
 select @Realm, c.keycloak_id, c.registered_at, c.network,
