@@ -36,21 +36,7 @@ internal static class GrantBenchmark
                 ],
             },
         };
-        var compared = new GrantsOptions
-        {
-            Welcome = new WelcomeOptions { Credits = 5m },
-            Experiments =
-            {
-                ["trial"] = new ExperimentOptions
-                {
-                    From = "2026-01-01", Planned = 1,
-                    Arms = [
-                        new ArmOptions { Name = "control", Weight = 0.5m, Credits = 6m },
-                        new ArmOptions { Name = "other", Weight = 0.5m, Credits = 6m },
-                    ],
-                },
-            },
-        };
+        var compared = Compared();
         var (before, empty, gated, ruled) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
         var armed = new Rates("users");
         Dictionary<Rates, double> rows = [];
@@ -84,6 +70,23 @@ internal static class GrantBenchmark
 
         string Said(Rates rates) => FormattableString.Invariant($"{rates}, {rows[rates]:0.0} rows written for a user");
     }
+
+    /// <summary>An experiment whose arms give all users the same.</summary>
+    public static GrantsOptions Compared() => new()
+    {
+        Welcome = new WelcomeOptions { Credits = 5m },
+        Experiments =
+        {
+            ["trial"] = new ExperimentOptions
+            {
+                From = "2026-01-01", Planned = 1,
+                Arms = [
+                    new ArmOptions { Name = "control", Weight = 0.5m, Credits = 6m },
+                    new ArmOptions { Name = "other", Weight = 0.5m, Credits = 6m },
+                ],
+            },
+        },
+    };
 
     private static async Task<(double Rate, double Rows)> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
     {

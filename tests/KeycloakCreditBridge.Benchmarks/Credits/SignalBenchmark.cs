@@ -26,28 +26,38 @@ internal static class SignalBenchmark
 {
     private const int Batch = 1_000;
 
+    private static readonly string Key = new('k', 32);
+
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, int rounds)
     {
-        var (with, without) = (new Rates("users"), new Rates("users"));
-        _ = await TimeAsync(server, users / 4, asks: true);
+        var (with, without, compared, neither) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
+        _ = await TimeAsync(server, Reviewed(), users / 4, asks: true);
         for (var round = 0; round < rounds; round++)
         {
-            without.Add(await TimeAsync(server, users, asks: false));
-            with.Add(await TimeAsync(server, users, asks: true));
+            without.Add(await TimeAsync(server, Reviewed(), users, asks: false));
+            with.Add(await TimeAsync(server, Reviewed(), users, asks: true));
+            neither.Add(await TimeAsync(server, new GrantsOptions { Fraud = { Key = Key } }, users, asks: false));
+            var both = GrantBenchmark.Compared();
+            (both.Fraud.Enabled, both.Fraud.Key) = (true, Key);
+            compared.Add(await TimeAsync(server, both, users, asks: true));
         }
 
         return [
             new Result(
                 $"{users:N0} users opened with all signals asked", $"{with}", $"without signals: {without}", with.Best / without.Best),
+            new Result(
+                $"{users:N0} users opened with all signals asked, by an arm of an experiment", $"{compared}",
+                $"without both: {neither}", compared.Best / neither.Best),
             Lookups(),
         ];
+
+        static GrantsOptions Reviewed() => new() { Fraud = { Enabled = true, Key = Key } };
     }
 
-    private static async Task<double> TimeAsync(PrivatePostgres server, int users, bool asks)
+    private static async Task<double> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asks)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
         using var meter = new Meter("benchmark");
-        var grants = new GrantsOptions { Fraud = { Enabled = true, Key = new string('k', 32) } };
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
         var provisioner = database.NewProvisioner(grants, asksPlan: true);
         var rules = Hot.Of(new FraudRules(Options.Create(grants)));

@@ -13,6 +13,26 @@ public sealed class AssessorTests(PostgresFixture postgres)
         insert into credit_transactions (user_id, amount, transaction_type, metadata) values (@Id, 5, 'purchase', @Metadata::jsonb);
         """;
 
+    private const string FillSql =
+        """
+        insert into fraud_origins (realm, keycloak_id, registered_at, network)
+        select 'shop', n::text, @Registered, decode(md5('network ' || n), 'hex') from generate_series(1, 3000) n;
+        insert into fraud_registrations (realm, keycloak_id, registered_at, inbox, domain, series, signals)
+        select 'shop', n::text, @Registered, decode(md5('inbox ' || n), 'hex'), decode(md5('domain ' || n), 'hex'),
+            decode(md5('series ' || n), 'hex'), '{}'
+        from generate_series(1, 3000) n;
+        """;
+
+    private const string KeptSql = "select sum(n_tup_ins)::bigint from pg_stat_user_tables where relname like 'fraud%'";
+
+    private const string ReadRowsSql =
+        """
+        select sum(coalesce(t.seq_tup_read, 0) + (
+            select sum(i.idx_tup_read) from pg_stat_user_indexes i where i.relid = t.relid))::bigint
+        from pg_stat_user_tables t
+        where t.relname like 'fraud%'
+        """;
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -167,6 +187,20 @@ public sealed class AssessorTests(PostgresFixture postgres)
         File.Delete(file);
 
         static string HashOf(SignalFixture fixture, string inbox) => Convert.ToHexStringLower(fixture.Hasher.Of("inbox", inbox)!);
+    }
+
+    [Fact]
+    public async Task However_many_users_a_realm_has_few_rows_are_read_for_a_new_one()
+    {
+        await using var fixture = await StartAsync(postgres);
+        await fixture.Database.ExecuteAsync(FillSql, new { Registered });
+        await fixture.SeeAsync([.. Enumerable.Range(0, 50).Select(number => ($"u{number}", $"198.51.{number}.1", number / 100.0))]);
+        Assert.All(await fixture.SpokeAsync([.. Enumerable.Range(0, 50).Select(number => User($"u{number}"))]), Assert.Empty);
+        // A session counts what it read when it ends.
+        fixture.Database.DataSource.Clear();
+        await Eventually.TrueAsync(
+            async () => await fixture.Database.ScalarAsync<long>(KeptSql) == 2 * 3_050, "all that was written is counted");
+        Assert.InRange(await fixture.Database.ScalarAsync<long>(ReadRowsSql), 1, 50 * 100);
     }
 
     [Fact]

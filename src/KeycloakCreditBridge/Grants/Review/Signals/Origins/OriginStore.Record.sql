@@ -4,7 +4,7 @@
 
 -- asked: users that are not kept, or whose network was not known, each at a moment of its own, and in a span of five minutes.
 with asked as (
-    select w.keycloak_id, w.registered_at, w.network, w.missing, w.at, date_bin('5 minutes', w.at, timestamptz 'epoch') as span
+    select w.keycloak_id, w.registered_at, w.network, w.missing, w.at, date_bin('5 minutes', w.at, timestamptz 'epoch')::text as span
     from (
         select u.*, u.registered_at + u.number * interval '1 microsecond' as at
         from unnest(@KeycloakIds::text[], @RegisteredAts::timestamptz[], @Networks::bytea[], @Missing::text[])
@@ -23,24 +23,29 @@ beside as (
             order by a.at range between interval '1 hour' preceding and current row) as all_of_hour
     from asked a
 ),
--- sampled: the latest two hundred of the hour tell the share of a network. Users of one span share them.
-sampled as materialized (
-    select s.span, r.network, count(*) as users
-    from (select distinct a.span from asked a where a.network is not null) s
-    cross join lateral (
-        select o.network from fraud_origins o
-        where o.realm = @Realm and o.in_hour >= 0 and o.network is not null and o.registered_at > s.span - interval '1 hour'
-            and o.registered_at < s.span + interval '10 minutes'
-        order by o.registered_at desc
-        limit 200) r
-    group by s.span, r.network
+-- sampled: the latest two hundred of the hour tell the share of a network. Users of one span share them. They stand in one object, as a
+-- join would compare each user with each network.
+sampled as (
+    select jsonb_object_agg(concat(g.span, ' ', encode(g.network, 'hex')), g.users) as users
+    from (
+        select s.span, r.network, count(*) as users
+        from (select distinct a.span from asked a where a.network is not null) s
+        cross join lateral (
+            select o.network from fraud_origins o
+            where o.realm = @Realm and o.in_hour >= 0 and o.network is not null
+                and o.registered_at > s.span::timestamptz - interval '1 hour'
+                and o.registered_at < s.span::timestamptz + interval '10 minutes'
+            order by o.registered_at desc
+            limit 200) r
+        group by grouping sets ((s.span, r.network), s.span)) g
 ),
 -- counted: the same of the table, and whether the network is a proxy's.
 counted as (
-    select b.*, p.in_hour, p.in_day, p.was_proxy, coalesce(t.users, 0) + b.all_of_hour as sampled, coalesce(n.users, 0) + b.of_hour as of_network
+    select b.*, p.in_hour, p.in_day, p.was_proxy,
+        b.all_of_hour + coalesce(((select m.users from sampled m) ->> concat(b.span, ' '))::integer, 0) as sampled,
+        b.of_hour + coalesce(((select m.users from sampled m) ->> concat(b.span, ' ', encode(b.network, 'hex')))::integer, 0)
+            as of_network
     from beside b
-    left join sampled n on n.span = b.span and n.network = b.network
-    left join (select span, sum(users) as users from sampled group by span) t on t.span = b.span
     left join lateral (
         select count(*) filter (where l.registered_at > b.at - interval '1 hour') as in_hour, count(*) as in_day, (
             select o.network from fraud_origins o
