@@ -39,7 +39,7 @@ internal static class GrantBenchmark
         var compared = Compared();
         var (before, empty, gated, ruled) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
         var armed = new Rates("users");
-        Dictionary<Rates, double> rows = [];
+        Dictionary<Rates, (double Rows, string Spent)> last = [];
         // What is measured first would pay for what is compiled.
         _ = await TimeAsync(server, rules, users / 4, asksPlan: true);
         for (var round = 0; round < rounds; round++)
@@ -62,13 +62,14 @@ internal static class GrantBenchmark
             new Result($"{users:N0} users opened by an arm of an experiment", Said(armed), reference, armed.Best / before.Best),
         ];
 
-        void Add(Rates rates, (double Rate, double Rows) measured)
+        void Add(Rates rates, (double Rate, double Rows, string Spent) measured)
         {
             rates.Add(measured.Rate);
-            rows[rates] = measured.Rows;
+            last[rates] = (measured.Rows, measured.Spent);
         }
 
-        string Said(Rates rates) => FormattableString.Invariant($"{rates}, {rows[rates]:0.0} rows written for a user");
+        string Said(Rates rates) =>
+            FormattableString.Invariant($"{rates}, {last[rates].Rows:0.0} rows written for a user, {last[rates].Spent}");
     }
 
     /// <summary>An experiment whose arms give all users the same.</summary>
@@ -88,15 +89,17 @@ internal static class GrantBenchmark
         },
     };
 
-    private static async Task<(double Rate, double Rows)> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
+    private static async Task<(double Rate, double Rows, string Spent)> TimeAsync(
+        PrivatePostgres server, GrantsOptions grants, int users, bool asksPlan)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var processor = await ProcessorTime.OfServerAsync(database);
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
         var provisioner = database.NewProvisioner(grants, asksPlan);
         string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
         var isVerified = grants.Welcome is { Rules.Count: > 0 } || grants.Experiments.Count > 0;
         var now = TimeProvider.System.GetUtcNow();
-        var started = Stopwatch.GetTimestamp();
+        var (before, started) = (Spent.Now(processor), Stopwatch.GetTimestamp());
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
             await provisioner.ConvergeAsync(
                 chunk.Select(id => policy.Evaluate(
@@ -104,11 +107,12 @@ internal static class GrantBenchmark
                     HintSources.Reconciliation)),
                 token));
         var rate = users / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        var spent = Spent.Now(processor).For(users, before);
         var expected = users * (isVerified ? 6m : grants.Welcome is null ? 5m : 1m);
         var written = (await RowCounts.OfGrantsAsync(database)).Written / (double)users;
         var given = await database.ScalarAsync<decimal>("select sum(credits_remaining) from user_credits");
         return given == expected
-            ? (rate, written)
+            ? (rate, written, spent)
             : throw new InvalidOperationException($"{given} credits were given instead of {expected}.");
     }
 }

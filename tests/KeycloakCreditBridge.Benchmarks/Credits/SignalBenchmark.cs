@@ -31,32 +31,43 @@ internal static class SignalBenchmark
     public static async Task<IReadOnlyList<Result>> RunAsync(PrivatePostgres server, int users, int rounds)
     {
         var (with, without, compared, neither) = (new Rates("users"), new Rates("users"), new Rates("users"), new Rates("users"));
+        Dictionary<Rates, string> last = [];
         _ = await TimeAsync(server, Reviewed(), users / 4, asks: true);
         for (var round = 0; round < rounds; round++)
         {
-            without.Add(await TimeAsync(server, Reviewed(), users, asks: false));
-            with.Add(await TimeAsync(server, Reviewed(), users, asks: true));
-            neither.Add(await TimeAsync(server, new GrantsOptions { Fraud = { Key = Key } }, users, asks: false));
+            await AddAsync(without, Reviewed(), asks: false);
+            await AddAsync(with, Reviewed(), asks: true);
+            await AddAsync(neither, new GrantsOptions { Fraud = { Key = Key } }, asks: false);
             var both = GrantBenchmark.Compared();
             (both.Fraud.Enabled, both.Fraud.Key) = (true, Key);
-            compared.Add(await TimeAsync(server, both, users, asks: true));
+            await AddAsync(compared, both, asks: true);
         }
 
         return [
             new Result(
-                $"{users:N0} users opened with all signals asked", $"{with}", $"without signals: {without}", with.Best / without.Best),
+                $"{users:N0} users opened with all signals asked", Said(with), $"without signals: {Said(without)}",
+                with.Best / without.Best),
             new Result(
-                $"{users:N0} users opened with all signals asked, by an arm of an experiment", $"{compared}",
-                $"without both: {neither}", compared.Best / neither.Best),
+                $"{users:N0} users opened with all signals asked, by an arm of an experiment", Said(compared),
+                $"without both: {Said(neither)}", compared.Best / neither.Best),
             Lookups(),
         ];
+
+        async Task AddAsync(Rates rates, GrantsOptions grants, bool asks)
+        {
+            (var rate, last[rates]) = await TimeAsync(server, grants, users, asks);
+            rates.Add(rate);
+        }
+
+        string Said(Rates rates) => $"{rates}, {last[rates]}";
 
         static GrantsOptions Reviewed() => new() { Fraud = { Enabled = true, Key = Key } };
     }
 
-    private static async Task<double> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asks)
+    private static async Task<(double Rate, string Spent)> TimeAsync(PrivatePostgres server, GrantsOptions grants, int users, bool asks)
     {
         await using var database = await BenchmarkDatabase.CreateAsync(server);
+        var processor = await ProcessorTime.OfServerAsync(database);
         using var meter = new Meter("benchmark");
         var policy = new GrantPolicy(Options.Create(new ProvisioningOptions()), grants: Options.Create(grants));
         var provisioner = database.NewProvisioner(grants, asksPlan: true);
@@ -70,7 +81,7 @@ internal static class SignalBenchmark
             rules, new SignalMetrics(meter, rules), TimeProvider.System, NullLogger<Assessor>.Instance);
         string[] ids = [.. Enumerable.Range(0, users).Select(_ => Guid.NewGuid().ToString())];
         var now = TimeProvider.System.GetUtcNow();
-        var started = Stopwatch.GetTimestamp();
+        var (before, started) = (Spent.Now(processor), Stopwatch.GetTimestamp());
         await Parallel.ForEachAsync(ids.Chunk(Batch), new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (chunk, token) =>
         {
             if (asks)
@@ -88,8 +99,11 @@ internal static class SignalBenchmark
                 token);
         });
         var rate = users / Stopwatch.GetElapsedTime(started).TotalSeconds;
+        var spent = Spent.Now(processor).For(users, before);
         var kept = await database.ScalarAsync<long>("select count(*) from fraud_registrations r join fraud_origins o using (keycloak_id)");
-        return kept == (asks ? users : 0) ? rate : throw new InvalidOperationException($"{kept} users were kept instead of {users}.");
+        return kept == (asks ? users : 0)
+            ? (rate, spent)
+            : throw new InvalidOperationException($"{kept} users were kept instead of {users}.");
     }
 
     private static string Email(string id) => $"{id}@{id[..2]}.example.com";

@@ -116,7 +116,8 @@ updated as (
             select l.user_id, null, null, null, null, null, null, case when l.opened_with > 0 then l.expires_at end,
                 case when l.withheld > 0 then l.opened_with end, l.withheld
             from locked l
-            where l.grant_key = 'welcome' and l.opened_with is not null and (l.withheld > 0 or l.opened_with > 0)) s
+            where l.grant_key = 'welcome' and l.opened_with is not null
+                and (l.withheld > 0 or l.opened_with > 0 and l.expires_at is not null)) s
         group by s.user_id) t
     where c.user_id = t.user_id
 ),

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using KeycloakCreditBridge.Grants.Budgets;
 using Npgsql;
 
@@ -11,26 +10,32 @@ internal static class BudgetedAwards
     public static async Task<IReadOnlyList<Award>> TakeAsync(
         NpgsqlConnection connection, IReadOnlyList<Award> awards, DateTimeOffset? at, CancellationToken cancellationToken)
     {
-        List<Award> done = [.. awards.Where(award => !IsLimited(award))];
+        List<Award> done = new(awards.Count);
         // In the order of names, so that two batches take from the same budgets in one order.
-        var open = awards.Where(IsLimited).ToImmutableSortedDictionary(Key, award => award);
+        SortedDictionary<string, List<Award>> open = new(StringComparer.Ordinal);
+        foreach (var award in awards)
+            Add(award);
         while (open.Count > 0)
         {
-            var name = open.Values.Select(BudgetOf).Min(StringComparer.Ordinal)!;
-            Award[] asking = [.. open.Values.Where(award => BudgetOf(award) == name)];
-            open = open.RemoveRange(asking.Select(Key));
+            var (name, asking) = open.First();
+            open.Remove(name);
             var taken = await TakeAsync(connection, name, asking, at, cancellationToken);
-            done.AddRange(asking.Where(taken.Contains));
-            foreach (var other in asking.Where(award => !taken.Contains(award)).Select(Next))
-            {
-                if (IsLimited(other))
-                    open = open.Add(Key(other), other);
-                else
-                    done.Add(other);
-            }
+            done.AddRange(asking.Take(taken));
+            foreach (var award in asking.Skip(taken))
+                Add(Next(award));
         }
 
         return done;
+
+        void Add(Award award)
+        {
+            if (!IsLimited(award))
+                done.Add(award);
+            else if (open.TryGetValue(BudgetOf(award), out var asking))
+                asking.Add(award);
+            else
+                open.Add(BudgetOf(award), [award]);
+        }
     }
 
     /// <summary>Gives back what was taken for awards that were not given after all.</summary>
@@ -48,21 +53,17 @@ internal static class BudgetedAwards
         }
     }
 
-    // All at once where all fit, so that a batch of thousands costs one statement.
-    private static async Task<HashSet<Award>> TakeAsync(
-        NpgsqlConnection connection, string name, Award[] asking, DateTimeOffset? at, CancellationToken cancellationToken)
+    // How many of them, from the first on. All at once where all fit, so that a batch of thousands costs one statement.
+    private static async Task<int> TakeAsync(
+        NpgsqlConnection connection, string name, List<Award> asking, DateTimeOffset? at, CancellationToken cancellationToken)
     {
         var budget = asking[0].Choice.Budget!;
         if (await BudgetStore.TakeAsync(connection, name, budget, asking.Sum(award => award.Choice.Credits), at, cancellationToken))
-            return [.. asking];
-        HashSet<Award> taken = [];
-        foreach (var award in asking)
-        {
-            if (!await BudgetStore.TakeAsync(connection, name, budget, award.Choice.Credits, at, cancellationToken))
-                break;
-            taken.Add(award);
-        }
-
+            return asking.Count;
+        var taken = 0;
+        while (taken < asking.Count
+            && await BudgetStore.TakeAsync(connection, name, budget, asking[taken].Choice.Credits, at, cancellationToken))
+            taken++;
         return taken;
     }
 
@@ -79,6 +80,4 @@ internal static class BudgetedAwards
     private static bool IsLimited(Award award) => award.IsDue && award.Choice.Budget is not null;
 
     private static string BudgetOf(Award award) => $"{award.Realm}:{award.Policy}:{award.Choice.Rule}";
-
-    private static string Key(Award award) => $"{award.Realm}\n{award.KeycloakId}\n{award.Key}";
 }

@@ -34,6 +34,8 @@ internal sealed class GrantPlanner(
         var known = await facts.ReadAsync(
             users, batch.Any(state => state.Policies?.HasTopUps == true), cancellationToken);
         var verdicts = await VerdictsAsync(batch, known, redeemed, cancellationToken);
+        Dictionary<(string Realm, RealmPolicies Policies), (
+            IReadOnlyDictionary<string, DateTimeOffset> Active, IReadOnlyDictionary<string, ExperimentRun> Runs)> terms = [];
         List<DesiredState> states = new(batch.Length);
         List<Award> awards = [];
         List<NewHold> holds = [];
@@ -48,8 +50,14 @@ internal sealed class GrantPlanner(
                 continue;
             }
 
-            var active = await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken);
-            var runs = await RunsAsync(state, cancellationToken);
+            if (!terms.TryGetValue((state.Realm, state.Policies!), out var of))
+            {
+                of = (await activation.ActiveAsync(state.Realm, state.Policies!.Names, cancellationToken),
+                    await RunsAsync(state, cancellationToken));
+                terms.Add((state.Realm, state.Policies), of);
+            }
+
+            var (active, runs) = of;
             var verdict = verdicts.GetValueOrDefault((state.Realm, state.KeycloakId)) ?? Verdict.Unreviewed;
             List<Award> own = [];
             var (planned, plan, arm) = known.TryGetValue((state.Realm, state.KeycloakId), out var account)
