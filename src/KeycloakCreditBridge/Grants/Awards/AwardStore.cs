@@ -98,6 +98,9 @@ internal sealed record Award(
     /// <summary>Whether it has an end, or has one where a budget is used up.</summary>
     public bool HasEnd => Others.Prepend(Choice).Any(choice => choice.ExpiresAfter is not null);
 
+    /// <summary>Whether the account is opened with it, so that there is no record to lock.</summary>
+    public bool Opens { get; init; }
+
     /// <summary>Rules whose budgets are used up, by comma; null when none is.</summary>
     public string? Exhausted { get; init; }
 

@@ -83,13 +83,11 @@ internal sealed class AccountStore(
             return await dataSource.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (awards.Count + planned.Holds.Count > 0)
-        {
-            (string Realm, string KeycloakId)[] users = [
-                .. awards.Select(award => (award.Realm, award.KeycloakId)),
-                .. planned.Holds.Select(hold => (hold.Realm, hold.KeycloakId))];
+        (string Realm, string KeycloakId)[] users = [
+            .. awards.Where(award => !award.Opens).Select(award => (award.Realm, award.KeycloakId)),
+            .. planned.Holds.Select(hold => (hold.Realm, hold.KeycloakId))];
+        if (users.Length > 0)
             await AwardStore.LockAsync(connection, users, cancellationToken);
-        }
 
         await ClaimStore.CarryAsync(connection, claims, cancellationToken);
         var differs = needsLock && await BatchLockStore.LockAsync(connection, batch, ends, cancellationToken);

@@ -140,9 +140,9 @@ internal sealed class GrantPlanner(
         var isWelcomed = state.Policies!.Welcome is not null && state.Opening is { Unlimited: false }
             && await activation.IsActiveAsync(state.Realm, WelcomeTerms.Policy, cancellationToken);
         var (share, plan, arm) = OpeningPlan.Of(state, active, isWelcomed, runs, verdict.WhileHeld);
-        awards.AddRange(plan.Due.Select(due => AwardOf(state, due, arm) with { Withheld = WithheldOf(due, share) }));
+        awards.AddRange(plan.Due.Select(due => AwardOf(state, due, arm) with { Withheld = WithheldOf(due, share), Opens = true }));
         awards.AddRange(plan.Offers.Where(offer => offer.Key == WelcomeTerms.Policy)
-            .Select(offer => AwardOf(state, offer, arm) with { Withheld = WithheldOf(offer, share) }));
+            .Select(offer => AwardOf(state, offer, arm) with { Withheld = WithheldOf(offer, share), Opens = true }));
         var opened = WithHint(state, plan) with
         {
             Opening = share is null ? state.Opening : state.Opening! with { Amount = share.AtOnce },
