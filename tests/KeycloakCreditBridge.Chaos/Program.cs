@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using KeycloakCreditBridge.Chaos;
 using KeycloakCreditBridge.Chaos.Checks;
+using KeycloakCreditBridge.Chaos.Fuzzing;
 using KeycloakCreditBridge.Chaos.Plans;
 using KeycloakCreditBridge.Chaos.Plants;
 using KeycloakCreditBridge.Chaos.World;
@@ -29,6 +30,10 @@ var plant = new Option<string>("--plant")
 {
     Description = "The same for the broken promises with this text in their names.", DefaultValueFactory = _ => "",
 };
+var fuzz = new Option<int?>("--fuzz")
+{
+    Description = "Starts nothing, and has every reader of foreign bodies read so many fuzzed ones.",
+};
 var command = new RootCommand(
     """
     Shakes a whole system and checks its promises: two bridge processes, a PostgreSQL of its own and a Keycloak, each behind a proxy. A seed
@@ -36,10 +41,12 @@ var command = new RootCommand(
     Keycloak and the database say. The exit code is 1 when a promise was not kept.
     """)
 {
-    seed, registrations, faults, minutes, only, keycloak, selfTest, plant,
+    seed, registrations, faults, minutes, only, keycloak, selfTest, plant, fuzz,
 };
 command.SetAction(async (result, token) =>
 {
+    if (result.GetValue(fuzz) is { } bodies)
+        return FuzzReport.Of(result.GetValue(seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue), bodies, Console.WriteLine);
     var isReal = result.GetValue(keycloak);
     var planted = result.GetValue(plant)!;
     var isSelfTest = result.GetValue(selfTest) || planted.Length > 0;

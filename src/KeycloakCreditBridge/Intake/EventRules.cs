@@ -73,7 +73,9 @@ internal static partial class EventRules
 
     private static bool MayHaveAccount([NotNullWhen(true)] string? userId) => !string.IsNullOrEmpty(userId) && !UserIds.IsTransient(userId);
 
-    private static string Shortened(string cause) => cause.Length <= LongestCause ? cause : cause[..LongestCause];
+    // Half a character cannot be stored.
+    private static string Shortened(string cause) => cause.Length <= LongestCause ? cause
+        : cause[..(char.IsHighSurrogate(cause[LongestCause - 1]) ? LongestCause - 1 : LongestCause)];
 
     // Keycloak stores paths decoded, so the id needs no decoding. SCIM requests have a path of their own, and partial import has users/{id}
     // with resource type REALM.

@@ -21,7 +21,8 @@ internal sealed partial record ServerError(string? Code, string? Description)
                     Text(document.RootElement, "error_description"))
                 : new ServerError(null, null);
         }
-        catch (JsonException)
+        // Half a surrogate pair is no text.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             return new ServerError(null, null);
         }

@@ -27,6 +27,13 @@ public sealed class EventRulesTests
             new UserHint("demo", User, Enum.Parse<HintKind>(kind), type, HintSources.Poll),
             EventRules.HintFrom(new UserEvent(Type: type, UserId: User), "demo", HintSources.Poll));
 
+    [Fact]
+    public void A_long_type_is_cut_between_characters_as_half_a_one_cannot_be_stored()
+    {
+        var hint = EventRules.HintFrom(new UserEvent(Type: new string('x', 99) + "\U0001F600", UserId: User), "demo", HintSources.Broker);
+        Assert.Equal(new string('x', 99), hint?.Cause);
+    }
+
     [Theory]
     [InlineData("LOGIN_ERROR", User, null)]
     [InlineData("REGISTER_ERROR", User, "email_in_use")]

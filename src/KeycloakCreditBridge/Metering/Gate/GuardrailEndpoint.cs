@@ -26,7 +26,8 @@ internal sealed class GuardrailEndpoint(CreditGate gate, IOptions<MeteringOption
             GuardrailJson.Default.GuardrailAnswer);
     }
 
-    private static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
+    /// <summary>Whether this is a question of the gate, and the user that it is about.</summary>
+    internal static bool TryRead(ReadOnlySpan<byte> body, out string? userId)
     {
         var request = RequestIn(body) ?? (LenientJson.ReplaceNonFiniteNumbers(body) is { } strict ? RequestIn(strict) : null);
         userId = request?.RequestData?.UserId;

@@ -56,6 +56,10 @@ public sealed class ErrorTests
     }
 
     [Fact]
+    public void An_error_with_half_a_character_is_no_error_of_Keycloak() =>
+        Assert.Null(ServerError.Read("""{"error":"\ud800"}"""u8.ToArray()).Code);
+
+    [Fact]
     public async Task An_unknown_realm_is_named_with_its_key()
     {
         await using var fixture = await ClientFixture.StartAsync();

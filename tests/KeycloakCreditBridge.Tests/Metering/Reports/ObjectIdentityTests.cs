@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Metering.MeteringFixture;
@@ -26,6 +27,19 @@ public sealed class ObjectIdentityTests(PostgresFixture postgres)
         await fixture.ReportAsync(Call("batch_1", "c-6", bob, Now + 240m, 1.5m, "aretrieve_batch"));
 
         Assert.Equal((3.5m, 5m), (await fixture.BalanceAsync(ana), await fixture.BalanceAsync(bob)));
+        Assert.Equal([1.5m], await fixture.ChargesAsync(ana));
+    }
+
+    [Theory]
+    [InlineData("llm_batch_id:\0;x")]
+    [InlineData("llm_batch_id:;x")]
+    public async Task A_wrapped_id_that_is_none_leaves_the_object_its_own_id(string wrapped)
+    {
+        await using var fixture = await StartAsync(postgres);
+        var ana = await fixture.AddUserAsync("ana");
+        var id = $"batch_{Convert.ToBase64String(Encoding.UTF8.GetBytes(wrapped))}";
+        await fixture.ReportAsync(Call(id, "c-1", ana, Now, 1.5m, "aretrieve_batch"));
+        Assert.Equal([id], await fixture.Database.QueryAsync<string>("select record_id from usage_records"));
         Assert.Equal([1.5m], await fixture.ChargesAsync(ana));
     }
 

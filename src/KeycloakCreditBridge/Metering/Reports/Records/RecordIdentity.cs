@@ -69,7 +69,8 @@ internal sealed record RecordIdentity(string Key, string? ByIdAlone)
         var decoded = Encoding.UTF8.GetString(bytes, 0, length);
         foreach (var name in WrappedIds)
             if (decoded.IndexOf(name, StringComparison.Ordinal) is >= 0 and var at)
-                return decoded[(at + name.Length)..].Split(';')[0];
+                return decoded[(at + name.Length)..].Split(';')[0] is { Length: > 0 } wrapped
+                    && !wrapped.Contains('\0', StringComparison.Ordinal) ? wrapped : id;
         return id;
     }
 

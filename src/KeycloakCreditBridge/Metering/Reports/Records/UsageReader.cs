@@ -70,6 +70,11 @@ internal static class UsageReader
         {
             usage.Refused.Add(new RefusedRecord(raw, exception.Message));
         }
+        // Thrown where members are searched, which reads their names.
+        catch (InvalidOperationException)
+        {
+            usage.Refused.Add(new RefusedRecord(raw, "The name of a field has half a surrogate pair, which is no text."));
+        }
     }
 
     private static RecordKind Kind(JsonElement element)
