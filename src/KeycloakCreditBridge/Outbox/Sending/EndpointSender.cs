@@ -38,6 +38,9 @@ internal sealed partial class EndpointSender(
         var position = next.Count == AtOnce ? next[^1].Seq : Math.Max(last, state.Position);
         if (due.Count == 0 && position == state.Position)
             return null;
+        // An operator who has events sent again takes back what waits: what was read in between would come before it.
+        if ((await store.StateAsync(name, cancellationToken))?.Position != state.Position)
+            return TimeSpan.Zero;
 
         var round = new Round(client, options.Concurrency, options.Batch);
         await round.SendAsync([.. due, .. next.Where(one => !one.IsBehind)], cancellationToken);
