@@ -78,7 +78,7 @@ internal static class Corpus
         text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line));
 }
 
-/// <summary>Who sends a body.</summary>
+/// <summary>What sends a body.</summary>
 internal enum BodyKind
 {
     /// <summary>A webhook's or a broker's.</summary>

@@ -85,14 +85,12 @@ public sealed class BadRecordTests(PostgresFixture postgres)
         Assert.Equal(["The field status is missing."], await fixture.Database.QueryAsync<string>("select error from usage_refusals"));
     }
 
-    [Theory]
-    [InlineData("\\ud800")]
-    [InlineData("metadata\\ud800")]
-    public async Task A_record_whose_field_has_half_a_character_as_its_name_is_refused_alone(string name)
+    [Fact]
+    public async Task A_record_whose_field_has_half_a_character_as_its_name_is_refused_alone()
     {
         await using var fixture = await StartAsync(postgres);
         var ana = await fixture.AddUserAsync("ana");
-        var bad = $"{Text("bad", ana)[..^1]},\"{name}\":1}}";
+        var bad = $"{Text("bad", ana)[..^1]},\"\\ud800\":1}}";
         Assert.Equal(HttpStatusCode.OK, (await fixture.PostAsync("usage/litellm", $"[{bad},{Text("r", ana)}]")).Status);
         await fixture.ProcessedAsync();
         Assert.Equal([0.25m], await fixture.ChargesAsync(ana));
