@@ -100,7 +100,7 @@ internal static class DoctorRun
             new("ended credits", null, grants.SweepAsync),
             new("balances", null, grants.SumsAsync),
             new("checkpoints", null, grants.CheckpointsAsync),
-            .. CanUse<GrantsOptions>(services)
+            .. CanUse<GrantsOptions>(services) && CanUse<ProvisioningOptions>(services)
                 ?
                 [
                     new DoctorCheck("codes", null, ActivatorUtilities.CreateInstance<CodeChecks>(services).KeyAsync),
@@ -120,7 +120,7 @@ internal static class DoctorRun
         .. CanUse<DeliveriesOptions>(services) ? ActivatorUtilities.CreateInstance<DeliveryChecks>(services).Of(realms) : [],
         .. CanUse<AnalyticsOptions>(services) && CanUse<ProvisioningOptions>(services)
             ? ActivatorUtilities.CreateInstance<AnalyticsChecks>(services).All() : [],
-        .. CanUse<GrantsOptions>(services)
+        .. CanUse<GrantsOptions>(services) && CanUse<ProvisioningOptions>(services)
             ? [
                 .. ActivatorUtilities.CreateInstance<ReferralChecks>(services).All(),
                 .. ActivatorUtilities.CreateInstance<TaskChecks>(services).Of(realms),

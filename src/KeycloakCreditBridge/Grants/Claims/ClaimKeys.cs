@@ -31,9 +31,11 @@ internal sealed class ClaimKeys
     };
 
     /// <summary>A user of an identity provider.</summary>
+    /// <param name="realm">Where that provider is one: others may have another one of this alias.</param>
     /// <param name="alias">The provider's alias in Keycloak.</param>
     /// <param name="subject">The user's id at the provider.</param>
-    public Claim? Identity(string alias, string subject) => Of(ClaimKinds.Identity, $"{alias}\0{subject}");
+    public Claim? Identity(string realm, string alias, string subject) =>
+        Of(ClaimKinds.Identity, $"{realm}\0{alias}\0{subject}");
 
     /// <summary>What stands for a value of another kind; null without a key.</summary>
     public Claim? Of(string kind, string value) =>

@@ -56,8 +56,11 @@ internal sealed class ClaimStore(NpgsqlDataSource dataSource)
         """
         with forgotten as (
             delete from grant_claims g
-            using unnest(@Kinds::text[], @Hashes::bytea[]) as w (kind, hash)
-            where g.kind = w.kind and g.hash = w.hash
+            where (g.kind, g.hash) in (select w.kind, w.hash from unnest(@Kinds::text[], @Hashes::bytea[]) as w (kind, hash))
+                or g.kind = 'identity' and g.first_user in (
+                    select o.first_user
+                    from grant_claims o
+                    join unnest(@Kinds, @Hashes) as w (kind, hash) on o.kind = w.kind and o.hash = w.hash)
             returning g.kind, g.policy
         ),
         held as (
@@ -119,6 +122,20 @@ internal sealed class ClaimStore(NpgsqlDataSource dataSource)
             cancellationToken);
         await CompleteAsync(connection, [claim], now, cancellationToken);
         return taken.Count > 0;
+    }
+
+    /// <summary>Takes all claims, one after another; false where another account has one, and those before it are taken.</summary>
+    public static async Task<bool> TakeAllAsync(
+        NpgsqlConnection connection, IEnumerable<AskedClaim> claims, string accountId, DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        foreach (var claim in claims)
+        {
+            if (!await TakeAsync(connection, claim, accountId, now, cancellationToken))
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>The account that has a claim, by any of its names; null where none has.</summary>

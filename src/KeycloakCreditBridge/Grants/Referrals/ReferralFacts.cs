@@ -34,8 +34,8 @@ internal sealed record ReferralFacts(
 /// <param name="Inbox">The inbox that the address leads to; null without one.</param>
 internal sealed record ReferralUser(bool IsVerified, string? Inbox)
 {
-    /// <summary>The inbox as a claim: a referee's is paid for once in all; null without a key for claims.</summary>
-    public Claim? Claim { get; init; }
+    /// <summary>What a referee is paid for once in all: inbox and identities at providers; empty without a key for claims.</summary>
+    public IReadOnlyList<Claim> Claims { get; init; } = [];
 }
 
 /// <summary>What Keycloak says of both; null for one that it does not have.</summary>

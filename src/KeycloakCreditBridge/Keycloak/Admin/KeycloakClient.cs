@@ -86,13 +86,17 @@ internal sealed class KeycloakClient(AdminTransport transport, CapabilityProbe c
         username is not null && username.StartsWith(ServiceAccountPrefix, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Aliases of the identity providers that a user is linked to; none when Keycloak says that there is no such user.</summary>
-    public Task<IReadOnlyList<string>> ListIdentityProvidersAsync(string realm, string userId, CancellationToken cancellationToken) =>
-        transport.AskAsync<IReadOnlyList<string>>(
+    public async Task<IReadOnlyList<string>> ListIdentityProvidersAsync(
+        string realm, string userId, CancellationToken cancellationToken) =>
+        [.. (await ListIdentitiesAsync(realm, userId, cancellationToken)).Select(link => link.IdentityProvider)];
+
+    /// <summary>What a user is at identity providers; nothing when Keycloak says that there is no such user.</summary>
+    public Task<IReadOnlyList<FederatedIdentity>> ListIdentitiesAsync(
+        string realm, string userId, CancellationToken cancellationToken) =>
+        transport.AskAsync<IReadOnlyList<FederatedIdentity>>(
             realm,
             Users($"/{Uri.EscapeDataString(userId)}/federated-identity"),
-            response => response.IsUserNotFound
-                ? []
-                : [.. response.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity).Select(link => link.IdentityProvider)],
+            response => response.IsUserNotFound ? [] : response.Read(KeycloakJson.Default.IReadOnlyListFederatedIdentity),
             cancellationToken);
 
     /// <summary>

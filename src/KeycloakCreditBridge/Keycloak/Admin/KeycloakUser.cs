@@ -23,7 +23,8 @@ internal sealed record KeycloakUser(
 
 /// <summary>A user's link to an identity provider.</summary>
 /// <param name="IdentityProvider">The provider's alias.</param>
-internal sealed record FederatedIdentity(string IdentityProvider);
+/// <param name="UserId">The user's id there; null where it is not told.</param>
+internal sealed record FederatedIdentity(string IdentityProvider, string? UserId = null);
 
 /// <summary>A group that a user is a member of.</summary>
 /// <param name="Path">Names of the groups above it and its own, each behind a slash.</param>

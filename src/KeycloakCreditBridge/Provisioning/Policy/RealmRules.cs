@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using KeycloakCreditBridge.Grants.Claims;
+using KeycloakCreditBridge.Keycloak.Admin;
 
 namespace KeycloakCreditBridge.Provisioning.Policy;
 
@@ -115,6 +116,14 @@ internal sealed class RealmRules
 
     /// <summary>What a verified address is remembered as; null without one, or without a key.</summary>
     public Claim? ClaimOf(string? verifiedAddress, OncePer once) => _keys.Of(once, verifiedAddress);
+
+    /// <summary>What stands for a user's identities at providers, always in one order; nothing without a key.</summary>
+    public IReadOnlyList<Claim> ClaimsOf(string realm, IEnumerable<FederatedIdentity> identities) =>
+    [
+        .. identities.Where(identity => identity.UserId is { Length: > 0 })
+            .Select(identity => _keys.Identity(realm, identity.IdentityProvider, identity.UserId!)).OfType<Claim>()
+            .OrderBy(claim => Convert.ToHexString(claim.Hash), StringComparer.Ordinal),
+    ];
 
     /// <summary>Whether there is a key, without which no address is remembered.</summary>
     public bool CanClaim => _keys.IsSet;

@@ -7,6 +7,7 @@ using KeycloakCreditBridge.Grants.Referrals.Payments;
 using KeycloakCreditBridge.Grants.Review.Holds;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Keycloak.Admin;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Provisioning.Review;
 using KeycloakCreditBridge.Provisioning.Subjects;
@@ -25,13 +26,15 @@ internal sealed partial class ReferralEvaluator(
     // A replica that is killed leaves its referrals to the others after that.
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(2);
 
+    private ReferralTurn _turn = ReferralTurn.First;
+
     /// <summary>How many referrals were due.</summary>
     public async Task<int> EvaluateAsync(CancellationToken cancellationToken)
     {
         if (rules.Current.IsEmpty)
             return 0;
         var now = clock.GetUtcNow();
-        await ReferralStore.WakeAsync(dataSource, now, cancellationToken);
+        _turn = await WakeStore.WakeAsync(dataSource, _turn, now, cancellationToken);
         var due = await ReferralStore.ClaimAsync(dataSource, now, Lease, MostAtOnce, cancellationToken);
         foreach (var referral in due)
         {
@@ -66,7 +69,10 @@ internal sealed partial class ReferralEvaluator(
         var evidence = review?.EvidenceOf(realm) ?? NeededEvidence.Nothing;
         var referrer = await subjects.ReadAsync(policy, realm, facts.ReferrerUser!, cancellationToken, evidence);
         var referee = await subjects.ReadAsync(policy, realm, facts.RefereeUser!, cancellationToken, evidence);
-        var users = new ReferralUsers(UserOf(policy, referrer), UserOf(policy, referee));
+        // What the referee is at identity providers counts where something may be paid.
+        var identities = facts.SettlesAt is not null && referee is not null && policy.RulesOf(realm).CanClaim
+            ? await subjects.IdentitiesAsync(realm, referee.KeycloakId, cancellationToken) : [];
+        var users = new ReferralUsers(UserOf(policy, referrer, []), UserOf(policy, referee, identities));
         // It is reviewed once, before it is paid. Both get something: the one that more speaks against decides.
         if (review is null || facts.SettlesAt is null || facts.Review is not null || referrer is null || referee is null)
             return users;
@@ -83,14 +89,18 @@ internal sealed partial class ReferralEvaluator(
             : users;
     }
 
-    private static ReferralUser? UserOf(GrantPolicy policy, Subject? user)
+    private static ReferralUser? UserOf(GrantPolicy policy, Subject? user, IReadOnlyList<FederatedIdentity> identities)
     {
         if (user is null)
             return null;
+        var rules = policy.RulesOf(user.Realm);
         var isVerified = user.EmailVerified && !user.IsServiceAccount && !string.IsNullOrEmpty(user.Email);
         return new ReferralUser(isVerified, ReferralInbox.Of(user.Email))
         {
-            Claim = policy.RulesOf(user.Realm).ClaimOf(user, OncePer.Inbox),
+            Claims = [
+                .. rules.ClaimOf(user, OncePer.Inbox) is { } inbox ? [inbox] : Array.Empty<Claim>(),
+                .. rules.ClaimsOf(user.Realm, identities),
+            ],
         };
     }
 

@@ -41,6 +41,12 @@ internal sealed class SubjectReader(KeycloakClient keycloak, KeycloakEvents? eve
             : subject;
     }
 
+    /// <summary>What a user is at identity providers.</summary>
+    /// <exception cref="KeycloakException">Keycloak did not answer.</exception>
+    public Task<IReadOnlyList<FederatedIdentity>> IdentitiesAsync(
+        string realm, string userId, CancellationToken cancellationToken) =>
+        keycloak.ListIdentitiesAsync(realm, userId, cancellationToken);
+
     // A user deleted between two of these requests counts as deleted, not as one without groups.
     private async Task<Subject?> WithMembershipsAsync(
         Subject user, RealmRules rules, NeededEvidence evidence, CancellationToken cancellationToken)

@@ -13,12 +13,16 @@ public sealed class HoldRouteTests(PostgresFixture postgres)
 
     private static readonly JsonObject Please = new() { ["text"] = "We are two in one office." };
 
+    private static readonly (string, string?)[] On =
+    [
+        ("Grants:Fraud:Enabled", "true"), ("Grants:Fraud:Key", new string('f', 32)),
+        ("Provisioning:SignupGrant:EmailKey", new string('k', 32)),
+    ];
+
     [Fact]
     public async Task A_hold_is_rejected_appealed_and_approved_each_once_and_its_user_sees_no_score()
     {
-        await using var fixture = await CreditsFixture.StartAsync(
-            postgres, ("Grants:Fraud:Enabled", "true"), ("Grants:Fraud:Key", new string('f', 32)),
-            ("Provisioning:SignupGrant:EmailKey", new string('k', 32)));
+        await using var fixture = await CreditsFixture.StartAsync(postgres, On);
         await OpenAsync(fixture, "ana", "ana.b@gmail.com");
         await OpenAsync(fixture, "bob", "anab+2@gmail.com");
         Assert.Equal((5m, 0m), (await fixture.BalanceOfAsync("ana"), await fixture.BalanceOfAsync("bob")));
@@ -60,6 +64,23 @@ public sealed class HoldRouteTests(PostgresFixture postgres)
             Assert.DoesNotContain("inbox", grants.Body, StringComparison.Ordinal);
             return Text(grants.Json["offers"]!.AsArray().Single()!, "state");
         }
+    }
+
+    [Fact]
+    public async Task Of_two_operators_who_decide_at_once_one_is_told_that_the_other_did()
+    {
+        await using var fixture = await CreditsFixture.StartAsync(postgres, On);
+        await OpenAsync(fixture, "ana", "ana.b@gmail.com");
+        await OpenAsync(fixture, "bob", "anab+2@gmail.com");
+        var hold = (await fixture.GetAsync(Holds, fixture.TokenOf("boss", CreditsFixture.Admin))).Json.AsArray().Single()!;
+        (string Name, string Decision)[] operators = [("boss", "approve"), ("chief", "reject")];
+        var replies = await Task.WhenAll(operators.Select(one => fixture.PostAsync(
+            $"{Holds}/{Text(hold, "id")}/{one.Decision}", fixture.TokenOf(one.Name, CreditsFixture.Admin), new() { ["version"] = 1 })));
+        var first = Array.FindIndex(replies, reply => reply.Status == HttpStatusCode.OK);
+        var second = replies[1 - first];
+        Assert.Equal(HttpStatusCode.Conflict, second.Status);
+        Assert.Contains($"by {operators[first].Name}, version 2", second.Detail, StringComparison.Ordinal);
+        Assert.Equal(first == 0 ? 5m : 0m, await fixture.BalanceOfAsync("bob"));
     }
 
     private static async Task OpenAsync(CreditsFixture fixture, string id, string address)

@@ -158,7 +158,7 @@ public sealed class ClaimTests(PostgresFixture postgres)
         string[] hashes = [
             .. new[]
             {
-                keys.Of(OncePer.Email, "ana@x.org")!, keys.Of(OncePer.Inbox, "ana@x.org")!, keys.Identity("ana@x.org", "")!,
+                keys.Of(OncePer.Email, "ana@x.org")!, keys.Of(OncePer.Inbox, "ana@x.org")!, keys.Identity("ana@x.org", "", "")!,
                 keys.Of(ClaimKinds.Reported("card"), "ana@x.org")!,
             }.Select(claim => Convert.ToHexString(claim.Hash)).Distinct()];
         Assert.Equal(4, hashes.Length);

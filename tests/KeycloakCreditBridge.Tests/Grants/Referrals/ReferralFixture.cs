@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
 using KeycloakCreditBridge.Grants;
@@ -47,13 +48,21 @@ internal sealed class ReferralFixture : IAsyncDisposable
     private static readonly ClaimKeys Keys = new(new string('k', 32), [], new InboxRules());
 
     private readonly Meter _meter = new("tests");
-    private readonly Dictionary<string, (bool IsVerified, string Inbox)> _users = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, bool> _suspects = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (bool IsVerified, string Inbox)> _users;
+    private readonly ConcurrentDictionary<string, bool> _suspects;
+    private readonly ConcurrentDictionary<string, string> _identities;
+    private readonly ReferralFixture? _first;
+    private readonly ReferralOptions _options;
 
-    private ReferralFixture(TestDatabase database, ReferralOptions? options)
+    private ReferralFixture(TestDatabase database, ReferralOptions? options, ReferralFixture? first = null)
     {
-        Database = database;
-        var grants = new GrantsOptions { Referrals = options ?? new ReferralOptions { ReferrerCredits = 5m, RefereeCredits = 3m } };
+        (Database, _first) = (database, first);
+        _options = options ?? new ReferralOptions { ReferrerCredits = 5m, RefereeCredits = 3m };
+        _users = first?._users ?? new(StringComparer.Ordinal);
+        _suspects = first?._suspects ?? new(StringComparer.Ordinal);
+        _identities = first?._identities ?? new(StringComparer.Ordinal);
+        Time = first?.Time ?? new ManualTimeProvider(Start);
+        var grants = new GrantsOptions { Referrals = _options };
         Rules = new ReferralRules(Options.Create(grants));
         var metrics = new ReferralMetrics(_meter, Hot.Of(Rules));
         Ends = new GrantClock(() => Time.GetUtcNow());
@@ -72,7 +81,7 @@ internal sealed class ReferralFixture : IAsyncDisposable
 
     public TestDatabase Database { get; }
 
-    public ManualTimeProvider Time { get; } = new(Start);
+    public ManualTimeProvider Time { get; }
 
     public ReferralRules Rules { get; }
 
@@ -100,6 +109,10 @@ internal sealed class ReferralFixture : IAsyncDisposable
         return fixture;
     }
 
+    /// <summary>Another replica on this database, with the same clock and Keycloak. Its sessions are called `replica`.</summary>
+    public ReferralFixture Replica() =>
+        new(new TestDatabase($"{Database.ConnectionString};Application Name=replica"), _options, this);
+
     /// <summary>Opens an account a second later than the one before.</summary>
     public async Task OpenAsync(params string[] ids)
     {
@@ -113,6 +126,9 @@ internal sealed class ReferralFixture : IAsyncDisposable
 
     /// <summary>What Keycloak shows of a user from now on.</summary>
     public void Show(string id, bool isVerified, string? inbox = null) => _users[id] = (isVerified, inbox ?? $"{id}@example.com");
+
+    /// <summary>The user is linked to an identity provider.</summary>
+    public void Link(string id, string subject) => _identities[id] = subject;
 
     /// <summary>A signal speaks against the user when what it is paid for a referral is due.</summary>
     public void Suspect(string id, bool isRefused = false) => _suspects[id] = isRefused;
@@ -130,7 +146,7 @@ internal sealed class ReferralFixture : IAsyncDisposable
     public async Task EvaluateAsync()
     {
         var now = Time.GetUtcNow();
-        await ReferralStore.WakeAsync(Database.DataSource, now, Token);
+        await WakeStore.WakeAsync(Database.DataSource, ReferralTurn.First, now, Token);
         foreach (var due in await ReferralStore.ClaimAsync(Database.DataSource, now, TimeSpan.FromMinutes(2), 10_000, Token))
             await EvaluateAsync(due.Id);
     }
@@ -171,6 +187,13 @@ internal sealed class ReferralFixture : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_first is not null)
+        {
+            _meter.Dispose();
+            await Database.DataSource.DisposeAsync();
+            return;
+        }
+
         Assert.Empty(await Database.QueryAsync<string>(
             "select c.user_id from user_credits c where c.credits_remaining <> "
                 + "(select sum(t.amount) from credit_transactions t where t.user_id = c.user_id)"));
@@ -191,12 +214,18 @@ internal sealed class ReferralFixture : IAsyncDisposable
     private NewHold? HoldOf(string id) => _suspects.TryGetValue(id, out var isRefused)
         ? new NewHold(
             Realm, id, ReferralTerms.ReceivedKey, ReferralTerms.Policy, Terms.Version, 0m, new HoldTerms("schedule", null),
-            Shown(id)?.Claim, 45, """[{"signal":"same_inbox","score":45}]""", isRefused, TimeSpan.FromDays(14), LapseApproves: false)
+            Shown(id)?.Claims[0], 45, """[{"signal":"same_inbox","score":45}]""", isRefused, TimeSpan.FromDays(14), LapseApproves: false)
         : null;
 
     private ReferralUser? Shown(string id) =>
         _users.TryGetValue(id, out var user)
-            ? new ReferralUser(user.IsVerified, user.Inbox) { Claim = Keys.Of(OncePer.Inbox, user.Inbox) }
+            ? new ReferralUser(user.IsVerified, user.Inbox)
+            {
+                Claims = [
+                    Keys.Of(OncePer.Inbox, user.Inbox)!,
+                    .. _identities.TryGetValue(id, out var subject) ? [Keys.Identity(Realm, "google", subject)!] : Array.Empty<Claim>(),
+                ],
+            }
             : null;
 
     private Task<int> BookAsync(string id, decimal amount, string type, string by) =>

@@ -85,6 +85,14 @@ internal sealed class CampaignStore(NpgsqlDataSource dataSource)
 
     private const string OtherKeySql = "select exists (select from code_campaigns where key_check <> @KeyCheck)";
 
+    private const string AnyOnceSql =
+        """
+        select exists (
+            select from code_campaigns g
+            where g.once <> 'user' and (g.ends_at > now() or g.ends_at is null or exists (
+                select from code_redemptions r where r.campaign_id = g.id and r.state = 'held')))
+        """;
+
     private const string AnySql = "select exists (select from code_campaigns)";
 
     /// <summary>Makes a campaign with its codes, or nothing.</summary>
@@ -153,6 +161,13 @@ internal sealed class CampaignStore(NpgsqlDataSource dataSource)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteScalarAsync<bool>(new CommandDefinition(AnySql, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Whether campaigns that can be redeemed, or that have kept places, pay an address once.</summary>
+    public async Task<bool> AnyOnceAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<bool>(new CommandDefinition(AnyOnceSql, cancellationToken: cancellationToken));
     }
 
     /// <summary>Whether codes were made with another key.</summary>

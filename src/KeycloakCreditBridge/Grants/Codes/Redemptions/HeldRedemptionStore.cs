@@ -118,9 +118,10 @@ internal sealed class HeldRedemptionStore(NpgsqlDataSource dataSource)
                  select (redemption, payment.At))
         {
             // Campaigns of two realms may have one name: each counts addresses for itself.
-            if (redemption.Claim is not { } claim || await ClaimStore.TakeAsync(
-                connection, new AskedClaim(claim, $"{RedemptionStore.KeyPrefix}{redemption.CampaignId}"), redemption.AccountId, now,
-                cancellationToken))
+            if (await ClaimStore.TakeAllAsync(
+                connection,
+                redemption.Claims.Select(claim => new AskedClaim(claim, $"{RedemptionStore.KeyPrefix}{redemption.CampaignId}")),
+                redemption.AccountId, now, cancellationToken))
             {
                 grants.Add(RedemptionStore.GrantOf(redemption.AccountId, redemption.CodeId, redemption.Terms, at));
                 continue;
@@ -184,8 +185,8 @@ internal sealed record HeldRedemption(
     /// <summary>For what the campaign pays once.</summary>
     public OncePer Once => Enum.Parse<OncePer>(OnceText, ignoreCase: true);
 
-    /// <summary>What stands for the address; null where each account is paid.</summary>
-    public Claim? Claim { get; init; }
+    /// <summary>What stands for the address, and for identities at providers; nothing where each account is paid.</summary>
+    public IReadOnlyList<Claim> Claims { get; init; } = [];
 
     public CodeTerms Terms => new(CampaignId, Campaign, Credits, ExpiresAfter);
 }

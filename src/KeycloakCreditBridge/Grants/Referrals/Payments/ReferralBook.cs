@@ -126,8 +126,9 @@ internal sealed class ReferralBook(
         NpgsqlConnection connection, ReferralFacts facts, ReferralUsers? users, ReferralState from, ReferralTerms terms, DateTimeOffset at,
         DateTimeOffset now, CancellationToken cancellationToken)
     {
-        if (users?.Referee?.Claim is { } claim && !await ClaimStore.TakeAsync(
-            connection, new AskedClaim(claim, ReferralTerms.Policy), facts.Referee, now, cancellationToken))
+        if (!await ClaimStore.TakeAllAsync(
+            connection, users?.Referee?.Claims.Select(claim => new AskedClaim(claim, ReferralTerms.Policy)) ?? [], facts.Referee, now,
+            cancellationToken))
         {
             await ReferralStore.FreePlaceAsync(connection, facts.Id, cancellationToken);
             return new ReferralMove(facts.Id, from, ReferralState.Canceled, ReferralReasons.AlreadyReceived) { FreesPlace = true };

@@ -9,20 +9,6 @@ namespace KeycloakCreditBridge.Grants.Referrals.Payments;
 /// <summary>Referrals and the places of referrers. What changes them holds the locks of both accounts.</summary>
 internal static class ReferralStore
 {
-    // What is booked to an account, and what Keycloak said of its user, may be what a referral waits for.
-    private const string WakeSql =
-        """
-        with woken as (
-            select r.id from referrals r
-            where r.state = 'touched' and r.due_at > @Now::timestamptz and exists (
-                select from user_credits c
-                left join keycloak_users k on k.realm = c.realm and k.keycloak_id = c.keycloak_id
-                where c.user_id = r.referee and (c.updated_at >= r.evaluated_at or k.checked_at >= r.evaluated_at))
-            for no key update of r skip locked
-        )
-        update referrals r set due_at = @Now from woken w where r.id = w.id
-        """;
-
     private const string ClaimSql =
         """
         with due as (
@@ -81,10 +67,6 @@ internal static class ReferralStore
         from referrals r
         where r.id = @Id::uuid and r.place_at is not null and f.user_id = r.referrer
         """;
-
-    /// <summary>Makes referrals due whose referee's account or user changed since they were evaluated.</summary>
-    public static Task WakeAsync(NpgsqlDataSource dataSource, DateTimeOffset now, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<int>(WakeSql, [BookingStore.Time("Now", now)], cancellationToken);
 
     /// <summary>Referrals that are due, which no other replica takes until the lease is over.</summary>
     public static Task<IReadOnlyList<DueReferral>> ClaimAsync(

@@ -38,6 +38,8 @@ internal sealed class HoldBook(
     private static readonly DecisionOutcome[] Passing =
         [DecisionOutcome.AccountNotActive, DecisionOutcome.BudgetUsedUp, DecisionOutcome.PolicyDisabled];
 
+    private HoldTurn _turn = HoldTurn.First;
+
     /// <summary>Approves or rejects a hold.</summary>
     /// <param name="order">The decision.</param>
     /// <param name="realms">Those of the caller; null for all.</param>
@@ -110,11 +112,11 @@ internal sealed class HoldBook(
     /// Ends holds that were not decided in time: as their realm's settings said at the hold, and as a rejection where nothing can be paid.
     /// Holds of users who paid since are approved.
     /// </summary>
-    /// <returns>How many were due.</returns>
+    /// <returns>How many were due, <see cref="MostAtOnce"/> where there may be more.</returns>
     public async Task<int> LapseAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var due = await HoldStore.DueAsync(dataSource, now, LapseRetry, MostAtOnce, cancellationToken);
+        var due = await DueHoldStore.DueAsync(dataSource, _turn, now, LapseRetry, MostAtOnce, cancellationToken);
         foreach (var hold in due)
         {
             var outcome = hold.LapseApproves || hold.IsPaid
@@ -125,12 +127,14 @@ internal sealed class HoldBook(
             if (outcome is DecisionOutcome.Done or DecisionOutcome.Changed)
                 continue;
             if (!hold.IsOver || Passing.Contains(outcome))
-                await HoldStore.CheckedAsync(dataSource, hold, now, cancellationToken);
+                await DueHoldStore.CheckedAsync(dataSource, hold, now, cancellationToken);
             else
                 await DecideAsync(new HoldDecision(hold.Id, hold.Version, HoldState.Lapsed, ByTime), null, cancellationToken);
         }
 
-        return due.Count;
+        if (due.Count < MostAtOnce)
+            _turn = await DueHoldStore.NextAsync(dataSource, _turn, cancellationToken);
+        return Math.Min(due.Count, MostAtOnce);
     }
 
     private async Task<(DecisionOutcome Outcome, IReadOnlyList<AwardedGrant> Given)> PayAsync(

@@ -1,5 +1,4 @@
 using KeycloakCreditBridge.Grants.Booking;
-using KeycloakCreditBridge.Grants.Lots;
 using KeycloakCreditBridge.Storage;
 using Npgsql;
 using NpgsqlTypes;
@@ -83,41 +82,6 @@ internal static class HoldStore
         from latest l left join reopened o on true
         """;
 
-    // A user who pays is held back no longer.
-    private const string DueSql =
-        $"""
-        select h.id, h.version, h.lapse_approves, h.lapses_at <= @Now::timestamptz as is_over, p.is_paid
-        from grant_holds h
-        join user_credits c on c.user_id = h.user_id
-        cross join lateral (
-            select c.updated_at >= h.held_at and exists (
-                select from credit_transactions t where t.user_id = h.user_id and t.amount > 0 and {LotStore.IsPaid}) as is_paid) p
-        where h.state = 'held' and (h.lapses_at <= @Now or p.is_paid)
-            and (h.checked_at is null or h.checked_at <= @CheckedBefore::timestamptz)
-        order by h.lapses_at limit @Limit::integer
-        """;
-
-    private const string CheckedSql =
-        """
-        update grant_holds h set checked_at = @Now::timestamptz
-        where h.id = @Id::uuid and h.version = @Version::integer and h.state = 'held'
-        """;
-
-    // What a referral waits for stays: without it, it would be reviewed anew.
-    private const string PurgeSql =
-        """
-        delete from grant_holds
-        where ctid = any (array(
-            select h.ctid from grant_holds h
-            where h.state <> 'held' and h.decided_at < @Before::timestamptz
-                and (h.grant_key <> 'referral:received' or not exists (
-                    select from referrals r
-                    where r.referee = h.user_id and r.state <> 'refused' and r.referee_grant is null and r.due_at is not null))
-            order by h.decided_at limit @Limit::integer
-            for update skip locked))
-        returning grant_key
-        """;
-
     /// <summary>Opens holds of users that the transaction converged, and returns those that are new.</summary>
     public static Task<IReadOnlyList<OpenedHold>> OpenAsync(
         NpgsqlConnection connection, IReadOnlyCollection<NewHold> holds, DateTimeOffset now, CancellationToken cancellationToken) =>
@@ -183,35 +147,6 @@ internal static class HoldStore
             cancellationToken)) is [var appealed]
             ? appealed
             : null;
-
-    /// <summary>Holds that were not decided in time, and those of users who paid since.</summary>
-    /// <param name="dataSource">The database.</param>
-    /// <param name="now">The time that decides.</param>
-    /// <param name="retry">How long one is left alone that could not be decided.</param>
-    /// <param name="limit">At most so many.</param>
-    /// <param name="cancellationToken">Ends the query.</param>
-    public static Task<IReadOnlyList<DueHold>> DueAsync(
-        NpgsqlDataSource dataSource, DateTimeOffset now, TimeSpan retry, int limit, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<DueHold>(
-            DueSql,
-            [
-                BookingStore.Time("Now", now), BookingStore.Time("CheckedBefore", now - retry),
-                new NpgsqlParameter("Limit", NpgsqlDbType.Integer) { Value = limit },
-            ],
-            cancellationToken);
-
-    /// <summary>Records that a hold could not be decided.</summary>
-    public static Task CheckedAsync(NpgsqlDataSource dataSource, DueHold hold, DateTimeOffset now, CancellationToken cancellationToken) =>
-        dataSource.QueryPreparedAsync<int>(
-            CheckedSql, [Id(hold.Id), Version(hold.Version), BookingStore.Time("Now", now)], cancellationToken);
-
-    /// <summary>Deletes at most <paramref name="limit"/> holds that were decided before then, and returns how many.</summary>
-    public static async Task<int> PurgeAsync(
-        NpgsqlDataSource dataSource, DateTimeOffset before, int limit, CancellationToken cancellationToken) =>
-        (await dataSource.QueryPreparedAsync<string>(
-            PurgeSql,
-            [BookingStore.Time("Before", before), new NpgsqlParameter("Limit", NpgsqlDbType.Integer) { Value = limit }],
-            cancellationToken)).Count;
 
     private static NpgsqlParameter Id(Guid id) => new("Id", NpgsqlDbType.Uuid) { Value = id };
 

@@ -10,7 +10,7 @@ internal sealed partial class HoldPurge(
     : Purge(TimeSpan.FromDays(1), gate, clock)
 {
     internal override Task<int> PurgeAsync(CancellationToken cancellationToken) => PurgeAsync(
-        (before, limit, token) => HoldStore.PurgeAsync(dataSource, before, limit, token), options.Current.Fraud.RetainHolds,
+        (before, limit, token) => DueHoldStore.PurgeAsync(dataSource, before, limit, token), options.Current.Fraud.RetainHolds,
         cancellationToken);
 
     [LoggerMessage(EventId = 1091, Level = LogLevel.Warning,
