@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Brokers;
 using KeycloakCreditBridge.Configuration;
 
 namespace KeycloakCreditBridge.Intake;
@@ -38,5 +39,8 @@ internal sealed class BrokerOptions
     public string DeadName => $"{Queue}.dead";
 
     /// <summary>Whether events and password leave the machine as plain text.</summary>
-    public bool IsUnencrypted => Uri.TryCreate(Url, UriKind.Absolute, out var url) && url is { Scheme: "amqp", IsLoopback: false };
+    public bool IsUnencrypted => BrokerAccount.IsUnencrypted(Url);
+
+    /// <summary>Where it is, and the user to sign in as.</summary>
+    internal BrokerAccount Account => new(Url, UserName, Password, $"{IntakeOptions.Section}:Broker", "docs/rabbitmq.md");
 }

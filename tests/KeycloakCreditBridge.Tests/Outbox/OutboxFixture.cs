@@ -31,6 +31,7 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
         """;
 
     private readonly Dictionary<EndpointSender, OutboxTip> _tips = [];
+    private readonly List<IEventSink> _sinks = [];
 
     public TestDatabase Database => database;
 
@@ -73,10 +74,17 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
     {
         var options = sink.Options(batch);
         options.Types = [.. types];
-        var client = new EndpointClient(options, EndpointConnection.Of(options), "/credit-bridge", Clock);
+        return Sender(options);
+    }
+
+    /// <summary>The same to another kind of endpoint.</summary>
+    public EndpointSender Sender(EndpointOptions options)
+    {
+        var events = EventSinks.Of(Sink, options, "/credit-bridge", Clock);
+        _sinks.Add(events);
         var tip = new OutboxTip(Store);
         var sender = new EndpointSender(
-            Sink, options, client, Endpoints, tip, new OutboxMetrics(new Meter("tests"), Options.Create(new OutboxOptions())), Clock,
+            Sink, options, events, Endpoints, tip, new OutboxMetrics(new Meter("tests"), Options.Create(new OutboxOptions())), Clock,
             NullLogger.Instance);
         _tips.Add(sender, tip);
         return sender;
@@ -96,5 +104,9 @@ internal sealed class OutboxFixture(TestDatabase database) : IAsyncDisposable
 
     public async Task<EndpointState> StateAsync() => (await Endpoints.StateAsync(Sink, Token))!;
 
-    public ValueTask DisposeAsync() => database.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _sinks.ForEach(sink => sink.Dispose());
+        return database.DisposeAsync();
+    }
 }

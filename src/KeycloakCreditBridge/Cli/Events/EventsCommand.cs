@@ -60,9 +60,9 @@ internal static class EventsCommand
         var options = Configured(app.Services, endpoint);
         var source = app.Services.GetRequiredService<IOptions<OutboxOptions>>().Value.Source;
         using var stop = new StopSignal(() => { });
-        using var client = new EndpointClient(options, EndpointConnection.Of(options), source, TimeProvider.System);
+        using var sink = EventSinks.Of(endpoint, options, source, TimeProvider.System);
         var told = new OutboxEvent(0, Guid.NewGuid(), "test", EventTypes.Test, "{}", TimeProvider.System.GetUtcNow());
-        var result = await client.SendAsync([told], stop.Token);
+        var result = (await sink.RoundAsync([told], stop.Token)).Results[told.Seq];
         if (json)
             await Console.Out.WriteLineAsync(
                 JsonSerializer.Serialize(new TestedEndpoint(endpoint, told.Id, result.Error), EventsJson.Default.TestedEndpoint));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Brokers;
 using KeycloakCreditBridge.Configuration.Shell;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Intake;
@@ -44,7 +45,7 @@ internal sealed class BrokerChecks(IOptions<IntakeOptions> intake)
     {
         try
         {
-            await using var connection = await BrokerConnection.OpenAsync(_options, "doctor", cancellationToken);
+            await using var connection = await BrokerConnection.OpenAsync(_options.Account, "doctor", cancellationToken);
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             return finding(await BrokerQueues.ReadAsync(channel, queue, cancellationToken));
         }
@@ -55,7 +56,7 @@ internal sealed class BrokerChecks(IOptions<IntakeOptions> intake)
         catch (Exception exception) when (exception is BrokerUnreachableException or OperationInterruptedException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return Finding.Fail(BrokerConnection.Describe(exception, _options));
+            return Finding.Fail(BrokerConnection.Describe(exception, _options.Account));
         }
     }
 }

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Brokers;
 using KeycloakCreditBridge.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -17,7 +18,7 @@ internal sealed class BrokerGauge(BrokerMetrics metrics, IOptions<IntakeOptions>
 
     private async Task<QueueStates> ReadAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await BrokerConnection.OpenAsync(_options, "metrics", cancellationToken);
+        await using var connection = await BrokerConnection.OpenAsync(_options.Account, "metrics", cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         return new QueueStates(
             await BrokerQueues.ReadAsync(channel, _options.Queue, cancellationToken),

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Brokers;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
@@ -37,14 +38,14 @@ internal sealed partial class BrokerIntake(
             if (_wasAway && (!isNew || exception is BrokerUnreachableException))
                 return;
             _wasAway = true;
-            LogAway(BrokerConnection.Describe(exception, _options));
+            LogAway(BrokerConnection.Describe(exception, _options.Account));
         }
     }
 
     /// <summary>One connection, from its beginning to its end. Returns when it ended after it had worked.</summary>
     private async Task<bool> TakeAsync(RoutingKeys keys, CancellationToken stoppingToken)
     {
-        await using var connection = await BrokerConnection.OpenAsync(_options, "events", stoppingToken);
+        await using var connection = await BrokerConnection.OpenAsync(_options.Account, "events", stoppingToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: stoppingToken);
         if (_options.Declare)
             await BrokerQueues.DeclareAsync(channel, _options, keys, stoppingToken);

@@ -1,3 +1,4 @@
+using KeycloakCreditBridge.Brokers;
 using KeycloakCreditBridge.Keycloak;
 using Microsoft.Extensions.Options;
 
@@ -20,16 +21,8 @@ internal sealed class BrokerSettingsValidator(IOptions<KeycloakOptions> keycloak
 
     private static IEnumerable<string> Problems(BrokerOptions options)
     {
-        if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("amqp" or "amqps") || url.Host.Length == 0
-            || url.Query.Length > 0 || url.Segments.Length > 2)
-        {
-            yield return "Url is no amqp or amqps address: give one such as amqps://rabbit.example.com:5671/keycloak.";
-        }
-        else if (url.UserInfo.Length > 0)
-        {
-            yield return "Url holds a user: give it as Intake:Broker:UserName and Intake:Broker:Password.";
-        }
-
+        if (BrokerAccount.UrlProblem(options.Url) is { } wrong)
+            yield return $"Url {wrong}";
         if (string.IsNullOrWhiteSpace(options.UserName))
             yield return "UserName is empty: give the broker's user, whose permissions docs/rabbitmq.md names.";
         if (string.IsNullOrWhiteSpace(options.Password))

@@ -8,7 +8,7 @@ namespace KeycloakCreditBridge.Outbox.Endpoints;
 /// <summary>
 /// Sends events to one endpoint. It follows no redirect and no proxy, keeps no cookie, and reads nothing of an answer's body.
 /// </summary>
-internal sealed class EndpointClient : IDisposable
+internal sealed class EndpointClient : IEventSink
 {
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
 
@@ -27,6 +27,10 @@ internal sealed class EndpointClient : IDisposable
         _http = new HttpClient(NewHandler(options, connection)) { Timeout = options.Timeout };
 #pragma warning restore CA2000
     }
+
+    /// <inheritdoc/>
+    public Task<Round> RoundAsync(IReadOnlyList<OutboxEvent> events, CancellationToken cancellationToken) =>
+        new Lanes(this, _options.Concurrency, _options.Batch).SendAsync(events, cancellationToken);
 
     /// <summary>Sends events in one request. An answer decides; what follows its head does not.</summary>
     public async Task<SendResult> SendAsync(IReadOnlyList<OutboxEvent> events, CancellationToken cancellationToken)
@@ -83,17 +87,4 @@ internal sealed class EndpointClient : IDisposable
             RetryAfter = asked > LongestRetryAfter ? LongestRetryAfter : asked > TimeSpan.Zero ? asked : null,
         };
     }
-}
-
-/// <summary>What came of a request.</summary>
-/// <param name="Error">Why it is sent again; null when the endpoint has it.</param>
-internal sealed record SendResult(string? Error)
-{
-    public static readonly SendResult Sent = new((string?)null);
-
-    /// <summary>Whether the endpoint wants no more events.</summary>
-    public bool IsEnd { get; init; }
-
-    /// <summary>How long the endpoint asks to be left alone.</summary>
-    public TimeSpan? RetryAfter { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using KeycloakCreditBridge.Brokers;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Outbox.Endpoints;
@@ -23,8 +24,16 @@ internal sealed partial class EndpointValidator : IValidateOptions<OutboxOptions
             yield return ": give a name of 1 to 40 letters, digits and hyphens.";
         if (UrlProblem(endpoint) is { } wrong)
             yield return $":Url {wrong}";
-        if (SigningKey.Problem(endpoint.Secret) is { } secret)
+        if (endpoint.IsBroker)
+        {
+            foreach (var problem in BrokerProblems(endpoint))
+                yield return problem;
+        }
+        else if (SigningKey.Problem(endpoint.Secret) is { } secret)
+        {
             yield return $":Secret {secret}";
+        }
+
         if (endpoint.PreviousSecret.Length > 0 && SigningKey.Problem(endpoint.PreviousSecret) is { } previous)
             yield return $":PreviousSecret {previous}";
         foreach (var entry in endpoint.Types.Where(entry => !EventTypes.All.Any(type => EndpointOptions.Names(entry, type))))
@@ -37,8 +46,27 @@ internal sealed partial class EndpointValidator : IValidateOptions<OutboxOptions
             yield return $":Timeout is {endpoint.Timeout}: choose 00:00:01 to 00:01:00.";
     }
 
+    private static IEnumerable<string> BrokerProblems(EndpointOptions endpoint)
+    {
+        if (string.IsNullOrWhiteSpace(endpoint.UserName))
+            yield return ":UserName is empty: give the broker's user, whose permissions docs/events.md names.";
+        if (string.IsNullOrWhiteSpace(endpoint.Password))
+            yield return ":Password is empty: give the user's password, or the setting Password_FILE.";
+        if (string.IsNullOrWhiteSpace(endpoint.Exchange))
+            yield return ":Exchange is empty: give the broker's exchange that events are published to, such as credit-bridge.credits.";
+        if (endpoint.Batch != 1)
+            yield return $":Batch is {endpoint.Batch}: leave it at 1, as each message of a broker is one event.";
+    }
+
     private static string? UrlProblem(EndpointOptions endpoint)
     {
+        if (endpoint.IsBroker)
+        {
+            return BrokerAccount.UrlProblem(endpoint.Url) ?? (BrokerAccount.IsUnencrypted(endpoint.Url) && !endpoint.AllowHttp
+                ? "is amqp, which is readable on the way: give an amqps address, or set AllowHttp to true."
+                : null);
+        }
+
         if (!Uri.TryCreate(endpoint.Url, UriKind.Absolute, out var url) || url.Scheme is not ("https" or "http") || url.Host.Length == 0)
             return "is no https address: give one such as https://crm.example.com/credits.";
         if (url.UserInfo.Length > 0 || url.Fragment.Length > 0)

@@ -9,7 +9,7 @@ namespace KeycloakCreditBridge.Outbox.Sending;
 /// between has the events sent once more, under the same ids.
 /// </summary>
 internal sealed partial class EndpointSender(
-    string name, EndpointOptions options, EndpointClient client, EndpointStore store, OutboxTip tip, OutboxMetrics metrics,
+    string name, EndpointOptions options, IEventSink sink, EndpointStore store, OutboxTip tip, OutboxMetrics metrics,
     TimeProvider clock, ILogger logger)
 {
     public static readonly TimeSpan GiveUpAfter = TimeSpan.FromDays(3);
@@ -42,8 +42,8 @@ internal sealed partial class EndpointSender(
         if ((await store.StateAsync(name, cancellationToken))?.Position != state.Position)
             return TimeSpan.Zero;
 
-        var round = new Round(client, options.Concurrency, options.Batch);
-        await round.SendAsync([.. due, .. next.Where(one => !one.IsBehind)], cancellationToken);
+        var round = await sink.RoundAsync(
+            [.. due.Concat(next.Where(one => !one.IsBehind)).Select(one => one.Event)], cancellationToken);
         return round is { Taken: 0, Refused: > 0 }
             ? await FailAsync(state, round, due, cancellationToken)
             : await KeepAsync(state, round, due, next, position, cancellationToken);

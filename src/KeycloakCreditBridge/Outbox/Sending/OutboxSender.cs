@@ -27,9 +27,9 @@ internal sealed partial class OutboxSender(
 
     private async Task SendAsync(string name, EndpointOptions endpoint, CancellationToken stoppingToken)
     {
-        using var client = new EndpointClient(endpoint, EndpointConnection.Of(endpoint), options.Value.Source, clock);
+        using var sink = EventSinks.Of(name, endpoint, options.Value.Source, clock);
         await new BackgroundLoop(clock, LongestRetryDelay, Failed)
-            .RunAsync(token => SendAsync(name, endpoint, client, token), WithoutLease, stoppingToken);
+            .RunAsync(token => SendAsync(name, endpoint, sink, token), WithoutLease, stoppingToken);
 
         void Failed(Exception exception, bool isNew)
         {
@@ -39,13 +39,13 @@ internal sealed partial class OutboxSender(
     }
 
     // For as long as the lease is held. It returns where another replica holds it, or took it over.
-    private async Task SendAsync(string name, EndpointOptions endpoint, EndpointClient client, CancellationToken stoppingToken)
+    private async Task SendAsync(string name, EndpointOptions endpoint, IEventSink sink, CancellationToken stoppingToken)
     {
         await using var lease = await HeldLease.TakeAsync(leases, clock, $"outbox:{name}", stoppingToken);
         if (lease is null)
             return;
         using var held = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lease.Lost);
-        var sender = new EndpointSender(name, endpoint, client, endpoints, new OutboxTip(outbox), metrics, clock, logger);
+        var sender = new EndpointSender(name, endpoint, sink, endpoints, new OutboxTip(outbox), metrics, clock, logger);
         try
         {
             while (true)

@@ -28,6 +28,28 @@ public sealed class EndpointValidatorTests
     public void Private_and_http_addresses_are_taken_where_the_settings_say_so() =>
         Assert.Empty(Problems("crm", new() { Url = "http://10.0.0.1:8080/", AllowHttp = true, AllowPrivate = true }));
 
+    [Theory]
+    [InlineData("amqp://rabbit.example.com/credits", "Outbox:Endpoints:crm:Url is amqp,")]
+    [InlineData("amqps://user:secret@rabbit.example.com/credits", "Outbox:Endpoints:crm:Url holds a user")]
+    [InlineData("amqps://rabbit.example.com/credits/more", "Outbox:Endpoints:crm:Url is no amqp or amqps address")]
+    public void An_address_of_a_broker_that_is_no_good_is_refused_by_name(string url, string problem) => Assert.StartsWith(
+        problem, Assert.Single(Problems("crm", new() { Url = url, UserName = "u", Password = "p", Exchange = "e" })),
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void A_broker_needs_a_user_a_password_and_an_exchange_and_no_secret()
+    {
+        var options = new EndpointOptions { Url = "amqps://10.0.0.1:5671/credits", Secret = "-", Batch = 2 };
+        Assert.Collection(
+            Problems("crm", options),
+            problem => Assert.StartsWith("Outbox:Endpoints:crm:UserName is empty", problem, StringComparison.Ordinal),
+            problem => Assert.StartsWith("Outbox:Endpoints:crm:Password is empty", problem, StringComparison.Ordinal),
+            problem => Assert.StartsWith("Outbox:Endpoints:crm:Exchange is empty", problem, StringComparison.Ordinal),
+            problem => Assert.StartsWith("Outbox:Endpoints:crm:Batch is 2", problem, StringComparison.Ordinal));
+        (options.UserName, options.Password, options.Exchange, options.Batch) = ("u", "p", "e", 1);
+        Assert.Empty(Problems("crm", options));
+    }
+
     [Fact]
     public void All_that_is_wrong_is_named_at_once() => Assert.Collection(
         Problems(
