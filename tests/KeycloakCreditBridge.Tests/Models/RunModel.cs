@@ -47,19 +47,19 @@ internal sealed class RunModel(TestDatabase database, SessionCuts cuts)
             case < 8:
                 await BeginAsync(replica, cut);
                 break;
-            case < 12:
+            case < 11:
                 await SaveAsync(replica, cut);
                 break;
-            case < 14:
+            case < 13:
                 await EndAsync(replica, Ends[choice % Ends.Length], cut);
                 break;
-            case 14:
+            case 13:
                 _atWork[replica] = null;
                 break;
-            case < 17:
+            case 14:
                 await CancelAsync(choice, cut);
                 break;
-            case 17:
+            case < 18:
                 _clock.Advance(LeaseLength);
                 break;
             default:

@@ -12,7 +12,7 @@ public sealed class RunModelTests(PostgresFixture postgres)
 {
     private static readonly Gen<(int Kind, int Replica, int Choice, bool Cut)[]> Steps = Gen.Select(
         Gen.Int[0, 19], Gen.Int[0, 1], Gen.Int[0, 99], Gen.Int[0, 4], (kind, replica, choice, cut) => (kind, replica, choice, cut == 0))
-        .Array[80];
+        .Array[120];
 
     [Fact]
     public Task Runs_are_what_the_model_says_after_each_step() => Steps.SampleAsync(RunAsync, iter: Effort.Times(4), threads: 1);

@@ -12,7 +12,8 @@ internal sealed class SessionCuts(TestDatabase database) : IAsyncDisposable
         $"""
         select pg_terminate_backend(pid) from (
             select pid from pg_stat_activity
-            where datname = current_database() and application_name <> '{Name}' and state in ('active', 'idle in transaction')
+            where datname = current_database() and backend_type = 'client backend' and application_name <> '{Name}'
+                and state in ('active', 'idle in transaction')
             order by random() limit 1) a
         """;
 
@@ -20,7 +21,8 @@ internal sealed class SessionCuts(TestDatabase database) : IAsyncDisposable
     private const string AtWorkSql =
         $"""
         select count(*) from pg_stat_activity
-        where datname = current_database() and application_name <> '{Name}' and state in ('active', 'idle in transaction')
+        where datname = current_database() and backend_type = 'client backend' and application_name <> '{Name}'
+            and state in ('active', 'idle in transaction')
         """;
 
     private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create($"{database.ConnectionString};Application Name={Name}");
