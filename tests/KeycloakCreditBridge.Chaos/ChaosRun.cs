@@ -27,7 +27,8 @@ internal sealed class ChaosRun(ChaosWorld world, Plan plan, Action<string> say)
         using var stop = new CancellationTokenSource();
         var watching = observer.WatchAsync(stop.Token);
         var users = new PlannedUsers(world, plan);
-        var workload = new WorkloadRun(plan, users, new CreditCalls(api, _history), _history);
+        var calls = new CreditCalls(api, _history);
+        var workload = new WorkloadRun(plan, users, calls, new GrantCalls(world, users, api, calls, _history), _history);
         var faults = new FaultRun(world, plan);
         var start = DateTimeOffset.UtcNow;
         var work = Task.WhenAll(workload.RunAsync(start, token), faults.RunAsync(start, token));
@@ -54,10 +55,12 @@ internal sealed class ChaosRun(ChaosWorld world, Plan plan, Action<string> say)
 
     private async Task<CaseFile> ReadAsync(CancellationToken token)
     {
+        // What is taken after this may be recorded after the rest is read.
+        var taken = world.Sink.Taken;
         var users = await CaseFile.ListUsersAsync(world, token);
         await using var connection = await world.DataSource.OpenConnectionAsync(token);
         await using var oneState = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, token);
-        return await CaseFile.ReadAsync(connection, _history, users);
+        return await CaseFile.ReadAsync(connection, _history, users) with { TakenEvents = taken };
     }
 
     // What is read when nothing is left to do is what the checks go by: later polls and logins may bring hints again.
@@ -67,7 +70,7 @@ internal sealed class ChaosRun(ChaosWorld world, Plan plan, Action<string> say)
         while (true)
         {
             var file = await ReadAsync(token);
-            var isCalm = !AccountChecks.Accounts(file).Concat(LedgerChecks.Backlog(file)).Any();
+            var isCalm = !AccountChecks.Accounts(file).Concat(LedgerChecks.Backlog(file)).Concat(EventChecks.Untaken(file)).Any();
             var passed = DateTimeOffset.UtcNow - since;
             if (isCalm)
                 TimeToCalm = passed;

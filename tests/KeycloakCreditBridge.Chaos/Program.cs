@@ -34,6 +34,10 @@ var fuzz = new Option<int?>("--fuzz")
 {
     Description = "Starts nothing, and has every reader of foreign bodies read so many fuzzed ones.",
 };
+var previous = new Option<string?>("--previous")
+{
+    Description = "A published program of a release before, executable or .dll: one of the two replicas runs it.",
+};
 var command = new RootCommand(
     """
     Shakes a whole system and checks its promises: two bridge processes, a PostgreSQL of its own and a Keycloak, each behind a proxy. A seed
@@ -41,7 +45,7 @@ var command = new RootCommand(
     Keycloak and the database say. The exit code is 1 when a promise was not kept.
     """)
 {
-    seed, registrations, faults, minutes, only, keycloak, selfTest, plant, fuzz,
+    seed, registrations, faults, minutes, only, keycloak, selfTest, plant, fuzz, previous,
 };
 command.SetAction(async (result, token) =>
 {
@@ -60,7 +64,7 @@ command.SetAction(async (result, token) =>
         users ?? (int)(duration.TotalSeconds * 8),
         shaken ?? (int)(duration.TotalMinutes * 40), result.GetValue(only)!, !isReal).Build();
     Console.WriteLine(plan);
-    await using var world = await ChaosWorld.StartAsync(isReal, plan.AccountId, Console.WriteLine, token);
+    await using var world = await ChaosWorld.StartAsync(isReal, plan.AccountId, result.GetValue(previous), Console.WriteLine, token);
     var run = new ChaosRun(world, plan, Console.WriteLine);
     var file = await run.RunAsync(token);
     var findings = AllChecks.Of(file);

@@ -19,6 +19,9 @@ internal static class Report
         Text($"{file.Calls.Count:N0} requests: {Counts(file.Calls, call => call.Outcome.ToString())}"),
         .. file.Calls.GroupBy(call => call.Kind).OrderBy(calls => calls.Key)
             .Select(calls => $"   {calls.Key,-16} {Counts(calls, call => $"{call.Outcome} {call.Status}")}"),
+        Text($"{file.History.EndedPeriods.Count(period => period.Value):N0} ended periods, {file.History.Codes.Count:N0} codes, ")
+            + Text($"{file.Events.Count:N0} events"),
+        $"referrals: {Counts(file.Referrals, referral => referral.State)}",
         Text($"{file.Faults.Count(Met):N0} of {file.Faults.Count:N0} faults had an effect"),
         .. file.Faults.GroupBy(fault => fault.Plan.Kind).OrderBy(faults => faults.Key)
             .Select(faults => Text(

@@ -65,7 +65,12 @@ internal sealed class BridgeProcess : IAsyncDisposable
     }
 
     /// <summary>Starts the bridge and does not wait.</summary>
-    public static BridgeProcess Launch(Uri url, IReadOnlyDictionary<string, string> settings) => new(url, settings, Built);
+    /// <param name="url">Where it listens.</param>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="program">As in <see cref="StartAsync"/>.</param>
+    public static BridgeProcess Launch(
+        Uri url, IReadOnlyDictionary<string, string> settings, params IReadOnlyList<string> program) =>
+        new(url, settings, program.Count > 0 ? program : Built);
 
     /// <summary>The status of a page, or null while no process listens.</summary>
     public async Task<HttpStatusCode?> StatusAsync(string path)

@@ -51,6 +51,7 @@ internal static class SightChecks
         FaultKind.KeycloakHang => Rises(fault, file, "http_client", "_count", "error_type"),
         FaultKind.KeycloakTruncated => Warns(fault, file, ofReplica: false, AskedAgain),
         FaultKind.KeycloakSlow => Rises(fault, file, "http_client", "_sum"),
+        FaultKind.SinkRefused or FaultKind.SinkAnswerLost => Rises(fault, file, "bridge_outbox_failed"),
         FaultKind.EventsWiped or FaultKind.WebhookLost => Rises(fault, file, "bridge_poll"),
         _ => Rises(fault, file, "bridge_webhook"),
     };

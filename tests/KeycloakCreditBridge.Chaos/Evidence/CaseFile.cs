@@ -31,6 +31,18 @@ internal sealed record CaseFile
 
     public required IReadOnlyList<LotSum> Lots { get; init; }
 
+    public required IReadOnlyList<CodeRow> Codes { get; init; }
+
+    public required IReadOnlyList<RedemptionRow> Redemptions { get; init; }
+
+    public required IReadOnlyList<ReferralRow> Referrals { get; init; }
+
+    /// <summary>Events about credits, in the order of their places.</summary>
+    public required IReadOnlyList<EventRow> Events { get; init; }
+
+    /// <summary>Ids of events that a program has taken, in the order in which it did.</summary>
+    public IReadOnlyList<string> TakenEvents { get; init; } = [];
+
     public IReadOnlyCollection<InjectedFault> Faults { get; init; } = [];
 
     public IReadOnlyList<Scrape> Scrapes { get; init; } = [];
@@ -56,6 +68,10 @@ internal sealed record CaseFile
             UnchargedReports = await store.UnchargedReportsAsync(),
             Backlog = await store.BacklogAsync(),
             Lots = await store.LotsAsync(accounts),
+            Codes = await store.CodesAsync(),
+            Redemptions = await store.RedemptionsAsync(),
+            Referrals = await store.ReferralsAsync(),
+            Events = await store.EventsAsync(),
         };
     }
 

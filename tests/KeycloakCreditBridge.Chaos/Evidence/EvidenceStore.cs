@@ -12,7 +12,7 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
 
     private const string AccountsSql =
         """
-        select c.user_id as account_id, c.keycloak_id, c.status, c.status_reason, c.credits_remaining as balance, c.tier,
+        select c.user_id as account_id, c.keycloak_id, c.status, c.status_reason, c.credits_remaining as balance, c.tier, c.unlimited,
             coalesce(o.openings, 0) as openings
         from user_credits c
         left join (
@@ -50,8 +50,37 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
         select 'grants that ended a minute ago and are not booked out', count(*) from credit_grants g
         join user_credits c on c.user_id = g.user_id
         where g.expires_at < now() - interval '1 minute' and g.closed_at is null and c.status <> 'closed'
+        union all
+        select 'accounts whose period ended and is not renewed', count(*) from user_credits
+        where status = 'active' and not grant_pending and last_reset <= now() and last_reset > created_at
         union all select 'runs that began and did not end', count(*) from reconcile_runs
         where status = 'running' and started_at < now() - interval '2 minutes'
+        """;
+
+    private const string EventsSql =
+        "select seq, id::text as id, account_id, type, data ->> 'grant' as grant from outbox order by seq";
+
+    private const string CodesSql =
+        """
+        select g.name as campaign, c.id::text as id, c.max_redemptions as places, c.redeemed as taken, (
+            select count(*) from code_redemptions r where r.code_id = c.id and not r.released) as redeemed
+        from codes c join code_campaigns g on g.id = c.campaign_id
+        """;
+
+    private const string RedemptionsSql =
+        """
+        select coalesce(c.keycloak_id, r.user_id) as owner, g.name as campaign, r.code_id::text as code_id, r.state
+        from code_redemptions r
+        join code_campaigns g on g.id = r.campaign_id
+        left join user_credits c on c.user_id = r.user_id
+        """;
+
+    private const string ReferralsSql =
+        """
+        select r.id::text as id, coalesce(a.keycloak_id, r.referrer) as referrer, coalesce(b.keycloak_id, r.referee) as referee, r.state
+        from referrals r
+        left join user_credits a on a.user_id = r.referrer
+        left join user_credits b on b.user_id = r.referee
         """;
 
     static EvidenceStore() => DapperConventions.Apply();
@@ -66,6 +95,15 @@ internal sealed class EvidenceStore(NpgsqlConnection connection)
     /// <summary>Reports of usage that were not charged: they wait, or were refused.</summary>
     public async Task<IReadOnlyList<UnchargedReport>> UnchargedReportsAsync() =>
         [.. await connection.QueryAsync<UnchargedReport>(ReportsSql)];
+
+    public async Task<IReadOnlyList<CodeRow>> CodesAsync() => [.. await connection.QueryAsync<CodeRow>(CodesSql)];
+
+    public async Task<IReadOnlyList<RedemptionRow>> RedemptionsAsync() => [.. await connection.QueryAsync<RedemptionRow>(RedemptionsSql)];
+
+    public async Task<IReadOnlyList<ReferralRow>> ReferralsAsync() => [.. await connection.QueryAsync<ReferralRow>(ReferralsSql)];
+
+    /// <summary>All events about credits, in the order of their places.</summary>
+    public async Task<IReadOnlyList<EventRow>> EventsAsync() => [.. await connection.QueryAsync<EventRow>(EventsSql)];
 
     public async Task<IReadOnlyList<Backlog>> BacklogAsync() => [.. await connection.QueryAsync<Backlog>(BacklogSql)];
 

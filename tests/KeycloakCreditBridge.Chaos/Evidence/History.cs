@@ -12,6 +12,12 @@ internal sealed class History
     /// <summary>Users whose deletion Keycloak confirmed.</summary>
     public ConcurrentDictionary<string, bool> Deleted { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Codes that were made, and what each pays.</summary>
+    public ConcurrentQueue<(string Campaign, string Code, decimal Credits)> Codes { get; } = new();
+
+    /// <summary>Users whose accounts' periods another program has ended, or may have where it is false.</summary>
+    public ConcurrentDictionary<string, bool> EndedPeriods { get; } = new(StringComparer.Ordinal);
+
     /// <summary>What Keycloak itself refused or lost of the workload.</summary>
     public ConcurrentQueue<string> KeycloakFailures { get; } = new();
 

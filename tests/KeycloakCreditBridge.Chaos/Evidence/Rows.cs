@@ -18,6 +18,8 @@ internal sealed record AccountState
 
     public string Tier { get; init; } = "";
 
+    public bool Unlimited { get; init; }
+
     /// <summary>How many audit rows say that it was opened.</summary>
     public int Openings { get; init; }
 }
@@ -55,6 +57,22 @@ internal sealed record LedgerEntryRow
 
     public DateTimeOffset BookedAt { get; init; }
 }
+
+/// <summary>A code with its places.</summary>
+/// <param name="Taken">Places that are taken, as the code says.</param>
+/// <param name="Redeemed">Its redemptions.</param>
+internal sealed record CodeRow(string Campaign, string Id, long Places, long Taken, long Redeemed);
+
+/// <summary>A redemption of a code.</summary>
+internal sealed record RedemptionRow(string Owner, string Campaign, string CodeId, string State);
+
+/// <summary>A referral: one user and the one that it brought, by the owners of their accounts.</summary>
+internal sealed record ReferralRow(string Id, string Referrer, string Referee, string State);
+
+/// <summary>A row of `outbox`.</summary>
+/// <param name="AccountId">The account's id at that time.</param>
+/// <param name="Grant">The grant that it tells of, where it does.</param>
+internal sealed record EventRow(long Seq, string Id, string AccountId, string Type, string? Grant);
 
 /// <summary>A report of usage that waits, or was refused.</summary>
 internal sealed record UnchargedReport

@@ -64,6 +64,9 @@ internal sealed class FaultRun(ChaosWorld world, Plan plan)
             case FaultKind.AnswerCut:
                 await ArmAsync(replica.CommitFaults, fault, Commits[fault.Count % Commits.Length]);
                 break;
+            case FaultKind.SinkRefused or FaultKind.SinkAnswerLost:
+                await ArmAsync(world.Sink.Armed, fault, "");
+                break;
             case FaultKind.WebhookReordered:
                 await ArmAsync(world.Webhooks.Armed, fault, "");
                 await world.Webhooks.ReleaseAsync();

@@ -44,4 +44,10 @@ internal enum FaultKind
     /// <summary>A delivery of before comes once more.</summary>
     WebhookReplayed,
     WebhookReordered,
+
+    /// <summary>The program that takes events about credits answers 503.</summary>
+    SinkRefused,
+
+    /// <summary>It takes events, and its answer is lost.</summary>
+    SinkAnswerLost,
 }

@@ -21,6 +21,7 @@ internal sealed class PlanBuilder(
         (StepKind.Read, 34), (StepKind.Deduct, 22), (StepKind.Allocate, 9), (StepKind.Track, 7), (StepKind.Refund, 4),
         (StepKind.Adjust, 3), (StepKind.Meter, 9), (StepKind.EndGrant, 2), (StepKind.VoidGrant, 2), (StepKind.SwitchTier, 2),
         (StepKind.ChangeProfile, 2), (StepKind.Disable, 2), (StepKind.Enable, 1), (StepKind.Delete, 1),
+        (StepKind.Redeem, 7), (StepKind.Refer, 5), (StepKind.EndPeriod, 6),
     ];
 
     private static readonly (FaultKind Kind, int Weight)[] Shaken =
@@ -29,7 +30,8 @@ internal sealed class PlanBuilder(
         (FaultKind.AnswerCut, 14), (FaultKind.DatabaseHalfOpen, 3), (FaultKind.CallersCut, 6), (FaultKind.KeycloakError, 9),
         (FaultKind.KeycloakThrottle, 5), (FaultKind.KeycloakHang, 4), (FaultKind.KeycloakTruncated, 9), (FaultKind.KeycloakSlow, 5),
         (FaultKind.EventsWiped, 2), (FaultKind.WebhookLost, 6), (FaultKind.WebhookDoubled, 5), (FaultKind.WebhookDelayed, 3),
-        (FaultKind.WebhookReplayed, 3), (FaultKind.WebhookReordered, 3),
+        (FaultKind.WebhookReplayed, 3), (FaultKind.WebhookReordered, 3), (FaultKind.SinkRefused, 4),
+        (FaultKind.SinkAnswerLost, 4),
     ];
 
     private readonly Random _random = new(seed);
@@ -80,6 +82,8 @@ internal sealed class PlanBuilder(
     {
         for (var at = TimeSpan.FromSeconds(10); at < duration; at += TimeSpan.FromSeconds(20 + _random.Next(20)))
             steps.Add(New(steps, at, StepKind.Backfill, 0));
+        for (var at = TimeSpan.FromSeconds(2); at < duration; at += TimeSpan.FromSeconds(3 + _random.Next(5)))
+            steps.Add(New(steps, at, StepKind.Campaign, 0));
     }
 
     private IEnumerable<PlannedFault> Faults()

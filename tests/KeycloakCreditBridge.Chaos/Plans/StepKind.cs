@@ -22,4 +22,16 @@ internal enum StepKind
     VoidGrant,
     SwitchTier,
     Backfill,
+
+    /// <summary>An administrator makes a code for some users.</summary>
+    Campaign,
+
+    /// <summary>A user redeems a code.</summary>
+    Redeem,
+
+    /// <summary>A user tells by which other one it was brought.</summary>
+    Refer,
+
+    /// <summary>Another program ends an account's period.</summary>
+    EndPeriod,
 }

@@ -96,6 +96,45 @@ internal static class AllPlants
             Calls = [.. file.Calls.Select(call => call.Kind == StepKind.Read ? call with { Balance = call.Balance + 1000 } : call)],
         }),
         new("a read misses a change that was acknowledged before", "reads", Change: Stale),
+        new("a code says that more places are taken than are", "codes",
+            "update codes set max_redemptions = max_redemptions + 1, redeemed = redeemed + 1"),
+        new("a redeemed code is not paid", "codes",
+            """
+            with lost as (
+                delete from credit_transactions where id = (
+                    select id from credit_transactions where grant_key like 'code:%' order by id limit 1)
+                returning user_id, amount)
+            update user_credits c set credits_remaining = c.credits_remaining - l.amount from lost l where c.user_id = l.user_id
+            """),
+        new("an acknowledged redemption is lost", "codes", "delete from code_redemptions"),
+        new("a referral is paid that no account got anything of", "referrals",
+            $"""
+            insert into referrals (referrer, referee, state, touched_at, evaluated_at)
+            select {SomeAccount}, {SomeAccount}, 'paid', now(), now()
+            """),
+        new("one side of a referral is paid alone", "referrals",
+            Row("0.5", "'bonus'", "'{}'::jsonb", "'referral:received'", SomeAccount)),
+        new("an ended period is not renewed", "periods",
+            "update credit_transactions set grant_key = 'x' || grant_key where grant_key like 'reset:%'"),
+        new("a period waits", "backlog",
+            $"""
+            update user_credits set created_at = now() - interval '1 hour', last_reset = now() - interval '5 minutes'
+            where user_id = {SomeAccount}
+            """),
+        new("a grant has no event", "events",
+            "delete from outbox where seq = (select min(seq) from outbox where type = 'credits.granted')"),
+        new("an event is not taken", "events", Change: file => file with
+        {
+            TakenEvents = [.. file.TakenEvents.Where(id => id != file.Events[^1].Id)],
+        }),
+        new("an event is taken that is not on record", "events", Change: file => file with
+        {
+            TakenEvents = [.. file.TakenEvents, Guid.NewGuid().ToString()],
+        }),
+        new("events of an account are taken in another order", "events", Change: file => file with
+        {
+            TakenEvents = [.. file.TakenEvents.Reverse()],
+        }),
         new("a fault is seen by no operator", "sights", Change: file => file with
         {
             Faults =

@@ -21,7 +21,10 @@ internal sealed record Plant(string Name, string Check, string? Sql = null, Func
             if (changed == 0)
                 throw new InvalidOperationException($"The plant {Name} changes nothing: the run before it was too small.");
             var read = await CaseFile.ReadAsync(connection, sound.History, sound.Users);
-            file = read with { Faults = sound.Faults, Scrapes = sound.Scrapes, Log = sound.Log, Ends = sound.Ends };
+            file = read with
+            {
+                TakenEvents = sound.TakenEvents, Faults = sound.Faults, Scrapes = sound.Scrapes, Log = sound.Log, Ends = sound.Ends,
+            };
             await transaction.RollbackAsync();
         }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using KeycloakCreditBridge.Chaos.World;
+using KeycloakCreditBridge.Sandbox.Keycloak;
 
 namespace KeycloakCreditBridge.Chaos.Workload;
 
@@ -29,7 +30,8 @@ internal sealed class BridgeApi : IDisposable
     public BridgeApi(ChaosWorld world) => _world = world;
 
     /// <summary>Sends a request once. It never throws: what fails on the way is an answer of status 0.</summary>
-    public async Task<ApiAnswer> SendAsync(int replica, HttpMethod method, string path, JsonNode? body = null, string? key = null)
+    public async Task<ApiAnswer> SendAsync(
+        int replica, HttpMethod method, string path, JsonNode? body = null, string? key = null, string? userToken = null)
     {
         try
         {
@@ -37,7 +39,7 @@ internal sealed class BridgeApi : IDisposable
             if (path.StartsWith("usage/", StringComparison.Ordinal))
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _world.GatewayKey);
             else
-                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync());
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", userToken ?? await TokenAsync());
             if (key is not null)
                 request.Headers.Add("Idempotency-Key", key);
             if (body is not null)
@@ -49,6 +51,23 @@ internal sealed class BridgeApi : IDisposable
             exception is HttpRequestException or OperationCanceledException or IOException or SocketException)
         {
             return new ApiAnswer(0, null);
+        }
+    }
+
+    /// <summary>A token of a user; null where Keycloak gives none.</summary>
+    public async Task<string?> UserTokenAsync(SandboxUser user)
+    {
+        try
+        {
+            using var answer = await AskAsync(new()
+            {
+                ["grant_type"] = "password", ["username"] = user.Username, ["password"] = user.Password,
+            });
+            return answer.IsSuccessStatusCode ? (string?)Parse(await answer.Content.ReadAsStringAsync())!["access_token"] : null;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
+        {
+            return null;
         }
     }
 
@@ -70,6 +89,13 @@ internal sealed class BridgeApi : IDisposable
         }
     }
 
+    private async Task<HttpResponseMessage> AskAsync(Dictionary<string, string> fields)
+    {
+        (fields["client_id"], fields["client_secret"]) = (ChaosWorld.Caller, _world.ClientSecret);
+        using var form = new FormUrlEncodedContent(fields);
+        return await _http.PostAsync(new Uri(_world.Keycloak.Url, $"realms/{ChaosWorld.Realm}/protocol/openid-connect/token"), form);
+    }
+
     private async Task<string> TokenAsync()
     {
         await _renewal.WaitAsync();
@@ -87,12 +113,7 @@ internal sealed class BridgeApi : IDisposable
 
     private async Task RenewAsync()
     {
-        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
-        {
-            ["grant_type"] = "client_credentials", ["client_id"] = ChaosWorld.Caller, ["client_secret"] = _world.ClientSecret,
-        });
-        using var answer = await _http.PostAsync(
-            new Uri(_world.Keycloak.Url, $"realms/{ChaosWorld.Realm}/protocol/openid-connect/token"), form);
+        using var answer = await AskAsync(new() { ["grant_type"] = "client_credentials" });
         answer.EnsureSuccessStatusCode();
         var issued = Parse(await answer.Content.ReadAsStringAsync())!;
         _token = (string)issued["access_token"]!;

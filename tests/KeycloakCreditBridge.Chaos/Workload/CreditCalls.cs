@@ -114,8 +114,9 @@ internal sealed class CreditCalls(BridgeApi api, History history)
             step.HasKey, amount, about);
     }
 
+    /// <summary>Sends a request until its outcome is known, where that may be repeated, and records it.</summary>
     // Once it was unknown, a later refusal does not say that it was not carried out.
-    private async Task RepeatAsync(
+    public async Task RepeatAsync(
         Step step, string account, Func<int, int, Task<ApiAnswer>> send, bool isRepeatable, decimal amount, string? about)
     {
         var (started, replica, wasUnknown) = (DateTimeOffset.UtcNow, step.Replica, false);

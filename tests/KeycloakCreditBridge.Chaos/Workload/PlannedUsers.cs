@@ -53,7 +53,8 @@ internal sealed class PlannedUsers(ChaosWorld world, Plan plan)
             token),
     };
 
-    private static SandboxUser Named(int number)
+    /// <summary>The user of this number as it registers.</summary>
+    public static SandboxUser Named(int number)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"u{number:D6}");
         return new SandboxUser(name, $"{name}@example.com");

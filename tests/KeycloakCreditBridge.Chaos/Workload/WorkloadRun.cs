@@ -1,10 +1,11 @@
 using KeycloakCreditBridge.Chaos.Evidence;
 using KeycloakCreditBridge.Chaos.Plans;
+using Npgsql;
 
 namespace KeycloakCreditBridge.Chaos.Workload;
 
 /// <summary>Carries out the steps of a plan when they are due, many at once.</summary>
-internal sealed class WorkloadRun(Plan plan, PlannedUsers users, CreditCalls calls, History history)
+internal sealed class WorkloadRun(Plan plan, PlannedUsers users, CreditCalls calls, GrantCalls grants, History history)
 {
     private const int MostAtOnce = 24;
 
@@ -49,10 +50,12 @@ internal sealed class WorkloadRun(Plan plan, PlannedUsers users, CreditCalls cal
                 await users.RegisterAsync(step, token);
             else if (step.Kind == StepKind.Backfill)
                 await calls.BackfillAsync(step);
+            else if (step.Kind == StepKind.Campaign)
+                await grants.MakeAsync(step);
             else if (users.IdOf(step.User) is { } id)
                 await ActAsync(step, id, token);
         }
-        catch (Exception exception) when (exception is HttpRequestException or InvalidOperationException or IOException)
+        catch (Exception exception) when (exception is HttpRequestException or InvalidOperationException or IOException or NpgsqlException)
         {
             // A user that another step has deleted cannot be changed.
             history.KeycloakFailures.Enqueue($"{step.Kind} of user {step.User}: {exception.Message}");
@@ -92,6 +95,15 @@ internal sealed class WorkloadRun(Plan plan, PlannedUsers users, CreditCalls cal
                 break;
             case StepKind.SwitchTier:
                 await calls.SwitchTierAsync(step, id);
+                break;
+            case StepKind.Redeem:
+                await grants.RedeemAsync(step, id);
+                break;
+            case StepKind.Refer:
+                await grants.ReferAsync(step, id, token);
+                break;
+            case StepKind.EndPeriod:
+                await grants.EndPeriodAsync(id);
                 break;
             default:
                 await users.ChangeAsync(step, id, token);

@@ -23,11 +23,12 @@ internal sealed class ChaosWorld : IAsyncDisposable
 
     private readonly string _webhookSecret = Guid.NewGuid().ToString("N");
     private readonly string _accountId;
+    private readonly string? _previous;
     private HttpProxy? _keycloakProxy;
 
-    private ChaosWorld(PrivatePostgres postgres, IKeycloakServer keycloak, string accountId)
+    private ChaosWorld(PrivatePostgres postgres, IKeycloakServer keycloak, string accountId, string? previous)
     {
-        _accountId = accountId;
+        (_accountId, _previous) = (accountId, previous);
         (Postgres, Keycloak, Admin) = (postgres, keycloak, KeycloakAdmin.Of(keycloak));
         DataSource = NpgsqlDataSource.Create(postgres.ConnectionString(DatabaseName) + ";Command Timeout=120");
     }
@@ -44,6 +45,8 @@ internal sealed class ChaosWorld : IAsyncDisposable
 
     public WebhookRelay Webhooks { get; private set; } = null!;
 
+    public EventSink Sink { get; private set; } = null!;
+
     public IReadOnlyList<Replica> Replicas { get; private set; } = [];
 
     public string ClientSecret { get; } = Guid.NewGuid().ToString("N");
@@ -53,12 +56,18 @@ internal sealed class ChaosWorld : IAsyncDisposable
     /// <summary>One fault of PostgreSQL at a time.</summary>
     public SemaphoreSlim DatabaseTurn { get; } = new(1, 1);
 
-    public static async Task<ChaosWorld> StartAsync(bool isReal, string accountId, Action<string> report, CancellationToken token)
+    /// <param name="isReal">Whether Keycloak is a real one.</param>
+    /// <param name="accountId">The setting of that name.</param>
+    /// <param name="previous">A program of a release before, which the second replica runs; null for two equal ones.</param>
+    /// <param name="report">Takes a line about what is started.</param>
+    /// <param name="token">Ends the start.</param>
+    public static async Task<ChaosWorld> StartAsync(
+        bool isReal, string accountId, string? previous, Action<string> report, CancellationToken token)
     {
         var postgres = await PrivatePostgres.StartAsync(
             new PrivatePostgresOptions(CacheFolder.Of("postgres"), MaxConnections: MaxConnections, Report: report), token);
         await postgres.CreateDatabaseAsync(DatabaseName, token);
-        var world = new ChaosWorld(postgres, await StartKeycloakAsync(isReal, report, token), accountId);
+        var world = new ChaosWorld(postgres, await StartKeycloakAsync(isReal, report, token), accountId, previous);
         try
         {
             await world.StartAsync(token);
@@ -82,6 +91,8 @@ internal sealed class ChaosWorld : IAsyncDisposable
         await Keycloak.DisposeAsync();
         if (Webhooks is not null)
             await Webhooks.DisposeAsync();
+        if (Sink is not null)
+            await Sink.DisposeAsync();
         await DataSource.DisposeAsync();
         await Postgres.DisposeAsync();
         DatabaseTurn.Dispose();
@@ -100,7 +111,9 @@ internal sealed class ChaosWorld : IAsyncDisposable
     private async Task StartAsync(CancellationToken token)
     {
         _keycloakProxy = await HttpProxy.StartAsync(Keycloak.Url, KeycloakFaults.AnswerAsync, token);
-        Replicas = [.. Enumerable.Range(0, 2).Select(number => new Replica(number, Postgres.Port, Settings))];
+        Sink = await EventSink.StartAsync(token);
+        Replicas = [.. Enumerable.Range(0, 2).Select(number => new Replica(
+            number, Postgres.Port, Settings, number == 0 || _previous is null ? [] : ProgramOf(_previous)))];
         Webhooks = await WebhookRelay.StartAsync([.. Replicas.Select(replica => replica.FrontUrl)], token);
         await Admin.ImportRealmAsync(Realm, RealmFile(), token);
         await Admin.ImportRealmAsync(ProviderRealm, """{"enabled":true}""", token);
@@ -112,7 +125,23 @@ internal sealed class ChaosWorld : IAsyncDisposable
             replica.Launch();
             await ReadyAsync(replica, token);
         }
+
+        await SendingAsync(token);
     }
+
+    // A program gets what happens from the time on at which it is known.
+    private async Task SendingAsync(CancellationToken token)
+    {
+        await using var command = DataSource.CreateCommand("select exists (select from outbox_endpoints)");
+        for (var tries = 0; await command.ExecuteScalarAsync(token) is not true; tries++)
+        {
+            if (tries >= 600)
+                throw new InvalidOperationException("No replica sends events about credits.");
+            await Task.Delay(TimeSpan.FromMilliseconds(200), token);
+        }
+    }
+
+    private static string[] ProgramOf(string path) => path.EndsWith(".dll", StringComparison.Ordinal) ? ["dotnet", path] : [path];
 
     // The client of the workload may do what gateways and administrators may.
     private string RealmFile()
@@ -121,6 +150,8 @@ internal sealed class ChaosWorld : IAsyncDisposable
         var gateway = realm["clients"]!.AsArray().Single(client => (string?)client!["clientId"] == "gateway")!;
         var caller = gateway.DeepClone().AsObject();
         caller["clientId"] = Caller;
+        // Users redeem codes with tokens of their own.
+        caller["directAccessGrantsEnabled"] = true;
         realm["clients"]!.AsArray().Add(caller);
         realm["users"]!.AsArray().Add(new JsonObject
         {
@@ -172,6 +203,25 @@ internal sealed class ChaosWorld : IAsyncDisposable
         ["Api:RateLimits:PerUser"] = "100000",
         ["Api:RateLimits:PerAddress"] = "100000",
         ["Api:RateLimits:Machines"] = "100000",
+        ["Grants:Codes:Key"] = new string('k', 32),
+        ["Grants:Codes:FailuresPerUser"] = "100000",
+        ["Grants:Codes:FailuresPerNetwork"] = "100000",
+        ["Grants:Codes:FailuresPerRealm"] = "100000",
+        ["Grants:Referrals:ReferrerCredits"] = "0.5",
+        ["Grants:Referrals:RefereeCredits"] = "0.3",
+        ["Grants:Referrals:Qualify:Spent"] = "0.05",
+        ["Grants:Referrals:Settle"] = "00:00:02",
+        ["Grants:Referrals:MostPerReferrer"] = "2",
+        ["Grants:Referrals:MostIn30Days"] = "2",
+        ["Periods:Enabled"] = "true",
+        ["Periods:Cron"] = "3/7 * * * * ?",
+        ["Outbox:Enabled"] = "true",
+        ["Outbox:Low:trial"] = "2",
+        ["Outbox:Endpoints:sink:Url"] = Sink.Url.ToString(),
+        ["Outbox:Endpoints:sink:Secret"] = EventSink.Secret,
+        ["Outbox:Endpoints:sink:AllowHttp"] = "true",
+        ["Outbox:Endpoints:sink:AllowPrivate"] = "true",
+        ["Outbox:Endpoints:sink:Batch"] = "20",
         ["Hints:Lease"] = "00:00:08",
         ["Hints:MissingGrace"] = "00:00:10",
         ["Intake:Poll:SweepInterval"] = "00:00:10",

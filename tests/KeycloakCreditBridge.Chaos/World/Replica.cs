@@ -13,6 +13,7 @@ internal sealed class Replica : IAsyncDisposable
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(30);
 
     private readonly IReadOnlyDictionary<string, string> _settings;
+    private readonly IReadOnlyList<string> _program;
     private readonly List<LogLine> _log = [];
     private readonly Lock _reading = new();
     private BridgeProcess? _process;
@@ -21,8 +22,11 @@ internal sealed class Replica : IAsyncDisposable
     /// <param name="number">0 or 1.</param>
     /// <param name="postgresPort">PostgreSQL's port.</param>
     /// <param name="settings">The settings that it has for the port at which it reaches PostgreSQL.</param>
-    public Replica(int number, int postgresPort, Func<int, IReadOnlyDictionary<string, string>> settings)
+    /// <param name="program">The program in place of the one that was built with the rig; empty for that one.</param>
+    public Replica(
+        int number, int postgresPort, Func<int, IReadOnlyDictionary<string, string>> settings, IReadOnlyList<string> program)
     {
+        _program = program;
         Number = number;
         Url = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
         Front = new TcpProxy(Url.Port);
@@ -62,7 +66,7 @@ internal sealed class Replica : IAsyncDisposable
     public void Launch()
     {
         _read = 0;
-        _process = BridgeProcess.Launch(Url, _settings);
+        _process = BridgeProcess.Launch(Url, _settings, _program);
     }
 
     public Task KillAsync() => EndAsync(process => process.KillAsync());
