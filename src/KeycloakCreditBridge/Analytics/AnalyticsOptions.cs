@@ -1,5 +1,5 @@
+using KeycloakCreditBridge.Hosting.Schedule;
 using Microsoft.Extensions.Options;
-using Quartz;
 
 namespace KeycloakCreditBridge.Analytics;
 
@@ -26,7 +26,7 @@ internal sealed class AnalyticsOptionsValidator : IValidateOptions<AnalyticsOpti
     public ValidateOptionsResult Validate(string? name, AnalyticsOptions options)
     {
         List<string> problems = [];
-        if (CronProblem(options.Cron) is { } problem)
+        if (CronText.ProblemWith(options.Cron) is { } problem)
         {
             problems.Add(
                 $"{AnalyticsOptions.Section}:Cron '{options.Cron}' is unusable: {problem}; write for example '20 0/5 * * * ?'.");
@@ -43,18 +43,5 @@ internal sealed class AnalyticsOptionsValidator : IValidateOptions<AnalyticsOpti
         if (options.MinimumGroup is < 1 or > 1_000)
             problems.Add($"{AnalyticsOptions.Section}:MinimumGroup is {options.MinimumGroup}: choose 1 to 1000.");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
-    }
-
-    private static string? CronProblem(string cron)
-    {
-        try
-        {
-            var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
-            return next is null ? "no time matches it" : null;
-        }
-        catch (Exception exception) when (exception is FormatException or ArgumentException)
-        {
-            return exception.Message.ReplaceLineEndings(" ").TrimEnd('.');
-        }
     }
 }

@@ -24,6 +24,12 @@ internal sealed class GrantsOptions
     /// <summary>How often ended credits are searched. What ended is not spendable in between.</summary>
     public TimeSpan SweepEvery { get; set; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>When users with an undone task are read, in UTC as Quartz writes it; empty for never.</summary>
+    public string TasksCron { get; set; } = "";
+
+    /// <summary>How many of them are read a second, at most.</summary>
+    public int TasksPerSecond { get; set; } = 20;
+
     /// <summary>Days before an end on which the audit log tells of it, such as `7,1`; empty for none.</summary>
     public string NoticeDays { get; set; } = "7,1";
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KeycloakCreditBridge.Hosting.Schedule;
 using Microsoft.Extensions.Options;
 
 namespace KeycloakCreditBridge.Grants;
@@ -8,6 +9,11 @@ internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
 {
     private const int MostDays = 365;
 
+    private const string CronHelp =
+        "Give seconds, minutes, hours, day of month, month and day of week, such as 0 5 2 ? * SUN for Sundays at 2:05; empty for never.";
+
+    private const int MostTasksPerSecond = 1_000;
+
     private static readonly TimeSpan ShortestSweep = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestSweep = TimeSpan.FromDays(1);
 
@@ -16,6 +22,13 @@ internal sealed class GrantsOptionsValidator : IValidateOptions<GrantsOptions>
         List<string> problems = [.. Problems("Opening", options.Opening), .. Problems("Period", options.Period)];
         if (options.SweepEvery < ShortestSweep || options.SweepEvery > LongestSweep)
             problems.Add(Key($"SweepEvery is {options.SweepEvery}: choose {ShortestSweep} to {LongestSweep}."));
+        if (options.TasksCron.Length > 0 && CronText.ProblemWith(options.TasksCron) is { } cron)
+        {
+            problems.Add(Key($"TasksCron is '{options.TasksCron}', which is not a schedule: {cron}. {CronHelp}"));
+        }
+
+        if (options.TasksPerSecond is < 1 or > MostTasksPerSecond)
+            problems.Add(Key($"TasksPerSecond is {options.TasksPerSecond}: choose 1 to {MostTasksPerSecond}."));
         if (options.NoticeDays.Length > 0 && !Array.TrueForAll(options.NoticeDays.Split(',', GrantsOptions.Separators), IsDay))
             problems.Add(Key($"NoticeDays is '{options.NoticeDays}': choose days from 1 to {MostDays}, such as 7,1; empty for no notice."));
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);

@@ -1,7 +1,7 @@
 using System.Globalization;
+using KeycloakCreditBridge.Hosting.Schedule;
 using KeycloakCreditBridge.Provisioning.Policy;
 using Microsoft.Extensions.Options;
-using Quartz;
 
 namespace KeycloakCreditBridge.Periods;
 
@@ -18,7 +18,7 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
 
     private IEnumerable<string> Problems(PeriodsOptions options)
     {
-        if (CronProblem(options.Cron) is { } reason)
+        if (CronText.ProblemWith(options.Cron) is { } reason)
         {
             yield return $"Cron is '{options.Cron}', which is not a schedule: {reason}. "
                 + "Give seconds, minutes, hours, day of month, month and day of week, such as 0 10 * * * ? for ten past every hour.";
@@ -52,17 +52,4 @@ internal sealed class PeriodsOptionsValidator(IConfiguration configuration) : IV
     private static string? CapProblem(decimal? cap) => cap is < 0m or > Largest || (cap is { } given && decimal.Round(given, 6) != given)
         ? string.Create(CultureInfo.InvariantCulture, $"is {cap}: choose 0 to {Largest} with at most six decimals.")
         : null;
-
-    private static string? CronProblem(string cron)
-    {
-        try
-        {
-            var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
-            return next is null ? "no time matches it" : null;
-        }
-        catch (Exception exception) when (exception is FormatException or ArgumentException)
-        {
-            return exception.Message.ReplaceLineEndings(" ").TrimEnd('.');
-        }
-    }
 }

@@ -10,6 +10,7 @@ using KeycloakCreditBridge.Reconciliation.Scans.Listing;
 using KeycloakCreditBridge.Reconciliation.Scans.OutsideCreatedWindows;
 using KeycloakCreditBridge.Reconciliation.Scans.Windows;
 using KeycloakCreditBridge.Reconciliation.Schedule;
+using KeycloakCreditBridge.Reconciliation.Tasks;
 using KeycloakCreditBridge.Reconciliation.Trials;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
@@ -28,6 +29,8 @@ internal static class ReconciliationModule
         builder.Services.AddSingleton<RequestedRunStore>();
         builder.AddScans();
         builder.Services.AddSingleton<PolicyTrial>();
+        builder.Services.AddSingleton<UndoneTaskStore>();
+        builder.Services.AddSingleton<TaskReading>();
         builder.Services.AddSingleton<UserReview>();
         builder.Services.AddSingleton<SingleUserReview>();
         builder.Services.AddSingleton<AccountCloser>();
@@ -81,6 +84,7 @@ internal static class ReconciliationModule
             host.Setting = $"{ReconciliationOptions.Section}:{nameof(ReconciliationOptions.Enabled)}";
         });
         builder.Services.AddSingleton<IScheduledJobs, ReconciliationSchedule>();
+        builder.Services.AddSingleton<IScheduledJobs, TaskReadingSchedule>();
         builder.Services.AddHostedService<LostEventsListener>();
     }
 }

@@ -1,5 +1,5 @@
+using KeycloakCreditBridge.Hosting.Schedule;
 using Microsoft.Extensions.Options;
-using Quartz;
 
 namespace KeycloakCreditBridge.Reconciliation;
 
@@ -28,24 +28,11 @@ internal sealed class ReconciliationOptionsValidator : IValidateOptions<Reconcil
 
     private static void CheckCron(string name, string cron, string example, List<string> problems)
     {
-        if (CronProblem(cron) is { } reason)
+        if (CronText.ProblemWith(cron) is { } reason)
         {
             problems.Add(
                 $"Reconciliation:{name} is '{cron}', which is not a schedule: {reason}. " +
                 $"Give seconds, minutes, hours, day of month, month and day of week, such as {example}.");
-        }
-    }
-
-    private static string? CronProblem(string cron)
-    {
-        try
-        {
-            var next = new CronExpression(cron, TimeZoneInfo.Utc).GetNextValidTimeAfter(DateTimeOffset.UnixEpoch.AddYears(60));
-            return next is null ? "it never comes" : null;
-        }
-        catch (Exception exception) when (exception is FormatException or ArgumentException)
-        {
-            return exception.Message.ReplaceLineEndings(" ").TrimEnd('.');
         }
     }
 }

@@ -10,6 +10,8 @@ namespace KeycloakCreditBridge.Cli.Account;
 /// <summary>One user as text: a line for each known fact.</summary>
 internal static class AccountReport
 {
+    private const int NameWidth = 11;
+
     public static string Text(AccountView view)
     {
         var text = new StringBuilder();
@@ -28,7 +30,8 @@ internal static class AccountReport
             Line("audit", Text(row));
         return text.ToString();
 
-        void Line(string name, string value) => text.Append("  ").Append(name.PadRight(11)).Append(Printable.Of(value)).Append('\n');
+        void Line(string name, string value) =>
+            text.Append(Printable.Wrapped($"  {name.PadRight(NameWidth)}{Printable.Of(value)}", NameWidth + 4)).Append('\n');
     }
 
     private static string Text(AccountRow account) =>

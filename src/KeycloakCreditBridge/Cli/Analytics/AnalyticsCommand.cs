@@ -81,7 +81,7 @@ internal static class AnalyticsCommand
             .. view.Rows.Select(row => new[] { $"{Printable.Of(row.Name)}{(row.Unripe ? " *" : "")}" }
                 .Concat(row.Values.Select(text => text.Length > 0 ? text : "-")).ToArray()),
         ];
-        foreach (var line in Printable.Columns(rows))
+        foreach (var line in Printable.Tables(rows))
             await Console.Out.WriteLineAsync(line);
         if (Array.Exists(view.Rows, row => row.Unripe))
             await Console.Out.WriteLineAsync("* Fewer than 30 days old: later steps may still come.");

@@ -149,7 +149,7 @@ internal static class CodesCommand
     };
 
     private static IEnumerable<string> Table(IEnumerable<Campaign> campaigns) =>
-        Printable.Columns([CampaignHeads, .. campaigns.Select(campaign => (string[])
+        Printable.List([CampaignHeads, .. campaigns.Select(campaign => (string[])
         [
             Printable.Of(campaign.Realm), campaign.Name, Number(campaign.Credits), Count(campaign.Codes), Count(campaign.Places),
             Count(campaign.Taken), Count(campaign.Paid), Count(campaign.Held), Count(campaign.Disabled),
@@ -157,7 +157,7 @@ internal static class CodesCommand
         ])]);
 
     private static IEnumerable<string> Table(IEnumerable<CampaignCode> codes) =>
-        Printable.Columns([CodeHeads, .. codes.Select(code => (string[])
+        Printable.List([CodeHeads, .. codes.Select(code => (string[])
         [
             Count(code.Number), Count(code.Taken), Count(code.Places), code.DisabledAt is null ? "open" : "disabled", code.GrantKey,
         ])]);

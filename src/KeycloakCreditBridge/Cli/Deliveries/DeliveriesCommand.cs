@@ -23,7 +23,7 @@ internal static class DeliveriesCommand
             if (found.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("There are no such deliveries.");
             else
-                foreach (var line in json ? found.Select(Json) : Printable.Columns([ColumnHeads, .. found.Select(Row)]))
+                foreach (var line in json ? found.Select(Json) : Printable.List([ColumnHeads, .. found.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             if (found.Count == limit)
                 await Console.Error.WriteLineAsync("There may be more: raise --limit, or choose by --realm, --user, --outcome or --since.");
@@ -49,7 +49,7 @@ internal static class DeliveriesCommand
             else
                 foreach (var line in json
                     ? counts.Select(count => JsonSerializer.Serialize(count, DeliveriesJson.Default.UnprovenView))
-                    : Printable.Columns([UnprovenHeads, .. counts.Select(Row)]))
+                    : Printable.List([UnprovenHeads, .. counts.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });

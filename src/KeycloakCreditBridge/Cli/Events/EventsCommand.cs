@@ -23,7 +23,7 @@ internal static class EventsCommand
             if (events.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("There are no such events. They are recorded while Outbox:Enabled is true.");
             else
-                foreach (var line in json ? events.Select(Json) : Printable.Columns([ColumnHeads, .. events.Select(Row)]))
+                foreach (var line in json ? events.Select(Json) : Printable.List([ColumnHeads, .. events.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             if (events.Count == limit)
                 await Console.Error.WriteLineAsync("There may be more: raise --limit, or choose by --account or --type.");

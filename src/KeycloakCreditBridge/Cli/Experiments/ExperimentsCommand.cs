@@ -27,7 +27,7 @@ internal static class ExperimentsCommand
             if (found.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("No experiment has begun: Grants:Experiments configures them.");
             else
-                foreach (var line in json ? found.Select(Json) : Printable.Columns([ListHeads, .. found.Select(Row)]))
+                foreach (var line in json ? found.Select(Json) : Printable.List([ListHeads, .. found.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });
@@ -118,7 +118,7 @@ internal static class ExperimentsCommand
             + (found.IsFinal
                 ? "each arm, which all have: the result is final."
                 : "each arm. Until then only the sequential interval is shown.");
-        foreach (var line in Printable.Columns([ArmHeads, .. found.Arms.Select(Row)]))
+        foreach (var line in Printable.Tables([ArmHeads, .. found.Arms.Select(Row)]))
             yield return line;
 
         string Ratio(string says, string more) => string.Create(

@@ -19,7 +19,7 @@ internal static class HintsCommand
                 await Console.Out.WriteLineAsync(
                     $"There are no {state ?? "waiting or dead"} hints{(realm is null ? "" : $" in realm {Printable.Of(realm)}")}.");
             else
-                foreach (var line in json ? hints.Select(Json) : Printable.Columns([ColumnHeads, .. hints.Select(Row)]))
+                foreach (var line in json ? hints.Select(Json) : Printable.List([ColumnHeads, .. hints.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             if (hints.Count > 0 && hints[0].Total > hints.Count)
                 await Console.Error.WriteLineAsync(

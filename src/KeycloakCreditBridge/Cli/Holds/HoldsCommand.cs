@@ -22,7 +22,7 @@ internal static class HoldsCommand
             if (found.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("There are no such holds.");
             else
-                foreach (var line in json ? found.Select(Json) : Printable.Columns([ColumnHeads, .. found.Select(Row)]))
+                foreach (var line in json ? found.Select(Json) : Printable.List([ColumnHeads, .. found.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });
@@ -32,7 +32,7 @@ internal static class HoldsCommand
         {
             if (await FindAsync(services, realm, id, cancellationToken) is not { } hold)
                 return ExitCode.SomeFailed;
-            foreach (var line in json ? [Json(hold)] : Printable.Columns([ColumnHeads, Row(hold)]).Concat(Details(hold)))
+            foreach (var line in json ? [Json(hold)] : Printable.List([ColumnHeads, Row(hold)]).Concat(Details(hold)))
                 await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });

@@ -52,25 +52,46 @@ internal static class ReconcileSyntax
         HelpName = "N",
     };
 
+    private static readonly Option<bool> Tasks = new("--tasks")
+    {
+        Description =
+            "Read only users who may still earn credits by a task, each by id and Grants:TasksPerSecond at most, and pay what is due.",
+    };
+
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count missing accounts and write nothing." };
 
     private static readonly Option<bool> Json = ResultSyntax.Json("realm");
 
-    public static Command Reconcile(CommandHost host) => Command("reconcile", ReconcileDescription, reEvaluate: false, host);
+    public static Command Reconcile(CommandHost host)
+    {
+        var command = Command("reconcile", ReconcileDescription, reEvaluate: false, host);
+        command.Add(Tasks);
+        command.Validators.Add(result =>
+        {
+            Option[] others = [Since, User, AllowClosing, Mode];
+            if (result.GetValue(Tasks)
+                && Array.Find(others, option => result.GetResult(option) is { Implicit: false }) is { } other)
+                result.AddError($"--tasks cannot be combined with {other.Name}.");
+        });
+        return command;
+    }
 
     public static Command Backfill(CommandHost host) => Command("backfill", BackfillDescription, reEvaluate: true, host);
 
     private static Command Command(string name, string description, bool reEvaluate, CommandHost host)
     {
         var command = new Command(name, description) { Realm, Since, User, Mode, AllowClosing, DryRun, Json };
-        command.SetAction((parsed, _) => ReconcileCommand.RunAsync(
-            host,
-            new ReconcileArguments(
-                host.Settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(Since), parsed.GetValue(User) ?? [],
-                parsed.GetValue(DryRun), parsed.GetValue(Json), reEvaluate,
-                Enum.Parse<ReconcileMode>(parsed.GetValue(Mode)!, ignoreCase: true), parsed.GetValue(AllowClosing)),
-            Console.Out,
-            Console.Error));
+        command.SetAction((parsed, _) => !reEvaluate && parsed.GetValue(Tasks)
+            ? TasksCommand.RunAsync(
+                host, host.Settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(DryRun), parsed.GetValue(Json))
+            : ReconcileCommand.RunAsync(
+                host,
+                new ReconcileArguments(
+                    host.Settings(parsed), parsed.GetValue(Realm) ?? [], parsed.GetValue(Since), parsed.GetValue(User) ?? [],
+                    parsed.GetValue(DryRun), parsed.GetValue(Json), reEvaluate,
+                    Enum.Parse<ReconcileMode>(parsed.GetValue(Mode)!, ignoreCase: true), parsed.GetValue(AllowClosing)),
+                Console.Out,
+                Console.Error));
         return command;
     }
 }

@@ -25,7 +25,7 @@ internal static class ReferralsCommand
             if (found.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("There are no such referrals.");
             else
-                foreach (var line in json ? found.Select(Json) : Printable.Columns([ColumnHeads, .. found.Select(Row)]))
+                foreach (var line in json ? found.Select(Json) : Printable.List([ColumnHeads, .. found.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });
@@ -35,7 +35,7 @@ internal static class ReferralsCommand
         {
             if (await FindAsync(services, realm, id, cancellationToken) is not { } referral)
                 return ExitCode.SomeFailed;
-            foreach (var line in json ? [Json(referral)] : Printable.Columns([ColumnHeads, Row(referral)]))
+            foreach (var line in json ? [Json(referral)] : Printable.List([ColumnHeads, Row(referral)]))
                 await Console.Out.WriteLineAsync(line);
             return ExitCode.Done;
         });

@@ -21,7 +21,7 @@ internal static class UsageCommand
             if (refusals.Count == 0 && !json)
                 await Console.Out.WriteLineAsync("There are no refused records.");
             else
-                foreach (var line in json ? refusals.Select(Json) : Printable.Columns([ColumnHeads, .. refusals.Select(Row)]))
+                foreach (var line in json ? refusals.Select(Json) : Printable.List([ColumnHeads, .. refusals.Select(Row)]))
                     await Console.Out.WriteLineAsync(line);
             if (refusals.Count > 0 && refusals[0].Total > refusals.Count)
                 await Console.Error.WriteLineAsync($"{refusals[0].Total - refusals.Count} more: raise --limit.");

@@ -152,7 +152,7 @@ internal sealed partial class SettingsReload(
     }
 
     [LoggerMessage(EventId = 794, Level = LogLevel.Information,
-        Message = "{Count} settings changed, for what begins from here on: {Changes}")]
+        Message = "Settings changed ({Count}), for what begins from here on: {Changes}")]
     private partial void LogChanged(int count, string changes);
 
     [LoggerMessage(EventId = 795, Level = LogLevel.Warning,

@@ -15,6 +15,7 @@ internal sealed class PolicyMetrics : IInstruments
     private readonly Counter<double> _credits;
     private readonly Counter<long> _exhausted;
     private readonly Counter<long> _dropped;
+    private readonly Counter<long> _evidence;
 
     public PolicyMetrics(Meter meter, IOptions<GrantsOptions> options)
     {
@@ -34,6 +35,8 @@ internal sealed class PolicyMetrics : IInstruments
             "bridge.grants.budget_exhausted", "{grant}", "Grants for which the budget of a rule was used up, by rule.");
         _dropped = meter.CreateCounter<long>(
             "bridge.grants.attribution_dropped", "{value}", "Values of registrations' addresses that are too long to be kept.");
+        _evidence = meter.CreateCounter<long>(
+            "bridge.grants.evidence_reads", "{request}", "Requests to Keycloak that users' undecided grants cost beside the user's own, by kind.");
     }
 
     public void Given(IReadOnlyCollection<AwardedGrant> grants)
@@ -48,14 +51,30 @@ internal sealed class PolicyMetrics : IInstruments
         }
     }
 
+    public void EvidenceRead(string kind) => _evidence.Add(1, new KeyValuePair<string, object?>("kind", kind));
+
     public void AttributionsDropped(int values) => _dropped.Add(values);
 
     public void StartAtZero()
     {
         _dropped.Add(0);
+        _evidence.StartAtZero("kind", EvidenceKinds.All);
         _given.StartAtZero("policy", _policies);
         foreach (var policy in _policies)
             _credits.Add(0, new KeyValuePair<string, object?>("policy", policy));
         _exhausted.StartAtZero("rule", _rules);
     }
+}
+
+/// <summary>What undecided grants make the bridge read of a user.</summary>
+internal static class EvidenceKinds
+{
+    public const string IdentityProviders = "identity_providers";
+    public const string Groups = "groups";
+    public const string RealmRoles = "realm_roles";
+    public const string Credentials = "credentials";
+    public const string Organizations = "organizations";
+    public const string Registration = "registration";
+
+    public static readonly string[] All = [IdentityProviders, Groups, RealmRoles, Credentials, Organizations, Registration];
 }

@@ -28,6 +28,8 @@ internal sealed class SettingsScreen(
             Job("Read each realm completely", reconciliation.Value.Enabled, reconciliation.Value.CompleteCron),
             Job("End periods and grant the next", periods.Value.Enabled, periods.Value.Cron),
             Job("Count users for analytics", analytics.Value.Enabled, analytics.Value.Cron),
+            .. grants.Value.TasksCron.Length > 0
+                ? new[] { Job("Read users with an undone task", reconciliation.Value.Enabled, grants.Value.TasksCron) } : [],
             new(
                 "Take ended credits from accounts", (await sweep.ReadAsync(context.RequestAborted)).HasEnds,
                 $"every {Texts.Span(grants.Value.SweepEvery)} while credits have an end", []),

@@ -64,6 +64,7 @@ internal sealed class SubjectReader(KeycloakClient keycloak, KeycloakEvents? eve
             ? await AllowedAsync(() => keycloak.ListOrganizationsAsync(realm, id, cancellationToken)) : null;
         var registration = evidence.Registration && events is not null
             ? await AllowedAsync(() => RegistrationAsync(events, realm, id, cancellationToken)) : null;
+        Count(rules, evidence);
         return (needsGroups && groups is null) || (needsRoles && roles is null) || (evidence.Credentials && credentials is null)
             ? null
             : user with
@@ -71,6 +72,25 @@ internal sealed class SubjectReader(KeycloakClient keycloak, KeycloakEvents? eve
                 IdentityProviders = providers, Groups = groups, RealmRoles = roles, Credentials = credentials,
                 Organizations = organizations, Registration = registration,
             };
+    }
+
+    // What the rules need anyway costs the grants nothing.
+    private void Count(RealmRules rules, NeededEvidence evidence)
+    {
+        if (metrics is null || !evidence.IsAny)
+            return;
+        if (evidence.IdentityProviders && !rules.NeedsIdentities)
+            metrics.EvidenceRead(EvidenceKinds.IdentityProviders);
+        if (evidence.Groups && !rules.TierMap.NeedsGroups)
+            metrics.EvidenceRead(EvidenceKinds.Groups);
+        if (evidence.RealmRoles && !rules.TierMap.NeedsRealmRoles)
+            metrics.EvidenceRead(EvidenceKinds.RealmRoles);
+        if (evidence.Credentials)
+            metrics.EvidenceRead(EvidenceKinds.Credentials);
+        if (evidence.Organizations)
+            metrics.EvidenceRead(EvidenceKinds.Organizations);
+        if (evidence.Registration)
+            metrics.EvidenceRead(EvidenceKinds.Registration);
     }
 
     private async Task<Registration> RegistrationAsync(

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using KeycloakCreditBridge.Grants.Policy;
 using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Keycloak.Admin;
@@ -15,9 +16,15 @@ internal sealed class UserByIdReader(KeycloakClient client, SubjectReader reader
     private const int MostUnanswered = 10;
 
     /// <summary>Reads what a policy needs of them.</summary>
+    /// <param name="policy">What evaluates the users.</param>
+    /// <param name="realm">The users' realm.</param>
+    /// <param name="keycloakIds">The users' ids.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="evidence">What undecided grants of a user need; without it what they may need of a user without an account.</param>
     /// <exception cref="KeycloakException">Keycloak reads no user, or refuses the bridge.</exception>
     public async Task<UsersById> ReadAsync(
-        GrantPolicy policy, string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken)
+        GrantPolicy policy, string realm, IReadOnlyCollection<string> keycloakIds, CancellationToken cancellationToken,
+        IReadOnlyDictionary<string, NeededEvidence>? evidence = null)
     {
         var found = new ConcurrentBag<Subject>();
         var notFound = new ConcurrentBag<string>();
@@ -28,7 +35,7 @@ internal sealed class UserByIdReader(KeycloakClient client, SubjectReader reader
         {
             try
             {
-                if (await reader.ReadAsync(policy, realm, keycloakId, token) is { } subject)
+                if (await reader.ReadAsync(policy, realm, keycloakId, token, evidence?.GetValueOrDefault(keycloakId)) is { } subject)
                     found.Add(subject);
                 else
                     notFound.Add(keycloakId);

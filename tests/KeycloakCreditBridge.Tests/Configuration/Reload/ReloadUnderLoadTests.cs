@@ -12,7 +12,7 @@ public sealed class ReloadUnderLoadTests(PostgresFixture postgres)
 {
     private const int Callers = 16;
     private const int Least = 500;
-    private const string Change = "2 settings changed, for what begins from here on";
+    private const string Change = "Settings changed (2), for what begins from here on";
 
     private static readonly string[] Right = ["5/5 of 50", "7/7 of 70", "5 of 50", "7 of 70"];
 

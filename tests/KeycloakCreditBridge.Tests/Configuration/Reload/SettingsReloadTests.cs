@@ -27,7 +27,7 @@ public sealed class SettingsReloadTests
         Assert.Equal(7m, fixture.Get<GrantPolicy>().Tiers.Find("trial")!.Credits);
         Assert.Equal(1, fixture.Lines(Changed));
         Assert.True(fixture.Log.Says(
-            "2 settings changed, for what begins from here on: Provisioning:Realms:shop:Amount (none) → 3, "
+            "Settings changed (2), for what begins from here on: Provisioning:Realms:shop:Amount (none) → 3, "
             + "Provisioning:Tiers:trial:Credits 5 → 7"), string.Join('\n', fixture.Log.All));
         Assert.Equal(5m, fixture.Services.GetRequiredService<IOptions<ProvisioningOptions>>().Value.Tiers["trial"].Credits);
     }

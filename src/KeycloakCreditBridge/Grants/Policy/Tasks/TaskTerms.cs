@@ -42,6 +42,9 @@ internal sealed class TaskTerms(string name, TaskOptions options)
 
     public bool IsFirstUsage => options.Evidence.FirstUsage;
 
+    /// <summary>Whether Keycloak has its evidence.</summary>
+    public bool IsShownByKeycloak => !IsReported && !IsFirstUsage;
+
     /// <summary>Whether a listing of users shows its evidence.</summary>
     public bool IsShownByListing => options.Evidence.EmailVerified;
 
