@@ -54,5 +54,6 @@ public sealed class PrintableTests
 
     [Fact]
     public void A_file_gets_each_row_on_one_line() => Assert.Equal(
-        ["STATE  USER", $"dead   {new string('a', 200)}"], Printable.List([["STATE", "USER"], ["dead", new string('a', 200)]], int.MaxValue));
+        ["STATE  USER", $"dead   {new string('a', 200)}"],
+        Printable.List([["STATE", "USER"], ["dead", new string('a', 200)]], int.MaxValue));
 }

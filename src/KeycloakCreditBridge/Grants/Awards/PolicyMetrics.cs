@@ -36,7 +36,8 @@ internal sealed class PolicyMetrics : IInstruments
         _dropped = meter.CreateCounter<long>(
             "bridge.grants.attribution_dropped", "{value}", "Values of registrations' addresses that are too long to be kept.");
         _evidence = meter.CreateCounter<long>(
-            "bridge.grants.evidence_reads", "{request}", "Requests to Keycloak that users' undecided grants cost beside the user's own, by kind.");
+            "bridge.grants.evidence_reads", "{request}",
+            "Requests to Keycloak that undecided grants of users cost beside the user's own, by kind.");
     }
 
     public void Given(IReadOnlyCollection<AwardedGrant> grants)
