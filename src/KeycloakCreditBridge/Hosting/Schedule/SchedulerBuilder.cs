@@ -43,7 +43,12 @@ internal sealed class SchedulerBuilder(
             quartz.UsePersistentStore(persistent =>
             {
                 persistent.UsePostgres(postgres => postgres.DataSourceFactory = _ => dataSource);
-                persistent.ConfigureStore(options => options.TablePrefix = place.Prefix);
+                persistent.ConfigureStore(options =>
+                {
+                    options.TablePrefix = place.Prefix;
+                    // A scheduler that had to be abandoned must not keep the process alive.
+                    options.UseBackgroundThreads = true;
+                });
                 persistent.UseClustering();
                 // Making tables needs a privilege that the service does without once they are there.
                 if (place.IsIncomplete)
