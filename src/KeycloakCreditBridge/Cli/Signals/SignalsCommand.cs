@@ -27,7 +27,7 @@ internal static class SignalsCommand
     public static Task<int> SetAsync(CommandHost host, string[] settings, string subject, string verdict, string? note, bool json) =>
         RunAsync(host, settings, async (services, cancellationToken) =>
         {
-            var (kind, value) = Of(services, subject);
+            var (kind, value) = AllOf(services, subject)[0];
             var entry = new Entry(kind, value, verdict, note, By, services.GetRequiredService<TimeProvider>().GetUtcNow());
             await services.GetRequiredService<EntryStore>().SetAsync(entry, cancellationToken);
             await PrintAsync(entry, json);
@@ -37,9 +37,13 @@ internal static class SignalsCommand
     public static Task<int> RemoveAsync(CommandHost host, string[] settings, string subject, bool json) => RunAsync(
         host, settings, async (services, cancellationToken) =>
         {
-            var (kind, value) = Of(services, subject);
-            var isRemoved = await services.GetRequiredService<EntryStore>().RemoveAsync(
-                kind, value, By, services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken);
+            var isRemoved = false;
+            foreach (var (kind, value) in AllOf(services, subject))
+            {
+                isRemoved |= await services.GetRequiredService<EntryStore>().RemoveAsync(
+                    kind, value, By, services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken);
+            }
+
             await Console.Out.WriteLineAsync(json
                 ? JsonSerializer.Serialize(new ForgottenEntries(isRemoved ? 1 : 0), SignalsJson.Default.ForgottenEntries)
                 : isRemoved ? "Removed." : "Nothing was said of it.");
@@ -49,8 +53,13 @@ internal static class SignalsCommand
     public static Task<int> ForgetAsync(CommandHost host, string[] settings, string address, bool json) => RunAsync(
         host, settings, async (services, cancellationToken) =>
         {
-            var users = await services.GetRequiredService<EntryStore>().ForgetAsync(
-                InboxOf(services, address), By, services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken);
+            var users = 0;
+            foreach (var inbox in InboxesOf(services, address))
+            {
+                users += await services.GetRequiredService<EntryStore>().ForgetAsync(
+                    inbox, By, services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken);
+            }
+
             await Console.Out.WriteLineAsync(json
                 ? JsonSerializer.Serialize(new ForgottenEntries(users), SignalsJson.Default.ForgottenEntries)
                 : string.Create(CultureInfo.InvariantCulture, $"Forgot {users} users of this inbox."));
@@ -61,16 +70,18 @@ internal static class SignalsCommand
         CommandHost host, string[] settings, Func<IServiceProvider, CancellationToken, Task<int>> action) =>
         DatabaseSession.RunAsync(host, settings, [StorageOptions.Section, GrantsOptions.Section], action);
 
-    private static (string Kind, string Value) Of(IServiceProvider services, string subject) =>
+    // An address by each key that there is, the present one first.
+    private static (string Kind, string Value)[] AllOf(IServiceProvider services, string subject) =>
         subject.Contains('@', StringComparison.Ordinal)
-            ? (EntryKinds.Address, Convert.ToHexStringLower(InboxOf(services, subject)))
-            : (EntryKinds.Domain, DomainList.Normal(subject));
+            ? [.. InboxesOf(services, subject).Select(inbox => (EntryKinds.Address, Convert.ToHexStringLower(inbox)))]
+            : [(EntryKinds.Domain, DomainList.Normal(subject))];
 
-    private static byte[] InboxOf(IServiceProvider services, string address)
+    private static byte[][] InboxesOf(IServiceProvider services, string address)
     {
         var hasher = services.GetRequiredService<SignalHasher>();
+        var inbox = AddressParts.Of(address).Inbox;
         return hasher.IsReady
-            ? hasher.Of(SignalKinds.Inbox, AddressParts.Of(address).Inbox)!
+            ? [hasher.Of(SignalKinds.Inbox, inbox)!, .. hasher.EarlierOf(SignalKinds.Inbox, inbox)]
             : throw new ConfigurationException([$"{GrantsOptions.Section}:Fraud:Key is empty: signals know no address."]);
     }
 

@@ -10,6 +10,7 @@ internal sealed class FraudOptionsValidator : IValidateOptions<GrantsOptions>
 {
     private const int Most = 100;
     private const int ShortestKey = 32;
+    private const int MostPreviousKeys = 5;
 
     private static readonly TimeSpan ShortestLapse = TimeSpan.FromHours(1);
     private static readonly TimeSpan LongestLapse = TimeSpan.FromDays(365);
@@ -18,7 +19,10 @@ internal sealed class FraudOptionsValidator : IValidateOptions<GrantsOptions>
 
     public ValidateOptionsResult Validate(string? name, GrantsOptions options)
     {
-        List<string> problems = [.. KeyProblems(options), .. RetentionProblems(options.Fraud), .. Problems("Fraud", options.Fraud)];
+        List<string> problems = [
+            .. KeyProblems(options), .. PreviousKeyProblems(options.Fraud), .. RetentionProblems(options.Fraud),
+            .. Problems("Fraud", options.Fraud),
+        ];
         foreach (var (realm, own) in options.Realms.Where(realm => realm.Value.Fraud is not null))
             problems.AddRange(Problems($"Realms:{realm}:Fraud", own.Fraud!));
         return problems.Count == 0
@@ -34,6 +38,20 @@ internal sealed class FraudOptionsValidator : IValidateOptions<GrantsOptions>
             yield return $"Fraud:Key has {options.Fraud.Key.Length} characters: networks and inboxes are kept as hashes, give a random "
                 + $"secret of at least {ShortestKey}, such as `openssl rand -hex 32`.";
         }
+    }
+
+    private static IEnumerable<string> PreviousKeyProblems(FraudOptions options)
+    {
+        for (var index = 0; index < options.PreviousKeys.Count; index++)
+        {
+            if (options.PreviousKeys[index].Length < ShortestKey)
+                yield return Text($"Fraud:PreviousKeys:{index} has {options.PreviousKeys[index].Length} characters: give the whole key.");
+            else if (options.PreviousKeys[index] == options.Key)
+                yield return Text($"Fraud:PreviousKeys:{index} is Key itself: remove the entry.");
+        }
+
+        if (options.PreviousKeys.Count > MostPreviousKeys)
+            yield return Text($"Fraud:PreviousKeys has {options.PreviousKeys.Count} entries: keep at most {MostPreviousKeys}.");
     }
 
     // Doctor counts the decisions of 90 days.

@@ -24,7 +24,8 @@ internal sealed class GrantReview(
     Assessor assessor, Hot<FraudRules> rules, Hot<GrantPolicy> policies, IOptions<GrantsOptions> options)
 {
     // What stands for an inbox where no grant is given once for an address.
-    private readonly ClaimKeys _keys = new(options.Value.Fraud.Key, [], new InboxRules());
+    private readonly ClaimKeys _keys = new(
+        options.Value.Fraud.Key, options.Value.Fraud.PreviousKeys, new InboxRules());
 
     /// <summary>What exemptions need beside the user itself; null where the realm's grants are not reviewed.</summary>
     public NeededEvidence? EvidenceOf(string realm) => rules.Current.Of(realm) is { } terms

@@ -19,7 +19,7 @@ public sealed class FraudOptionsTests
             Fraud = new FraudOptions
             {
                 Enabled = true, Key = "short", Hold = 0, Refuse = 101, WhileHeld = -1m, LapseAfter = TimeSpan.Zero,
-                RetainHolds = TimeSpan.FromDays(89),
+                RetainHolds = TimeSpan.FromDays(89), PreviousKeys = ["old", "short"],
                 Signals = { ["same_inbox"] = new() { Score = 101 }, ["moon"] = new() { Score = -1 } },
                 Exempt = { IdentityProviders = [""], Groups = ["staff"], EmailDomains = ["staff@example.com"] },
             },
@@ -27,7 +27,8 @@ public sealed class FraudOptionsTests
         };
         var failures = new FraudOptionsValidator().Validate(null, options).Failures!.ToList();
         string[] keys = [
-            "Fraud:Key has 5 characters", "Fraud:RetainHolds is 89.00:00:00", "Fraud:Hold is 0", "Fraud:Refuse is 101",
+            "Fraud:Key has 5 characters", "Fraud:PreviousKeys:0 has 3 characters", "Fraud:PreviousKeys:1 has 5 characters",
+            "Fraud:RetainHolds is 89.00:00:00", "Fraud:Hold is 0", "Fraud:Refuse is 101",
             "Fraud:WhileHeld is -1", "Fraud:LapseAfter is", "Fraud:Signals:same_inbox:Score is 101",
             "Fraud:Signals:moon is no signal: choose disposable_domain", "Fraud:Signals:moon:Score is -1",
             "Fraud:Exempt:IdentityProviders:0 is empty", "Fraud:Exempt:Groups:0 is 'staff'",

@@ -6,10 +6,15 @@ namespace KeycloakCreditBridge.Grants.Policy.Settings;
 internal sealed class FraudOptions : RealmFraudOptions
 {
     /// <summary>
-    /// The secret with which networks and inboxes are hashed, of at least 32 characters. Another key forgets all of them.
+    /// The secret with which networks and inboxes are hashed, of at least 32 characters. Another key forgets all of them, unless the old
+    /// one is one of <see cref="PreviousKeys"/>.
     /// </summary>
     [NeedsRestart]
     public string Key { get; set; } = "";
+
+    /// <summary>Keys of the time before: inboxes that were kept by one of them are known.</summary>
+    [NeedsRestart]
+    public List<string> PreviousKeys { get; set; } = [];
 
     /// <summary>How long a hold is kept after its decision.</summary>
     public TimeSpan RetainHolds { get; set; } = TimeSpan.FromDays(730);

@@ -84,13 +84,16 @@ internal sealed partial class Assessor(
         return new(
             user.Realm, user.KeycloakId, user.AccountId, user.RegisteredAt, hasher.Of(SignalKinds.Inbox, parts.Inbox),
             hasher.Of(SignalKinds.Domain, parts.Domain), hasher.Of(SignalKinds.Series, parts.Series), signals,
-            parts.Domain is not null && isCommon(parts.Domain), clock.GetUtcNow() - user.RegisteredAt > OriginStore.Retention);
+            parts.Domain is not null && isCommon(parts.Domain), clock.GetUtcNow() - user.RegisteredAt > OriginStore.Retention)
+        {
+            EarlierInboxes = hasher.EarlierOf(SignalKinds.Inbox, parts.Inbox),
+        };
     }
 
     private static IEnumerable<string> ValuesOf(Candidate user, Registrant registrant) =>
     [
         .. user.Email is null ? [] : DomainList.Suffixes(user.Email),
-        .. registrant.Inbox is { } inbox ? [Convert.ToHexStringLower(inbox)] : Array.Empty<string>(),
+        .. registrant.InboxNames,
     ];
 
     // Whether something was read.
@@ -129,8 +132,9 @@ internal sealed partial class Assessor(
             missing.Add((SignalNames.DisposableDomain, "no_list"));
         }
 
-        bool? isAllowed = registrant.Inbox is { } inbox
-            && entries.TryGetValue((EntryKinds.Address, Convert.ToHexStringLower(inbox)), out var allowed) ? allowed : null;
+        // What was said last stands: by the present key, and else by one of before.
+        bool? isAllowed = registrant.InboxNames.Select(name => (EntryKinds.Address, name)).Where(entries.ContainsKey).Take(1).ToList()
+            is [var said] ? entries[said] : null;
         if (isAllowed == false)
             spoke.Add(SignalNames.Denied);
         if (registrant.Inbox is null)

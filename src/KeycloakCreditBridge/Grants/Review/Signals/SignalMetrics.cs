@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using KeycloakCreditBridge.Configuration.Reload;
+using KeycloakCreditBridge.Grants.Review.Signals.Origins;
 using KeycloakCreditBridge.Telemetry;
 
 namespace KeycloakCreditBridge.Grants.Review.Signals;
@@ -32,6 +33,10 @@ internal sealed class SignalMetrics : IInstruments
 
     public void StartAtZero()
     {
+        // What the alert asks for.
+        _missing.Add(
+            0, new KeyValuePair<string, object?>("signal", SignalNames.NetworkHour),
+            new KeyValuePair<string, object?>("reason", MissingOrigins.Proxy));
         if (_rules.Current.IsEnabled)
             _spoke.StartAtZero("signal", SignalNames.All);
     }

@@ -1,4 +1,6 @@
 using KeycloakCreditBridge.Grants.Review;
+using KeycloakCreditBridge.Grants.Review.Signals.Entries;
+using KeycloakCreditBridge.Grants.Review.Signals.Hashes;
 using KeycloakCreditBridge.Tests.Storage;
 using static KeycloakCreditBridge.Tests.Grants.Review.Signals.SignalFixture;
 
@@ -219,4 +221,25 @@ public sealed class AssessorTests(PostgresFixture postgres)
     // Names that belong to no series.
     private static string Word(int number) =>
         $"{(char)('a' + (number % 26))}{(char)('a' + (number / 26))}bcdef.{(char)('z' - (number % 26))}x";
+
+    [Fact]
+    public async Task A_changed_key_knows_inboxes_and_entries_of_the_one_before_and_without_it_none()
+    {
+        await using var fixture = await StartAsync(postgres);
+        await fixture.SpokeAsync(User("ana", "ana@gmail.com"));
+        await new EntryStore(fixture.Database.DataSource).SetAsync(
+            new Entry(
+                EntryKinds.Address, Convert.ToHexStringLower(fixture.Hasher.Of(SignalKinds.Inbox, "eve@gmail.com")!), "deny", null, "test",
+                Now),
+            Token);
+        var next = new string('n', 32);
+        await using var changed = fixture.Under(next, new string('k', 32));
+        Assert.Equal(
+            ["same_inbox", "denied", ""],
+            await changed.SpokeAsync(User("bob", "a.n.a@gmail.com"), User("eve", "eve@gmail.com"), User("cem", "cem@gmail.com")));
+        // Users of one batch, by the present key.
+        Assert.Equal(["", "same_inbox"], await changed.SpokeAsync(User("dan", "dan@gmail.com"), User("don", "d.an@gmail.com")));
+        await using var forgetful = fixture.Under(new string('o', 32));
+        Assert.Equal(["", ""], await forgetful.SpokeAsync(User("ann", "an.a@gmail.com"), User("eva", "e.ve@gmail.com")));
+    }
 }

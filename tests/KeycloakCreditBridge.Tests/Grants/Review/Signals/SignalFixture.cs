@@ -75,6 +75,11 @@ internal sealed class SignalFixture : IAsyncDisposable
             Realms = { [Quiet] = new RealmGrantsOptions { Fraud = new RealmFraudOptions() } },
         });
 
+    /// <summary>The same database under another key.</summary>
+    public SignalFixture Under(string key, params string[] previous) => new(
+        new TestDatabase(Database.ConnectionString),
+        new GrantsOptions { Fraud = new FraudOptions { Enabled = true, Key = key, PreviousKeys = [.. previous] } });
+
     /// <summary>A user of the realm, whose account has the same id.</summary>
     public static Candidate User(string id, string? email = null, double minutes = 0) => new(
         "shop", id, id, email ?? $"{id}@{id}.example", EmailVerified: true, Registered.AddMinutes(minutes), [], [], Invited: false);

@@ -5,18 +5,26 @@
 -- asked: users that are not kept, each at a moment of its own.
 with asked as (
     select w.realm, w.keycloak_id, w.registered_at, w.inbox, w.domain, w.series, w.signals, w.is_common, w.is_old,
-        w.registered_at + w.number * interval '1 microsecond' as at
+        w.registered_at + w.number * interval '1 microsecond' as at, w.number
     from unnest(@Realms::text[], @KeycloakIds::text[], @RegisteredAts::timestamptz[], @Inboxes::bytea[], @Domains::bytea[],
             @Series::bytea[], @Signals::text[], @AreCommon::boolean[], @AreOld::boolean[])
         with ordinality as w (realm, keycloak_id, registered_at, inbox, domain, series, signals, is_common, is_old, number)
     where (select r.keycloak_id from fraud_registrations r where r.realm = w.realm and r.keycloak_id = w.keycloak_id) is null
+),
+-- earlier: users whose inbox was kept by a key of before.
+earlier as (
+    select e.number
+    from unnest(@EarlierNumbers::bigint[], @EarlierInboxes::bytea[]) as e (number, inbox)
+    join asked a on a.number = e.number
+    where (select r.inbox from fraud_registrations r where r.realm = a.realm and r.inbox = e.inbox limit 1) is not null
 ),
 -- counted: how many users of this batch came before the user, as the table does not show them yet. Work side by side keeps users in another order than they came,
 -- by minutes at most.
 counted as (
     select a.*,
         row_number() over (partition by a.realm, a.inbox order by a.at) > 1
-            or (select r.inbox from fraud_registrations r where r.realm = a.realm and r.inbox = a.inbox limit 1) is not null as has_inbox,
+            or (select r.inbox from fraud_registrations r where r.realm = a.realm and r.inbox = a.inbox limit 1) is not null
+            or a.number in (select e.number from earlier e) as has_inbox,
         count(*) over (
             partition by a.realm, a.domain order by a.at range between interval '10 minutes' preceding and current row) as beside_domain,
         count(*) over (

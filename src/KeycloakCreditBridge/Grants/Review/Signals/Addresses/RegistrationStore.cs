@@ -69,6 +69,8 @@ internal sealed class RegistrationStore(NpgsqlDataSource dataSource)
     public async Task<ReadRegistrations> RecordAsync(
         IReadOnlyCollection<Registrant> users, IReadOnlyCollection<string> values, CancellationToken cancellationToken)
     {
+        (long Number, byte[] Inbox)[] earlier = [
+            .. users.SelectMany((user, index) => user.EarlierInboxes.Select(inbox => (index + 1L, inbox)))];
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         // Without a transaction of its own a batch is one.
         await using var batch = new NpgsqlBatch(connection);
@@ -86,7 +88,9 @@ internal sealed class RegistrationStore(NpgsqlDataSource dataSource)
             users.Column("Series", NpgsqlDbType.Bytea, user => user.Series),
             users.Column("Signals", NpgsqlDbType.Text, user => string.Join(',', user.Signals)),
             users.Column("AreCommon", NpgsqlDbType.Boolean, user => user.IsCommon),
-            users.Column("AreOld", NpgsqlDbType.Boolean, user => user.IsOld));
+            users.Column("AreOld", NpgsqlDbType.Boolean, user => user.IsOld),
+            earlier.Column("EarlierNumbers", NpgsqlDbType.Bigint, pair => pair.Number),
+            earlier.Column("EarlierInboxes", NpgsqlDbType.Bytea, pair => pair.Inbox));
         Add(
             batch, ReadSql,
             users.Column("Realms", NpgsqlDbType.Text, user => user.Realm),
@@ -153,7 +157,14 @@ internal sealed class RegistrationStore(NpgsqlDataSource dataSource)
 /// <param name="IsOld">Whether the user registered so long ago that no signal counts.</param>
 internal sealed record Registrant(
     string Realm, string KeycloakId, string AccountId, DateTimeOffset RegisteredAt, byte[]? Inbox, byte[]? Domain, byte[]? Series,
-    IReadOnlyList<string> Signals, bool IsCommon, bool IsOld);
+    IReadOnlyList<string> Signals, bool IsCommon, bool IsOld)
+{
+    /// <summary>The inbox by keys of before.</summary>
+    public IReadOnlyList<byte[]> EarlierInboxes { get; init; } = [];
+
+    /// <summary>The inbox by any key, in hexadecimal, the present one first.</summary>
+    public IEnumerable<string> InboxNames => Inbox is null ? [] : EarlierInboxes.Prepend(Inbox).Select(Convert.ToHexStringLower);
+}
 
 /// <param name="Index">The user's place among those that were asked for.</param>
 /// <param name="Signals">What spoke when the user was kept first.</param>
