@@ -9,7 +9,11 @@ namespace KeycloakCreditBridge.Grants.Awards;
 /// <summary>Gives what a plan says is due, in the transaction that converged the same users.</summary>
 internal static class AwardStore
 {
-    private static readonly string PaySql = SqlText.Of(typeof(AwardStore), "AwardStore.Pay.sql");
+    private static readonly string PaySql = SqlText.Of(
+        typeof(AwardStore), "AwardStore.Pay.sql", ("accounts", SqlText.Of(typeof(AwardStore), "AwardStore.Known.sql")));
+
+    private static readonly string PayOpenedSql = SqlText.Of(
+        typeof(AwardStore), "AwardStore.Pay.sql", ("accounts", SqlText.Of(typeof(AwardStore), "AwardStore.Opened.sql")));
 
     // Converging and giving lock a user's record first, so that two batches with the same users wait for each other here, in order.
     private const string LockSql =
@@ -38,22 +42,36 @@ internal static class AwardStore
     /// <param name="now">The time of the ledger rows.</param>
     /// <param name="endsFrom">From when ends count; null for the database's time.</param>
     /// <param name="cancellationToken">Ends the statement.</param>
+    /// <param name="opened">The accounts that this transaction opened at that time.</param>
     public static async Task<IReadOnlyList<AwardedGrant>> GiveAsync(
         NpgsqlConnection connection, IReadOnlyList<Award> awards, DateTimeOffset now, DateTimeOffset? endsFrom,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, IReadOnlyCollection<OpenedAccount>? opened = null)
     {
         var affordable = await BudgetedAwards.TakeAsync(connection, awards, endsFrom, cancellationToken);
-        var given = await PayAsync(connection, affordable, now, endsFrom, cancellationToken);
+        var accounts = (opened ?? []).ToDictionary(account => (account.Realm, account.KeycloakId));
+        var ofOpened = affordable.ToLookup(award => accounts.ContainsKey((award.Realm, award.KeycloakId)));
+        IReadOnlyList<AwardedGrant> given = [
+            .. await PayAsync(connection, [.. ofOpened[false]], accounts, now, endsFrom, cancellationToken),
+            .. await PayAsync(connection, [.. ofOpened[true]], accounts, now, endsFrom, cancellationToken)];
         await BudgetedAwards.GiveBackAsync(connection, affordable, given, now, endsFrom, cancellationToken);
         return given;
     }
 
-    private static Task<IReadOnlyList<AwardedGrant>> PayAsync(
-        NpgsqlConnection connection, IReadOnlyCollection<Award> awards, DateTimeOffset now, DateTimeOffset? endsFrom,
-        CancellationToken cancellationToken) =>
-        connection.QueryPreparedAsync<AwardedGrant>(
-            PaySql,
+    // Either all of them or none concern accounts that were opened now.
+    private static async Task<IReadOnlyList<AwardedGrant>> PayAsync(
+        NpgsqlConnection connection, IReadOnlyList<Award> awards,
+        Dictionary<(string Realm, string KeycloakId), OpenedAccount> opened, DateTimeOffset now, DateTimeOffset? endsFrom,
+        CancellationToken cancellationToken)
+    {
+        if (awards.Count == 0)
+            return [];
+        OpenedAccount?[] accounts = [.. awards.Select(award => opened.GetValueOrDefault((award.Realm, award.KeycloakId)))];
+        return await connection.QueryPreparedAsync<AwardedGrant>(
+            accounts[0] is null ? PaySql : PayOpenedSql,
             [
+                accounts.Column("NewAccounts", NpgsqlDbType.Text, account => account?.AccountId),
+                accounts.Column("NewTiers", NpgsqlDbType.Text, account => account?.Tier),
+                accounts.Column("NewBalances", NpgsqlDbType.Numeric, account => account?.Balance),
                 awards.Column("Realms", NpgsqlDbType.Text, award => award.Realm),
                 awards.Column("KeycloakIds", NpgsqlDbType.Text, award => award.KeycloakId),
                 awards.Column("ReadAts", NpgsqlDbType.TimestampTz, award => award.ReadAt.UtcDateTime),
@@ -77,7 +95,11 @@ internal static class AwardStore
                 new NpgsqlParameter("EndsFrom", NpgsqlDbType.TimestampTz) { Value = endsFrom?.UtcDateTime ?? (object)DBNull.Value },
             ],
             cancellationToken);
+    }
 }
+
+/// <summary>An account that a transaction opened for a user.</summary>
+internal sealed record OpenedAccount(string Realm, string KeycloakId, string AccountId, string? Tier, decimal? Balance);
 
 /// <summary>A grant for one user.</summary>
 /// <param name="ReadAt">When Keycloak was asked: a newer reading on record withholds it.</param>

@@ -98,7 +98,10 @@ internal sealed class AccountStore(
         var changes = await connection.QueryPreparedAsync<AccountChange>(sql, Parameters(batch, now), cancellationToken);
         IReadOnlyList<AwardedGrant> given = awards.Count == 0
             ? []
-            : await AwardStore.GiveAsync(connection, awards, now, ends?.At, cancellationToken);
+            : await AwardStore.GiveAsync(
+                connection, awards, now, ends?.At, cancellationToken,
+                [.. changes.Where(change => change.Opened).Select(change => new OpenedAccount(
+                    change.Realm, change.KeycloakId, change.AccountId, change.Tier, change.Balance))]);
         var arms = planned.Arms.Count == 0 ? [] : ArmsOf(planned, given);
         if (arms.Count > 0)
             await AssignmentStore.KeepAsync(connection, arms, now, cancellationToken);
