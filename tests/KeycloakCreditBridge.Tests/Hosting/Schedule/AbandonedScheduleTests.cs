@@ -28,7 +28,8 @@ public sealed class AbandonedScheduleTests
                 ["Reconciliation:WindowUsers"] = "10",
             });
         await Eventually.TrueAsync(
-            async () => await fixture.CountAsync("reconcile_runs where status = 'running' and seen > 0") == 1, "the first run is under way");
+            async () => await fixture.CountAsync("reconcile_runs where status = 'running' and seen > 0") == 1,
+            "the first run is under way");
         await using var blocker = await fixture.Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await blocker.BeginTransactionAsync(Token);
         await using (var command = new NpgsqlCommand("lock table reconcile_runs in share row exclusive mode", blocker))
