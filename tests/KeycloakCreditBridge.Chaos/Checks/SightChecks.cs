@@ -37,8 +37,10 @@ internal static class SightChecks
 
     private static bool IsSeen(InjectedFault fault, CaseFile file) => fault.Plan.Kind switch
     {
-        FaultKind.Kill or FaultKind.Terminate =>
-            Of(fault, file).Any(scrape => scrape.Sum("bridge_started") * 1000 > fault.From.ToUnixTimeMilliseconds()),
+        // However long it takes to start again: the time of its start says after which end that was.
+        FaultKind.Kill or FaultKind.Terminate => file.Scrapes.Any(
+            scrape => scrape.Replica == fault.Plan.Replica
+                && scrape.Sum("bridge_started") * 1000 > fault.From.ToUnixTimeMilliseconds()),
         FaultKind.Suspend => Of(fault, file).Any(scrape => !scrape.IsUp),
         FaultKind.DatabaseCrash => Warns(fault, file, ofReplica: false),
         // An outage is logged once when it begins; what fails in it is counted.
