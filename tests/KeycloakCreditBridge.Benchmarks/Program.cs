@@ -11,13 +11,13 @@ using KeycloakCreditBridge.Sandbox.Postgres;
 // Each measurement stands beside its reference in the same run; --quick makes everything smaller and takes two minutes. --ways measures
 // the time from registration to account, with a real Keycloak, instead; --scale how a large realm of a real Keycloak is read (--scale
 // 100000 for another size, --without-windows to leave out what takes Keycloak minutes); --credits measures the HTTP API alone, --periods
-// the end of all accounts' periods, --lots credits with an end, --grants accounts under policies, --signals accounts whose users are
-// asked all signals, --try a trial of policies over a large realm, --codes many users that redeem one code at once, --hints one hint at
-// a time, --burst many webhooks at once, with a real Keycloak too where there is one, --broker many events by RabbitMQ, --deliveries
-// what deliveries cost, --milestones what milestones cost, --events what events about credits cost and how fast they are sent, --reports
-// how soon reports are answered, --limits what a user costs and what the disk can do, --page how soon screens of the operator page are
-// answered, --logs what lines about users and hot settings cost, --light what the installed program takes (--light FOLDER for one that
-// is published already).
+// the end of all accounts' periods, --lots credits with an end, --grants accounts under policies, --signals accounts whose users are asked
+// all signals, --try a trial of policies over a large realm, --codes many users that redeem one code at once, --hints one hint at a time,
+// --webhooks accounts that are converged before the answer, --burst many webhooks at once, with a real Keycloak too where there is one,
+// --broker many events by RabbitMQ, --deliveries what deliveries cost, --milestones what milestones cost, --events what events about
+// credits cost and how fast they are sent, --reports how soon reports are answered, --limits what a user costs and what the disk can do,
+// --page how soon screens of the operator page are answered, --logs what lines about users and hot settings cost, --light what the
+// installed program takes (--light FOLDER for one that is published already).
 var quick = args.Contains("--quick");
 var load = OperatingSystem.IsLinux() ? $" Load when it began: {(await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0]}." : "";
 await using var server = await PrivatePostgres.StartAsync(
@@ -33,6 +33,8 @@ List<Result> results = args.Contains("--ways") ? await MeasureWaysAsync()
     : args.Contains("--codes") ? [.. await CodesBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10), Rounds())]
     : args.Contains("--try") ? [.. await TrialBenchmark.RunAsync(server, quick ? 20_000 : 1_000_000)]
     : args.Contains("--hints") ? [.. await MeasureHintsAsync()]
+    : args.Contains("--webhooks") ? [
+        .. await AnswerBenchmark.RunAsync(server, TimeSpan.FromSeconds(quick ? 3 : 10), quick ? 10_000 : 60_000, Rounds())]
     : args.Contains("--burst") ? [
         .. await BurstBenchmark.WithEmulatorAsync(server, BurstUsers(), Rounds()),
         .. await BurstBenchmark.WithKeycloakAsync(server, BurstUsers(), Rounds())]

@@ -7,11 +7,13 @@ using KeycloakCreditBridge.Sandbox.Bridges;
 namespace KeycloakCreditBridge.Benchmarks.Arrivals;
 
 /// <summary>Webhooks for many users at once, over 64 connections to all replicas by turns.</summary>
-internal sealed class Burst(IReadOnlyList<BridgeProcess> replicas, BenchmarkDatabase database, ProcessorTime processors) : IDisposable
+internal sealed class Burst(
+    IReadOnlyList<BridgeProcess> replicas, BenchmarkDatabase database, ProcessorTime processors, int connections = Burst.Connections)
+    : IDisposable
 {
     public const int Connections = 64;
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = Connections, UseProxy = false });
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = connections, UseProxy = false });
 
     /// <summary>Sends, and returns when every account is committed or progress has stopped.</summary>
     /// <param name="users">Users of the webhooks, one each.</param>
@@ -24,7 +26,7 @@ internal sealed class Burst(IReadOnlyList<BridgeProcess> replicas, BenchmarkData
         var before = Used();
         var started = Stopwatch.GetTimestamp();
         var next = -1;
-        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Run(async () =>
+        await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(async () =>
         {
             while (Interlocked.Increment(ref next) is var number && number < deliveries.Length)
             {

@@ -46,6 +46,9 @@ internal sealed class LargeRealmFixture : IAsyncDisposable
 
     public IReadOnlyList<string> Ids { get; }
 
+    /// <summary>From now on Keycloak answers nothing about a user.</summary>
+    public void Hang() => _keycloak.Faults.Hang("/admin/realms/*/users/*", int.MaxValue);
+
     public static async Task<LargeRealmFixture> StartAsync(PrivatePostgres server, int users)
     {
         var tables = $"crowd_{Interlocked.Increment(ref _count)}";
