@@ -13,6 +13,11 @@ internal sealed class HintOptions
     /// <summary>How long a worker keeps what it took; then another one may take it over.</summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// How long the sender of an event waits at most for its user's account; then the hint is stored. Zero stores it at once.
+    /// </summary>
+    public TimeSpan ConvergeWithin { get; set; } = TimeSpan.FromMilliseconds(250);
+
     /// <summary>How many users one worker reads from Keycloak at the same time, 1 to 64.</summary>
     public int Readers { get; set; } = 8;
 
@@ -28,6 +33,9 @@ internal sealed class HintOptions
 
 internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
 {
+    // Senders are answered within 10 s, also where the hint is stored after the wait.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+
     public ValidateOptionsResult Validate(string? name, HintOptions options)
     {
         List<string> problems = [];
@@ -35,6 +43,12 @@ internal sealed class HintOptionsValidator : IValidateOptions<HintOptions>
             problems.Add($"Hints:BatchSize is {options.BatchSize}: choose 1 to 10000.");
         if (options.Lease < TimeSpan.FromSeconds(1))
             problems.Add($"Hints:Lease is {options.Lease}: choose at least 00:00:01.");
+        if (options.ConvergeWithin < TimeSpan.Zero || options.ConvergeWithin > LongestWait)
+        {
+            problems.Add(
+                $"Hints:ConvergeWithin is {options.ConvergeWithin}: choose 00:00:00, which stores hints at once, to {LongestWait}.");
+        }
+
         if (options.Readers is < 1 or > 64)
             problems.Add($"Hints:Readers is {options.Readers}: choose 1 to 64.");
         if (options.MaxAttempts < 1)

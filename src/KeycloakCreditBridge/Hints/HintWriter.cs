@@ -16,9 +16,22 @@ internal sealed class HintWriter(
     /// <summary>Returns when the hints are committed; throws when they are not, or when that is not known.</summary>
     /// <exception cref="NpgsqlException">The database did not confirm the commit: to be repeated, repeating is harmless.</exception>
     public Task WriteAsync(IReadOnlyCollection<UserHint> hints, CancellationToken cancellationToken) =>
-        hints.Count == 0 ? Task.CompletedTask : _commits.WriteAsync(Traced(hints), StoreAsync, cancellationToken);
+        WriteTracedAsync(Traced(hints), cancellationToken);
+
+    /// <summary>The same for hints that carry the traces that they came in with.</summary>
+    public Task WriteTracedAsync(IReadOnlyCollection<UserHint> hints, CancellationToken cancellationToken) =>
+        hints.Count == 0 ? Task.CompletedTask : _commits.WriteAsync(hints, StoreAsync, cancellationToken);
 
     public void Dispose() => _commits.Dispose();
+
+    /// <summary>What several hints of one user say together.</summary>
+    // A change does not hide that the user was overwritten: the users that it replaced are found only because of that. Nor does it hide a
+    // first read or a deletion, after which a missing user is a deleted one.
+    public static UserHint Strongest(IEnumerable<UserHint> ofOneUser) => ofOneUser.Aggregate((last, next) =>
+        next.Kind == HintKind.Seen ? last
+        : next is { Kind: HintKind.Changed, Cause: not HintCauses.Overwritten } && StayingCause(last) is { } cause
+            ? next with { Cause = cause }
+        : next);
 
     // Here, as the commit is shared by callers of many traces.
     private static IReadOnlyCollection<UserHint> Traced(IReadOnlyCollection<UserHint> hints) =>
@@ -36,14 +49,6 @@ internal sealed class HintWriter(
             handover.Add(stored, held);
         signal.Raise();
     }
-
-    // A change does not hide that the user was overwritten: the users that it replaced are found only because of that. Nor does it hide a
-    // first read or a deletion, after which a missing user is a deleted one.
-    private static UserHint Strongest(IEnumerable<UserHint> ofOneUser) => ofOneUser.Aggregate((last, next) =>
-        next.Kind == HintKind.Seen ? last
-        : next is { Kind: HintKind.Changed, Cause: not HintCauses.Overwritten } && StayingCause(last) is { } cause
-            ? next with { Cause = cause }
-        : next);
 
     private static string? StayingCause(UserHint hint) => hint switch
     {

@@ -71,7 +71,15 @@ internal static class HintCauses
 /// <param name="Traceparent">The trace that it last came in with; null where none is recorded.</param>
 internal sealed record ClaimedHint(
     string Realm, string KeycloakId, long Version, string Source, string Cause, HintKind Kind, DateTimeOffset HintedAt, int Attempts,
-    string? Traceparent = null);
+    string? Traceparent = null)
+{
+    /// <summary>The version of a hint that is in no table.</summary>
+    public const long NotStored = 0;
+
+    /// <summary>A hint that is evaluated before it is stored.</summary>
+    public static ClaimedHint Of(UserHint hint, DateTimeOffset now) =>
+        new(hint.Realm, hint.UserId, NotStored, hint.Source, hint.Cause, hint.Kind, now, Attempts: 1, hint.Traceparent);
+}
 
 /// <summary>A hint to be attempted again later, or never again.</summary>
 internal sealed record PostponedHint(ClaimedHint Hint, DateTimeOffset DueAt, int Attempts, bool Dead, string Error);

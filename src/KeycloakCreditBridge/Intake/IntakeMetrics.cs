@@ -10,6 +10,7 @@ internal sealed class IntakeMetrics : IInstruments
 {
     private readonly string[] _realms;
     private readonly Counter<long> _accepted;
+    private readonly Counter<long> _converged;
     private readonly Counter<long> _ignored;
     private readonly Counter<long> _refused;
     private readonly Counter<long> _notStored;
@@ -21,7 +22,9 @@ internal sealed class IntakeMetrics : IInstruments
     public IntakeMetrics(Meter meter, IOptions<KeycloakOptions> keycloak)
     {
         _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
-        _accepted = meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose hint was stored.");
+        _accepted = meter.CreateCounter<long>("bridge.webhook.accepted", "{delivery}", "Deliveries whose account or hint was committed.");
+        _converged = meter.CreateCounter<long>(
+            "bridge.webhook.converged", "{delivery}", "Accepted deliveries whose account was committed before the answer.");
         _ignored = meter.CreateCounter<long>("bridge.webhook.ignored", "{delivery}", "Deliveries of events that concern no user.");
         _refused = meter.CreateCounter<long>("bridge.webhook.refused", "{delivery}", "Deliveries that were refused, by reason.");
         _notStored = meter.CreateCounter<long>(
@@ -33,7 +36,14 @@ internal sealed class IntakeMetrics : IInstruments
             "bridge.deliveries.not_recorded", "{delivery}", "Deliveries whose row was not written; their hints are not concerned.");
     }
 
-    public void DeliveryAccepted(string realm) => _accepted.Add(1, Realm(realm));
+    /// <param name="realm">The realm.</param>
+    /// <param name="isConverged">Whether the account is committed; otherwise it is the hint.</param>
+    public void DeliveryAccepted(string realm, bool isConverged)
+    {
+        _accepted.Add(1, Realm(realm));
+        if (isConverged)
+            _converged.Add(1, Realm(realm));
+    }
 
     public void DeliveryIgnored(string realm) => _ignored.Add(1, Realm(realm));
 
@@ -51,7 +61,7 @@ internal sealed class IntakeMetrics : IInstruments
 
     public void StartAtZero()
     {
-        foreach (var counter in new[] { _accepted, _ignored, _notStored, _failedPolls, _notRecorded })
+        foreach (var counter in new[] { _accepted, _converged, _ignored, _notStored, _failedPolls, _notRecorded })
             counter.StartAtZero("realm", _realms);
         foreach (var counter in new[] { _polled, _losses })
             counter.StartAtZero("realm", _realms, "stream", StreamNames.All);

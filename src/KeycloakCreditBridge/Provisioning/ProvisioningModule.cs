@@ -45,6 +45,9 @@ internal static class ProvisioningModule
         builder.Services.AddHostedService<DeletedUserPurge>();
         builder.Services.AddHostedService<ClaimPurge>();
         builder.Services.AddSingleton<HintEvaluator>();
+        builder.Services.AddSingleton<HintCompletion>();
+        builder.Services.AddSingleton<NewerReadingStore>();
+        builder.Services.AddSingleton<HintConverger>();
         builder.Services.AddSingleton<ProvisioningWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ProvisioningWorker>());
     }

@@ -54,6 +54,8 @@ internal static class KillPoint
         ["code_grant"] = "as w (user_id, grant_key, amount, type, metadata, category",
         ["code_held"] = "set state = 'paid', decided_at",
         ["code_end"] = "set state = case r.state when 'held'",
+        // A user's account is about to be opened.
+        ["converge"] = "hint_version)",
         // A batch of accounts is closed; the run does not know yet.
         ["closed"] = "delete from reconcile_absent where run_id = @RunId::bigint and keycloak_id = any",
     };

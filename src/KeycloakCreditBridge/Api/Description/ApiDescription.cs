@@ -18,7 +18,7 @@ internal static class ApiDescription
     {
         ["limit"] = new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "1", Maximum = "500" },
         ["offset"] = new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "0", Maximum = "1000000" },
-        ["outcome"] = new() { Type = JsonSchemaType.String, Enum = ["stored", "ignored", "refused", "not_stored"] },
+        ["outcome"] = new() { Type = JsonSchemaType.String, Enum = ["converged", "stored", "ignored", "refused", "not_stored"] },
         ["from"] = new() { Type = JsonSchemaType.String, Format = "date" },
         ["to"] = new() { Type = JsonSchemaType.String, Format = "date", Description = "The last day; at most 400 days after the first." },
         ["since"] = new() { Type = JsonSchemaType.String, Description = "A day or an instant, in ISO 8601." },

@@ -14,7 +14,7 @@ internal static class DeliveriesSyntax
     private static readonly Option<string?> Outcome = new Option<string?>("--outcome")
     {
         Description = "Only these: failed is refused or not_stored.", HelpName = "WORD",
-    }.AcceptOnlyFromAmong("stored", "ignored", "refused", "not_stored", DeliveryFilter.Failed);
+    }.AcceptOnlyFromAmong("converged", "stored", "ignored", "refused", "not_stored", DeliveryFilter.Failed);
 
     private static readonly Option<DateTimeOffset?> Since = Instant("--since", "Only those that came since");
 

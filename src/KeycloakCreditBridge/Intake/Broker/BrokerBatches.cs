@@ -5,6 +5,7 @@ using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
+using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Storage.Sessions;
 using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
@@ -14,12 +15,13 @@ using RabbitMQ.Client.Exceptions;
 namespace KeycloakCreditBridge.Intake.Broker;
 
 /// <summary>
-/// Stores the hints of what waits, then acknowledges it: an event is with the broker, or its hint is committed, or both. What can never
-/// be read is rejected, which makes it a dead letter.
+/// Converges the users of what waits or stores their hints, then acknowledges it: an event is with the broker, or its account or hint is
+/// committed, or both. What can never be read is rejected, which makes it a dead letter.
 /// </summary>
 internal sealed partial class BrokerBatches(
     RoutingKeys keys, IChannel channel, HintWriter writer, DeliveryRecorder deliveries, LostEventsSignal lostEvents,
-    BrokerMetrics metrics, IOptions<IntakeOptions> intake, TimeProvider clock, ILogger<BrokerBatches> logger)
+    BrokerMetrics metrics, IOptions<IntakeOptions> intake, TimeProvider clock, ILogger<BrokerBatches> logger,
+    HintConverger? converger = null)
 {
     private const int MostAtOnce = 1_000;
 
@@ -33,11 +35,11 @@ internal sealed partial class BrokerBatches(
         List<Arrived> arrived = [];
         while (arrived.Count < MostAtOnce && messages.TryRead(out var message))
             arrived.Add(Read(message));
-        await StoreAsync([.. arrived.Select(each => each.Hint).OfType<UserHint>()], cancellationToken);
+        var converged = await TakeAsync([.. arrived.Where(each => each.Hint is not null)], cancellationToken);
         // A host that stops does so between batches.
         await AcknowledgeAsync(arrived, CancellationToken.None);
         foreach (var each in arrived)
-            Report(each);
+            Report(each, each is { MayConverge: true, Hint: { } hint } && converged.Contains((hint.Realm, hint.UserId)));
     }
 
     private Arrived Read(BrokerMessage message)
@@ -61,10 +63,21 @@ internal sealed partial class BrokerBatches(
     }
 
     // While the database is away the events wait here and with the broker: a rejected one would be delivered until it is a dead letter.
-    private Task StoreAsync(IReadOnlyCollection<UserHint> hints, CancellationToken cancellationToken)
+    private async Task<IReadOnlySet<(string Realm, string UserId)>> TakeAsync(
+        IReadOnlyCollection<Arrived> arrived, CancellationToken cancellationToken)
     {
-        return new BackgroundLoop(clock, LongestRetryDelay, Failed, LogStoringAgain)
-            .RetryAsync(_ => writer.WriteAsync(hints, CancellationToken.None), cancellationToken);
+        IReadOnlySet<(string Realm, string UserId)> converged = new HashSet<(string, string)>();
+        UserHint[] prompt = [.. arrived.Where(each => converger is not null && each.MayConverge).Select(each => each.Hint!)];
+        UserHint[] rest = [.. arrived.Where(each => converger is null || !each.MayConverge).Select(each => each.Hint!)];
+        await new BackgroundLoop(clock, LongestRetryDelay, Failed, LogStoringAgain).RetryAsync(TakeAsync, cancellationToken);
+        return converged;
+
+        async Task TakeAsync(CancellationToken _)
+        {
+            await writer.WriteAsync(rest, CancellationToken.None);
+            if (prompt.Length > 0)
+                converged = await converger!.TakeAsync(prompt);
+        }
 
         void Failed(Exception exception, bool isNew)
         {
@@ -82,7 +95,7 @@ internal sealed partial class BrokerBatches(
             await channel.BasicAckAsync(last.Message.Tag, multiple: true, cancellationToken);
     }
 
-    private void Report(Arrived arrived)
+    private void Report(Arrived arrived, bool isConverged)
     {
         switch (arrived)
         {
@@ -102,12 +115,15 @@ internal sealed partial class BrokerBatches(
 
         if (arrived.Event?.Admin is { } happened && EventRules.IsOverwrite(happened))
             lostEvents.Raise(arrived.Realm, EventRules.Overwritten);
-        metrics.Accepted(arrived.Realm);
-        deliveries.EndMessage(arrived.Arrival, DeliveryOutcomes.Stored);
+        metrics.Accepted(arrived.Realm, isConverged);
+        deliveries.EndMessage(arrived.Arrival, isConverged ? DeliveryOutcomes.Converged : DeliveryOutcomes.Stored);
         if (!logger.IsEnabled(LogLevel.Debug))
             return;
         using var about = logger.About(arrived.Realm, arrived.Hint.UserId);
-        LogStored(arrived.Hint.Kind, arrived.Hint.Cause);
+        if (isConverged)
+            LogConverged(arrived.Hint.Kind, arrived.Hint.Cause);
+        else
+            LogStored(arrived.Hint.Kind, arrived.Hint.Cause);
     }
 
     [LoggerMessage(
@@ -128,6 +144,12 @@ internal sealed partial class BrokerBatches(
     [LoggerMessage(EventId = 246, Level = LogLevel.Debug, Message = "An event of the broker is stored as a hint: {Kind}, by {Cause}.")]
     private partial void LogStored(HintKind kind, string cause);
 
+    [LoggerMessage(
+        EventId = 247,
+        Level = LogLevel.Debug,
+        Message = "The account of the user of the broker's event is converged: {Kind}, by {Cause}.")]
+    private partial void LogConverged(HintKind kind, string cause);
+
     /// <param name="Message">What was delivered.</param>
     /// <param name="Arrival">Its row among the deliveries; null where none are recorded.</param>
     /// <param name="Realm">The realm that its key names; null where none is configured.</param>
@@ -136,6 +158,9 @@ internal sealed partial class BrokerBatches(
         public Delivery? Event { get; init; }
 
         public UserHint? Hint { get; init; }
+
+        /// <summary>Whether its sender is known to publish after Keycloak's transaction has committed.</summary>
+        public bool MayConverge => Message.IsSentAfterCommit;
 
         /// <summary>Why it can never be read.</summary>
         public MalformedDeliveryException? Fault { get; init; }

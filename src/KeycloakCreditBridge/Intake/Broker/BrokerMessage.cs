@@ -11,6 +11,9 @@ namespace KeycloakCreditBridge.Intake.Broker;
 /// <param name="Body">One event as JSON.</param>
 internal sealed record BrokerMessage(ulong Tag, string Key, byte[] Body)
 {
+    /// <summary>Whether its plugin publishes after Keycloak's transaction has committed: vymalo's does so before.</summary>
+    public bool IsSentAfterCommit => Key.StartsWith("KK.", StringComparison.Ordinal);
+
     /// <summary>Reads the event in it.</summary>
     /// <param name="realm">The realm that its key names.</param>
     /// <param name="longest">The longest body that is read, in bytes.</param>

@@ -13,6 +13,7 @@ internal sealed class BrokerMetrics : IInstruments
 
     private readonly string[] _realms;
     private readonly Counter<long> _accepted;
+    private readonly Counter<long> _converged;
     private readonly Counter<long> _ignored;
     private readonly Counter<long> _refused;
     private readonly Counter<long> _foreign;
@@ -22,7 +23,10 @@ internal sealed class BrokerMetrics : IInstruments
     {
         _isEnabled = intake.Value.Broker.IsEnabled;
         _realms = [.. keycloak.Value.Realms.Select(realm => realm.Name)];
-        _accepted = meter.CreateCounter<long>("bridge.broker.accepted", "{event}", "Events of the broker whose hint was stored.");
+        _accepted = meter.CreateCounter<long>(
+            "bridge.broker.accepted", "{event}", "Events of the broker whose account or hint was committed.");
+        _converged = meter.CreateCounter<long>(
+            "bridge.broker.converged", "{event}", "Accepted events of the broker whose account was committed at once.");
         _ignored = meter.CreateCounter<long>("bridge.broker.ignored", "{event}", "Events of the broker that concern no user.");
         _refused = meter.CreateCounter<long>(
             "bridge.broker.refused", "{event}", "Events of the broker that can never be read, by reason; they are dead letters.");
@@ -44,7 +48,14 @@ internal sealed class BrokerMetrics : IInstruments
     /// <summary>The queues as last read; null where that is not known.</summary>
     public QueueStates? Queues { get; set; }
 
-    public void Accepted(string realm) => _accepted.Add(1, Realm(realm));
+    /// <param name="realm">The realm.</param>
+    /// <param name="isConverged">Whether the account is committed; otherwise it is the hint.</param>
+    public void Accepted(string realm, bool isConverged)
+    {
+        _accepted.Add(1, Realm(realm));
+        if (isConverged)
+            _converged.Add(1, Realm(realm));
+    }
 
     public void Ignored(string realm) => _ignored.Add(1, Realm(realm));
 
@@ -56,7 +67,7 @@ internal sealed class BrokerMetrics : IInstruments
     {
         if (!_isEnabled)
             return;
-        foreach (var counter in new[] { _accepted, _ignored })
+        foreach (var counter in new[] { _accepted, _converged, _ignored })
             counter.StartAtZero("realm", _realms);
         _refused.StartAtZero("realm", _realms, "reason", Reasons);
         _foreign.Add(0);

@@ -64,6 +64,9 @@ internal static class DeliveryWays
 /// <summary>What comes of deliveries.</summary>
 internal static class DeliveryOutcomes
 {
+    /// <summary>The account of its user is committed; it left no hint.</summary>
+    public const string Converged = "converged";
+
     /// <summary>Its hints are committed.</summary>
     public const string Stored = "stored";
 
@@ -76,5 +79,5 @@ internal static class DeliveryOutcomes
     /// <summary>The database did not take its hints. The sender was told to send it again; a poll reads it again.</summary>
     public const string NotStored = "not_stored";
 
-    public static readonly string[] All = [Stored, Ignored, Refused, NotStored];
+    public static readonly string[] All = [Converged, Stored, Ignored, Refused, NotStored];
 }

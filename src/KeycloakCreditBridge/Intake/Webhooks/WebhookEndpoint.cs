@@ -8,6 +8,7 @@ using KeycloakCreditBridge.Intake.Deliveries;
 using KeycloakCreditBridge.Intake.Deliveries.Recording;
 using KeycloakCreditBridge.Intake.Webhooks.Formats;
 using KeycloakCreditBridge.Keycloak;
+using KeycloakCreditBridge.Provisioning.Worker;
 using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
@@ -15,8 +16,8 @@ using Microsoft.Extensions.Options;
 namespace KeycloakCreditBridge.Intake.Webhooks;
 
 /// <summary>
-/// Takes deliveries of Keycloak's webhook plugins. It answers 2xx when the hint is committed or there is nothing to store, and 503 when
-/// it could not be stored: plugins repeat a delivery that got an error, and lose one that got no answer.
+/// Takes deliveries of Keycloak's webhook plugins. It answers 2xx when the user's account or the hint is committed or there is
+/// nothing to store, and 503 when neither could be: plugins repeat a delivery that got an error, and lose one that got no answer.
 /// </summary>
 internal sealed partial class WebhookEndpoint(
     HintWriter writer,
@@ -29,7 +30,8 @@ internal sealed partial class WebhookEndpoint(
     IOptions<KeycloakOptions> keycloak,
     IOptions<IntakeOptions> intake,
     TimeProvider clock,
-    ILogger<WebhookEndpoint> logger)
+    ILogger<WebhookEndpoint> logger,
+    HintConverger? converger = null)
 {
     // Plugins set no timeout of their own: an answer that hangs would hold one of Keycloak's few sending threads.
     private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
@@ -160,17 +162,18 @@ internal sealed partial class WebhookEndpoint(
 
         if (delivery.Admin is { } happened && EventRules.IsOverwrite(happened))
             lostEvents.Raise(realm.Name, EventRules.Overwritten);
-        return await StoreAsync(hint, context, arrival);
+        return await StoreAsync(hint, delivery.IsSentAfterCommit(realm), context, arrival);
     }
 
-    private async Task<IResult> StoreAsync(UserHint hint, HttpContext context, Arrival? arrival)
+    private async Task<IResult> StoreAsync(UserHint hint, bool mayConverge, HttpContext context, Arrival? arrival)
     {
+        bool isConverged;
         if (!gate.IsOpen)
             return NotStored(hint, context, "the schema is not ready yet", arrival);
         try
         {
             // Continues when the sender hangs up: a hint that is stored without an answer is at worst stored twice.
-            await writer.WriteAsync([hint], CancellationToken.None).WaitAsync(StoreTimeout, clock, CancellationToken.None);
+            isConverged = await TakeAsync(hint, mayConverge).WaitAsync(StoreTimeout, clock, CancellationToken.None);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -179,17 +182,28 @@ internal sealed partial class WebhookEndpoint(
 
         if (Interlocked.Exchange(ref _storing, 1) == 0)
             LogStoringAgain();
-        metrics.DeliveryAccepted(hint.Realm);
-        deliveries.End(arrival, context, DeliveryOutcomes.Stored);
+        metrics.DeliveryAccepted(hint.Realm, isConverged);
+        deliveries.End(arrival, context, isConverged ? DeliveryOutcomes.Converged : DeliveryOutcomes.Stored);
         if (logger.IsEnabled(LogLevel.Debug))
-            LogStored(hint);
+            LogTaken(hint, isConverged);
         return TypedResults.NoContent();
     }
 
-    private void LogStored(UserHint hint)
+    private async Task<bool> TakeAsync(UserHint hint, bool mayConverge)
+    {
+        if (mayConverge && converger is not null)
+            return await converger.TakeAsync(hint);
+        await writer.WriteAsync([hint], CancellationToken.None);
+        return false;
+    }
+
+    private void LogTaken(UserHint hint, bool isConverged)
     {
         using var about = logger.About(hint.Realm, hint.UserId);
-        LogStored(hint.Kind, hint.Cause);
+        if (isConverged)
+            LogConverged(hint.Kind, hint.Cause);
+        else
+            LogStored(hint.Kind, hint.Cause);
     }
 
     private ProblemHttpResult NotStored(UserHint hint, HttpContext context, string reason, Arrival? arrival)
@@ -214,4 +228,7 @@ internal sealed partial class WebhookEndpoint(
 
     [LoggerMessage(EventId = 203, Level = LogLevel.Debug, Message = "A webhook is stored as a hint: {Kind}, by {Cause}.")]
     private partial void LogStored(HintKind kind, string cause);
+
+    [LoggerMessage(EventId = 204, Level = LogLevel.Debug, Message = "The account of a webhook's user is converged: {Kind}, by {Cause}.")]
+    private partial void LogConverged(HintKind kind, string cause);
 }

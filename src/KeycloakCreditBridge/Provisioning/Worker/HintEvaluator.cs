@@ -103,6 +103,49 @@ internal sealed class HintEvaluator(
         bool IsAnswered(DateTimeOffset begun, string realm) => answered.TryGetValue(realm, out var last) && last >= begun;
     }
 
+    /// <summary>
+    /// Evaluates what Keycloak answers in time, and nothing twice. What is missing in the result is for the worker, which reports and
+    /// repeats what fails.
+    /// </summary>
+    /// <param name="hints">One a user.</param>
+    /// <param name="within">When no answer is waited for any more.</param>
+    public async Task<PromptEvaluations> EvaluateAsync(IReadOnlyList<ClaimedHint> hints, TimeSpan within)
+    {
+        using var deadline = new CancellationTokenSource(within, clock);
+        var desired = new ConcurrentBag<DesiredState>();
+        var answers = 0;
+        try
+        {
+            var policy = policies.Current;
+            var batch = await stored.ReadAsync(policy, hints, deadline.Token);
+            var needed = needs is null ? null : await needs.OfAsync(policy, hints, deadline.Token);
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Value.Readers, CancellationToken = deadline.Token };
+            await Parallel.ForEachAsync(hints, parallel, async (hint, token) =>
+            {
+                using var span = Spans.StartIn(
+                    hint.Traceparent, "evaluate user", ("credits.realm", hint.Realm), ("enduser.id", hint.KeycloakId));
+                try
+                {
+                    var evidence = needed?.GetValueOrDefault((hint.Realm, hint.KeycloakId));
+                    if (await EvaluateAsync(policy, hint, batch, evidence, token) is { } state)
+                        desired.Add(state with { Traceparent = hint.Traceparent });
+                    Interlocked.Increment(ref answers);
+                }
+                catch (KeycloakException exception)
+                {
+                    if (exception is not (KeycloakUnavailableException or KeycloakAuthenticationException or KeycloakForbiddenException))
+                        Interlocked.Increment(ref answers);
+                }
+            });
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            // What was evaluated until then counts.
+        }
+
+        return new PromptEvaluations([.. desired], Volatile.Read(ref answers) > 0);
+    }
+
     /// <summary>Counts a failed attempt: the hint is postponed, or dead after the last one.</summary>
     public PostponedHint Fail(ClaimedHint hint, string error) =>
         new(

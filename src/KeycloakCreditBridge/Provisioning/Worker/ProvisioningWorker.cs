@@ -5,7 +5,6 @@ using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
 using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage.Sessions;
-using KeycloakCreditBridge.Telemetry;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -19,7 +18,7 @@ internal sealed partial class ProvisioningWorker(
     HintHandover handover,
     HintSignal signal,
     HintEvaluator evaluator,
-    Provisioner provisioner,
+    HintCompletion completion,
     ProvisioningMetrics metrics,
     SchemaGate gate,
     IOptions<HintOptions> options,
@@ -105,24 +104,12 @@ internal sealed partial class ProvisioningWorker(
     // Evaluated users are written even when the host stops: it takes milliseconds, and otherwise waits for the lease to end.
     private async Task CompleteAsync(IReadOnlyList<ClaimedHint> claimed, HintEvaluations evaluations)
     {
-        using var batch = Spans.StartBatch("converge accounts", claimed.Select(hint => hint.Traceparent));
-        using var trace = UserScope.BeginTrace("converge accounts");
-        var result = await provisioner.ConvergeAsync(evaluations.DesiredStates, CancellationToken.None);
-        var completedAt = clock.GetUtcNow();
         var byUser = claimed.ToDictionary(hint => (hint.Realm, hint.KeycloakId));
+        var result = await completion.ConvergeAsync(byUser, evaluations.DesiredStates);
         List<PostponedHint> postponed = [
             .. evaluations.Postponed,
             .. result.Refusals
                 .Select(refusal => evaluator.Fail(byUser[(refusal.DesiredState.Realm, refusal.DesiredState.KeycloakId)], refusal.Reason))];
-        foreach (var state in evaluations.DesiredStates)
-        {
-            var hint = byUser[(state.Realm, state.KeycloakId)];
-            metrics.HintCompleted(completedAt - hint.HintedAt);
-            if (logger.IsEnabled(LogLevel.Debug))
-                LogCompleted(hint, state);
-            Spans.AddPart(hint.Traceparent, "commit user", batch, ("credits.realm", state.Realm), ("enduser.id", state.KeycloakId));
-        }
-
         if (postponed.Count == 0)
             return;
         await hints.PostponeAsync(postponed, CancellationToken.None);
@@ -132,12 +119,6 @@ internal sealed partial class ProvisioningWorker(
             using var about = logger.About(item.Hint.Realm, item.Hint.KeycloakId, item.Hint.Traceparent);
             LogDeadLettered(item.Hint.Realm, item.Hint.KeycloakId, item.Attempts, item.Error);
         }
-    }
-
-    private void LogCompleted(ClaimedHint hint, DesiredState state)
-    {
-        using var about = logger.About(state.Realm, state.KeycloakId, hint.Traceparent);
-        LogCompleted(state.State, state.Reason);
     }
 
     // A stop or an unreachable database says nothing about these users. A hint that is not released is due when the lease ends.
@@ -191,7 +172,4 @@ internal sealed partial class ProvisioningWorker(
     [LoggerMessage(EventId = 414, Level = LogLevel.Error,
         Message = "The hint of user {KeycloakId} of realm {Realm} is dead after {Attempts} attempts; retry it with hints retry: {Reason}")]
     private partial void LogDeadLettered(string realm, string keycloakId, int attempts, string reason);
-
-    [LoggerMessage(EventId = 418, Level = LogLevel.Debug, Message = "A hint is completed: the user is {State}, reason {Reason}.")]
-    private partial void LogCompleted(UserState state, string? reason);
 }

@@ -33,7 +33,7 @@ public sealed class BrokerIntakeTests(RabbitFixture rabbit, PostgresFixture post
         Assert.Contains("bridge_broker_accepted_total{realm=\"demo\"} 5", await bridge.ReadMetricsAsync(), StringComparison.Ordinal);
         await Eventually.TrueAsync(
             async () => await database.ScalarAsync<int>(
-                "select count(*)::int from deliveries where way = 'broker' and outcome = 'stored'") == 5,
+                "select count(*)::int from deliveries where way = 'broker' and outcome in ('converged', 'stored')") == 5,
             "all are recorded");
         await bridge.StopAsync();
     }

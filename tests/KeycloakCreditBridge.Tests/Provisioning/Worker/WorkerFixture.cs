@@ -25,10 +25,10 @@ internal sealed class WorkerFixture : IAsyncDisposable
     private readonly HintWriter _writer;
     private readonly SchemaGate _gate;
 
-    private WorkerFixture(TestDatabase database, ClientFixture keycloak)
+    private WorkerFixture(TestDatabase database, ClientFixture keycloak, HintOptions settings)
     {
         (Database, _keycloak) = (database, keycloak);
-        var options = Options.Create(new HintOptions());
+        var options = Options.Create(settings);
         var metrics = AccountFixture.NewMetrics();
         var hints = new HintStore(database.DataSource);
         var signal = new HintSignal(Clock);
@@ -41,10 +41,14 @@ internal sealed class WorkerFixture : IAsyncDisposable
             NullLogger<SchemaGate>.Instance);
         Provisioner = new Provisioner(
             new AccountStore(database.DataSource), new RenameStore(database.DataSource), metrics, Clock, NullLogger<Provisioner>.Instance);
+        var evaluator = new HintEvaluator(new SubjectReader(keycloak.Client), NothingStored(), Hot.Of(policy), options, Clock);
+        var completion = new HintCompletion(Provisioner, metrics, Clock, NullLogger<HintCompletion>.Instance);
+        Converger = new HintConverger(
+            evaluator, completion, new NewerReadingStore(database.DataSource), _writer, options, Clock,
+            NullLogger<HintConverger>.Instance);
         Worker = new ProvisioningWorker(
-            hints, Handover, signal,
-            new HintEvaluator(new SubjectReader(keycloak.Client), NothingStored(), Hot.Of(policy), options, Clock),
-            Provisioner, metrics, _gate, options, keycloak.Options, Clock, NullLogger<ProvisioningWorker>.Instance);
+            hints, Handover, signal, evaluator, completion, metrics, _gate, options, keycloak.Options, Clock,
+            NullLogger<ProvisioningWorker>.Instance);
     }
 
     /// <summary>No database of Keycloak's is configured.</summary>
@@ -62,18 +66,24 @@ internal sealed class WorkerFixture : IAsyncDisposable
 
     public HintHandover Handover { get; }
 
+    public HintConverger Converger { get; }
+
     public ProvisioningWorker Worker { get; }
 
     public Provisioner Provisioner { get; }
 
-    public static async Task<WorkerFixture> StartAsync(PostgresFixture postgres) =>
-        new(await postgres.CreateDatabaseAsync(), await ClientFixture.StartAsync());
+    public static async Task<WorkerFixture> StartAsync(PostgresFixture postgres, HintOptions? settings = null) =>
+        new(await postgres.CreateDatabaseAsync(), await ClientFixture.StartAsync(), settings ?? new HintOptions());
 
     public DeletedUserPurge NewPurge() =>
         new(new DeletedUserStore(Database.DataSource), _gate, Clock, NullLogger<DeletedUserPurge>.Instance);
 
     public Task HintAsync(string user, HintKind kind = HintKind.Changed, string realm = "shop") =>
         _writer.WriteAsync([new UserHint(realm, user, kind, "REGISTER", HintSources.Webhook)], ClientFixture.Cancellation);
+
+    /// <summary>An event came, whose sender waits; true where the account is committed.</summary>
+    public Task<bool> TakeAsync(string user, HintKind kind = HintKind.Changed, string cause = "REGISTER") =>
+        Converger.TakeAsync(new UserHint("shop", user, kind, cause, HintSources.Webhook));
 
     /// <summary>Works through one batch, the clock standing still, and returns how many hints it took.</summary>
     public Task<int> WorkAsync() => Worker.WorkAsync(ClientFixture.Cancellation);
@@ -89,6 +99,7 @@ internal sealed class WorkerFixture : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Converger.Dispose();
         _writer.Dispose();
         Worker.Dispose();
         _gate.Dispose();

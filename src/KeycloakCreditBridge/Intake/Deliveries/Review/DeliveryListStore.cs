@@ -69,8 +69,9 @@ internal sealed class DeliveryListStore(NpgsqlDataSource dataSource, TimeProvide
     // Custom events of a plugin say nothing of users, the doctor's test delivery among them, which a pinned format refuses.
     private const string StatesSql =
         """
-        select realm, count(*) filter (where outcome = 'stored') as stored, count(*) filter (where outcome = 'ignored') as ignored,
-            count(*) filter (where outcome = 'refused') as refused, count(*) filter (where outcome = 'not_stored') as not_stored
+        select realm, count(*) filter (where outcome in ('converged', 'stored')) as stored,
+            count(*) filter (where outcome = 'ignored') as ignored, count(*) filter (where outcome = 'refused') as refused,
+            count(*) filter (where outcome = 'not_stored') as not_stored
         from deliveries
         where way = 'webhook' and received_at >= @Since and reason is distinct from 'irrelevant_type'
             and coalesce(body, '') not like '%system.DOCTOR%'

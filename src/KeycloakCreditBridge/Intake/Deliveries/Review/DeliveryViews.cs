@@ -18,7 +18,7 @@ internal sealed record DeliveryFilter(
 /// <summary>A delivery as an operator sees it.</summary>
 /// <param name="Way">`webhook` or `poll`.</param>
 /// <param name="Format">The webhook's format, or the stream of events that was polled.</param>
-/// <param name="Outcome">`stored`, `ignored`, `refused` or `not_stored`.</param>
+/// <param name="Outcome">`converged`, `stored`, `ignored`, `refused` or `not_stored`.</param>
 /// <param name="Events">How many new events the batch of a poll had.</param>
 /// <param name="DurationUs">In microseconds.</param>
 /// <param name="Body">Of a refused delivery, without what may be a credential.</param>
@@ -44,4 +44,5 @@ internal sealed record UnprovenView(DateTimeOffset Minute, string Realm, string 
 internal sealed record FailedDeliveries(long Deliveries, long Users, long WithoutUser);
 
 /// <summary>What came of a realm's webhooks.</summary>
+/// <param name="Stored">Those whose account or hint was committed.</param>
 internal sealed record DeliveryState(string Realm, long Stored, long Ignored, long Refused, long NotStored);

@@ -24,6 +24,15 @@ internal sealed record Delivery(string? Realm, UserEvent? User, AdminEvent? Admi
         _ => "no_user",
     };
 
+    /// <summary>
+    /// Whether its sender is known to report after Keycloak's transaction has committed. Before, Keycloak shows the user as it was, and
+    /// some of these plugins hold the transaction open until they are answered.
+    /// </summary>
+    public bool IsSentAfterCommit(RealmOptions realm) =>
+        Format is WebhookFormat.PhaseTwo or WebhookFormat.KeycloakEvents or WebhookFormat.WebhookProvider
+        // Vymalo's events of users look like Keycloak's.
+        && realm.WebhookAuthentication is not (WebhookAuthentication.Basic or WebhookAuthentication.SharedHeader);
+
     /// <summary>The hint in it, or null when it concerns no user.</summary>
     /// <param name="realm">The realm that it was sent for.</param>
     /// <param name="source">The way that it came, see <see cref="HintSources"/>.</param>
