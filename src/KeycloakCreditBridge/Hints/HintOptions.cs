@@ -16,7 +16,7 @@ internal sealed class HintOptions
     /// <summary>
     /// How long the sender of an event waits at most for its user's account; then the hint is stored. Zero stores it at once.
     /// </summary>
-    public TimeSpan ConvergeWithin { get; set; } = TimeSpan.FromMilliseconds(250);
+    public TimeSpan ConvergeWithin { get; set; }
 
     /// <summary>How many users one worker reads from Keycloak at the same time, 1 to 64.</summary>
     public int Readers { get; set; } = 8;

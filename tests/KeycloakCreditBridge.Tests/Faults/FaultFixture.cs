@@ -43,16 +43,10 @@ internal sealed class FaultFixture : IAsyncDisposable
     };
 
     /// <summary>Without poller and reconciliation, which would find users by themselves.</summary>
-    public Dictionary<string, string> WebhooksOnly => new(Settings, StringComparer.Ordinal)
+    public Dictionary<string, string> HintsOnly => new(Settings, StringComparer.Ordinal)
     {
         ["Intake:Poll:Enabled"] = "false",
         ["Reconciliation:Enabled"] = "false",
-    };
-
-    /// <summary>The same, and each webhook leaves a hint.</summary>
-    public Dictionary<string, string> HintsOnly => new(WebhooksOnly, StringComparer.Ordinal)
-    {
-        ["Hints:ConvergeWithin"] = "00:00:00",
     };
 
     public static async Task<FaultFixture> CreateAsync()

@@ -40,7 +40,6 @@ public sealed partial class UserLineTests(PostgresFixture postgres)
             ["Logs:Format"] = format,
             ["Serilog:MinimumLevel:Override:KeycloakCreditBridge"] = "Debug",
             ["Keycloak:Realms:0:WebhookSecrets:0"] = Deliveries.Secret,
-            ["Hints:ConvergeWithin"] = "00:00:00",
             ["Metering:ApiKeys:0"] = GatewayKey,
             ["Provisioning:TierFrom:Attribute"] = "plan",
             ["Periods:Enabled"] = "true",

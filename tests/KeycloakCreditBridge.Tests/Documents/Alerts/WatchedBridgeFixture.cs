@@ -28,12 +28,7 @@ internal sealed class WatchedBridgeFixture : IAsyncDisposable
         var fixture = new WatchedBridgeFixture { Keycloak = await EmulatorFixture.StartAsync() };
         fixture.Bridge = await BridgeFixture.Build(
             BridgeFixture.Settings(connectionString, fixture.Keycloak.Server.Url), fixture._clock,
-            [
-                ("Keycloak:Realms:0:WebhookSecrets:0", Deliveries.Secret),
-                // No sender waits for a Keycloak that is away: the clock moves after its answer.
-                ("Hints:ConvergeWithin", "00:00:00"),
-                .. settings,
-            ]).StartAsync();
+            [("Keycloak:Realms:0:WebhookSecrets:0", Deliveries.Secret), .. settings]).StartAsync();
         await fixture.AfterAsync(page => Sum(page, "bridge_replicas_live") == 1 && Sum(page, "bridge_hints_dead") == 0, "it is at work");
         return fixture;
     }

@@ -61,7 +61,6 @@ public sealed class WebhookKillTests(PostgresFixture postgres) : IAsyncLifetime
         var settings = SettingsOf(trap.ConnectionString);
         // In a transaction of several statements, whose commit is the first end that follows the statement.
         settings["Provisioning:TierFrom:Attribute"] = "plan";
-        settings["Hints:ConvergeWithin"] = "00:00:05";
         var url = new Uri(settings["Urls"]);
         await using var killed = await BridgeProcess.StartAsync(url, settings);
         var killing = KillAsync();
@@ -97,6 +96,7 @@ public sealed class WebhookKillTests(PostgresFixture postgres) : IAsyncLifetime
             .ToDictionary(setting => setting.Key, setting => setting.Value ?? "", StringComparer.Ordinal);
         settings["Urls"] = FaultFixture.NewUrl().ToString();
         settings["Keycloak:Realms:0:WebhookSecrets:0"] = Deliveries.Secret;
+        settings["Hints:ConvergeWithin"] = "00:00:05";
         return settings;
     }
 

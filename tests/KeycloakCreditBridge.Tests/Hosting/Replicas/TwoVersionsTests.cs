@@ -36,12 +36,12 @@ public sealed class TwoVersionsTests : IDisposable
         Assert.False(string.IsNullOrEmpty(program), "Run it by .ci/both-versions.");
         await using var fixture = await FaultFixture.CreateAsync();
         // It makes the schema that it knows; the program of today migrates it while the other one works.
-        await using var earlier = new Replica(_replicas[0], fixture.WebhooksOnly, [program!]);
+        await using var earlier = new Replica(_replicas[0], fixture.HintsOnly, [program!]);
         await earlier.StartAsync();
         using var stop = new CancellationTokenSource();
         Task[] callers = [.. Enumerable.Range(0, Callers).Select(_ => CallAsync(fixture, stop.Token))];
         await Eventually.TrueAsync(() => Volatile.Read(ref _users) > Callers, "the earlier program works");
-        await using var today = new Replica(_replicas[1], fixture.WebhooksOnly, []);
+        await using var today = new Replica(_replicas[1], fixture.HintsOnly, []);
         await today.StartAsync();
 
         var started = TimeProvider.System.GetTimestamp();

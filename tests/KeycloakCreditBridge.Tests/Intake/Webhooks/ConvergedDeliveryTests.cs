@@ -68,7 +68,9 @@ public sealed class ConvergedDeliveryTests(PostgresFixture postgres) : IAsyncLif
 
     private async Task<BridgeFixture> StartAsync(params (string Key, string? Value)[] settings)
     {
-        var bridge = BridgeFixture.Build(BridgeFixture.Settings(_database.ConnectionString, _keycloak.Server.Url), _clock, settings);
+        var bridge = BridgeFixture.Build(
+            BridgeFixture.Settings(_database.ConnectionString, _keycloak.Server.Url), _clock,
+            [("Hints:ConvergeWithin", "00:00:00.25"), .. settings]);
         await _clock.AdvanceUntilDoneAsync(bridge.StartAsync(), TimeSpan.FromMilliseconds(50), Token);
         await _clock.AdvanceUntilDoneAsync(
             Eventually.TrueAsync(

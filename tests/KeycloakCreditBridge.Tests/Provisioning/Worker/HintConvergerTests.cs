@@ -189,7 +189,7 @@ public sealed class HintConvergerTests(PostgresFixture postgres)
 
     private async Task<WorkerFixture> StartAsync(params string[] users)
     {
-        var bench = await WorkerFixture.StartAsync(postgres);
+        var bench = await WorkerFixture.StartAsync(postgres, new HintOptions { ConvergeWithin = Within });
         foreach (var user in users)
             bench.Server.On(PathOf(user), ScriptedKeycloak.Says(200, Json(user)));
         return bench;
