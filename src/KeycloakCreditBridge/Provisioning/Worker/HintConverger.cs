@@ -127,7 +127,8 @@ internal sealed partial class HintConverger(
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             // The hints tell it by the worker where they can be stored, and by an answer of 503 where they cannot.
-            LogNotConverged(hints.Count, PrivilegeErrors.Describe(exception).ReplaceLineEndings(" "));
+            var reason = PrivilegeErrors.Describe(exception).ReplaceLineEndings(" ");
+            LogNotConverged(hints.Count, reason);
             Pause();
         }
     }

@@ -3,7 +3,6 @@ using KeycloakCreditBridge.Hints;
 using KeycloakCreditBridge.Hosting;
 using KeycloakCreditBridge.Keycloak;
 using KeycloakCreditBridge.Provisioning.Accounts;
-using KeycloakCreditBridge.Provisioning.Policy;
 using KeycloakCreditBridge.Storage.Sessions;
 using Microsoft.Extensions.Options;
 using Npgsql;

@@ -63,7 +63,7 @@ internal sealed class ReferralModel(int places, TimeSpan settle, TimeSpan within
         }
     }
 
-    public void Reverse(ModelReferral referral)
+    public static void Reverse(ModelReferral referral)
     {
         if (referral is { IsPaid: true, State: ReferralState.Paid or ReferralState.Capped })
             To(referral, ReferralState.Reversed, "reversed");
@@ -71,13 +71,13 @@ internal sealed class ReferralModel(int places, TimeSpan settle, TimeSpan within
             Cancel(referral, "reversed");
     }
 
-    public void Reject(ModelReferral referral)
+    public static void Reject(ModelReferral referral)
     {
         if (referral.Review == "held")
             referral.Review = "rejected";
     }
 
-    public void Appeal(ModelReferral referral)
+    public static void Appeal(ModelReferral referral)
     {
         if (referral is { Review: "rejected", IsAppealed: false })
             (referral.Review, referral.IsAppealed) = ("held", true);

@@ -168,15 +168,15 @@ public sealed class ReferralModelTests(PostgresFixture postgres)
                     await DecideAsync(id, HoldState.Approved);
                     break;
                 case Order.Reject:
-                    model.Reject(referral);
+                    ReferralModel.Reject(referral);
                     await DecideAsync(id, HoldState.Rejected);
                     break;
                 case Order.Appeal:
-                    model.Appeal(referral);
+                    ReferralModel.Appeal(referral);
                     await RepeatedAsync(replica => replica.Holds.AppealAsync(id, "referral:received", "Please.", Token));
                     break;
                 case Order.Reverse:
-                    model.Reverse(referral);
+                    ReferralModel.Reverse(referral);
                     var reversed = await IdOfAsync(id);
                     await RepeatedAsync(replica => replica.Reversal.ReverseAsync(
                         new ReversalOrder(reversed, ReferralSide.Both, "test", "test"), replica.Terms, Token));
