@@ -65,10 +65,14 @@ internal static class AllPlants
             Row("-1", "'usage'", "'{\"chaos\":\"Deduct-x\"}'::jsonb", "null", SomeAccount)),
         new("a refund gives back more than was taken", "refunds",
             """
-            update credit_transactions set metadata = metadata || jsonb_build_object('refunds', (
+            update credit_transactions set metadata = jsonb_build_object('refunds', (
                 select u.id from credit_transactions u where u.user_id = credit_transactions.user_id and u.amount < 0
                 order by u.amount desc limit 1)), amount = 100
-            where id = (select r.id from credit_transactions r where r.transaction_type = 'refund' order by r.id limit 1)
+            where id = (
+                select r.id from credit_transactions r
+                where r.transaction_type = 'refund'
+                    and exists (select from credit_transactions u where u.user_id = r.user_id and u.amount < 0)
+                order by r.id limit 1)
             """),
         new("a grant is voided twice", "voids", Change: file => file with
         {

@@ -6,7 +6,7 @@ using Xunit.v3;
 
 namespace KeycloakCreditBridge.Tests.Running;
 
-/// <summary>Gives every test the trait of <see cref="TestNeeds"/> when it is discovered.</summary>
+/// <summary>Gives every test the traits of <see cref="TestNeeds"/> and <see cref="TestSpeed"/> when it is discovered.</summary>
 public sealed class NeedsTestFramework : XunitTestFramework
 {
     protected override ITestFrameworkDiscoverer CreateDiscoverer(Assembly assembly) =>
@@ -17,11 +17,14 @@ public sealed class NeedsTestFramework : XunitTestFramework
         protected override ValueTask<bool> FindTestsForMethod(
             IXunitTestMethod testMethod, ITestFrameworkDiscoveryOptions discoveryOptions,
             Func<ITestCase, ValueTask<bool>> discoveryCallback) =>
-            base.FindTestsForMethod(testMethod, discoveryOptions, testCase => discoveryCallback(WithTrait(testCase)));
+            base.FindTestsForMethod(testMethod, discoveryOptions, testCase => discoveryCallback(WithTraits(testCase)));
 
-        private static ITestCase WithTrait(ITestCase testCase)
+        private static ITestCase WithTraits(ITestCase testCase)
         {
-            if (testCase is XunitTestCase found && !found.Traits.ContainsKey(TestNeeds.Trait))
+            if (testCase is not XunitTestCase found)
+                return testCase;
+            found.Traits[TestSpeed.Trait] = [TestSpeed.Of(found.TestClass.Class)];
+            if (!found.Traits.ContainsKey(TestNeeds.Trait))
             {
                 var needs = TestNeeds.Of(found.TestClass.Class, found.TestMethod.Method, found.TestMethodArguments);
                 found.Traits[TestNeeds.Trait] = [needs];

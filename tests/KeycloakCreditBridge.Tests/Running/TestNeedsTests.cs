@@ -35,6 +35,10 @@ public sealed class TestNeedsTests
         Assert.Equal([TestNeeds.Nothing], TestContext.Current.TestCase!.Traits[TestNeeds.Trait]);
 
     [Fact]
+    public void Each_slow_class_is_there() => Findings.None(
+        TestSpeed.SlowClasses.Where(name => typeof(TestSpeed).Assembly.GetType(name) is null));
+
+    [Fact]
     public void A_test_that_starts_a_server_without_the_trait_fails()
     {
         var failure = Assert.ThrowsAny<XunitException>(() => TestNeeds.Demand(TestNeeds.PostgreSql));
