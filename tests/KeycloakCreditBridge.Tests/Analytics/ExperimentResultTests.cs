@@ -1,3 +1,4 @@
+using System.Globalization;
 using KeycloakCreditBridge.Analytics.Reports;
 using KeycloakCreditBridge.Doctor.Findings;
 using KeycloakCreditBridge.Doctor.Records;
@@ -49,6 +50,50 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task The_funnel_counts_users_by_arm_and_hides_what_they_did_where_the_ratio_is_broken()
+    {
+        await using var fixture = await AnalyticsFixture.StartAsync(postgres);
+        await BeginAsync(fixture.Database, Options());
+        await AddAsync(fixture, "control", users: 60, did: 20);
+        await AddAsync(fixture, "more", users: 60, did: 30);
+        await fixture.AddUserAsync("outside", AnalyticsFixture.Now, AnalyticsFixture.Now);
+        await fixture.AddUserAsync("excluded", AnalyticsFixture.Now, AnalyticsFixture.Now, "none", "excluded");
+        // The arm that decided the welcome counts, and not one that the user came into afterwards.
+        await AssignAsync(fixture, "later", "more", AnalyticsFixture.Now);
+        await fixture.RebuildAsync();
+        Assert.Equal(
+            new() { ["none"] = "2", ["trial:1:control"] = "60", ["trial:1:more"] = "60" }, await ColumnAsync("users"));
+        Assert.Equal(
+            new() { ["none"] = "0", ["trial:1:control"] = "20", ["trial:1:more"] = "30" }, await ColumnAsync("first_spend"));
+        Assert.Equal(
+            await fixture.Database.ScalarAsync<long>("select count(*) from keycloak_users"),
+            (await ColumnAsync("users")).Values.Sum(users => long.Parse(users, CultureInfo.InvariantCulture)));
+
+        // Two thirds of the users of one arm are lost.
+        await fixture.Database.ExecuteAsync(
+            "update experiment_assignments set exposed_at = null where arm = 'more' and keycloak_id < 'more4'");
+        foreach (var column in (string[])["granted", "first_read", "first_spend", "exhausted", "purchased"])
+            Assert.Equal(new() { ["none"] = "0", ["trial:1:control"] = "", ["trial:1:more"] = "" }, await ColumnAsync(column));
+        Assert.Equal("60", (await ColumnAsync("users"))["trial:1:more"]);
+
+        Task<Dictionary<string, string>> ColumnAsync(string column) => fixture.ColumnAsync(Report.Funnel, "arm", column);
+    }
+
+    [Fact]
+    public async Task What_users_of_a_version_before_the_last_did_is_not_in_the_funnel()
+    {
+        await using var fixture = await AnalyticsFixture.StartAsync(postgres);
+        await BeginAsync(fixture.Database, Options());
+        await AddAsync(fixture, "control", users: 3, did: 2);
+        var second = Options();
+        second.Version = 2;
+        await BeginAsync(fixture.Database, second);
+        await fixture.RebuildAsync();
+        var row = Assert.Single((await fixture.ReportAsync(Report.Funnel, "arm")).Rows);
+        Assert.Equal(("trial:1:control", "3", "3", "", ""), (row.Name, row.Values[0], row.Values[1], row.Values[2], row.Values[4]));
+    }
+
+    [Fact]
     public async Task The_doctor_finds_settings_that_an_experiment_did_not_begin_with()
     {
         await using var database = await postgres.CreateDatabaseAsync();
@@ -85,13 +130,19 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
         var at = AnalyticsFixture.Now.AddDays(-20);
         for (var user = 0; user < users; user++)
             await fixture.AddUserAsync($"{arm}{user:00}", at, at);
+        await AssignAsync(fixture, "trial", arm, at);
         await fixture.Database.ExecuteAsync(
+            "update user_credits set first_spend_at = @at::timestamptz + interval '1 day' "
+                + "where user_id like @arm || '%' and user_id < @last",
+            new { arm, at, last = $"{arm}{did:00}" });
+    }
+
+    private static Task AssignAsync(AnalyticsFixture fixture, string experiment, string arm, DateTimeOffset at) =>
+        fixture.Database.ExecuteAsync(
             """
             insert into experiment_assignments (
                 realm, keycloak_id, experiment, version, arm, bucket, credits, assigned_at, exposed_at)
-            select realm, keycloak_id, 'trial', 1, @arm, 0, 5, @at, @at from user_credits where user_id like @arm || '%';
-            update user_credits set first_spend_at = @at::timestamptz + interval '1 day' where user_id like @arm || '%' and user_id < @last
+            select realm, keycloak_id, @experiment, 1, @arm, 0, 5, @at, @at from user_credits where user_id like @arm || '%'
             """,
-            new { arm, at, last = $"{arm}{did:00}" });
-    }
+            new { experiment, arm, at });
 }

@@ -92,7 +92,8 @@ public sealed class SourceAndEndTests(PostgresFixture postgres)
 
         Assert.Equal(
             new Dictionary<string, string> { ["experiment"] = "2" }, await fixture.ColumnAsync(Report.Sources, "source", "users"));
-        Assert.Equal([""], (await fixture.ColumnAsync(Report.Funnel, "arm", "users")).Keys);
+        Assert.Equal(
+            new Dictionary<string, string> { ["none"] = "2" }, await fixture.ColumnAsync(Report.Funnel, "arm", "users"));
     }
 
     [Fact]

@@ -6,6 +6,9 @@ namespace KeycloakCreditBridge.Analytics.Reports;
 /// <summary>Reads what was rebuilt last.</summary>
 internal sealed class AnalyticsStore(NpgsqlDataSource dataSource)
 {
+    /// <summary>The arm of users that came into no experiment.</summary>
+    public const string NoArm = "none";
+
     private const string GroupName =
         """
         case @By::text when 'day' then case when day = date '0001-01-01' then 'unknown' else day::text end

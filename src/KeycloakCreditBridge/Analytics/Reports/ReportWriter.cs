@@ -26,21 +26,35 @@ internal sealed class ReportWriter(
         {
             "latency" => Latency(WaitCounts.ByName(await store.WaitsAsync(query, MostExact, cancellationToken))),
             "expiries" => Expiries(await store.ExpiriesAsync(query, cancellationToken)),
-            "experiments" => Experiments(
-                await experiments.ListAsync(query.Realm is { } realm ? [realm] : null, null, cancellationToken)),
-            _ => Funnel(query, await store.FunnelAsync(query, cancellationToken)),
+            "experiments" => Experiments(await ResultsAsync(query, cancellationToken)),
+            _ => Funnel(
+                query, await store.FunnelAsync(query, cancellationToken),
+                query.By == "arm" ? ShownArms(await ResultsAsync(query, cancellationToken)) : null),
         };
         return new ReportView(report.Name, query.By, query.From, query.To, options.Value.TimeZone, state?.RebuiltAt, columns, rows);
     }
 
-    private (string[] Columns, ReportRow[] Rows) Funnel(AnalyticsQuery query, IReadOnlyList<FunnelCounts> groups) => (
+    private Task<IReadOnlyList<ExperimentResult>> ResultsAsync(AnalyticsQuery query, CancellationToken cancellationToken) =>
+        experiments.ListAsync(query.Realm is { } realm ? [realm] : null, null, cancellationToken);
+
+    // What users of an arm did is a result: where a sample ratio of one of its realms hides that, the funnel does too.
+    private static HashSet<string> ShownArms(IEnumerable<ExperimentResult> results) => [
+        AnalyticsStore.NoArm, .. results.SelectMany(result => result.Arms.Select(arm => (result, arm)))
+            .GroupBy(row => $"{row.result.Run.Experiment}:{row.result.Run.Version}:{row.arm.Arm.Name}", StringComparer.Ordinal)
+            .Where(rows => rows.All(row => row.arm.Did is not null)).Select(rows => rows.Key),
+    ];
+
+    private (string[] Columns, ReportRow[] Rows) Funnel(
+        AnalyticsQuery query, IReadOnlyList<FunnelCounts> groups, HashSet<string>? shown) => (
         ["users", "provisioned", "granted", "first_read", "first_spend", "exhausted", "purchased", "eligible", "in_time", "success"],
         [
             .. groups.Select(group => new ReportRow(
                 group.Name,
                 [
-                    Count(group.Users), Count(group.Provisioned), Count(group.Granted), Count(group.FirstRead), Count(group.FirstSpend),
-                    Count(group.Exhausted), Count(group.Purchased), Count(group.Eligible), Count(group.InTime), Share(group),
+                    Count(group.Users), Count(group.Provisioned),
+                    .. ((long[])[group.Granted, group.FirstRead, group.FirstSpend, group.Exhausted, group.Purchased])
+                        .Select(passed => shown?.Contains(group.Name) == false ? "" : Count(passed)),
+                    Count(group.Eligible), Count(group.InTime), Share(group),
                 ],
                 query.By == "day" && IsUnripe(group.Name))),
         ]);

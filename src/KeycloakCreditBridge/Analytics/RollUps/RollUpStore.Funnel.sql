@@ -22,21 +22,28 @@ claimed as (
         having count(*) >= @LeastClaims::integer) s
     where s.place <= @MostClaims::integer
 ),
+-- assigned: the arm of each user in the first experiment that it came into, which is the one that decided its welcome.
+assigned as (
+    select distinct on (a.realm, a.keycloak_id) a.realm, a.keycloak_id, a.experiment || ':' || a.version || ':' || a.arm as arm
+    from experiment_assignments a
+    order by a.realm, a.keycloak_id, a.assigned_at, a.experiment
+),
 -- known: every known user with its account, and every user that only waits in a hint.
 known as (
     select k.realm, coalesce(k.created_at, c.created_at) as registered_at, k.user_state, k.reason, c.tier, c.user_id is not null as has_account,
         case when c.user_id is null then 'none' else coalesce(c.source, 'adoption') end as way, coalesce(w.rule, 'none') as source,
-        case when a.source is null then 'none' else coalesce(m.source, 'other') end as utm,
+        coalesce(e.arm, 'none') as arm, case when a.source is null then 'none' else coalesce(m.source, 'other') end as utm,
         c.granted_at, c.first_read_at, c.first_spend_at, c.exhausted_at, c.purchased_at
     from keycloak_users k
     left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
+    left join assigned e on e.realm = k.realm and e.keycloak_id = k.keycloak_id
     left join welcomed w on w.user_id = c.user_id
     left join attributions a on a.user_id = c.user_id
     left join claimed m on m.realm = c.realm and m.source = a.source
     where coalesce(k.created_at, c.created_at, '-infinity') >= @Since::timestamptz or k.created_at is null and c.created_at is null
     union all
-    select h.realm, h.hinted_at, case h.state when 'dead' then 'dead' else 'waiting' end, null, null, false, h.source, 'none', 'none', null, null,
-        null, null, null
+    select h.realm, h.hinted_at, case h.state when 'dead' then 'dead' else 'waiting' end, null, null, false, h.source, 'none', 'none', 'none', null,
+        null, null, null, null
     from user_hints h
     where h.hinted_at >= @Since
         and not exists (select from keycloak_users k where k.realm = h.realm and k.keycloak_id = h.keycloak_id)
@@ -58,11 +65,11 @@ placed as materialized (
 counted as (
     insert into analytics_funnel (
         day, realm, tier, source, arm, way, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
-    select day, realm, coalesce(tier, ''), source, '', way, box, count(*), count(*) filter (where has_account), count(granted_at),
+    select day, realm, coalesce(tier, ''), source, arm, way, box, count(*), count(*) filter (where has_account), count(granted_at),
         count(first_read_at), count(first_spend_at), count(exhausted_at), count(purchased_at)
     from placed
     where day >= @From::date or day = date '0001-01-01'
-    group by day, realm, tier, source, way, box
+    group by day, realm, tier, source, arm, way, box
 )
 insert into analytics_utm (day, realm, utm, box, users, provisioned, granted, first_read, first_spend, exhausted, purchased)
 select day, realm, utm, box, count(*), count(*) filter (where has_account), count(granted_at), count(first_read_at), count(first_spend_at),

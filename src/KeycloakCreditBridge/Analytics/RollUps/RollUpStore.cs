@@ -15,7 +15,7 @@ internal sealed class RollUpStore(
     private const int RecentDays = 35;
 
     // Grows with what is counted: days that an older program counted are rebuilt.
-    private const int Layout = 1;
+    private const int Layout = 2;
 
     // A million accounts take seconds on a quiet machine.
     private const int MostSeconds = 600;
