@@ -70,7 +70,8 @@ internal static class Printable
     }
 
     /// <summary>
-    /// The text in lines that fit the terminal, broken after commas; all but the first are indented. What has no comma stays whole.
+    /// The text in lines that fit the terminal, broken after commas and, where a part between them is too long, at spaces. All but the
+    /// first are indented.
     /// </summary>
     public static string Wrapped(string text, int indent, int? width = null)
     {
@@ -84,6 +85,18 @@ internal static class Printable
                 lines.Add(lines.Count == 0 ? part : new string(' ', indent) + part);
         }
 
-        return string.Join(",\n", lines);
+        return string.Join(",\n", lines.Select(line => BrokenAtSpaces(line, indent, (width ?? Width) - 1)));
+    }
+
+    private static string BrokenAtSpaces(string line, int indent, int width)
+    {
+        List<string> lines = [];
+        while (line.Length > width && line.LastIndexOf(' ', width) is var space && space > indent)
+        {
+            lines.Add(line[..space]);
+            line = new string(' ', indent) + line[(space + 1)..];
+        }
+
+        return string.Join('\n', [.. lines, line]);
     }
 }

@@ -137,8 +137,8 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
             new { arm, at, last = $"{arm}{did:00}" });
     }
 
-    private static Task AssignAsync(AnalyticsFixture fixture, string experiment, string arm, DateTimeOffset at) =>
-        fixture.Database.ExecuteAsync(
+    private static async Task AssignAsync(AnalyticsFixture fixture, string experiment, string arm, DateTimeOffset at) =>
+        await fixture.Database.ExecuteAsync(
             """
             insert into experiment_assignments (
                 realm, keycloak_id, experiment, version, arm, bucket, credits, assigned_at, exposed_at)

@@ -49,7 +49,18 @@ public sealed class PrintableTests
     }
 
     [Fact]
-    public void What_has_no_comma_stays_whole() =>
+    public void A_long_sentence_breaks_at_spaces_and_keeps_its_words()
+    {
+        var sentence = $"  why        {string.Join(' ', Enumerable.Repeat("word", 40))}, and more";
+
+        var wrapped = Printable.Wrapped(sentence, 15, Width);
+
+        Assert.All(wrapped.Split('\n'), line => Assert.True(line.Length <= Width, line));
+        Assert.Equal(sentence, wrapped.Replace($"\n{new string(' ', 15)}", " ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_has_no_space_stays_whole() =>
         Assert.Equal(new string('x', 200), Printable.Wrapped(new string('x', 200), 4, Width));
 
     [Fact]
