@@ -58,15 +58,21 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
         await AddAsync(fixture, "more", users: 60, did: 30);
         await fixture.AddUserAsync("outside", AnalyticsFixture.Now, AnalyticsFixture.Now);
         await fixture.AddUserAsync("excluded", AnalyticsFixture.Now, AnalyticsFixture.Now, "none", "excluded");
+        await fixture.Database.ExecuteAsync(
+            """
+            insert into user_hints (realm, keycloak_id, version, source, cause, kind, hinted_at, due_at, state)
+            values ('demo', 'hinted', 1, 'webhook', 'REGISTER', 'changed', @Now, @Now, 'waiting')
+            """,
+            new { AnalyticsFixture.Now });
         // The arm that decided the welcome counts, and not one that the user came into afterwards.
         await AssignAsync(fixture, "later", "more", AnalyticsFixture.Now);
         await fixture.RebuildAsync();
         Assert.Equal(
-            new() { ["none"] = "2", ["trial:1:control"] = "60", ["trial:1:more"] = "60" }, await ColumnAsync("users"));
+            new() { ["none"] = "3", ["trial:1:control"] = "60", ["trial:1:more"] = "60" }, await ColumnAsync("users"));
         Assert.Equal(
             new() { ["none"] = "0", ["trial:1:control"] = "20", ["trial:1:more"] = "30" }, await ColumnAsync("first_spend"));
         Assert.Equal(
-            await fixture.Database.ScalarAsync<long>("select count(*) from keycloak_users"),
+            await fixture.Database.ScalarAsync<long>("select (select count(*) from keycloak_users) + (select count(*) from user_hints)"),
             (await ColumnAsync("users")).Values.Sum(users => long.Parse(users, CultureInfo.InvariantCulture)));
 
         // Two thirds of the users of one arm are lost.

@@ -165,10 +165,15 @@ internal sealed class ContractFixture : IAsyncDisposable
     {
         var id = await CreateUserAsync(name);
         await Database.AssertOpenedAsync(id, HintSources.Webhook, HintSources.Poll);
-        // A later reading must not be owed to the slower way.
+        await WaitForPolledCreationAsync(id);
+        return id;
+    }
+
+    /// <summary>Waits until a user's creation was polled and evaluated too: a later evaluation is not owed to the slower way.</summary>
+    public async Task WaitForPolledCreationAsync(string id)
+    {
         if (_hearing is EventDelivery.Polling or EventDelivery.WebhooksAndPolling)
             await Eventually.TrueAsync(() => Database.ScalarAsync<bool>(PolledSql, new { Id = id }), "the creation was polled");
-        return id;
     }
 
     /// <summary>Reconciles the realm as a command would.</summary>

@@ -19,10 +19,11 @@ public sealed class ReleaseTests(KeycloakFixture servers, PostgresFixture postgr
             () => fixture.Database.ScalarAsync<bool>(
                 "select exists (select from keycloak_users where keycloak_id = @id and user_state = 'excluded')", new { id }),
             "the user with an unverified address is excluded");
+        await fixture.WaitForPolledCreationAsync(id);
         var evaluated = await fixture.CheckedAtAsync(id);
 
         await fixture.Emulated!.LinkByEmailAsync(id, "corp");
-        await Eventually.TrueAsync(async () => await fixture.CheckedAtAsync(id) > evaluated, "the user is evaluated again");
+        await fixture.WaitForReevaluationAsync(id, evaluated);
 
         Assert.Equal(verifies, await fixture.Database.HasAccountAsync(id));
         await fixture.UpdateUserAsync(id, new JsonObject { ["emailVerified"] = true });

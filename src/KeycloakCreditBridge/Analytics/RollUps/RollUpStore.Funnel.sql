@@ -22,13 +22,8 @@ claimed as (
         having count(*) >= @LeastClaims::integer) s
     where s.place <= @MostClaims::integer
 ),
--- assigned: the arm of each user in the first experiment that it came into, which is the one that decided its welcome.
-assigned as (
-    select distinct on (a.realm, a.keycloak_id) a.realm, a.keycloak_id, a.experiment || ':' || a.version || ':' || a.arm as arm
-    from experiment_assignments a
-    order by a.realm, a.keycloak_id, a.assigned_at, a.experiment
-),
--- known: every known user with its account, and every user that only waits in a hint.
+-- known: every known user with its account, and every user that only waits in a hint. The arm is that of the first experiment that the
+-- user came into, which decided its welcome. It is looked up by user: to sort all assignments takes longer than the rest.
 known as (
     select k.realm, coalesce(k.created_at, c.created_at) as registered_at, k.user_state, k.reason, c.tier, c.user_id is not null as has_account,
         case when c.user_id is null then 'none' else coalesce(c.source, 'adoption') end as way, coalesce(w.rule, 'none') as source,
@@ -36,7 +31,12 @@ known as (
         c.granted_at, c.first_read_at, c.first_spend_at, c.exhausted_at, c.purchased_at
     from keycloak_users k
     left join user_credits c on c.user_id = k.account_id and c.realm = k.realm and c.keycloak_id = k.keycloak_id
-    left join assigned e on e.realm = k.realm and e.keycloak_id = k.keycloak_id
+    left join lateral (
+        select a.experiment || ':' || a.version || ':' || a.arm as arm
+        from experiment_assignments a
+        where a.realm = k.realm and a.keycloak_id = k.keycloak_id
+        order by a.assigned_at, a.experiment
+        limit 1) e on true
     left join welcomed w on w.user_id = c.user_id
     left join attributions a on a.user_id = c.user_id
     left join claimed m on m.realm = c.realm and m.source = a.source

@@ -58,7 +58,10 @@ internal static class ReconcileSyntax
             "Read only users who may still earn credits by a task, each by id and Grants:TasksPerSecond at most, and pay what is due.",
     };
 
-    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Count missing accounts and write nothing." };
+    private static readonly Option<bool> DryRun = new("--dry-run")
+    {
+        Description = "Only count what would be done, such as missing accounts, and write nothing.",
+    };
 
     private static readonly Option<bool> Json = ResultSyntax.Json("realm");
 
