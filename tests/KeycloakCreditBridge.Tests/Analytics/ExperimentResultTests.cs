@@ -90,13 +90,20 @@ public sealed class ExperimentResultTests(PostgresFixture postgres)
     {
         await using var fixture = await AnalyticsFixture.StartAsync(postgres);
         await BeginAsync(fixture.Database, Options());
-        await AddAsync(fixture, "control", users: 3, did: 2);
         var second = Options();
         second.Version = 2;
         await BeginAsync(fixture.Database, second);
+        await AddAsync(fixture, "control", users: 60, did: 20);
+        await AddAsync(fixture, "more", users: 60, did: 30);
+        await fixture.Database.ExecuteAsync("update experiment_assignments set version = 2 where keycloak_id <> 'control00'");
         await fixture.RebuildAsync();
-        var row = Assert.Single((await fixture.ReportAsync(Report.Funnel, "arm")).Rows);
-        Assert.Equal(("trial:1:control", "3", "3", "", ""), (row.Name, row.Values[0], row.Values[1], row.Values[2], row.Values[4]));
+
+        Assert.Equal(
+            new() { ["trial:1:control"] = "1", ["trial:2:control"] = "59", ["trial:2:more"] = "60" },
+            await fixture.ColumnAsync(Report.Funnel, "arm", "users"));
+        Assert.Equal(
+            new() { ["trial:1:control"] = "", ["trial:2:control"] = "19", ["trial:2:more"] = "30" },
+            await fixture.ColumnAsync(Report.Funnel, "arm", "first_spend"));
     }
 
     [Fact]
